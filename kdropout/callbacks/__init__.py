@@ -1,0 +1,8 @@
+"""Callbacks: move the rates, measure the overfitting gap, log both."""
+
+from kdropout.callbacks.gap_controller import GapController
+from kdropout.callbacks.overfitting_gap import OverfittingGap
+from kdropout.callbacks.rate_logger import RateLogger
+from kdropout.callbacks.rate_scheduler import RateScheduler
+
+__all__ = ["GapController", "OverfittingGap", "RateLogger", "RateScheduler"]

@@ -1,0 +1,181 @@
+"""Holds the overfitting gap at a target."""
+
+import math
+import warnings
+
+import keras
+
+from kdropout import validation
+from kdropout.layer_walk import settable_layers
+
+# Logits of 0 and 1 are infinite. A rate below this is treated as this: below it,
+# dropout does nothing that could be measured, and a rise must not take for ever.
+_FLOOR = 0.01
+
+# Epochs at a limit, with the gap still off target, before the user is told.
+_PATIENCE = 5
+
+
+class GapController(keras.callbacks.Callback):
+    """Moves dropout rates once per epoch so that the overfitting gap meets a target.
+
+    Integral control on the logit of the rate:
+
+        logit(rate) <- logit(rate) + gain * (gap - target)
+
+    A gap above the target raises the rate, a gap below lowers it. All layers move
+    by the same step in the logit, so that their odds ratios stay. The controller
+    has no memory but the rates, which are saved with the model: it survives a
+    restart, and at a limit it does not wind up.
+
+    Args:
+        target: Float, the gap to hold, in the unit of `monitor`.
+        monitor: Name in the logs, written by `OverfittingGap`, which must stand
+            earlier in the list of callbacks. Defaults to "gap_loss".
+        gain: Float above 0, change of the logit per unit of gap and epoch.
+            Defaults to 0.5.
+        min_rate: Float in [0, 1), lowest rate to set. Defaults to 0.
+        max_rate: Float in (min_rate, 1), highest rate to set. Defaults to 0.8.
+        layers: None for all layers whose rate was given as a number, a glob on the
+            layer path, a layer, or a list of those. Defaults to None.
+        warmup: Integer of at least 0, epochs at the start without control. Defaults
+            to 0.
+        dead_band: Float of at least 0, distance from the target within which the
+            rates stay. Defaults to 0.
+        slew_limit: Float in (0, 1], largest change of a rate per epoch. Defaults to
+            0.2.
+        allow_naive: Whether `monitor` may be a gap that was not measured with
+            dropout off. Defaults to False.
+        verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
+
+    Raises:
+        TypeError: If an argument is of the wrong type; when training begins, if
+            `layers` names a layer whose rate a schedule or gradient decides.
+        ValueError: If an argument is out of range; when training begins, if no
+            layer matches; when an epoch ends, if `monitor` is not in the logs.
+
+    Example:
+
+    >>> gap = kdropout.callbacks.OverfittingGap((np.ones((8, 4)), np.ones((8, 1))))
+    >>> callbacks = [gap, kdropout.callbacks.GapController(target=0.1)]
+
+    Reference:
+        No canonical paper. The nearest published relative steers the strength of
+        augmentation: Karras et al. 2020, arXiv:2006.06676.
+    """
+
+    def __init__(
+        self,
+        target,
+        monitor="gap_loss",
+        gain=0.5,
+        min_rate=0.0,
+        max_rate=0.8,
+        layers=None,
+        warmup=0,
+        dead_band=0.0,
+        slew_limit=0.2,
+        allow_naive=False,
+        verbose=0,
+    ):
+        super().__init__()
+        self.target = validation.number("target", target)
+        self.monitor = _check_monitor(monitor, allow_naive)
+        self.gain = validation.number("gain", gain, 0.0, open_low=True)
+        self.min_rate = validation.number("min_rate", min_rate, 0, 1, open_high=True)
+        self.max_rate = validation.number(
+            "max_rate", max_rate, self.min_rate, 1.0, open_low=True, open_high=True
+        )
+        self.layers = layers
+        self.warmup = validation.integer("warmup", warmup)
+        self.dead_band = validation.number("dead_band", dead_band, 0.0)
+        self.slew_limit = validation.number(
+            "slew_limit", slew_limit, 0.0, 1.0, open_low=True
+        )
+        self.verbose = validation.integer("verbose", verbose)
+        self._epochs_at_limit = 0
+
+    def on_train_begin(self, logs=None):
+        settable_layers(self.model, self.layers)
+        self._epochs_at_limit = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        gap = self._read_gap(logs or {})
+        if gap is None or not math.isfinite(gap) or epoch < self.warmup:
+            return
+        error = gap - self.target
+        if abs(error) <= self.dead_band:
+            self._epochs_at_limit = 0
+            return
+        layers = settable_layers(self.model, self.layers)
+        moved = {layer: self._next_rate(layer.rate, error) for layer in layers.values()}
+        stuck = all(layer.rate == rate for layer, rate in moved.items())
+        for layer, rate in moved.items():
+            layer.rate = rate
+        self._warn_if_out_of_reach(stuck, gap)
+        if self.verbose:
+            rates = ", ".join(f"{p} {layer.rate:.3f}" for p, layer in layers.items())
+            print(
+                f"Epoch {epoch + 1}: {self.monitor} is {gap:.4f}, target "
+                f"{self.target:g}. Rates: {rates}."
+            )
+
+    def _next_rate(self, rate, error):
+        """The rate after one step of the controller, from the rate in effect."""
+        floor = max(self.min_rate, _FLOOR)
+        logit = _logit(min(max(rate, floor), self.max_rate))
+        wanted = _sigmoid(logit + self.gain * error)
+        if wanted <= floor:
+            wanted = self.min_rate
+        change = min(max(wanted - rate, -self.slew_limit), self.slew_limit)
+        return round(min(max(rate + change, self.min_rate), self.max_rate), 7)
+
+    def _read_gap(self, logs):
+        if self.monitor in logs:
+            return float(logs[self.monitor])
+        if not any(name.startswith("val_") for name in logs):
+            return None  # an epoch without validation: there is no gap to act on
+        raise ValueError(
+            f"'monitor' must name an entry of the logs. Received: "
+            f"monitor={self.monitor!r}, logs with {sorted(logs)}. Put "
+            "kdropout.callbacks.OverfittingGap before GapController in the list of "
+            "callbacks."
+        )
+
+    def _warn_if_out_of_reach(self, stuck, gap):
+        self._epochs_at_limit = self._epochs_at_limit + 1 if stuck else 0
+        if self._epochs_at_limit == _PATIENCE:
+            side, limit = (
+                ("above", "max_rate")
+                if gap > self.target
+                else (
+                    "below",
+                    "min_rate",
+                )
+            )
+            warnings.warn(
+                f"GapController: {self.monitor} is {gap:.4g}, {side} the target "
+                f"{self.target:g}, with all rates at {limit} for {_PATIENCE} epochs: "
+                "the target is out of reach of these rates.",
+                stacklevel=2,
+            )
+
+
+def _check_monitor(monitor, allow_naive):
+    if not isinstance(monitor, str):
+        raise TypeError(validation.received("monitor", "a name in the logs", monitor))
+    if not monitor.startswith("gap_") and not allow_naive:
+        raise ValueError(
+            "'monitor' must be a clean gap, a name that begins with 'gap_'. Received: "
+            f"monitor={monitor!r}. A training metric measured with dropout on hides "
+            "the gap; pass allow_naive=True to use it all the same."
+        )
+    return monitor
+
+
+def _logit(rate):
+    return math.log(rate) - math.log1p(-rate)
+
+
+def _sigmoid(logit):
+    return 0.5 + 0.5 * math.tanh(0.5 * logit)

@@ -1,0 +1,145 @@
+"""Which metrics are better when lower."""
+
+import re
+
+import keras
+
+from kdropout import validation
+
+# By the names that Keras gives to its metrics and losses.
+_HIGHER = {
+    "acc",
+    "accuracy",
+    "auc",
+    "binary_accuracy",
+    "binary_io_u",
+    "categorical_accuracy",
+    "concordance_correlation",
+    "cosine_similarity",
+    "f1_score",
+    "fbeta_score",
+    "io_u",
+    "iou",
+    "mean_io_u",
+    "one_hot_io_u",
+    "one_hot_mean_io_u",
+    "pearson_correlation",
+    "precision",
+    "precision_at_recall",
+    "r2_score",
+    "recall",
+    "recall_at_precision",
+    "sensitivity_at_specificity",
+    "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "specificity_at_sensitivity",
+    "top_k_categorical_accuracy",
+    "true_negatives",
+    "true_positives",
+}
+_LOWER = {
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "categorical_hinge",
+    "false_negatives",
+    "false_positives",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "kld",
+    "kullback_leibler_divergence",
+    "log_cosh",
+    "logcosh",
+    "loss",
+    "mae",
+    "mape",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "mse",
+    "msle",
+    "poisson",
+    "rmse",
+    "root_mean_squared_error",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+}
+
+
+def lower_is_better(name, model, directions):
+    """Whether a lower value of the metric is better.
+
+    The user's word comes first, then the metric's name, then the class of the
+    model's metric of that name. With several outputs, Keras puts the name of the
+    output before that of the metric: then the longest ending that is known counts.
+
+    Args:
+        name: Name of the metric in the logs, such as "accuracy".
+        model: The compiled model.
+        directions: Dict from name to "min" or "max".
+
+    Returns:
+        Bool.
+
+    Raises:
+        ValueError: If the direction is not known.
+    """
+    known = {
+        **dict.fromkeys(_LOWER, "min"),
+        **dict.fromkeys(_HIGHER, "max"),
+        **_from_classes(model),
+        **directions,
+    }
+    for candidate in _endings(name):
+        if candidate in known:
+            return known[candidate] == "min"
+    raise ValueError(
+        f"'directions' must say whether a lower value of '{name}' is better, because "
+        f"its name does not tell. Received: directions={directions!r}. Pass "
+        f"directions={{'{name}': 'min'}} or {{'{name}': 'max'}}."
+    )
+
+
+def check_directions(directions):
+    """The argument `directions` as a dict.
+
+    Raises:
+        TypeError: If it is not a dict.
+        ValueError: If a value is neither "min" nor "max".
+    """
+    if directions is None:
+        return {}
+    if not isinstance(directions, dict):
+        raise TypeError(
+            validation.received(
+                "directions", "a dict from metric to 'min' or 'max'", directions
+            )
+        )
+    for direction in directions.values():
+        validation.choice("directions", direction, ("min", "max"))
+    return dict(directions)
+
+
+def _endings(name):
+    """ "a_b_c", "b_c", "c"; without the number Keras adds to repeated names."""
+    name = re.sub(r"_\d+$", "", name) if name not in _HIGHER | _LOWER else name
+    parts = name.split("_")
+    return ["_".join(parts[start:]) for start in range(len(parts))]
+
+
+def _from_classes(model):
+    """Directions of the model's metrics that carry a name of the user's."""
+    found = {}
+    metrics = list(model.metrics)
+    while metrics:
+        metric = metrics.pop()
+        metrics.extend(getattr(metric, "metrics", []))
+        kind = _snake_case(type(metric).__name__)
+        if isinstance(metric, keras.metrics.Metric) and kind in _HIGHER | _LOWER:
+            found[metric.name] = "min" if kind in _LOWER else "max"
+    return found
+
+
+def _snake_case(name):
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

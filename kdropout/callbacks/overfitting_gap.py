@@ -1,0 +1,107 @@
+"""Measures the overfitting gap with dropout off."""
+
+import keras
+
+from kdropout import validation
+from kdropout.callbacks.metric_direction import check_directions, lower_is_better
+from kdropout.callbacks.training_sample import TrainingSample
+
+
+class OverfittingGap(keras.callbacks.Callback):
+    """Logs the true overfitting gap, measured with dropout off.
+
+    The training metrics that Keras reports are measured with dropout on, and
+    averaged over an epoch in which the weights moved. Under dropout, `val_loss -
+    loss` is therefore biased, often below zero while the model overfits. This
+    callback evaluates a fixed sample of the training data as validation data are
+    evaluated, at the end of each epoch, with the model's own loss and metrics.
+
+    For each metric of the model it adds to the logs:
+
+        clean_<metric>      on the training sample, dropout off
+        gap_<metric>        clean against validation, above 0 where the model
+                            overfits, whichever direction of the metric is better
+        naive_gap_<metric>  the same from Keras's own training metric, for comparison
+
+    Put it before the callbacks that use these names.
+
+    Args:
+        train_data: The training data: a tuple `(x, y)` or `(x, y, sample_weight)` of
+            arrays, each of which may be a dict, list or tuple of arrays; or a
+            `tf.data.Dataset`, `keras.utils.PyDataset` or other iterable of batches
+            that can be iterated more than once.
+        max_samples: Integer of at least 1, size of the sample. Of arrays, rows are
+            drawn at random once, the same in each run; of a dataset, the first
+            batches are taken. Defaults to 2048.
+        batch_size: Integer of at least 1, or None for 256. It does not change the
+            result. Defaults to None.
+        directions: Dict from the name of a metric to "min" or "max", whichever is
+            better, for metrics whose direction is not known. Defaults to None.
+        validation_freq: Integer of at least 1, the one given to `fit`. Defaults to 1.
+        verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range or without data; when an epoch
+            ends, if `fit` has no validation data, or if the direction of a metric
+            is not known.
+
+    Example:
+
+    >>> x, y = np.random.rand(64, 4), np.random.rand(64, 1)
+    >>> model = keras.Sequential([keras.layers.Dense(1)])
+    >>> model.compile(loss="mse")
+    >>> gap = kdropout.callbacks.OverfittingGap((x[:48], y[:48]))
+    >>> history = model.fit(x, y, validation_split=0.25, callbacks=[gap], verbose=0)
+    >>> sorted(history.history)
+    ['clean_loss', 'gap_loss', 'loss', 'naive_gap_loss', 'val_loss']
+    """
+
+    def __init__(
+        self,
+        train_data=None,
+        max_samples=2048,
+        batch_size=None,
+        directions=None,
+        validation_freq=1,
+        verbose=0,
+    ):
+        super().__init__()
+        max_samples = validation.integer("max_samples", max_samples, low=1)
+        if batch_size is None:
+            batch_size = 256
+        batch_size = validation.integer("batch_size", batch_size, low=1)
+        self.sample = TrainingSample(train_data, max_samples, batch_size)
+        self.directions = check_directions(directions)
+        self.validation_freq = validation.integer(
+            "validation_freq", validation_freq, low=1
+        )
+        self.verbose = validation.integer("verbose", verbose)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.validation_freq or logs is None:
+            return
+        if not any(name.startswith("val_") for name in logs):
+            raise ValueError(
+                "OverfittingGap needs validation data to compare with. Received: logs "
+                f"with {sorted(logs)}. Pass 'validation_data' or 'validation_split' "
+                "to fit; if fit has a 'validation_freq', pass the same to "
+                "OverfittingGap."
+            )
+        clean = self.sample.evaluate(self.model)
+        for name, value in clean.items():
+            if f"val_{name}" not in logs:
+                continue
+            sign = 1.0 if lower_is_better(name, self.model, self.directions) else -1.0
+            validated = logs[f"val_{name}"]
+            logs[f"clean_{name}"] = value
+            logs[f"gap_{name}"] = sign * (validated - value)
+            if name in logs:
+                logs[f"naive_gap_{name}"] = sign * (validated - logs[name])
+        if self.verbose:
+            gaps = (
+                f"{name} {logs[f'gap_{name}']:.4f}"
+                for name in clean
+                if f"gap_{name}" in logs
+            )
+            print(f"Epoch {epoch + 1}: overfitting gap: {', '.join(gaps)}.")

@@ -1,0 +1,148 @@
+"""A fixed sample of the training data."""
+
+import keras
+import numpy as np
+from keras import tree
+
+_FORMS = (
+    "a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset that can be "
+    "iterated more than once"
+)
+
+# Any constant will do: the sample must be the same in each epoch, run and restart.
+_SEED = 0
+
+
+class TrainingSample:
+    """A fixed sample of training data, to evaluate a model on again and again.
+
+    Args:
+        data: `(x, y)` or `(x, y, sample_weight)` of arrays or of structures of
+            arrays, or an iterable of such batches.
+        max_samples: Integer, size of the sample.
+        batch_size: Integer, size of the batches in evaluation.
+
+    Raises:
+        TypeError: If `data` is of another form.
+        ValueError: If it is empty, or its arrays differ in length.
+    """
+
+    def __init__(self, data, max_samples, batch_size):
+        self.max_samples = max_samples
+        self.batch_size = batch_size
+        if isinstance(data, tuple):
+            self.arrays, self.dataset = _sample_rows(data, max_samples), None
+        else:
+            self.arrays, self.dataset = None, _check_dataset(data)
+
+    def evaluate(self, model):
+        """Loss and metrics of `model` in inference mode, as a dict by name."""
+        if self.arrays is None:
+            self.arrays = _first_batches(self.dataset, self.max_samples)
+        if isinstance(self.arrays, _Batches):
+            return model.evaluate(self.arrays, verbose=0, return_dict=True)
+        x, y, sample_weight = self.arrays
+        return model.evaluate(
+            x,
+            y,
+            sample_weight=sample_weight,
+            batch_size=self.batch_size,
+            verbose=0,
+            return_dict=True,
+        )
+
+    def __deepcopy__(self, memo):
+        # KerasTuner copies callbacks for each trial; nothing here changes, and a
+        # dataset cannot be copied.
+        return self
+
+
+class _Batches(keras.utils.PyDataset):
+    """Batches whose shapes differ, so that they cannot be one array."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+def _sample_rows(data, max_samples):
+    if not 1 <= len(data) <= 3:
+        raise TypeError(
+            f"'train_data' must be {_FORMS}. Received: a tuple of {len(data)} entries."
+        )
+    data = tree.map_structure(_to_array, tuple(data))
+    sizes = {len(array) for array in tree.flatten(data) if array is not None}
+    if len(sizes) != 1 or 0 in sizes:
+        raise ValueError(
+            "'train_data' must hold arrays of the same length, with at least one "
+            f"sample. Received: lengths {sorted(sizes)}"
+        )
+    size = sizes.pop()
+    if size > max_samples:
+        rows = np.random.default_rng(_SEED).choice(size, max_samples, replace=False)
+        rows.sort()  # reads the arrays in order
+        data = tree.map_structure(lambda a: None if a is None else a[rows], data)
+    return (*data, None, None)[:3]
+
+
+def _check_dataset(data):
+    iterable = hasattr(data, "__iter__") or hasattr(data, "__getitem__")
+    if data is None or not iterable or isinstance(data, (str, dict, list, np.ndarray)):
+        kind = "None" if data is None else f"a {type(data).__name__}"
+        raise TypeError(
+            f"'train_data' must be {_FORMS}. Received: {kind}. A callback cannot see "
+            "the data given to fit: pass them here, too."
+        )
+    if hasattr(data, "__next__"):
+        raise TypeError(
+            f"'train_data' must be {_FORMS}. Received: a generator, which would be "
+            "used up here and missing in fit. Pass arrays or a dataset."
+        )
+    return data
+
+
+def _first_batches(dataset, max_samples):
+    batches, size = [], 0
+    for batch in _iterate(dataset):
+        batch = batch if isinstance(batch, tuple) else (batch,)
+        batches.append((*tree.map_structure(_to_array, batch), None, None)[:3])
+        size += len(tree.flatten(batches[-1])[0])
+        if size >= max_samples:
+            break
+    if size == 0:
+        raise ValueError("'train_data' must hold at least one sample. Received: none.")
+    shapes = {
+        tuple(None if a is None else a.shape[1:] for a in tree.flatten(batch))
+        for batch in batches
+    }
+    if len(shapes) > 1:
+        return _Batches(batches)
+    return tree.map_structure(
+        lambda *a: None if a[0] is None else np.concatenate(a)[:max_samples], *batches
+    )
+
+
+def _iterate(dataset):
+    """The batches of an iterable, or of a `PyDataset`, which is a sequence."""
+    if hasattr(dataset, "__iter__"):
+        yield from dataset
+    else:
+        for index in range(len(dataset)):
+            yield dataset[index]
+
+
+def _to_array(value):
+    if value is None:
+        return None
+    array = np.asarray(
+        keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value
+    )
+    if array.ndim == 0:
+        raise TypeError(f"'train_data' must be {_FORMS}. Received: {value!r} in it.")
+    return array

@@ -1,0 +1,89 @@
+"""Shows and sets the rates of a model."""
+
+from kdropout.layer_walk import dropout_layers, select_layers
+
+
+def rates(model):
+    """The rate in effect of each dropout layer.
+
+    Args:
+        model: A `keras.Model` or layer that holds dropout layers of kdropout, at
+            any depth.
+
+    Returns:
+        Dict from the path of the layer, such as "block1/drop", to its rate.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model.
+
+    Example:
+
+    >>> model = keras.Sequential([kdropout.layers.Dropout(0.5, name="drop")])
+    >>> kdropout.rates(model)
+    {'drop': 0.5}
+    """
+    return {path: layer.rate for path, layer in dropout_layers(model).items()}
+
+
+def set_rates(model, rates):
+    """Set the rates of dropout layers. They take effect at the next step.
+
+    Nothing is set unless all can be.
+
+    Args:
+        model: A `keras.Model` or layer that holds dropout layers of kdropout.
+        rates: Number in [0, 1] for all layers, or a dict from the path of a layer,
+            or a glob such as "encoder/*", to a number.
+
+    Raises:
+        TypeError: If a rate is no number, or a schedule or gradient decides it.
+        ValueError: If a rate is not in [0, 1], or a path names no dropout layer.
+
+    Example:
+
+    >>> model = keras.Sequential([kdropout.layers.Dropout(0.5, name="drop")])
+    >>> kdropout.set_rates(model, {"drop": 0.3})
+    >>> kdropout.rates(model)
+    {'drop': 0.3}
+    """
+    if not isinstance(rates, dict):
+        rates = {"*": rates}
+    wanted = {}
+    for pattern, rate in rates.items():
+        wanted.update(dict.fromkeys(select_layers(model, pattern).values(), rate))
+    before = {layer: layer.rate for layer in wanted}
+    try:
+        for layer, rate in wanted.items():
+            layer.rate = rate
+    except (TypeError, ValueError):
+        for layer, rate in before.items():
+            if layer.rate_rule.settable:
+                layer.rate = rate
+        raise
+
+
+def summary(model, print_fn=print):
+    """Print a table of the dropout layers: path, kind, rate, who decides it.
+
+    Args:
+        model: A `keras.Model` or layer that holds dropout layers of kdropout.
+        print_fn: Function called with each line. Defaults to `print`.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model.
+
+    Example:
+
+    >>> model = keras.Sequential([kdropout.layers.Dropout(0.5, name="drop")])
+    >>> kdropout.summary(model)
+    layer  kind     rate    decided by
+    drop   Dropout  0.5000  you
+    """
+    rows = [("layer", "kind", "rate", "decided by")]
+    for path, layer in dropout_layers(model).items():
+        kind, rule = type(layer).__name__, layer.rate_rule
+        rows.append((path, kind, f"{layer.rate:.4f}", rule.decided_by))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print_fn("  ".join(cells).rstrip())

@@ -1,0 +1,134 @@
+"""The one walk over the dropout layers of a model."""
+
+import difflib
+import fnmatch
+
+import keras
+
+from kdropout.layers.base import BaseDropout
+
+
+def dropout_layers(model):
+    """Dict from path to layer of every dropout layer of kdropout in `model`.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model.
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(
+            f"'model' must be a keras.Model or layer. Received: model={model!r}"
+        )
+    found = {}
+    for path, layer in _walk(model, "", set()):
+        if isinstance(layer, BaseDropout):
+            found[_unique(path, found)] = layer
+    return found
+
+
+def select_layers(model, layers=None):
+    """The part of `dropout_layers(model)` that `layers` names.
+
+    Args:
+        model: A `keras.Model` or layer.
+        layers: None for all, a glob on the path, a layer, or a list of those.
+
+    Raises:
+        TypeError: If `layers` is of another type.
+        ValueError: If the model has no dropout layers, or a glob or a layer of
+            `layers` is not among them.
+    """
+    found = dropout_layers(model)
+    if not found:
+        raise ValueError(
+            f"'model' must hold dropout layers of kdropout. Received: '{model.name}', "
+            "which has none. Use kdropout.layers.Dropout in place of Keras's."
+        )
+    if layers is None:
+        return found
+    selected = {}
+    for item in layers if isinstance(layers, (list, tuple)) else [layers]:
+        if isinstance(item, str):
+            matches = [path for path in found if fnmatch.fnmatchcase(path, item)]
+        elif isinstance(item, keras.layers.Layer):
+            matches = [path for path, layer in found.items() if layer is item]
+        else:
+            raise TypeError(
+                "'layers' must be None, a glob on the layer path, a layer, or a list "
+                f"of those. Received: layers={layers!r}"
+            )
+        if not matches:
+            raise ValueError(_no_match(item, found))
+        selected.update((path, found[path]) for path in matches)
+    return selected
+
+
+def settable_layers(model, layers=None):
+    """The layers of `select_layers` whose rate a callback may set.
+
+    Args:
+        model: A `keras.Model` or layer.
+        layers: None for all that can be set, a glob, a layer, or a list of those.
+
+    Raises:
+        TypeError: If `layers` names one that a schedule or a gradient decides.
+        ValueError: As for `select_layers`, or if no rate of the model can be set.
+    """
+    selected = select_layers(model, layers)
+    fixed = {path: s for path, s in selected.items() if not s.rate_rule.settable}
+    settable = {path: s for path, s in selected.items() if path not in fixed}
+    if layers is not None and fixed:
+        decided = ", ".join(
+            f"'{path}' ({s.rate_rule.decided_by})" for path, s in fixed.items()
+        )
+        raise TypeError(
+            "'layers' must name layers whose rate was given as a number, because "
+            f"only those can be set. Received: {decided}. Leave them out, or pass a "
+            "number as their 'rate'."
+        )
+    if not settable:
+        raise ValueError(
+            "'model' must hold a dropout layer whose rate was given as a number, "
+            f"because only those can be set. Received: '{model.name}', in which "
+            "schedules or gradients decide all."
+        )
+    return settable
+
+
+def _walk(layer, path, seen):
+    """All layers inside `layer`, outermost first, each once, with their paths."""
+    for child in sublayers(layer):
+        if id(child) not in seen:
+            seen.add(id(child))
+            child_path = f"{path}/{child.name}" if path else child.name
+            yield child_path, child
+            yield from _walk(child, child_path, seen)
+
+
+def sublayers(layer):
+    """The layers directly inside `layer`.
+
+    `Model.layers` is public but misses what plain layers hold, such as the dropout
+    of `MultiHeadAttention`; this one use of a private method does not.
+    """
+    if isinstance(layer, keras.Sequential):
+        return layer.layers  # not its inner functional model, which repeats them
+    return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def _unique(path, found):
+    """`path`, numbered if a sibling of the same name already has it."""
+    candidate, number = path, 1
+    while candidate in found:
+        number += 1
+        candidate = f"{path}_{number}"
+    return candidate
+
+
+def _no_match(item, found):
+    name = item if isinstance(item, str) else item.name
+    close = difflib.get_close_matches(name, found, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return (
+        "'layers' must name dropout layers of the model. "
+        f"Received: '{name}'.{hint} The model has: {', '.join(map(repr, found))}"
+    )

@@ -1,0 +1,70 @@
+"""Dropout for self-normalising networks."""
+
+import keras
+from keras import ops
+
+from kdropout import noise
+from kdropout.layers.dropout import Dropout
+
+# -lambda * alpha of SELU: the value its output tends to for small inputs.
+_SATURATION = -1.0507009873554805 * 1.6732632423543772
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class AlphaDropout(Dropout):
+    """Keeps mean and variance, as `keras.layers.AlphaDropout`, at a live rate.
+
+    Dropped units are set to `s`, SELU's negative saturation value, and an affine
+    map restores the mean 0 and variance 1 that SELU networks keep:
+
+        outputs = a * where(drop, s, inputs) + b
+        a = ((1 - rate) * (1 + rate * s ** 2)) ** -0.5
+        b = -a * rate * s
+
+    At rate 1, where `a` would be infinite, the outputs are 0.
+
+    Args:
+        rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
+            a `kdropout.LearnedRate`.
+        noise_shape: Sequence of positive integers or None, one for each dimension
+            of the inputs: the shape of the mask, with None for the size of the
+            inputs. Defaults to None: the shape of the inputs.
+        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        Same as the input shape.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> kdropout.layers.AlphaDropout(0.1, seed=1).rate
+    0.1
+
+    Reference:
+        Klambauer et al. 2017, "Self-normalizing neural networks",
+        arXiv:1706.02515, section "Dropout for SNNs".
+    """
+
+    def apply_noise(self, inputs, shape, rate, seed):
+        # In float32: rounded to bfloat16, the constants alone would shift the mean.
+        units = ops.cast(inputs, "float32")
+        temperature = self.rate_rule.temperature
+        if temperature is not None:
+            keep = noise.concrete(shape, rate, seed, temperature)
+            mixed = units * keep + _SATURATION * (1.0 - keep)
+        else:
+            drop, _ = noise.bernoulli(shape, rate, seed)
+            mixed = ops.where(drop, _SATURATION, units)
+        is_one = ops.equal(rate, 1.0)
+        safe_rate = ops.where(is_one, 0.0, rate)
+        a = ops.rsqrt((1.0 - safe_rate) * (1.0 + safe_rate * _SATURATION**2))
+        outputs = a * (mixed - safe_rate * _SATURATION)
+        return ops.cast(ops.where(is_one, 0.0, outputs), inputs.dtype)

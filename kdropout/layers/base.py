@@ -1,0 +1,122 @@
+"""The one call, config and state of every dropout layer."""
+
+import keras
+from keras import ops
+
+from kdropout import noise, rate_rules, validation
+
+
+class BaseDropout(keras.layers.Layer):
+    """Base class of all layers that drop something.
+
+    To add a mask, subclass this and implement `get_noise_shape`; to add another
+    kind of noise, override `apply_noise`. In training, a call asks the rule for the
+    rate of this step and applies the noise; otherwise it returns its input.
+
+    Args:
+        rate: Float in [0, 1], the probability of dropping; or a schedule (a Keras
+            `LearningRateSchedule`, one of `kdropout.schedules`, or a registered
+            callable from the step to the rate); or a `kdropout.LearnedRate`.
+        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> @keras.saving.register_keras_serializable()
+    ... class RowDropout(kdropout.layers.BaseDropout):
+    ...     def get_noise_shape(self, shape):
+    ...         return (shape[0], *[1] * (len(shape) - 1))
+    >>> RowDropout(0.5, seed=1)(np.ones((4, 2)), training=True).shape[0]
+    4
+    """
+
+    # Whether the noise is a mask of kept and dropped units, which can be relaxed.
+    can_learn_rate = True
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate_rule = rate_rules.resolve(rate)
+        if self.rate_rule.temperature is not None and not self.can_learn_rate:
+            raise TypeError(
+                f"'rate' of {type(self).__name__} must be a number in [0, 1] or a "
+                "schedule: its noise is not a mask that could be relaxed. "
+                f"Received: rate={rate!r}. Use kdropout.layers.Dropout to learn a rate."
+            )
+        self.seed = validation.optional_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
+        self.rate_variables = self.rate_rule.build(self)
+        self.supports_masking = True
+
+    @property
+    def rate(self):
+        """The rate in effect, a float. Settable if the layer was given a number."""
+        return self.rate_rule.value(self)
+
+    @rate.setter
+    def rate(self, value):
+        self.rate_rule.assign(self, value)
+
+    def get_noise_shape(self, shape):
+        """Shape of the mask, which broadcasts against the inputs.
+
+        Args:
+            shape: Shape of the inputs, a tuple of integers or scalar tensors.
+
+        Returns:
+            Tuple of as many entries; units along an entry of 1 share their fate.
+        """
+        return shape
+
+    def apply_noise(self, inputs, shape, rate, seed):
+        """The inputs with noise of `shape` at `rate`, a float32 scalar tensor."""
+        temperature = self.rate_rule.temperature
+        if temperature is not None:
+            keep = noise.concrete(shape, rate, seed, temperature)
+            return inputs * ops.cast(keep / (1.0 - rate), inputs.dtype)
+        drop, scale = noise.bernoulli(shape, rate, seed, inputs.dtype)
+        return ops.where(drop, ops.zeros((), inputs.dtype), inputs * scale)
+
+    def call(self, inputs, training=False):
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        if not keras.backend.is_float_dtype(dtype):
+            raise TypeError(
+                f"'inputs' of layer '{self.name}' must be floating point. Received: "
+                f"dtype={dtype}. Cast them, or drop after the embedding."
+            )
+        shape = tuple(self.get_noise_shape(ops.shape(inputs)))
+        penalty = self.rate_rule.penalty(self, shape)
+        if penalty is not None:
+            self.add_loss(penalty)
+        if not training:
+            return inputs
+        rate = self.rate_rule.next_rate(self)
+        return self.apply_noise(inputs, shape, rate, self.seed_generator.next())
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def save_own_variables(self, store):
+        for name, variable in self.rate_variables.items():
+            store[name] = ops.convert_to_numpy(variable)
+        store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        # What the store lacks keeps its initial value. So weights load that were
+        # saved with Keras's own Dropout, whose store is empty, or with a rate that
+        # was decided in another way.
+        state = {**self.rate_variables, "seed": self.seed_generator.state}
+        for name, variable in state.items():
+            if name in store.keys():
+                variable.assign(store[name])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rate": self.rate_rule.argument(),
+            "seed": self.seed,
+        }

@@ -1,0 +1,47 @@
+"""Multiplicative Gaussian noise."""
+
+import keras
+
+from kdropout import noise
+from kdropout.layers.base import BaseDropout
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class GaussianDropout(BaseDropout):
+    """Multiplies by Gaussian noise, as `keras.layers.GaussianDropout`, rate live.
+
+    In training, `outputs = inputs * N(1, rate / (1 - rate))`: the mean and the
+    variance that dropout of the same rate gives. At rate 1, where the variance
+    would be infinite, the outputs are 0.
+
+    Args:
+        rate: Float in [0, 1], or a schedule. It cannot be learned: the noise is no
+            mask.
+        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        Same as the input shape.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> kdropout.layers.GaussianDropout(0.2, seed=1).rate
+    0.2
+
+    Reference:
+        Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks
+        from overfitting", JMLR 15, section 10.
+    """
+
+    can_learn_rate = False
+
+    def apply_noise(self, inputs, shape, rate, seed):
+        return inputs * noise.gaussian(shape, rate, seed, inputs.dtype)

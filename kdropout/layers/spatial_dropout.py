@@ -1,0 +1,128 @@
+"""Dropout of whole channels."""
+
+import keras
+
+from kdropout import validation
+from kdropout.layers.base import BaseDropout
+
+
+class SpatialDropout(BaseDropout):
+    """Drops whole channels of a map, the same at all positions.
+
+    Neighbouring positions of a map carry the same information, so dropping single
+    units there removes little; the mask is drawn per sample and channel instead.
+    The classes for 1, 2 and 3 dimensions differ in `rank` alone.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range, or inputs have the wrong rank.
+
+    Reference:
+        Tompson et al. 2015, "Efficient object localization using convolutional
+        networks", arXiv:1411.4280.
+    """
+
+    rank = None
+
+    def __init__(self, rate, data_format=None, seed=None, **kwargs):
+        super().__init__(rate, seed=seed, **kwargs)
+        if data_format is None:
+            data_format = keras.config.image_data_format()
+        self.data_format = validation.choice(
+            "data_format", data_format, ("channels_last", "channels_first")
+        )
+        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
+
+    def get_noise_shape(self, shape):
+        ones = (1,) * self.rank
+        if self.data_format == "channels_first":
+            return (*shape[:2], *ones)
+        return (shape[0], *ones, shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class SpatialDropout1D(SpatialDropout):
+    """Drops whole channels of a sequence, at a rate that is live.
+
+    Args:
+        rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
+            or a `kdropout.LearnedRate`.
+        data_format: "channels_last", "channels_first", or None for Keras's default.
+        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` if
+        `data_format="channels_first"`.
+
+    Output shape:
+        Same as the input shape.
+
+    Example:
+
+    >>> layer = kdropout.layers.SpatialDropout1D(0.2)
+    >>> layer.get_noise_shape((8, 20, 16))
+    (8, 1, 16)
+    """
+
+    rank = 1
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class SpatialDropout2D(SpatialDropout):
+    """Drops whole channels of an image, at a rate that is live.
+
+    Args:
+        rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
+            or a `kdropout.LearnedRate`.
+        data_format: "channels_last", "channels_first", or None for Keras's default.
+        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+
+    Input shape:
+        `(batch, rows, columns, channels)`, or `(batch, channels, rows, columns)` if
+        `data_format="channels_first"`.
+
+    Output shape:
+        Same as the input shape.
+
+    Example:
+
+    >>> layer = kdropout.layers.SpatialDropout2D(0.2)
+    >>> layer.get_noise_shape((8, 5, 5, 16))
+    (8, 1, 1, 16)
+    """
+
+    rank = 2
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class SpatialDropout3D(SpatialDropout):
+    """Drops whole channels of a volume, at a rate that is live.
+
+    Args:
+        rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
+            or a `kdropout.LearnedRate`.
+        data_format: "channels_last", "channels_first", or None for Keras's default.
+        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+
+    Input shape:
+        `(batch, depth, rows, columns, channels)`, or
+        `(batch, channels, depth, rows, columns)` if `data_format="channels_first"`.
+
+    Output shape:
+        Same as the input shape.
+
+    Example:
+
+    >>> layer = kdropout.layers.SpatialDropout3D(0.2)
+    >>> layer.get_noise_shape((8, 3, 5, 5, 16))
+    (8, 1, 1, 1, 16)
+    """
+
+    rank = 3

@@ -1,0 +1,114 @@
+"""What every way of deciding a rate has in common."""
+
+import keras
+import numpy as np
+
+
+class RateRule:
+    """A way of deciding the rate of a layer. Stateless: the layer owns the variables.
+
+    To add a way of deciding, subclass this, implement `build`, `next_rate` and
+    `value`, register the class with `keras.saving.register_keras_serializable`, and
+    pass an instance as `rate` to any layer. No layer needs to change.
+
+    Attributes:
+        decided_by: What `kdropout.summary` shows in its last column.
+        settable: Whether `layer.rate = x` is allowed.
+        temperature: None for hard masks. A float above 0 asks the layer for masks
+            that are differentiable in the rate.
+    """
+
+    decided_by = ""
+    settable = False
+    temperature = None
+
+    def build(self, layer):
+        """Add the variables to `layer`; return them as a dict by name.
+
+        The names are the keys under which the variables are saved.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement 'build'.")
+
+    def next_rate(self, layer):
+        """The rate of this training step: float32 scalar tensor in [0, 1]."""
+        raise NotImplementedError(f"{type(self).__name__} must implement 'next_rate'.")
+
+    def value(self, layer):
+        """The rate in effect, as a float."""
+        raise NotImplementedError(f"{type(self).__name__} must implement 'value'.")
+
+    def penalty(self, layer, noise_shape):
+        """A scalar to add to the loss at each call, or None.
+
+        Args:
+            layer: The layer that owns the variables.
+            noise_shape: Shape of the mask, batch first; integers or scalar tensors.
+        """
+        return None
+
+    def assign(self, layer, value):
+        """Set the rate.
+
+        Raises:
+            TypeError: Always, unless a subclass is settable.
+        """
+        raise TypeError(
+            f"The rate of layer '{layer.path or layer.name}' is decided by "
+            f"{self.decided_by}, so it cannot be set. Pass a float 'rate' to the "
+            f"layer to set it yourself. Received: rate={value!r}"
+        )
+
+    def argument(self):
+        """What `get_config` stores for the argument `rate`."""
+        return keras.saving.serialize_keras_object(self)
+
+
+def resolve(rate):
+    """The rule for a layer's argument `rate`.
+
+    Args:
+        rate: Number in [0, 1], Keras `LearningRateSchedule`, callable from step to
+            rate, `RateRule`, or the serialised form of one of them.
+
+    Returns:
+        A `RateRule`.
+
+    Raises:
+        TypeError: If `rate` is of no such type.
+        ValueError: If it is a number outside [0, 1], or a schedule that starts
+            there.
+    """
+    from kdropout.rate_rules.fixed import FixedRate
+    from kdropout.rate_rules.scheduled import ScheduledRate
+
+    if isinstance(rate, dict):
+        rate = keras.saving.deserialize_keras_object(rate)
+    if isinstance(rate, RateRule):
+        return rate
+    if callable(rate) and not isinstance(rate, type):
+        return ScheduledRate(rate)
+    return FixedRate(rate)
+
+
+def add_scalar(layer, name, value, dtype="float32", trainable=False):
+    """A scalar variable of `layer`, kept in `dtype` under mixed precision.
+
+    On several replicas, the first one's write counts, and reaches all.
+    """
+    return layer.add_weight(
+        shape=(),
+        initializer=keras.initializers.Constant(value),
+        dtype=dtype,
+        trainable=trainable,
+        autocast=False,
+        aggregation="mean" if trainable else "only_first_replica",
+        name=name,
+    )
+
+
+def read(variable):
+    """A float32 variable as the shortest Python float that rounds to it.
+
+    So 0.3 reads back as 0.3, and assigning what was read changes no bit.
+    """
+    return float(str(np.float32(keras.ops.convert_to_numpy(variable))))

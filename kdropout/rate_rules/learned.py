@@ -1,0 +1,94 @@
+"""A rate that gradient descent trains with the weights."""
+
+import math
+
+import keras
+from keras import ops
+
+from kdropout import validation
+from kdropout.rate_rules.base import RateRule, add_scalar
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class LearnedRate(RateRule):
+    """A dropout rate that is trained by gradient, with the model's weights.
+
+    The hard mask is replaced by its concrete relaxation, so that the loss has a
+    gradient in the rate `p`. Noise alone would drive the rate to 0, where it
+    disturbs the fit least; the entropy term added to the loss pulls it to 0.5:
+
+        penalty = regularizer * K * (p log p + (1 - p) log(1 - p))
+
+    with K the number of units dropped per sample. It is never positive, so a loss
+    may become negative. Both training and evaluation include it: the clean gap does
+    not, because it cancels.
+
+    Args:
+        initial: Float in (0, 1), the rate to start from. Defaults to 0.1.
+        regularizer: Float of at least 0, weight of the entropy term. The paper's
+            value is `1 / N` for cross-entropy and `2 / N` for squared loss (unit
+            model precision), N being the number of training samples. Defaults to
+            1e-5.
+        temperature: Float above 0, softness of the mask. The authors use 0.1 for
+            dense layers and 2/3 for convolutions. Defaults to 0.1.
+
+    Raises:
+        TypeError: If an argument is not a number.
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> layer = kdropout.layers.Dropout(kdropout.LearnedRate(initial=0.2))
+    >>> layer.rate
+    0.2
+    >>> len(layer.trainable_variables)
+    1
+
+    Reference:
+        Gal, Hron, Kendall 2017, "Concrete Dropout", arXiv:1705.07832. The form of
+        the penalty is that of the authors' code.
+    """
+
+    decided_by = "gradient"
+
+    def __init__(self, initial=0.1, regularizer=1e-5, temperature=0.1):
+        self.initial = validation.number(
+            "initial", initial, 0.0, 1.0, open_low=True, open_high=True
+        )
+        self.regularizer = validation.number("regularizer", regularizer, 0.0)
+        self.temperature = validation.number(
+            "temperature", temperature, 0.0, open_low=True
+        )
+
+    def build(self, layer):
+        logit = math.log(self.initial) - math.log1p(-self.initial)
+        return {"logit": add_scalar(layer, "rate_logit", logit, trainable=True)}
+
+    def next_rate(self, layer):
+        return ops.sigmoid(layer.rate_variables["logit"])
+
+    def value(self, layer):
+        logit = float(ops.convert_to_numpy(layer.rate_variables["logit"]))
+        # Seven digits are what a float32 logit determines.
+        return float(f"{0.5 + 0.5 * math.tanh(0.5 * logit):.7g}")
+
+    def penalty(self, layer, noise_shape):
+        logit = ops.convert_to_tensor(layer.rate_variables["logit"])
+        rate = ops.sigmoid(logit)
+        # log p and log(1 - p) from the logit: finite however far it has moved.
+        negative_entropy = rate * ops.log_sigmoid(logit) + (
+            1.0 - rate
+        ) * ops.log_sigmoid(-logit)
+        units = math.prod(noise_shape[1:])
+        return self.regularizer * ops.cast(units, "float32") * negative_entropy
+
+    def get_config(self):
+        return {
+            "initial": self.initial,
+            "regularizer": self.regularizer,
+            "temperature": self.temperature,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -1,0 +1,93 @@
+"""A rate that is a function of the training step."""
+
+import warnings
+
+import keras
+from keras import ops
+
+from kdropout.rate_rules.base import RateRule, add_scalar, read
+from kdropout.rate_rules.guard import stop_unless
+
+
+class ScheduledRate(RateRule):
+    """The rate is `schedule(step)`, computed in the graph at each training call.
+
+    `step` is a float32 scalar tensor: the number of training calls of that layer
+    before this one. The count is a variable of the layer, so it is exact whatever
+    `steps_per_execution`, and goes on where it was after loading.
+    """
+
+    def __init__(self, schedule):
+        _warn_if_not_loadable(schedule)
+        self.schedule = schedule
+        name = getattr(schedule, "__name__", type(schedule).__name__)
+        self.decided_by = f"schedule {name}"
+        self.start = float(ops.convert_to_numpy(self._at(ops.cast(0, "float32"))))
+        if not 0.0 <= self.start <= 1.0:
+            raise ValueError(
+                "'rate' must be a schedule with values in [0, 1]. "
+                f"Received: rate={schedule!r}, which is {self.start:g} at step 0."
+            )
+
+    def build(self, layer):
+        return {
+            "rate": add_scalar(layer, "rate", self.start),
+            "step": add_scalar(layer, "step", 0, dtype="int"),
+        }
+
+    def next_rate(self, layer):
+        variables = layer.rate_variables
+        step = ops.convert_to_tensor(variables["step"])
+        rate = self._at(ops.cast(step, "float32"))
+        if not getattr(self.schedule, "stays_in_unit_interval", False):
+            rate = self._stop_outside_unit_interval(rate, step, layer)
+        variables["step"].assign(step + 1)
+        variables["rate"].assign(rate)
+        return rate
+
+    def value(self, layer):
+        return read(layer.rate_variables["rate"])
+
+    def argument(self):
+        return keras.saving.serialize_keras_object(self.schedule)
+
+    def _at(self, step):
+        try:
+            rate = self.schedule(step)
+            return ops.reshape(ops.cast(rate, "float32"), ())
+        except Exception as error:
+            raise TypeError(
+                "'rate' must be a schedule: a callable that takes the step (a float32 "
+                "scalar tensor) and returns a scalar in [0, 1], written with "
+                f"keras.ops. Received: rate={self.schedule!r}, whose call failed with "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _stop_outside_unit_interval(self, rate, step, layer):
+        inside = ops.logical_and(rate >= 0.0, rate <= 1.0)
+        stop_unless(
+            inside,
+            f"The schedule of layer '{layer.path or layer.name}' left [0, 1]. Bound "
+            "the schedule, or train for fewer steps. Received rate, at step:",
+            rate,
+            step,
+        )
+        # Compiled by XLA, TensorFlow cannot raise: a NaN rate makes the loss NaN.
+        return ops.where(inside, rate, float("nan"))
+
+
+def _warn_if_not_loadable(schedule):
+    """Tell in time that a saved model with this schedule will not load."""
+    name = getattr(schedule, "__name__", None)
+    if name is None:  # an object: Keras serialises it, or says why it cannot
+        return
+    if (
+        keras.saving.get_registered_object(keras.saving.get_registered_name(schedule))
+        is not schedule
+    ):
+        warnings.warn(
+            f"The schedule '{name}' can be trained with, but a model saved with it "
+            "will not load. Decorate a named function with "
+            "@keras.saving.register_keras_serializable() to save the model.",
+            stacklevel=6,
+        )

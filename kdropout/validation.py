@@ -1,0 +1,79 @@
+"""Checks of arguments, with the one wording of their errors."""
+
+import math
+import numbers
+
+
+def number(name, value, low=-math.inf, high=math.inf, open_low=False, open_high=False):
+    """Return `value` as a float, or raise naming the argument and its bounds.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: What the user passed.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+        open_low: Whether `low` itself is refused.
+        open_high: Whether `high` itself is refused.
+
+    Raises:
+        TypeError: If `value` is not a real number (a bool is not one).
+        ValueError: If `value` is NaN or out of bounds.
+    """
+    expected = f"a number in {_interval(low, high, open_low, open_high)}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(received(name, expected, value))
+    value = float(value)
+    above = value > low if open_low else value >= low
+    below = value < high if open_high else value <= high
+    if math.isnan(value) or math.isinf(value) or not (above and below):
+        raise ValueError(received(name, expected, value))
+    return value
+
+
+def integer(name, value, low=0):
+    """Return `value` as an int of at least `low`, or raise naming the argument.
+
+    Raises:
+        TypeError: If `value` is not an integer.
+        ValueError: If `value` is smaller than `low`.
+    """
+    expected = f"an integer of at least {low}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(received(name, expected, value))
+    if value < low:
+        raise ValueError(received(name, expected, value))
+    return int(value)
+
+
+def optional_seed(value):
+    """Return a seed as an int, or None.
+
+    Raises:
+        TypeError: If it is neither an integer nor None.
+        ValueError: If it is negative.
+    """
+    return None if value is None else integer("seed", value)
+
+
+def choice(name, value, options):
+    """Return `value` if it is one of `options`, or raise listing them.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(
+            received(name, "one of " + ", ".join(map(repr, options)), value)
+        )
+    return value
+
+
+def received(name, expected, value):
+    """The message: what is wrong, what is expected, what was received."""
+    return f"'{name}' must be {expected}. Received: {name}={value!r}"
+
+
+def _interval(low, high, open_low, open_high):
+    left = "(" if open_low or low == -math.inf else "["
+    right = ")" if open_high or high == math.inf else "]"
+    return f"{left}{low:g}, {high:g}{right}"

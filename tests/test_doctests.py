@@ -1,0 +1,38 @@
+"""The examples in the docstrings run and print what they say."""
+
+import doctest
+import importlib
+import pkgutil
+
+import keras
+import numpy as np
+import pytest
+
+import kdropout
+
+MODULES = [
+    module.name for module in pkgutil.walk_packages(kdropout.__path__, "kdropout.")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings(name):
+    module = importlib.import_module(name)
+    names = {"kdropout": kdropout, "keras": keras, "np": np}
+    result = doctest.testmod(
+        module, extraglobs=names, optionflags=doctest.NORMALIZE_WHITESPACE
+    )
+    assert result.failed == 0
+
+
+def test_every_public_name_has_an_example():
+    public = [
+        getattr(namespace, name)
+        for namespace in (kdropout.layers, kdropout.schedules, kdropout.callbacks)
+        for name in namespace.__all__
+    ]
+    bases = {kdropout.schedules.RateSchedule}
+    missing = [
+        o.__name__ for o in set(public) - bases if ">>>" not in (o.__doc__ or "")
+    ]
+    assert missing == []
