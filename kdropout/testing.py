@@ -1,0 +1,236 @@
+"""The contract that every dropout layer passes, for your own subclasses too."""
+
+import json
+import os
+import tempfile
+
+import keras
+import numpy as np
+from keras import ops
+
+BATCH = 4
+STEPS = 3
+MIXED_POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+def check_layer(make_layer, input_shape):
+    """Check that a dropout layer keeps the contract of `BaseDropout`.
+
+    It checks, one by one: config and JSON round trip; identity at inference;
+    symbolic against eager shapes and dtypes; masks carried through; mixed
+    precision; refusal of integers; a live rate, with exact results at 0 and 1; a
+    compiled fit, also with `jit_compile=True` (not on PyTorch, where it would need
+    a C++ compiler); nesting in models and in `TimeDistributed`; and round trips of
+    a `.keras` file and of weights after which training continues bit for bit.
+
+    Args:
+        make_layer: Callable without arguments that returns a new layer, the same
+            each time: give it a `seed`.
+        input_shape: Tuple of integers, shape of one sample.
+
+    Raises:
+        AssertionError: If a check fails; the message says which, and how.
+        TypeError: If `make_layer` does not make a Keras layer.
+
+    Example:
+
+    >>> from kdropout.testing import check_layer
+    >>> check_layer(lambda: kdropout.layers.Dropout(0.3, seed=1), (5,))
+    """
+    is_factory = callable(make_layer) and not isinstance(make_layer, keras.layers.Layer)
+    if not is_factory or not isinstance(make_layer(), keras.layers.Layer):
+        raise TypeError(
+            "'make_layer' must be a callable without arguments that returns a new "
+            f"Keras layer. Received: make_layer={make_layer!r}"
+        )
+    for check in CHECKS:
+        check(make_layer, tuple(input_shape))
+
+
+def check_config_round_trip(make_layer, input_shape):
+    layer = make_layer()
+    config = layer.get_config()
+    copy = type(layer).from_config(config)
+    _require(copy.get_config() == config, "get_config changes in a round trip", layer)
+    serialized = keras.saving.serialize_keras_object(layer)
+    again = keras.saving.deserialize_keras_object(json.loads(json.dumps(serialized)))
+    same = json.dumps(again.get_config(), default=str) == json.dumps(
+        config, default=str
+    )
+    _require(same, "the config does not survive JSON", layer)
+
+
+def check_inference_is_identity(make_layer, input_shape):
+    layer, x = make_layer(), _inputs(input_shape)
+    _require_equal(layer(x), x, "inference does not return the inputs", layer)
+    _require_equal(layer(x, training=False), x, "training=False drops", layer)
+
+
+def check_symbolic_shape_and_dtype(make_layer, input_shape):
+    layer = make_layer()
+    symbolic = layer(keras.Input(input_shape))
+    eager = layer(_inputs(input_shape), training=True)
+    _require(
+        symbolic.shape == (None, *eager.shape[1:]),
+        f"symbolic shape {symbolic.shape} against eager {tuple(eager.shape)}",
+        layer,
+    )
+    eager_dtype = keras.backend.standardize_dtype(eager.dtype)
+    _require(symbolic.dtype == eager_dtype, "symbolic and eager dtype differ", layer)
+
+
+def check_masks_are_carried(make_layer, input_shape):
+    layer = make_layer()
+    mask = ops.ones((BATCH, 2), "bool")
+    _require(layer.supports_masking, "supports_masking is not set", layer)
+    carried = layer.compute_mask(_inputs(input_shape), mask)
+    _require_equal(carried, mask, "the Keras mask is not passed on", layer)
+
+
+def check_mixed_precision(make_layer, input_shape):
+    for policy in MIXED_POLICIES:
+        config = {**make_layer().get_config(), "dtype": policy}
+        layer = type(make_layer()).from_config(config)
+        outputs = layer(_inputs(input_shape), training=True)
+        dtype = keras.backend.standardize_dtype(outputs.dtype)
+        _require(
+            dtype == layer.compute_dtype, f"{policy} gives outputs in {dtype}", layer
+        )
+        finite = np.isfinite(_numpy(outputs)).all()
+        _require(finite, f"{policy} gives outputs that are not finite", layer)
+        for name, variable in layer.rate_variables.items():
+            narrow = keras.backend.standardize_dtype(variable.dtype) in (
+                "float16",
+                "bfloat16",
+            )
+            _require(not narrow, f"variable '{name}' is {variable.dtype}", layer)
+
+
+def check_integers_are_refused(make_layer, input_shape):
+    layer = make_layer()
+    try:
+        layer(ops.ones((BATCH, *input_shape), "int32"), training=True)
+    except (TypeError, ValueError):
+        return
+    _require(False, "integer inputs are accepted", layer)
+
+
+def check_live_rate(make_layer, input_shape):
+    layer, x = make_layer(), _inputs(input_shape)
+    if not layer.rate_rule.settable:
+        try:
+            layer.rate = 0.5
+        except TypeError:
+            return
+        _require(False, "a rate that is decided elsewhere can be set", layer)
+    layer.rate = 0
+    _require_equal(layer(x, training=True), x, "rate 0 changes the inputs", layer)
+    layer.rate = 1
+    outputs = layer(x, training=True)
+    _require_equal(outputs, np.zeros_like(x), "rate 1 keeps something", layer)
+    layer.rate = 0.25
+    _require(layer.rate == 0.25, f"rate 0.25 reads back as {layer.rate}", layer)
+
+
+def check_compiled_fit(make_layer, input_shape):
+    for jit_compile in (False, True):
+        if jit_compile and keras.backend.backend() == "torch":
+            continue
+        layer = make_layer()
+        model = _model(layer, input_shape, jit_compile=jit_compile)
+        rates = (0.0, 0.5, 1.0) if layer.rate_rule.settable else (None,)
+        for rate in rates:
+            if rate is not None:
+                layer.rate = rate
+            _fit(model, input_shape)
+        finite = all(np.isfinite(w).all() for w in model.get_weights())
+        _require(finite, f"fit gives NaN weights, jit_compile={jit_compile}", layer)
+
+
+def check_nesting(make_layer, input_shape):
+    layer = make_layer()
+    distributed = keras.layers.TimeDistributed(layer)
+    inner = keras.Sequential([keras.Input((2, *input_shape)), distributed])
+    model = _model(keras.Sequential([inner]), (2, *input_shape), jit_compile=False)
+    _fit(model, (2, *input_shape))
+    finite = all(np.isfinite(w).all() for w in model.get_weights())
+    _require(finite, "fit in a nested TimeDistributed gives NaN weights", layer)
+
+
+def check_saved_training_continues(make_layer, input_shape):
+    how = {"run_eagerly": True}  # nothing here depends on compilation
+    model = _model(make_layer(), input_shape, **how)
+    _fit(model, input_shape)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.keras")
+        model.save(path)
+        loaded = keras.saving.load_model(path)
+        path = os.path.join(folder, "model.weights.h5")
+        model.save_weights(path)
+        rebuilt = _model(make_layer(), input_shape, **how)
+        rebuilt.optimizer.build(rebuilt.trainable_variables)
+        rebuilt.load_weights(path)
+    _fit(model, input_shape)
+    for kind, copy in ((".keras file", loaded), ("weights", rebuilt)):
+        _fit(copy, input_shape)
+        for expected, actual in zip(model.variables, copy.variables, strict=True):
+            message = f"after loading a {kind}, '{expected.path}' goes another way"
+            _require_equal(actual, _numpy(expected), message, model.layers[1])
+
+
+CHECKS = (
+    check_config_round_trip,
+    check_inference_is_identity,
+    check_symbolic_shape_and_dtype,
+    check_masks_are_carried,
+    check_mixed_precision,
+    check_integers_are_refused,
+    check_live_rate,
+    check_compiled_fit,
+    check_nesting,
+    check_saved_training_continues,
+)
+
+
+def _inputs(input_shape):
+    values = np.random.default_rng(0).normal(size=(BATCH, *input_shape))
+    return values.astype("float32")
+
+
+def _model(layer, input_shape, **how):
+    """A model with weights before and after the layer, so that gradients pass it."""
+    size = float(np.prod(input_shape))
+    model = keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.Dense(
+                input_shape[-1], kernel_initializer="identity", name="before"
+            ),
+            layer,
+            keras.layers.Flatten(),
+            keras.layers.Dense(
+                1, kernel_initializer=keras.initializers.Constant(1.0 / size)
+            ),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.01), "mse", **how)
+    return model
+
+
+def _fit(model, input_shape):
+    x = np.repeat(_inputs(input_shape), STEPS, axis=0)
+    y = np.ones((len(x), 1), "float32")
+    model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
+
+
+def _numpy(values):
+    return np.asarray(ops.convert_to_numpy(values), "float64")
+
+
+def _require_equal(actual, expected, message, layer):
+    _require(np.array_equal(_numpy(actual), _numpy(expected)), message, layer)
+
+
+def _require(condition, message, layer):
+    if not condition:
+        raise AssertionError(f"{type(layer).__name__}: {message}.")
