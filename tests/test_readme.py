@@ -1,0 +1,32 @@
+"""The code of the README runs, and its commands are there for `.ci/run`."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_code_blocks_run_in_order(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    namespace = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), namespace)
+    assert len(blocks) == 2
+    assert "rate/drop" in namespace["history"].history
+    assert namespace["layer"].rate == 0.3
+    assert "decided by" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["demo", "test"])
+def test_commands_are_marked(name):
+    assert re.search(rf"<!-- command: {name} -->\n```sh\n.+\n```\n", README)
+
+
+def test_files_that_are_linked_exist():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    root = Path(__file__).parents[1]
+    local = [link for link in links if "://" not in link]
+    assert local
+    assert [link for link in local if not (root / link).exists()] == []
