@@ -26,7 +26,7 @@ def draw(rows, histories, path):
     figure.colorbar(points, ax=axes[3], label="rate at the end")
     axes[3].set_title("No random labels: it hardly matters")
     figure.suptitle(
-        "MNIST, 5,000 images, 784-256-256-10, 30 epochs; each line and each mark is one "
+        "MNIST, 5,000 images, 784-256-256-10, 30 epochs; each line and mark is one "
         f"training. All but the last picture: {noise:.0%} random labels"
     )
     figure.savefig(path, dpi=110)

@@ -45,8 +45,14 @@ def select_layers(model, layers=None):
         )
     if layers is None:
         return found
+    items = layers if isinstance(layers, (list, tuple)) else [layers]
+    if not items:
+        raise ValueError(
+            "'layers' must name at least one layer, or be None for all. Received: "
+            f"layers={layers!r}"
+        )
     selected = {}
-    for item in layers if isinstance(layers, (list, tuple)) else [layers]:
+    for item in items:
         if isinstance(item, str):
             matches = [path for path in found if fnmatch.fnmatchcase(path, item)]
         elif isinstance(item, keras.layers.Layer):

@@ -46,11 +46,11 @@ def bernoulli(shape, rate, seed, dtype="float32"):
         Tuple of a boolean tensor of `shape`, and `scale`: a scalar, or a tensor
         of `shape` in float16 and bfloat16.
     """
-    rate = ops.ceil(rate * _GRID) / _GRID
+    rate = ops.ceil(rate * _GRID) * (1.0 / _GRID)
     u = uniform(shape, seed)
     drop = ops.less(u, rate)
     keep_probability = 1.0 - rate
-    scale = _inverse_or_zero(keep_probability)
+    scale = ops.divide_no_nan(1.0, keep_probability)
     dtype = keras.backend.standardize_dtype(dtype)
     if dtype not in _SPACING:
         return drop, ops.cast(scale, dtype)
@@ -58,9 +58,7 @@ def bernoulli(shape, rate, seed, dtype="float32"):
     error = scale - ops.cast(near, "float32")
     other = ops.cast(scale + ops.sign(error) * scale * _SPACING[dtype], dtype)
     distance = ops.cast(other, "float32") - ops.cast(near, "float32")
-    other_share = ops.where(
-        ops.equal(distance, 0.0), 0.0, error / ops.where(distance == 0, 1.0, distance)
-    )
+    other_share = ops.divide_no_nan(error, distance)
     use_other = ops.greater_equal(u, 1.0 - keep_probability * other_share)
     return drop, ops.where(use_other, other, near)
 
@@ -102,8 +100,8 @@ def gaussian(shape, rate, seed, dtype="float32"):
     Reference:
         Kingma, Salimans, Welling 2015, arXiv:1506.02557, section 3.1.
     """
-    scale = _inverse_or_zero(1.0 - rate)
-    multiplier = 1.0 + ops.sqrt(rate * scale) * normal(shape, seed)
+    deviation = ops.sqrt(ops.divide_no_nan(rate, 1.0 - rate))
+    multiplier = 1.0 + deviation * normal(shape, seed)
     return ops.cast(ops.where(ops.equal(rate, 1.0), 0.0, multiplier), dtype)
 
 
@@ -115,12 +113,6 @@ def uniform(shape, seed):
 def normal(shape, seed):
     """Float32 tensor of `shape`, standard normal."""
     return _source()(shape, seed, "normal")
-
-
-def _inverse_or_zero(probability):
-    """`1 / probability`, and 0 at 0, with no infinity on the way."""
-    is_zero = ops.equal(probability, 0.0)
-    return ops.where(is_zero, 0.0, 1.0 / ops.where(is_zero, 1.0, probability))
 
 
 def _logit(probability):

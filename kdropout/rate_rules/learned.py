@@ -21,7 +21,8 @@ class LearnedRate(RateRule):
 
     with K the number of units dropped per sample. It is never positive, so a loss
     may become negative. Both training and evaluation include it: the clean gap does
-    not, because it cancels.
+    not, because it cancels. An optimizer with weight decay pulls the rate to 0.5,
+    too, unless told `optimizer.exclude_from_weight_decay(var_names=["rate_logit"])`.
 
     Args:
         initial: Float in (0, 1), the rate to start from. Defaults to 0.1.
