@@ -1,0 +1,120 @@
+"""The command line: `kdropout demo`."""
+
+import argparse
+import sys
+
+from kdropout.demo import run, settings
+from kdropout.demo.requirements import MissingPackages
+from kdropout.version import __version__
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Args:
+        arguments: List of strings, or None for those of the process.
+
+    Returns:
+        Exit code: 0, or 1 after an error. Wrong usage exits with 2 at once.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (MissingPackages, OSError) as error:
+        print(f"{options.prog}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\n{options.prog}: interrupted", file=sys.stderr)
+        return 130  # what shells report for an interrupt: 128 + SIGINT
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="kdropout", description="Dropout rates that move while Keras trains."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"kdropout {__version__}"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    return parser
+
+
+def _add_demo(commands):
+    text = (
+        "Compare five ways to decide the dropout rate (none, fixed, scheduled, "
+        "learned, controlled by the overfitting gap) on handwritten digits with "
+        "wrong labels. Prints a table; writes a picture, a CSV file and logs for "
+        "TensorBoard."
+    )
+    parser = commands.add_parser(
+        "demo",
+        help="compare five ways to decide the rate, on noisy digits",
+        description=text,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_checked_by(settings.check_seeds),
+        default=settings.SEEDS,
+        metavar="N",
+        help="number of repetitions, at least 2",
+    )
+    parser.add_argument(
+        "--noise",
+        type=_checked_by(settings.check_noise),
+        default=settings.NOISE,
+        metavar="SHARE",
+        help="share of labels replaced by random ones, in [0, 1]",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=_checked_by(settings.check_epochs),
+        default=settings.EPOCHS,
+        metavar="N",
+        help="length of each training, at least 1",
+    )
+    parser.add_argument(
+        "--output",
+        type=_checked_by(settings.check_output, number=False),
+        default=settings.OUTPUT,
+        metavar="DIR",
+        help="folder to write to; other files in it stay",
+    )
+    parser.set_defaults(command=_demo, prog=parser.prog)
+
+
+def _demo(options):
+    run(
+        seeds=options.seeds,
+        noise=options.noise,
+        epochs=options.epochs,
+        output=options.output,
+    )
+
+
+def _checked_by(check, number=True):
+    """A type for argparse that says what `check` says."""
+
+    def parse(text):
+        try:
+            return check(_number(text) if number else text)
+        except (TypeError, ValueError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def _number(text):
+    """The number that `text` is, or else `text` itself, for the error to show."""
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,404 @@
+"""The clean gap equals what an independent evaluation of the same data finds."""
+
+import copy
+import csv
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kdropout.callbacks import OverfittingGap
+from kdropout.layers import Dropout
+
+BACKEND = keras.backend.backend()
+RNG = np.random.default_rng(0)
+X, VAL_X = RNG.normal(size=(2, 24, 4)).astype("float32")
+Y, VAL_Y = RNG.normal(size=(2, 24, 1)).astype("float32")
+WEIGHTS = RNG.uniform(0.1, 2.0, 24).astype("float32")
+
+
+# Where nothing depends on it, JAX need not compile: most of the time would go there.
+EAGERLY = BACKEND == "jax"
+
+
+def compiled(inputs, outputs, loss="mse", run_eagerly=EAGERLY, **kwargs):
+    model = keras.Model(inputs, outputs)
+    optimizer = keras.optimizers.SGD(0.1)
+    model.compile(optimizer, loss, run_eagerly=run_eagerly, **kwargs)
+    return model
+
+
+def linear(rate=0.5, **kwargs):
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Dense(1)(Dropout(rate, seed=1)(inputs))
+    return compiled(inputs, outputs, **kwargs)
+
+
+def fit(model, gap, x=X, y=Y, validation=(VAL_X, VAL_Y), **kwargs):
+    """The logs of one epoch, at whose end the weights are those of the model now."""
+    options = {"batch_size": 8, "verbose": 0, "validation_data": validation}
+    callbacks = [gap, *kwargs.pop("callbacks", [])]
+    history = model.fit(x, y, **{**options, **kwargs}, callbacks=callbacks)
+    return history.history
+
+
+def assert_clean_gap(model, logs, train, validation):
+    """The gap is that of two evaluations by Keras; all metrics here are errors."""
+    clean = model.evaluate(*train, verbose=0, return_dict=True)
+    validated = model.evaluate(*validation, verbose=0, return_dict=True)
+    for name in clean:
+        gap = validated[name] - clean[name]
+        assert logs[f"clean_{name}"][-1] == pytest.approx(clean[name], abs=1e-6)
+        assert logs[f"gap_{name}"][-1] == pytest.approx(gap, abs=1e-6)
+        assert logs[f"val_{name}"][-1] == pytest.approx(validated[name], abs=1e-6)
+
+
+def test_gap_is_that_of_numpy_at_the_weights_of_the_end_of_the_epoch():
+    model = linear(run_eagerly=False)
+    logs = fit(model, OverfittingGap((X, Y)))
+    kernel, bias = (ops.convert_to_numpy(w) for w in model.layers[-1].weights)
+    clean = np.mean((X @ kernel + bias - Y) ** 2)
+    validated = np.mean((VAL_X @ kernel + bias - VAL_Y) ** 2)
+    assert logs["clean_loss"] == pytest.approx([clean], abs=1e-6)
+    assert logs["gap_loss"] == pytest.approx([validated - clean], abs=1e-6)
+    # Dropout is on in Keras's own number, so that it is another.
+    assert abs(logs["loss"][0] - clean) > 1e-3
+
+
+def test_gap_follows_the_weights_from_epoch_to_epoch():
+    class Clean(keras.callbacks.Callback):
+        numbers = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            kernel, bias = self.model.layers[-1].get_weights()
+            self.numbers.append(np.mean((X @ kernel + bias - Y) ** 2))
+
+    clean, model = Clean(), linear(run_eagerly=False)
+    logs = fit(model, OverfittingGap((X, Y)), epochs=3, callbacks=[clean])
+    assert logs["clean_loss"] == pytest.approx(clean.numbers, abs=1e-6)
+    assert len(set(logs["clean_loss"])) == 3
+
+
+def test_naive_gap_is_in_the_logs_under_its_own_name_only():
+    logs = fit(linear(), OverfittingGap((X, Y)))
+    naive = logs["val_loss"][0] - logs["loss"][0]
+    assert logs["naive_gap_loss"] == pytest.approx([naive])
+    assert abs(naive - logs["gap_loss"][0]) > 1e-3
+    assert set(logs) == {
+        "loss",
+        "val_loss",
+        "clean_loss",
+        "gap_loss",
+        "naive_gap_loss",
+    }
+
+
+def test_penalties_of_the_weights_cancel():
+    inputs = keras.Input((4,))
+    l2 = keras.regularizers.L2(0.1)
+    model = compiled(inputs, keras.layers.Dense(1, kernel_regularizer=l2)(inputs))
+    logs = fit(model, OverfittingGap((X, Y)))
+    kernel, bias = (ops.convert_to_numpy(w) for w in model.layers[-1].weights)
+    clean = np.mean((X @ kernel + bias - Y) ** 2)
+    validated = np.mean((VAL_X @ kernel + bias - VAL_Y) ** 2)
+    assert logs["gap_loss"] == pytest.approx([validated - clean], abs=1e-6)
+    penalty = 0.1 * np.sum(kernel**2)
+    assert logs["clean_loss"] == pytest.approx([clean + penalty], abs=1e-6)
+
+
+def two_inputs(kind):
+    first, second = keras.Input((2,), name="first"), keras.Input((2,), name="second")
+    inputs = {"first": first, "second": second} if kind is dict else [first, second]
+    both = keras.layers.Concatenate()([first, second])
+    return compiled(inputs, keras.layers.Dense(1)(Dropout(0.5)(both)))
+
+
+@pytest.mark.parametrize("kind", [dict, tuple])
+def test_inputs_may_be_a_structure(kind):
+    def structure(x):
+        if kind is dict:
+            return {"first": x[:, :2], "second": x[:, 2:]}
+        return kind([x[:, :2], x[:, 2:]])
+
+    model, train = two_inputs(kind), (structure(X), Y)
+    validation = structure(VAL_X), VAL_Y
+    logs = fit(model, OverfittingGap(train), *train, validation)
+    assert_clean_gap(model, logs, train, validation)
+
+
+def two_outputs(kind):
+    inputs = keras.Input((4,))
+    hidden = Dropout(0.5)(inputs)
+    a = keras.layers.Dense(1, name="a")(hidden)
+    b = keras.layers.Dense(2, name="b")(hidden)
+    return compiled(
+        inputs,
+        {"a": a, "b": b} if kind is dict else [a, b],
+        metrics={"a": ["mae"], "b": ["mse", "mae"]} if kind is dict else None,
+    )
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_every_loss_and_metric_of_several_outputs_has_its_gap(kind):
+    def targets(y):
+        pair = y, np.hstack([y, -y])
+        return {"a": pair[0], "b": pair[1]} if kind is dict else list(pair)
+
+    model, train, validation = (
+        two_outputs(kind),
+        (X, targets(Y)),
+        (VAL_X, targets(VAL_Y)),
+    )
+    logs = fit(model, OverfittingGap(train), *train, validation)
+    assert_clean_gap(model, logs, train, validation)
+    wanted = {"gap_loss", "gap_a_loss", "gap_b_loss"}
+    if kind is dict:
+        wanted |= {"gap_a_mae", "gap_b_mse", "gap_b_mae"}
+    assert {name for name in logs if name.startswith("gap_")} == wanted
+
+
+def test_sample_weights_count():
+    model = linear(weighted_metrics=["mae"], metrics=["mae"])
+    train, validation = (X, Y, WEIGHTS), (VAL_X, VAL_Y, WEIGHTS[::-1])
+    logs = fit(
+        model, OverfittingGap(train), validation=validation, sample_weight=WEIGHTS
+    )
+    kernel, bias = (ops.convert_to_numpy(w) for w in model.layers[-1].weights)
+    errors = (X @ kernel + bias - Y)[:, 0]
+    assert logs["clean_loss"] == pytest.approx([np.mean(WEIGHTS * errors**2)], abs=1e-6)
+    weighted = np.sum(WEIGHTS * np.abs(errors)) / np.sum(WEIGHTS)
+    assert logs["clean_weighted_mae"] == pytest.approx([weighted], abs=1e-6)
+    assert logs["clean_mae"] == pytest.approx([np.mean(np.abs(errors))], abs=1e-6)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of 8, each of rows of a length of its own if `lengths` says so."""
+
+    def __init__(self, x, y, lengths=None):
+        super().__init__()
+        self.x, self.y, self.lengths = x, y, lengths
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        rows = slice(8 * index, 8 * index + 8)
+        x = self.x[rows]
+        if self.lengths:
+            x = x[:, None] * np.linspace(0, 1, self.lengths[index])[:, None]
+        return x, self.y[rows]
+
+
+def test_dataset_of_keras_is_sampled_by_its_batches():
+    model = linear()
+    train, validation = Batches(X, Y), Batches(VAL_X, VAL_Y)
+    logs = fit(model, OverfittingGap(train), train, None, validation, batch_size=None)
+    assert_clean_gap(model, logs, (X, Y), (VAL_X, VAL_Y))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow is not imported here")
+def test_tf_dataset_is_sampled_by_its_batches():
+    import tensorflow as tf
+
+    def dataset(*arrays):
+        return tf.data.Dataset.from_tensor_slices(arrays).batch(8)
+
+    model = linear()
+    gap = OverfittingGap(dataset(X, Y, WEIGHTS).shuffle(3))
+    logs = fit(
+        model,
+        gap,
+        dataset(X, Y),
+        None,
+        dataset(VAL_X, VAL_Y),
+        batch_size=None,
+        shuffle=False,
+    )
+    kernel, bias = (ops.convert_to_numpy(w) for w in model.layers[-1].weights)
+    clean = np.mean(WEIGHTS * (X @ kernel + bias - Y)[:, 0] ** 2)
+    assert logs["clean_loss"] == pytest.approx([clean], abs=1e-6)
+
+
+@pytest.mark.xfail(
+    BACKEND == "tensorflow", reason="BUG 13: tf.data takes no None for the weights"
+)
+def test_batches_of_different_lengths_are_evaluated_as_they_are():
+    inputs = keras.Input((None, 4))
+    pooled = keras.layers.GlobalMaxPooling1D()(Dropout(0.5)(inputs))
+    model = compiled(inputs, keras.layers.Dense(1)(pooled))
+    train = Batches(X, Y, lengths=[3, 5, 2])
+    validation = Batches(VAL_X, VAL_Y, lengths=[2, 4, 6])
+    logs = fit(model, OverfittingGap(train), train, None, validation, batch_size=None)
+    kernel, bias = (ops.convert_to_numpy(w) for w in model.layers[-1].weights)
+
+    def mse(data):
+        errors = [data[i][0].max(axis=1) @ kernel + bias - data[i][1] for i in range(3)]
+        return np.mean(np.concatenate(errors) ** 2)
+
+    assert logs["clean_loss"] == pytest.approx([mse(train)], abs=1e-6)
+    assert logs["gap_loss"] == pytest.approx([mse(validation) - mse(train)], abs=1e-6)
+
+
+def test_sample_is_fixed_over_epochs_and_objects():
+    model = linear()
+    model.optimizer.learning_rate = 0.0
+    gaps = [OverfittingGap((X, Y), max_samples=5) for _ in range(2)]
+    clean = [fit(model, gap, epochs=2)["clean_loss"] for gap in gaps]
+    assert len(set(np.ravel(clean))) == 1
+    whole = fit(model, OverfittingGap((X, Y)))["clean_loss"][0]
+    assert abs(clean[0][0] - whole) > 1e-3
+
+
+def test_training_is_what_it_is_without_the_callback():
+    weights = []
+    for callbacks in ([], [OverfittingGap((X, Y), max_samples=5)]):
+        keras.utils.set_random_seed(1)
+        model = linear(run_eagerly=False)
+        model.fit(
+            X,
+            Y,
+            shuffle=False,
+            epochs=2,
+            verbose=0,
+            validation_data=(VAL_X, VAL_Y),
+            callbacks=callbacks,
+        )
+        weights.append(model.get_weights())
+    for without, with_gap in zip(*weights, strict=True):
+        np.testing.assert_array_equal(with_gap, without)
+
+
+def test_epochs_without_validation_have_no_gap():
+    gap = OverfittingGap((X, Y), validation_freq=2)
+    logs = fit(linear(), gap, epochs=5, validation_freq=2)
+    assert len(logs["loss"]) == 5
+    assert len(logs["val_loss"]) == len(logs["gap_loss"]) == 2
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"validation": None}, {"validation_freq": 2, "epochs": 2}]
+)
+def test_missing_validation_is_told_so(kwargs):
+    gap = OverfittingGap((X, Y))
+    with pytest.raises(ValueError, match="OverfittingGap needs validation data") as e:
+        fit(linear(), gap, **kwargs)
+    assert "'validation_data' or 'validation_split'" in str(e.value)
+    assert "Received: logs with ['loss']" in str(e.value)
+
+
+def test_losses_that_are_no_numbers_reach_the_logs():
+    gap = OverfittingGap((X, Y))
+    logs = fit(linear(), gap, validation=(VAL_X, VAL_Y * np.nan))
+    assert np.isnan(logs["gap_loss"]).all() and np.isfinite(logs["clean_loss"]).all()
+    logs = fit(linear(), OverfittingGap((X, Y * np.inf)))
+    assert np.isinf(logs["clean_loss"]).all() and np.isinf(logs["gap_loss"]).all()
+
+
+def test_metric_of_unknown_direction_is_told_so_and_taken_with_directions():
+    def oddness(y, outputs):
+        return ops.mean(outputs - y, axis=-1)
+
+    def run(**kwargs):
+        model = linear(metrics=[oddness])
+        return model, fit(model, OverfittingGap((X, Y), **kwargs))
+
+    with pytest.raises(ValueError, match="a lower value of 'oddness' is better"):
+        run()
+    for direction, sign in [("min", 1.0), ("max", -1.0)]:
+        model, logs = run(directions={"oddness": direction})
+        kernel, bias = (ops.convert_to_numpy(w) for w in model.layers[-1].weights)
+        clean = np.mean(X @ kernel + bias - Y)
+        validated = np.mean(VAL_X @ kernel + bias - VAL_Y)
+        wanted = sign * (validated - clean)
+        assert logs["gap_oddness"] == pytest.approx([wanted], abs=1e-6)
+        assert logs["clean_oddness"] == pytest.approx([clean], abs=1e-6)
+        naive = sign * (logs["val_oddness"][0] - logs["oddness"][0])
+        assert logs["naive_gap_oddness"] == pytest.approx([naive], abs=1e-6)
+
+
+def test_gap_of_accuracy_and_of_named_auc_has_the_sign_of_overfitting():
+    def targets(y):
+        return (y > 0).astype("float32")
+
+    inputs = keras.Input((4,))
+    model = compiled(
+        inputs,
+        {
+            "out": keras.layers.Dense(1, activation="sigmoid", name="out")(inputs),
+            "other": keras.layers.Dense(1, name="other")(inputs),
+        },
+        loss="mse",
+        metrics={"out": ["accuracy", keras.metrics.AUC(name="area")]},
+    )
+    train = X, {"out": targets(Y), "other": Y}
+    validation = VAL_X, {"out": targets(VAL_Y), "other": VAL_Y}
+    logs = fit(model, OverfittingGap(train), *train, validation)
+
+    def accuracy(x, y):
+        outputs = model.predict(x, verbose=0)["out"]
+        return np.mean((outputs > 0.5) == y)
+
+    wanted = accuracy(X, targets(Y)) - accuracy(VAL_X, targets(VAL_Y))
+    assert abs(wanted) > 0.01
+    assert logs["gap_out_accuracy"] == pytest.approx([wanted], abs=1e-6)
+    clean = model.evaluate(*train, verbose=0, return_dict=True)["out_area"]
+    wanted = clean - logs["val_out_area"][0]
+    assert logs["gap_out_area"] == pytest.approx([wanted], abs=1e-6)
+
+
+def test_later_callbacks_see_the_gap(tmp_path):
+    stopper = keras.callbacks.EarlyStopping("gap_loss", mode="max", patience=0)
+    writer = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    gap = OverfittingGap((X, Y))
+    # In mode "max", a gap that shrinks stops the training.
+    model = linear()
+    logs = fit(model, gap, epochs=30, callbacks=[stopper, writer])
+    assert stopper.best == pytest.approx(max(logs["gap_loss"]))
+    assert stopper.stopped_epoch == len(logs["gap_loss"]) - 1 < 29
+    with open(tmp_path / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["gap_loss"]) for row in rows] == pytest.approx(logs["gap_loss"])
+    assert {"clean_loss", "naive_gap_loss"} <= set(rows[0])
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras's callback needs TensorFlow")
+def test_tensorboard_of_keras_sees_the_gap(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = keras.callbacks.TensorBoard(tmp_path, write_graph=False)
+    logs = fit(linear(), OverfittingGap((X, Y)), epochs=2, callbacks=[board])
+    events = EventAccumulator(str(tmp_path / "train"), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = events.Tags()["tensors"]
+    assert {"epoch_gap_loss", "epoch_clean_loss", "epoch_naive_gap_loss"} <= set(tags)
+    written = [
+        float(np.frombuffer(event.tensor_proto.tensor_content, "float32")[0])
+        for event in events.Tensors("epoch_gap_loss")
+    ]
+    assert written == pytest.approx(logs["gap_loss"], abs=1e-6)
+
+
+def test_callback_is_copied_unbound_and_after_a_fit():
+    gap = OverfittingGap((X, Y), max_samples=5, directions={"odd": "min"})
+    clean = []
+    for _ in range(2):
+        gap = copy.deepcopy(gap)
+        keras.utils.set_random_seed(0)
+        clean += fit(linear(), gap)["clean_loss"]
+    assert clean[0] == clean[1]
+    assert gap.directions == {"odd": "min"}
+
+
+def test_verbose_prints_one_line_per_epoch(capsys):
+    model = linear(metrics=["mae"])
+    logs = fit(model, OverfittingGap((X, Y), verbose=1))
+    loss, mae = logs["gap_loss"][0], logs["gap_mae"][0]
+    line = f"Epoch 1: overfitting gap: loss {loss:.4f}, mae {mae:.4f}.\n"
+    printed = capsys.readouterr().out
+    assert printed in (
+        line,
+        f"Epoch 1: overfitting gap: mae {mae:.4f}, loss {loss:.4f}.\n",
+    )
+    fit(model, OverfittingGap((X, Y)))
+    assert capsys.readouterr().out == ""

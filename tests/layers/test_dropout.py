@@ -1,0 +1,153 @@
+"""Dropout of single units: the scale, the shape of the mask, and the two ends."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kdropout.layers import Dropout
+
+
+def inputs(*shape):
+    """Numbers of both signs, none of them 0."""
+    return np.random.default_rng(0).uniform(0.5, 1.5, shape).astype("float32") * (
+        np.random.default_rng(1).choice([-1, 1], shape).astype("float32")
+    )
+
+
+def train(layer, x):
+    return ops.convert_to_numpy(layer(x, training=True))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.93])
+def test_kept_units_are_scaled_and_the_others_are_zero(rate):
+    x = inputs(500, 40)
+    outputs = train(Dropout(rate, seed=1), x)
+    kept = outputs != 0.0
+    # The rate is rounded up to a multiple of 2^-23, of which 1 - rate has the most.
+    wanted = np.where(kept, x / (1 - rate), 0.0)
+    np.testing.assert_allclose(outputs, wanted, rtol=2.0**-22 / (1 - rate))
+    # Five standard deviations of the share of 20 000 units.
+    assert abs(1 - kept.mean() - rate) < 5 * np.sqrt(rate * (1 - rate) / x.size)
+
+
+def shared_axes(kept):
+    """Axes along which the mask is the same everywhere."""
+    return tuple(
+        axis
+        for axis in range(kept.ndim)
+        if (kept == np.take(kept, [0], axis=axis)).all()
+    )
+
+
+@pytest.mark.parametrize(
+    "noise_shape, shared",
+    [
+        (None, ()),
+        ((None, None, None), ()),
+        ((None, 1, None), (1,)),
+        ((None, None, 1), (2,)),
+        ([None, 1, 1], (1, 2)),
+        ((1, None, None), (0,)),
+        ((30, 1, 12), (1,)),
+        ((1, 20, 12), (0,)),
+        ((1, 1, None), (0, 1)),
+    ],
+)
+def test_units_along_an_entry_of_1_share_their_fate(noise_shape, shared):
+    x = inputs(30, 20, 12)
+    outputs = train(Dropout(0.5, noise_shape=noise_shape, seed=3), x)
+    kept = outputs != 0.0
+    assert shared_axes(kept) == shared
+    np.testing.assert_allclose(outputs, np.where(kept, 2 * x, 0.0), rtol=1e-6)
+
+
+def test_noise_shape_holds_for_any_batch_size():
+    layer = Dropout(0.5, noise_shape=(None, 1, None), seed=3)
+    for batch in (4, 9):
+        kept = train(layer, inputs(batch, 20, 12)) != 0.0
+        assert shared_axes(kept) == (1,)
+
+
+@pytest.mark.parametrize("noise_shape", [None, (None, 1, None)])
+def test_noise_shape_with_unknown_sizes_in_a_compiled_model(noise_shape):
+    def spread_over_time(y, outputs):
+        return ops.max(outputs, axis=1) - ops.min(outputs, axis=1)
+
+    model = keras.Sequential(
+        [
+            keras.Input((None, 6)),
+            Dropout(0.5, noise_shape=noise_shape, seed=1),
+            keras.layers.Dense(1, kernel_initializer="ones"),
+        ]
+    )
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss=spread_over_time)
+    for length in (3, 5):
+        x = np.ones((8, length, 6), "float32")
+        spread = model.train_on_batch(x, x[:, 0, :1])
+        assert (spread == 0.0) == (noise_shape is not None)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_equals_keras_at_rate_0_and_at_inference(training):
+    x = inputs(4, 5)
+    rate = 0.0 if training else 0.6
+    wanted = ops.convert_to_numpy(keras.layers.Dropout(rate)(x, training=training))
+    ours = ops.convert_to_numpy(Dropout(rate)(x, training=training))
+    np.testing.assert_array_equal(ours, wanted)
+    np.testing.assert_array_equal(ours, x)
+
+
+def test_rate_1_gives_zeros_whatever_the_inputs():
+    outputs = train(Dropout(1.0), np.array([[np.inf, -np.inf, 0, 1e38]], "float32"))
+    assert (outputs == 0.0).all()
+
+
+@pytest.mark.parametrize("rate", [0.0, 1 - 2.0**-24, 1.0])
+def test_gradients_are_finite_at_the_ends(rate):
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(8, use_bias=False, name="first"),
+            Dropout(rate),
+            keras.layers.Dense(1, use_bias=False),
+        ]
+    )
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    kernel = model.get_layer("first").kernel
+    before = ops.convert_to_numpy(kernel)
+    assert np.isfinite(model.train_on_batch(inputs(6, 4), inputs(6, 1)))
+    moved = ops.convert_to_numpy(kernel) - before
+    assert np.isfinite(moved).all()
+    assert (np.abs(moved).max() > 0) == (rate == 0.0)
+
+
+def test_gradient_passes_where_units_are_kept():
+    # d sum(outputs) / d input is 1 / (1 - rate) where kept, else 0.
+    layer = Dropout(0.75, seed=2)
+    scale = keras.layers.EinsumDense("bi,i->bi", output_shape=50)
+    model = keras.Sequential([keras.Input((50,)), scale, layer])
+    model.compile(
+        optimizer=keras.optimizers.SGD(1.0),
+        loss=lambda y, outputs: ops.sum(outputs, axis=-1),
+    )
+    scale.kernel.assign(np.ones(50))
+    x = np.ones((1, 50), "float32")
+    model.train_on_batch(x, x)
+    gradient = 1.0 - ops.convert_to_numpy(scale.kernel)
+    assert set(np.unique(gradient)) == {0.0, 4.0}
+
+
+def test_rate_near_1_scales_by_the_keep_probability_that_was_used():
+    rate = 1 - 2.0**-10
+    outputs = train(Dropout(rate, seed=1), np.ones((1000, 1000), "float32"))
+    assert set(np.unique(outputs)) == {0.0, 1024.0}
+    # 976 kept of 1e6: five standard deviations are 156.
+    assert abs(np.count_nonzero(outputs) - 976.6) < 157
+
+
+def test_config_holds_the_noise_shape():
+    assert Dropout(0.5, noise_shape=[None, 1]).get_config()["noise_shape"] == (None, 1)
+    layer = Dropout.from_config(Dropout(0.5, noise_shape=(None, 1)).get_config())
+    assert layer.noise_shape == (None, 1)
+    assert Dropout(0.5).get_config()["noise_shape"] is None

@@ -1,0 +1,684 @@
+"""Every bad input is a TypeError or ValueError that names it and tells the way out."""
+
+import inspect
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kdropout
+from kdropout import LearnedRate, layers, schedules
+from kdropout.callbacks import GapController, OverfittingGap, RateLogger, RateScheduler
+
+BACKEND = keras.backend.backend()
+NAN, INF = float("nan"), float("inf")
+X, Y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+INTEGERS = np.ones((4, 3), "int32")
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def starts_above(step):
+    return 1.5 - step
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def rises_above(step):
+    return 0.6 + 0.6 * step
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def undefined(step):
+    return step * float("nan")
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def vector(step):
+    return ops.stack([step, step])
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def without_step():
+    return 0.5
+
+
+def unknown_metric(y, outputs):
+    return ops.mean(outputs, axis=-1)
+
+
+def generator():
+    yield X, Y
+
+
+def model_of(rate=0.5, metrics=None):
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.Dropout(rate, name="drop"),
+            keras.layers.Dense(1, name="dense"),
+        ],
+        name="model",
+    )
+    model.compile(optimizer="sgd", loss="mse", metrics=metrics, run_eagerly=True)
+    return model
+
+
+def decided(rate):
+    return model_of(rate).get_layer("drop")
+
+
+def fit(*callbacks, rate=0.5, metrics=None, validated=True, epochs=1):
+    data = {"validation_data": (X, Y)} if validated else {}
+    model = model_of(rate, metrics)
+    model.fit(X, Y, epochs=epochs, verbose=0, callbacks=list(callbacks), **data)
+
+
+def train(layer, x=X):
+    return layer(x, training=True)
+
+
+def runtime_error():
+    """What the backend raises from inside a step."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.errors.InvalidArgumentError
+    if BACKEND == "jax":
+        import jax
+
+        return jax.errors.JaxRuntimeError
+    return ValueError
+
+
+# What is done; the error; and what the message has to hold: the name of the argument,
+# what was received, and what would be right or how to mend it.
+RATE = "'rate' must be", "a number in [0, 1], a schedule or a LearnedRate"
+SET = "'rate' must be", "a number in [0, 1]"
+DATA = "'train_data' must", "a tuple (x, y) or (x, y, sample_weight) of arrays, or a"
+LAYERS = "'layers' must", "None, a glob on the layer path, a layer, or a list of those"
+NAMED = "'layers' must name", "The model has: 'drop'"
+FLOATING = "'inputs' of layer", "must be floating point", "Cast them"
+
+V, T = ValueError, TypeError
+CASES = {
+    # Layers
+    "rate above": (lambda: layers.Dropout(1.5), V, *RATE, "rate=1.5"),
+    "rate below": (lambda: layers.Dropout(-0.1), V, *RATE, "rate=-0.1"),
+    "rate nan": (lambda: layers.Dropout(NAN), V, *RATE, "rate=nan"),
+    "rate inf": (lambda: layers.GaussianDropout(INF), V, *RATE, "rate=inf"),
+    "rate text": (lambda: layers.Dropout("0.5"), T, *RATE, "rate='0.5'"),
+    "rate bool": (lambda: layers.AlphaDropout(True), T, *RATE, "rate=True"),
+    "rate none": (lambda: layers.SpatialDropout1D(None), T, *RATE, "rate=None"),
+    "rate list": (lambda: layers.SpatialDropout2D([0.5]), T, *RATE, "rate=[0.5]"),
+    "rate dict": (lambda: layers.Dropout({"a": 1}), T, *RATE, "rate={'a': 1}"),
+    "rate array": (lambda: layers.Dropout(np.array(0.5)), T, *RATE, "rate=array(0.5)"),
+    "rate class": (lambda: layers.Dropout(schedules.Ramp), T, *RATE, "rate=<class"),
+    "seed float": (
+        *(lambda: layers.Dropout(0.5, seed=1.5), T, "'seed' must be"),
+        *("an integer of at least 0", "seed=1.5"),
+    ),
+    "seed negative": (
+        *(lambda: layers.GaussianDropout(0.5, seed=-1), V, "'seed' must be"),
+        *("an integer of at least 0", "seed=-1"),
+    ),
+    "seed bool": (
+        *(lambda: layers.SpatialDropout3D(0.5, seed=True), T, "'seed' must be"),
+        *("an integer of at least 0", "seed=True"),
+    ),
+    "noise_shape number": (
+        *(lambda: layers.Dropout(0.5, noise_shape=3), T, "'noise_shape' must be"),
+        *("a sequence of positive integers and None", "noise_shape=3"),
+    ),
+    "noise_shape text": (
+        *(lambda: layers.Dropout(0.5, noise_shape=(None, "1")), T, "'noise_shape'"),
+        *("a sequence of positive integers and None", "noise_shape=(None, '1')"),
+    ),
+    "noise_shape bool": (
+        *(lambda: layers.AlphaDropout(0.5, noise_shape=(True,)), T, "'noise_shape'"),
+        *("a sequence of positive integers and None", "noise_shape=(True,)"),
+    ),
+    "noise_shape zero": (
+        *(lambda: layers.Dropout(0.5, noise_shape=(None, 0)), V, "'noise_shape'"),
+        *("a sequence of positive integers and None", "noise_shape=(None, 0)"),
+    ),
+    "noise_shape of another size": (
+        *(lambda: train(layers.Dropout(0.5, noise_shape=(None, 2))), V),
+        *("'noise_shape' of layer", "1, None or the size of the inputs"),
+        *("noise_shape=(None, 2), inputs of shape (4, 3)",),
+    ),
+    "noise_shape of another rank": (
+        *(lambda: train(layers.Dropout(0.5, noise_shape=(None, 1, 1))), V),
+        *("'noise_shape' of layer", "one entry for each dimension of the inputs"),
+        *("noise_shape=(None, 1, 1), inputs of shape (4, 3)",),
+    ),
+    "noise_shape empty": (
+        *(lambda: train(layers.Dropout(0.5, noise_shape=())), V),
+        *("'noise_shape' of layer", "one entry for each", "noise_shape=(), inputs"),
+    ),
+    "data_format unknown": (
+        *(lambda: layers.SpatialDropout2D(0.5, data_format="last"), V),
+        *("'data_format' must be", "one of 'channels_last', 'channels_first'"),
+        *("data_format='last'",),
+    ),
+    "data_format number": (
+        *(lambda: layers.SpatialDropout1D(0.5, data_format=1), V, "'data_format' must"),
+        *("one of 'channels_last', 'channels_first'", "data_format=1"),
+    ),
+    "rank too low": (
+        *(lambda: train(layers.SpatialDropout2D(0.5)), V, "Input 0"),
+        *("expected ndim=4, found ndim=2", "(4, 3)"),
+    ),
+    "rank too high": (
+        *(lambda: train(layers.SpatialDropout1D(0.5), np.ones((2, 3, 3, 3))), V),
+        *("Input 0", "expected ndim=3, found ndim=4", "(2, 3, 3, 3)"),
+    ),
+    "integers": (
+        *(lambda: train(layers.Dropout(0.5), INTEGERS), T, *FLOATING, "dtype=int32"),
+    ),
+    "integers at inference": (
+        *(lambda: layers.AlphaDropout(0.5)(INTEGERS), T, *FLOATING, "dtype=int32"),
+    ),
+    "integers of another kind": (
+        *(lambda: train(layers.GaussianDropout(0.5), INTEGERS > 0), T, *FLOATING),
+        *("dtype=bool",),
+    ),
+    "learned gaussian": (
+        *(
+            lambda: layers.GaussianDropout(LearnedRate()),
+            T,
+            "'rate' of GaussianDropout",
+        ),
+        *("Use kdropout.layers.Dropout to learn a rate", "Received: rate="),
+    ),
+    # layer.rate = ...
+    "set above": (lambda: setattr(decided(0.5), "rate", 2), V, *SET, "rate=2"),
+    "set nan": (lambda: setattr(decided(0.5), "rate", NAN), V, *SET, "rate=nan"),
+    "set text": (lambda: setattr(decided(0.5), "rate", "1"), T, *SET, "rate='1'"),
+    "set schedule": (
+        *(lambda: setattr(decided(0.5), "rate", schedules.LateDropout(0.5, 2)), T),
+        *(*SET, "rate=LateDropout(rate=0.5, steps=2)"),
+    ),
+    "set scheduled": (
+        *(lambda: setattr(decided(schedules.LateDropout(0.5, 2)), "rate", 0.3), T),
+        *("rate of layer 'model/drop' is decided by schedule LateDropout", "rate=0.3"),
+        *("Pass a float 'rate' to the layer to set it yourself",),
+    ),
+    "set learned": (
+        *(lambda: setattr(decided(LearnedRate()), "rate", 0.3), T),
+        *("rate of layer 'model/drop' is decided by gradient", "rate=0.3"),
+        *("Pass a float 'rate' to the layer to set it yourself",),
+    ),
+    # A rate that is a schedule
+    "schedule starts outside": (
+        *(lambda: layers.Dropout(starts_above), V, "'rate' must be a schedule with"),
+        *("values in [0, 1]", "which is 1.5 at step 0"),
+    ),
+    "schedule of keras starts outside": (
+        *(lambda: layers.Dropout(keras.optimizers.schedules.CosineDecay(3.0, 9)), V),
+        *("'rate' must be a schedule with", "values in [0, 1]", "3 at step 0"),
+    ),
+    "schedule is nan": (
+        *(lambda: layers.Dropout(undefined), V, "'rate' must be a schedule with"),
+        *("values in [0, 1]", "which is nan at step 0"),
+    ),
+    "schedule of a vector": (
+        *(lambda: layers.Dropout(vector), T, "'rate' must be a schedule: a callable"),
+        *("takes the step (a float32 scalar tensor) and returns a scalar in [0, 1]",),
+        *("Received: rate=<function vector",),
+    ),
+    "schedule without a step": (
+        *(lambda: layers.Dropout(without_step), T, "'rate' must be a schedule"),
+        *("takes the step", "whose call failed with TypeError"),
+    ),
+    "schedule leaves": (
+        *(lambda: fit(rate=rises_above, epochs=2), runtime_error()),
+        *("The schedule of layer", "drop' left [0, 1]", "Bound the schedule, or train"),
+    ),
+    # LearnedRate
+    "initial 0": (
+        *(lambda: LearnedRate(initial=0), V, "'initial' must be a number in (0, 1)"),
+        *("initial=0.0",),
+    ),
+    "initial 1": (
+        *(lambda: LearnedRate(1.0), V, "'initial' must be a number in (0, 1)"),
+        *("initial=1.0",),
+    ),
+    "initial text": (
+        *(lambda: LearnedRate("0.1"), T, "'initial' must be a number in (0, 1)"),
+        *("initial='0.1'",),
+    ),
+    "regularizer negative": (
+        *(lambda: LearnedRate(regularizer=-1), V, "'regularizer' must be"),
+        *("a number in [0, inf)", "regularizer=-1.0"),
+    ),
+    "regularizer bool": (
+        *(lambda: LearnedRate(regularizer=False), T, "'regularizer' must be"),
+        *("a number in [0, inf)", "regularizer=False"),
+    ),
+    "temperature 0": (
+        *(lambda: LearnedRate(temperature=0.0), V, "'temperature' must be"),
+        *("a number in (0, inf)", "temperature=0.0"),
+    ),
+    "temperature inf": (
+        *(lambda: LearnedRate(temperature=INF), V, "'temperature' must be"),
+        *("a number in (0, inf)", "temperature=inf"),
+    ),
+    # Schedules
+    "ramp start": (
+        *(lambda: schedules.Ramp(-0.1, 0.5, 10), V, "'start' must be"),
+        *("a number in [0, 1]", "start=-0.1"),
+    ),
+    "ramp end": (
+        *(lambda: schedules.Ramp(0.1, "0.5", 10), T, "'end' must be"),
+        *("a number in [0, 1]", "end='0.5'"),
+    ),
+    "ramp steps 0": (
+        *(lambda: schedules.Ramp(0.1, 0.5, 0), V, "'steps' must be"),
+        *("an integer of at least 1", "steps=0"),
+    ),
+    "ramp steps float": (
+        *(lambda: schedules.Ramp(0.1, 0.5, 10.0), T, "'steps' must be"),
+        *("an integer of at least 1", "steps=10.0"),
+    ),
+    "ramp begin": (
+        *(lambda: schedules.Ramp(0.1, 0.5, 10, begin=-1), V, "'begin' must be"),
+        *("an integer of at least 0", "begin=-1"),
+    ),
+    "ramp shape": (
+        *(lambda: schedules.Ramp(0.1, 0.5, 10, shape="cubic"), V, "'shape' must be"),
+        *("one of 'linear', 'cosine', 'exponential'", "shape='cubic'"),
+    ),
+    "ramp exponential from 0": (
+        *(lambda: schedules.Ramp(0.0, 0.5, 10, shape="exponential"), V),
+        *("'start' and 'end' must be above 0", "start=0.0, end=0.5"),
+        *("Use shape='cosine', or a small rate such as 0.001",),
+    ),
+    "curriculum rate": (
+        *(lambda: schedules.Curriculum(1.1, 0.1), V, "'rate' must be"),
+        *("a number in [0, 1]", "rate=1.1"),
+    ),
+    "curriculum gamma": (
+        *(lambda: schedules.Curriculum(0.5, 0), V, "'gamma' must be"),
+        *("a number in (0, inf)", "gamma=0.0"),
+    ),
+    "early rate": (
+        *(lambda: schedules.EarlyDropout(True, 10), T, "'rate' must be"),
+        *("a number in [0, 1]", "rate=True"),
+    ),
+    "early steps": (
+        *(lambda: schedules.EarlyDropout(0.5, 1), V, "'steps' must be"),
+        *("an integer of at least 2", "steps=1"),
+    ),
+    "early shape": (
+        *(lambda: schedules.EarlyDropout(0.5, 9, shape="cosine"), V, "'shape' must be"),
+        *("one of 'linear', 'constant'", "shape='cosine'"),
+    ),
+    "late rate": (
+        *(lambda: schedules.LateDropout(NAN, 10), V, "'rate' must be"),
+        *("a number in [0, 1]", "rate=nan"),
+    ),
+    "late steps": (
+        *(lambda: schedules.LateDropout(0.5, None), T, "'steps' must be"),
+        *("an integer of at least 1", "steps=None"),
+    ),
+    "cyclic high below low": (
+        *(lambda: schedules.Cyclic(0.5, 0.2, 10), V, "'high' must be"),
+        *("a number in [0.5, 1]", "high=0.2"),
+    ),
+    "cyclic period": (
+        *(lambda: schedules.Cyclic(0.1, 0.2, 1), V, "'period' must be"),
+        *("an integer of at least 2", "period=1"),
+    ),
+    "join empty": (
+        *(lambda: schedules.Join([], []), V, "'schedules' must be"),
+        *("a sequence of schedules of kdropout and numbers in [0, 1]", "schedules=[]"),
+    ),
+    "join of a number": (
+        *(lambda: schedules.Join(0.5, []), T, "'schedules' must be"),
+        *("a sequence of schedules of kdropout and numbers", "schedules=0.5"),
+    ),
+    "join with a rate above": (
+        *(lambda: schedules.Join([0.5, 1.5], [9]), V, "'schedules' must be"),
+        *("a number in [0, 1]", "schedules=1.5"),
+    ),
+    "join with a schedule of another": (
+        *(lambda: schedules.Join([rises_above], []), T, "'schedules' must be"),
+        *("a sequence of schedules of kdropout", "schedules=<function rises_above"),
+    ),
+    "join boundaries missing": (
+        *(lambda: schedules.Join([0.1, 0.2], []), V, "'boundaries' must be"),
+        *("1 increasing integers of at least 1", "boundaries=[]"),
+    ),
+    "join boundaries falling": (
+        *(lambda: schedules.Join([0.1, 0.2, 0.3], [9, 9]), V, "'boundaries' must be"),
+        *("2 increasing integers of at least 1", "boundaries=[9, 9]"),
+    ),
+    "join boundary float": (
+        *(lambda: schedules.Join([0.1, 0.2], [9.5]), T, "'boundaries' must be"),
+        *("an integer of at least 1", "boundaries=9.5"),
+    ),
+    "join boundaries number": (
+        *(lambda: schedules.Join([0.1, 0.2], 9), T, "'boundaries' must be"),
+        *("1 increasing integers of at least 1", "boundaries=9"),
+    ),
+    "depth 0": (
+        *(lambda: schedules.depth_rates(0, 0.5), V, "'depth' must be"),
+        *("an integer of at least 1", "depth=0"),
+    ),
+    "depth last": (
+        *(lambda: schedules.depth_rates(4, 1.5), V, "'last' must be"),
+        *("a number in [0, 1]", "last=1.5"),
+    ),
+    "depth first": (
+        *(lambda: schedules.depth_rates(4, 0.5, first="0"), T, "'first' must be"),
+        *("a number in [0, 1]", "first='0'"),
+    ),
+    # RateScheduler
+    "scheduler of a number": (
+        *(lambda: RateScheduler(0.5), T, "'schedule' must be", "schedule=0.5"),
+        *("a callable schedule(epoch, rate) -> rate",),
+    ),
+    "scheduler of one argument": (
+        *(lambda: RateScheduler(lambda epoch: 0.5), T, "'schedule' must be"),
+        *("schedule=<function", "A schedule of the step belongs into a layer's 'rate'"),
+    ),
+    "scheduler of steps": (
+        *(
+            lambda: RateScheduler(schedules.LateDropout(0.5, 2)),
+            T,
+            "'schedule' must be",
+        ),
+        *("schedule=LateDropout(", "A schedule of the step belongs into a layer's"),
+    ),
+    "scheduler verbose": (
+        *(lambda: RateScheduler(max_of_two, verbose="yes"), T, "'verbose' must be"),
+        *("an integer of at least 0", "verbose='yes'"),
+    ),
+    "scheduler returns 2.0": (
+        *(lambda: fit(RateScheduler(lambda epoch, rate: 2.0)), V),
+        *("'schedule' must return a number in [0, 1]", "schedule(0, 0.5) = 2.0"),
+        *("for layer 'drop'",),
+    ),
+    "scheduler returns none": (
+        *(lambda: fit(RateScheduler(lambda epoch, rate: None)), V),
+        *("'schedule' must return a number in [0, 1]", "schedule(0, 0.5) = None"),
+    ),
+    "scheduler unknown layer": (
+        *(lambda: fit(RateScheduler(max_of_two, layers="dorp")), V, *NAMED),
+        *("Received: 'dorp'", "Did you mean 'drop'?"),
+    ),
+    "scheduler other layer": (
+        *(lambda: fit(RateScheduler(max_of_two, keras.layers.Dense(1, name="d"))), V),
+        *(*NAMED, "Received: 'd'"),
+    ),
+    "scheduler of no layers": (
+        *(lambda: fit(RateScheduler(max_of_two, layers=[])), V, "'layers' must name"),
+        *("at least one layer, or be None for all", "layers=[]"),
+    ),
+    "scheduler layers number": (
+        *(lambda: fit(RateScheduler(max_of_two, layers=3)), T, *LAYERS, "layers=3"),
+    ),
+    "scheduler of a decided layer": (
+        *(lambda: fit(RateScheduler(max_of_two, "drop"), rate=LearnedRate()), T),
+        *("'layers' must name layers whose rate was given as a number",),
+        *("'drop' (gradient)", "Leave them out, or pass a number as their 'rate'"),
+    ),
+    "scheduler without a layer of its own": (
+        *(lambda: fit(RateScheduler(max_of_two), rate=schedules.LateDropout(0.1, 2)),),
+        *(V, "'model' must hold a dropout layer whose rate was given as a number"),
+        *("Received: 'model', in which schedules or gradients decide all",),
+    ),
+    # RateLogger
+    "logger unknown glob": (
+        *(lambda: fit(RateLogger("encoder/*")), V, *NAMED, "Received: 'encoder/*'"),
+    ),
+    "logger of no layers": (
+        *(lambda: fit(RateLogger([])), V, "'layers' must name"),
+        *("at least one layer, or be None for all", "layers=[]"),
+    ),
+    "logger layers dict": (
+        *(lambda: fit(RateLogger({"drop": 1})), T, *LAYERS, "layers={'drop': 1}"),
+    ),
+    "logger without dropout": (
+        *(lambda: start(RateLogger(), keras.Sequential(name="bare")), V),
+        *("'model' must hold dropout layers of kdropout", "Received: 'bare'"),
+        *("Use kdropout.layers.Dropout in place of Keras's",),
+    ),
+    # OverfittingGap
+    "gap without data": (
+        *(lambda: OverfittingGap(), T, *DATA, "Received: None"),
+        *("A callback cannot see the data given to fit: pass them here",),
+    ),
+    "gap of a generator": (
+        *(lambda: OverfittingGap(generator()), T, *DATA, "Received: a generator"),
+        *("Pass arrays or a dataset",),
+    ),
+    "gap of a list": (*(lambda: OverfittingGap([X, Y]), T, *DATA, "Received: a list"),),
+    "gap of lengths": (
+        *(lambda: OverfittingGap((X, Y[:3])), V, "'train_data' must"),
+        *("arrays of the same length", "Received: lengths [3, 4]"),
+    ),
+    "gap of nothing": (
+        *(lambda: OverfittingGap((X[:0], Y[:0])), V, "'train_data' must"),
+        *("at least one sample", "Received: lengths [0]"),
+    ),
+    "gap max_samples": (
+        *(lambda: OverfittingGap((X, Y), max_samples=0), V, "'max_samples' must be"),
+        *("an integer of at least 1", "max_samples=0"),
+    ),
+    "gap batch_size": (
+        *(lambda: OverfittingGap((X, Y), batch_size=2.5), T, "'batch_size' must be"),
+        *("an integer of at least 1", "batch_size=2.5"),
+    ),
+    "gap validation_freq": (
+        *(lambda: OverfittingGap((X, Y), validation_freq=[1]), T, "'validation_freq'"),
+        *("an integer of at least 1", "validation_freq=[1]"),
+    ),
+    "gap directions list": (
+        *(lambda: OverfittingGap((X, Y), directions=["a"]), T, "'directions' must be"),
+        *("a dict from metric to 'min' or 'max'", "directions=['a']"),
+    ),
+    "gap directions up": (
+        *(lambda: OverfittingGap((X, Y), directions={"a": "up"}), V, "'directions'"),
+        *("one of 'min', 'max'", "directions='up'"),
+    ),
+    "gap verbose": (
+        *(lambda: OverfittingGap((X, Y), verbose=-1), V, "'verbose' must be"),
+        *("an integer of at least 0", "verbose=-1"),
+    ),
+    "gap without validation": (
+        *(lambda: fit(OverfittingGap((X, Y)), validated=False), V),
+        *("OverfittingGap needs validation data", "Received: logs with ['loss']"),
+        *("Pass 'validation_data' or 'validation_split' to fit",),
+    ),
+    "gap of unknown direction": (
+        *(lambda: fit(OverfittingGap((X, Y)), metrics=[unknown_metric]), V),
+        *("'directions' must say whether a lower value of 'unknown_metric' is better",),
+        *("directions={}", "Pass directions={'unknown_metric': 'min'} or"),
+    ),
+    # GapController
+    "controller target": (
+        *(lambda: GapController("0.1"), T, "'target' must be"),
+        *("a number in (-inf, inf)", "target='0.1'"),
+    ),
+    "controller target nan": (
+        *(lambda: GapController(NAN), V, "'target' must be"),
+        *("a number in (-inf, inf)", "target=nan"),
+    ),
+    "controller gain": (
+        *(lambda: GapController(0.1, gain=0), V, "'gain' must be"),
+        *("a number in (0, inf)", "gain=0.0"),
+    ),
+    "controller lowering_gain": (
+        *(lambda: GapController(0.1, lowering_gain=-1), V, "'lowering_gain' must be"),
+        *("a number in [0, inf)", "lowering_gain=-1.0"),
+    ),
+    "controller min_rate": (
+        *(lambda: GapController(0.1, min_rate=1.0), V, "'min_rate' must be"),
+        *("a number in [0, 1)", "min_rate=1.0"),
+    ),
+    "controller max below min": (
+        *(lambda: GapController(0.1, min_rate=0.5, max_rate=0.5), V, "'max_rate' must"),
+        *("a number in (0.5, 1)", "max_rate=0.5"),
+    ),
+    "controller max_rate 1": (
+        *(lambda: GapController(0.1, max_rate=1), V, "'max_rate' must be"),
+        *("a number in (0, 1)", "max_rate=1.0"),
+    ),
+    "controller warmup": (
+        *(lambda: GapController(0.1, warmup=1.5), T, "'warmup' must be"),
+        *("an integer of at least 0", "warmup=1.5"),
+    ),
+    "controller dead_band": (
+        *(lambda: GapController(0.1, dead_band=-0.1), V, "'dead_band' must be"),
+        *("a number in [0, inf)", "dead_band=-0.1"),
+    ),
+    "controller slew_limit": (
+        *(lambda: GapController(0.1, slew_limit=0), V, "'slew_limit' must be"),
+        *("a number in (0, 1]", "slew_limit=0.0"),
+    ),
+    "controller monitor number": (
+        *(lambda: GapController(0.1, monitor=3), T, "'monitor' must be"),
+        *("a name in the logs", "monitor=3"),
+    ),
+    "controller monitor naive": (
+        *(lambda: GapController(0.1, monitor="naive_gap_loss"), V, "'monitor' must be"),
+        *("a name that begins with 'gap_'", "monitor='naive_gap_loss'"),
+        *("pass allow_naive=True to use it all the same",),
+    ),
+    "controller monitor validation": (
+        *(lambda: GapController(0.1, monitor="val_loss"), V, "'monitor' must be"),
+        *("a clean gap", "monitor='val_loss'"),
+    ),
+    "controller before the gap": (
+        *(lambda: fit(GapController(0.1), OverfittingGap((X, Y))), V),
+        *("'monitor' must name an entry of the logs", "monitor='gap_loss'"),
+        *("Put kdropout.callbacks.OverfittingGap before GapController",),
+    ),
+    "controller without the gap": (
+        *(lambda: fit(GapController(0.1)), V, "'monitor' must name an entry"),
+        *("logs with ['loss', 'val_loss']", "Put kdropout.callbacks.OverfittingGap"),
+    ),
+    "controller of another gap": (
+        *(lambda: fit(OverfittingGap((X, Y)), GapController(0.1, "gap_mae")), V),
+        *("'monitor' must name an entry", "monitor='gap_mae'", "'gap_loss'"),
+    ),
+    "controller unknown layer": (
+        *(lambda: fit(GapController(0.1, layers=["drop", "x"])), V, *NAMED),
+        *("Received: 'x'",),
+    ),
+    "controller of a decided layer": (
+        *(lambda: fit(GapController(0.1, layers="*"), rate=LearnedRate()), T),
+        *("'layers' must name layers whose rate was given as a number",),
+        *("'drop' (gradient)", "Leave them out"),
+    ),
+    # Functions
+    "rates of no model": (
+        *(lambda: kdropout.rates(3), T, "'model' must be", "model=3"),
+        *("a keras.Model or layer",),
+    ),
+    "summary of no model": (
+        *(lambda: kdropout.summary([0.5]), T, "'model' must be", "model=[0.5]"),
+        *("a keras.Model or layer",),
+    ),
+    "set_rates of no model": (
+        *(lambda: kdropout.set_rates(None, 0.5), T, "'model' must be", "model=None"),
+        *("a keras.Model or layer",),
+    ),
+    "set_rates without dropout": (
+        *(lambda: kdropout.set_rates(keras.Sequential(name="bare"), 0.5), V),
+        *("'model' must hold dropout layers of kdropout", "Received: 'bare'"),
+        *("Use kdropout.layers.Dropout in place of Keras's",),
+    ),
+    "set_rates above": (
+        *(lambda: kdropout.set_rates(model_of(), 1.5), V, *SET, "rate=1.5"),
+    ),
+    "set_rates text": (
+        *(lambda: kdropout.set_rates(model_of(), {"drop": "a"}), T, *SET, "rate='a'"),
+    ),
+    "set_rates list": (
+        *(lambda: kdropout.set_rates(model_of(), [0.5]), T, *SET, "rate=[0.5]"),
+    ),
+    "set_rates unknown path": (
+        *(lambda: kdropout.set_rates(model_of(), {"model/drop": 0.5}), V, *NAMED),
+        *("Received: 'model/drop'",),
+    ),
+    "set_rates scheduled": (
+        *(lambda: kdropout.set_rates(model_of(schedules.LateDropout(0.5, 2)), 0.1), T),
+        *("'model/drop' is decided by schedule LateDropout", "rate=0.1"),
+        *("Pass a float 'rate'",),
+    ),
+}
+
+# Bad inputs that are not told, or not well: see the reports of the bugs.
+BUGS = {
+    "bug 5: rate beyond floats": (lambda: layers.Dropout(10**400), V, *RATE),
+    "bug 7: scheduler returns a bool": (
+        *(lambda: fit(RateScheduler(lambda epoch, rate: True)), V),
+        *("'schedule' must return a number in [0, 1]", "schedule(0, 0.5) = True"),
+    ),
+    "bug 10: controller without validation": (
+        *(lambda: fit(GapController(0.1), validated=False, epochs=2), V),
+        *("validation", "OverfittingGap"),
+    ),
+    "bug 14: scheduler of a builtin": (
+        *(
+            lambda: RateScheduler(max),
+            T,
+            "'schedule' must be",
+            "<built-in function max",
+        ),
+    ),
+    "bug 15: set_rates with a number as path": (
+        *(lambda: kdropout.set_rates(model_of(), {3: 0.5}), T, "'rates' must", "3"),
+    ),
+    "bug 16: integers into a model": (
+        *(lambda: layers.Dropout(0.5)(keras.Input((3,), dtype="int32")), T, *FLOATING),
+    ),
+    "bug 17: seed beyond 2**32": (
+        *(lambda: layers.Dropout(0.5, seed=2**40), V, "'seed' must be", str(2**40)),
+    ),
+}
+
+
+def max_of_two(epoch, rate):
+    return max(epoch, rate)
+
+
+def start(callback, model):
+    callback.set_model(model)
+    callback.on_train_begin()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        *(pytest.param(case, id=name) for name, case in CASES.items()),
+        *(
+            pytest.param(case, id=name, marks=pytest.mark.xfail(reason=name.upper()))
+            for name, case in BUGS.items()
+        ),
+    ],
+)
+def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+    call, error, *parts = case
+    with pytest.raises(Exception) as raised:
+        call()
+    assert type(raised.value) is error, repr(raised.value)
+    message = re.sub(r"\s+", " ", str(raised.value)).replace("\\", "")
+    missing = [part for part in parts if part not in message]
+    assert not missing, message
+
+
+def test_every_argument_of_every_public_name_is_in_the_table():
+    public = [LearnedRate, schedules.depth_rates, kdropout.set_rates, kdropout.summary]
+    for namespace in (layers, schedules, kdropout.callbacks):
+        names = set(namespace.__all__) - {"BaseDropout", "RateSchedule"}
+        public += [getattr(namespace, name) for name in names]
+    arguments = {name for one in public for name in inspect.signature(one).parameters}
+    # Of a flag, Python's truth is taken; a function that cannot be called says so.
+    arguments -= {"allow_naive", "print_fn", "kwargs"}
+    table = " ".join(part for _, _, *parts in CASES.values() for part in parts)
+    missing = {name for name in arguments if f"'{name}'" not in table}
+    assert missing - {"rates"} == set()

@@ -1,0 +1,157 @@
+"""The command line: what it accepts, what it refuses, and how."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+import kdropout
+from kdropout import cli
+from kdropout.demo import training
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The arguments that the command line hands to the demo."""
+    received = []
+    monkeypatch.setattr(cli, "run", lambda **arguments: received.append(arguments))
+    return received
+
+
+def test_console_script_is_the_command_line():
+    (script,) = importlib.metadata.entry_points(
+        group="console_scripts", name="kdropout"
+    )
+    assert script.load() is cli.main
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"kdropout {kdropout.__version__}\n"
+
+
+def test_help_names_each_option_and_its_default(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["demo", "--help"])
+    assert stop.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for option, default in (
+        ("--seeds N", "4"),
+        ("--noise SHARE", "0.3"),
+        ("--epochs N", "40"),
+        ("--output DIR", "kdropout-demo"),
+    ):
+        assert option in text
+        assert f"(default: {default})" in text
+
+
+def test_defaults_and_values_reach_the_demo(calls, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["demo"]) == 0
+    options = ["--seeds", "2", "--noise", "0", "--epochs", "3", "--output", "x"]
+    assert cli.main(["demo", *options]) == 0
+    first, second = ({**c, "output": str(c["output"])} for c in calls)
+    assert first == {
+        "seeds": 4,
+        "noise": 0.3,
+        "epochs": 40,
+        "output": "kdropout-demo",
+    }
+    assert second == {"seeds": 2, "noise": 0.0, "epochs": 3, "output": "x"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--seeds", "1", "an integer of at least 2. Received: seeds=1"),
+        ("--seeds", "2.5", "an integer of at least 2. Received: seeds=2.5"),
+        ("--seeds", "two", "an integer of at least 2. Received: seeds='two'"),
+        ("--noise", "1.1", "a number in [0, 1]. Received: noise=1.1"),
+        ("--noise", "-0.1", "a number in [0, 1]. Received: noise=-0.1"),
+        ("--noise", "nan", "a number in [0, 1]. Received: noise=nan"),
+        ("--epochs", "0", "an integer of at least 1. Received: epochs=0"),
+        ("--epochs", "", "an integer of at least 1. Received: epochs=''"),
+    ],
+)
+def test_bad_value_names_option_range_and_value(option, value, expected, calls, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["demo", f"{option}={value}"])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert f"argument {option}: " in error
+    assert expected in error
+    assert calls == []
+
+
+def test_output_that_is_a_file_is_refused(calls, capsys, tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["demo", "--output", str(path)])
+    assert stop.value.code == 2
+    assert "argument --output: 'output' must be a folder" in capsys.readouterr().err
+    assert calls == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"]])
+def test_wrong_command_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("sklearn.datasets", "scikit-learn"),
+        ("matplotlib", "matplotlib"),
+        ("tensorboard", "tensorboard"),
+    ],
+)
+def test_missing_package_is_told_before_any_training(
+    module, package, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(training, "train", lambda *_: pytest.fail("it trained"))
+    output = tmp_path / "output"
+    assert cli.main(["demo", "--output", str(output)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"Not installed: {package}. " in captured.err
+    assert 'pip install "kdropout[demo]"' in captured.err
+    assert not output.exists()
+
+
+def test_folder_that_cannot_be_written_is_told_without_a_traceback(
+    capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(training, "train", lambda *_: pytest.fail("it trained"))
+    (tmp_path / "file").touch()
+    assert cli.main(["demo", "--output", str(tmp_path / "file" / "below")]) == 1
+    assert capsys.readouterr().err.startswith("kdropout demo: error: ")
+
+
+def test_interrupt_ends_without_a_traceback(capsys, monkeypatch):
+    def interrupt(**arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupt)
+    assert cli.main(["demo"]) == 130
+    assert capsys.readouterr().err == "\nkdropout demo: interrupted\n"
+
+
+def test_import_of_the_command_line_needs_no_optional_package():
+    code = (
+        "import sys\n"
+        "for name in 'sklearn', 'scipy', 'matplotlib', 'tensorboard':\n"
+        "    sys.modules[name] = None\n"
+        "import kdropout.cli\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-500:]

@@ -1,0 +1,56 @@
+"""The examples run as they are."""
+
+import inspect
+import os
+import pathlib
+import re
+import runpy
+import subprocess
+import sys
+
+import pytest
+
+import kdropout.demo
+
+FOLDER = pathlib.Path(__file__).parents[1] / "examples"
+
+# The docstrings state less; these bounds hold on each backend.
+LARGEST_TEST_ERROR = {
+    "01_schedule.py": 0.06,
+    "02_gap_controller.py": 0.09,
+    "03_learned_rate.py": 0.06,
+}
+
+
+def test_every_example_is_tested():
+    files = {path.name for path in FOLDER.glob("*.py")}
+    assert files == {*LARGEST_TEST_ERROR, "quickstart.py"}
+
+
+@pytest.mark.parametrize("name", LARGEST_TEST_ERROR)
+def test_example_runs_and_reaches_its_test_error(name, tmp_path):
+    result = subprocess.run(
+        [sys.executable, str(FOLDER / name)],
+        cwd=tmp_path,
+        # On a busy machine, PyTorch's threads wait longer for each other than they
+        # compute.
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    (error,) = re.findall(r"^Test error.*: ([\d.]+)%$", result.stdout, re.MULTILINE)
+    assert float(error) / 100 < LARGEST_TEST_ERROR[name]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quickstart_runs_the_demo_with_arguments_it_takes(monkeypatch):
+    calls = []
+    signature = inspect.signature(kdropout.demo.run)
+    monkeypatch.setattr(
+        kdropout.demo, "run", lambda *args, **kw: calls.append((args, kw))
+    )
+    runpy.run_path(str(FOLDER / "quickstart.py"), run_name="__main__")
+    ((args, kw),) = calls
+    signature.bind(*args, **kw)

@@ -1,0 +1,262 @@
+"""`rates`, `set_rates` and `summary` see every dropout layer of a model once."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kdropout
+from kdropout import LearnedRate, rates, set_rates, summary
+from kdropout.layer_walk import select_layers, settable_layers
+from kdropout.layers import AlphaDropout, Dropout, SpatialDropout1D
+from kdropout.schedules import Ramp
+
+
+class Block(keras.layers.Layer):
+    """A plain layer, of which `Model.layers` shows nothing inside."""
+
+    def __init__(self, rate, name):
+        super().__init__(name=name)
+        self.attention = keras.layers.MultiHeadAttention(2, 3, name="attention")
+        self.drop = Dropout(rate, name="drop")
+        self.stack = [Dropout(rate, name="inner"), keras.layers.Dense(4, name="dense")]
+
+    def call(self, inputs, training=False):
+        outputs = self.drop(self.attention(inputs, inputs), training=training)
+        for layer in self.stack:
+            outputs = layer(outputs)
+        return outputs
+
+
+def nested():
+    inputs = keras.Input((5, 4))
+    x = Block(0.1, name="block_1")(inputs)
+    x = Block(0.2, name="block_2")(x)
+    spatial = SpatialDropout1D(0.3, name="s")
+    x = keras.Sequential([keras.Input((5, 4)), spatial], name="seq")(x)
+    x = keras.layers.TimeDistributed(AlphaDropout(0.4, name="a"), name="time")(x)
+    head_in = keras.Input((5, 4))
+    head = keras.Model(head_in, Dropout(0.5, name="d")(head_in), name="head")
+    return keras.Model(inputs, head(x), name="model")
+
+
+NESTED = {
+    "block_1/drop": 0.1,
+    "block_1/inner": 0.1,
+    "block_2/drop": 0.2,
+    "block_2/inner": 0.2,
+    "seq/s": 0.3,
+    "time/a": 0.4,
+    "head/d": 0.5,
+}
+
+
+def sequential(**named_rates):
+    layers = [Dropout(rate, name=name) for name, rate in named_rates.items()]
+    return keras.Sequential([keras.Input((3,)), *layers])
+
+
+def test_rates_finds_layers_at_every_depth_in_order():
+    found = rates(nested())
+    assert found == NESTED
+    assert list(found) == list(NESTED)
+
+
+def test_rates_of_plain_layer_subclassed_model_and_unbuilt_model():
+    assert rates(Block(0.1, name="block")) == {"drop": 0.1, "inner": 0.1}
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = {"first": Dropout(0.2, name="first")}
+            self.last = Block(0.3, name="last")
+
+    assert rates(Model()) == {"first": 0.2, "last/drop": 0.3, "last/inner": 0.3}
+    assert rates(keras.Sequential([Dropout(0.4, name="drop")])) == {"drop": 0.4}
+
+
+def test_what_layers_of_keras_hold_is_found():
+    # `_flatten_layers` is private to Keras: this fails when it goes, or sees less.
+    class Attention(keras.layers.MultiHeadAttention):
+        def __init__(self):
+            super().__init__(2, 3, name="attention")
+            self.scores = Dropout(0.7, name="scores")
+
+    model = keras.Sequential([keras.layers.TimeDistributed(Attention(), name="time")])
+    assert rates(model) == {"time/attention/scores": 0.7}
+
+
+def test_rates_ignores_dropout_of_keras_and_may_be_empty():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5)])
+    assert rates(model) == {}
+
+
+def test_shared_layer_is_listed_once():
+    drop, inputs = Dropout(0.5, name="drop"), keras.Input((3,))
+    assert rates(keras.Model(inputs, drop(drop(inputs)))) == {"drop": 0.5}
+
+
+def test_siblings_of_one_name_are_numbered():
+    class Pair(keras.layers.Layer):
+        def __init__(self):
+            super().__init__(name="pair")
+            self.drops = [Dropout(rate, name="drop") for rate in (0.1, 0.2, 0.3)]
+
+    model = keras.Sequential([Pair()])
+    wanted = {"pair/drop": 0.1, "pair/drop_2": 0.2, "pair/drop_3": 0.3}
+    assert rates(model) == wanted
+    set_rates(model, {"pair/drop_2": 0.9})
+    assert rates(model) == {**wanted, "pair/drop_2": 0.9}
+
+
+def test_rates_shows_the_rate_in_effect():
+    model = sequential(a=0.1)
+    model.layers[0].rate = 0.7
+    assert rates(model) == {"a": 0.7}
+
+
+def test_set_rates_with_a_number_sets_all():
+    model = nested()
+    set_rates(model, 0.6)
+    assert set(rates(model).values()) == {0.6}
+
+
+@pytest.mark.parametrize(
+    "wanted, changed",
+    [
+        ({"seq/s": 0.9}, ["seq/s"]),
+        ({"block_1/*": 0.9}, ["block_1/drop", "block_1/inner"]),
+        ({"*/inner": 0.9}, ["block_1/inner", "block_2/inner"]),
+        ({"block_?/drop": 0.9}, ["block_1/drop", "block_2/drop"]),
+        ({"block_[2]/*": 0.9}, ["block_2/drop", "block_2/inner"]),
+        ({"*": 0.9}, list(NESTED)),
+    ],
+)
+def test_set_rates_takes_paths_and_globs(wanted, changed):
+    model = nested()
+    set_rates(model, wanted)
+    assert rates(model) == {**NESTED, **dict.fromkeys(changed, 0.9)}
+
+
+def test_later_entry_of_set_rates_overrides():
+    model = sequential(a=0.1, b=0.2)
+    set_rates(model, {"*": 0.5, "b": 0.7})
+    assert rates(model) == {"a": 0.5, "b": 0.7}
+
+
+def test_set_rates_takes_what_rates_gives():
+    model = nested()
+    set_rates(model, 0.0)
+    set_rates(model, NESTED)
+    assert rates(model) == NESTED
+
+
+@pytest.mark.xfail(reason="BUG 6: a path is read as a glob, so '[0]' means '0'")
+def test_set_rates_takes_what_rates_gives_for_names_with_brackets():
+    model = sequential(**{"drop[0]": 0.1, "drop[1]": 0.2})
+    set_rates(model, {"drop[0]": 0.5})
+    assert rates(model) == {"drop[0]": 0.5, "drop[1]": 0.2}
+
+
+def test_set_rates_is_in_effect_at_the_next_compiled_step():
+    model = sequential(a=0.0, b=0.0)
+    model.add(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"))
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+    set_rates(model, {"b": 1.0})
+    model.train_on_batch(x, y)
+    kernel = model.layers[-1].kernel
+    assert (ops.convert_to_numpy(kernel) == 0.0).all()
+    set_rates(model, 0.0)
+    model.train_on_batch(x, y)
+    np.testing.assert_allclose(ops.convert_to_numpy(kernel), 0.2, rtol=1e-6)
+
+
+def with_decided():
+    return keras.Sequential(
+        [
+            keras.Input((3,)),
+            Dropout(0.1, name="a"),
+            Dropout(Ramp(0.25, 0.5, 10), name="scheduled"),
+            Dropout(LearnedRate(0.3), name="learned"),
+            Dropout(0.4, name="z"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "wanted, error",
+    [
+        ({"a": 0.9, "z": 1.5}, ValueError),
+        ({"z": 0.9, "a": float("nan")}, ValueError),
+        ({"a": 0.9, "z": "0.5"}, TypeError),
+        ({"a": 0.9, "z": None}, TypeError),
+        ({"a": 0.9, "no_such": 0.5}, ValueError),
+        ({"a": 0.9, "scheduled": 0.5}, TypeError),
+        ({"z": 0.9, "learned": 0.5}, TypeError),
+        ({"*": 0.9}, TypeError),
+        (0.9, TypeError),
+    ],
+)
+def test_one_bad_entry_leaves_every_rate_as_it_was(wanted, error):
+    model = with_decided()
+    set_rates(model, {"a": 1 / 3})
+    before = [ops.convert_to_numpy(variable) for variable in model.variables]
+    with pytest.raises(error):
+        set_rates(model, wanted)
+    after = [ops.convert_to_numpy(variable) for variable in model.variables]
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_summary_prints_path_kind_rate_and_who_decides():
+    lines = []
+    model = with_decided()
+    set_rates(model, {"a": 0.123456})
+    model.add(keras.Sequential([AlphaDropout(1.0, name="alpha")], name="block"))
+    summary(model, print_fn=lines.append)
+    assert lines == [
+        "layer        kind          rate    decided by",
+        "a            Dropout       0.1235  you",
+        "scheduled    Dropout       0.2500  schedule Ramp",
+        "learned      Dropout       0.3000  gradient",
+        "z            Dropout       0.4000  you",
+        "block/alpha  AlphaDropout  1.0000  you",
+    ]
+
+
+def test_summary_prints_and_names_the_function_of_a_schedule(capsys):
+    @keras.saving.register_keras_serializable(package="tests")
+    def warm_up(step):
+        return 0.5 + 0.0 * step
+
+    summary(keras.Sequential([Dropout(warm_up, name="drop")]))
+    assert capsys.readouterr().out == (
+        "layer  kind     rate    decided by\ndrop   Dropout  0.5000  schedule warm_up\n"
+    )
+
+
+def test_select_layers_takes_globs_layers_and_lists():
+    model = nested()
+    seq = model.get_layer("seq").layers[0]
+    assert list(select_layers(model)) == list(NESTED)
+    assert list(select_layers(model, "block_2/*")) == ["block_2/drop", "block_2/inner"]
+    assert select_layers(model, seq) == {"seq/s": seq}
+    assert list(select_layers(model, [seq, "head/*"])) == ["seq/s", "head/d"]
+    assert list(select_layers(model, ("time/a", "time/*"))) == ["time/a"]
+
+
+def test_settable_layers_leaves_out_what_others_decide():
+    assert list(settable_layers(with_decided())) == ["a", "z"]
+    assert list(settable_layers(with_decided(), ["z"])) == ["z"]
+
+
+def test_unknown_path_suggests_the_nearest_and_lists_all():
+    with pytest.raises(ValueError, match="Received: 'blok_1/drop'") as error:
+        set_rates(nested(), {"blok_1/drop": 0.5})
+    assert "Did you mean 'block_1/drop'?" in str(error.value)
+    assert all(repr(path) in str(error.value) for path in NESTED)
+
+
+def test_functions_are_public():
+    assert (kdropout.rates, kdropout.set_rates) == (rates, set_rates)
