@@ -63,33 +63,6 @@ class RateRule:
         return keras.saving.serialize_keras_object(self)
 
 
-def resolve(rate):
-    """The rule for a layer's argument `rate`.
-
-    Args:
-        rate: Number in [0, 1], Keras `LearningRateSchedule`, callable from step to
-            rate, `RateRule`, or the serialised form of one of them.
-
-    Returns:
-        A `RateRule`.
-
-    Raises:
-        TypeError: If `rate` is of no such type.
-        ValueError: If it is a number outside [0, 1], or a schedule that starts
-            there.
-    """
-    from kdropout.rate_rules.fixed import FixedRate
-    from kdropout.rate_rules.scheduled import ScheduledRate
-
-    if isinstance(rate, dict):
-        rate = keras.saving.deserialize_keras_object(rate)
-    if isinstance(rate, RateRule):
-        return rate
-    if callable(rate) and not isinstance(rate, type):
-        return ScheduledRate(rate)
-    return FixedRate(rate)
-
-
 def add_scalar(layer, name, value, dtype="float32", trainable=False):
     """A scalar variable of `layer`, kept in `dtype` under mixed precision.
 
