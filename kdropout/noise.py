@@ -25,6 +25,7 @@ _REPLICA_STRIDE = 0x3C6EF372
 
 # Distance from 1 to the next number, the widest relative gap between neighbours.
 _SPACING = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+_LARGEST = {"float16": 65504.0, "bfloat16": 3.3895314e38}
 
 
 def bernoulli(shape, rate, seed, dtype="float32"):
@@ -54,10 +55,15 @@ def bernoulli(shape, rate, seed, dtype="float32"):
     dtype = keras.backend.standardize_dtype(dtype)
     if dtype not in _SPACING:
         return drop, ops.cast(scale, dtype)
+    # Above rate 0.99998, float16 has no number as large as the exact scale.
+    scale = ops.minimum(scale, _LARGEST[dtype])
     near = ops.cast(scale, dtype)
-    error = scale - ops.cast(near, "float32")
-    other = ops.cast(scale + ops.sign(error) * scale * _SPACING[dtype], dtype)
-    distance = ops.cast(other, "float32") - ops.cast(near, "float32")
+    near_exact = ops.cast(near, "float32")
+    error = scale - near_exact
+    # A step of 5/8 to 5/4 of the distance to the neighbour, which rounds to it.
+    step = ops.sign(error) * near_exact * (0.625 * _SPACING[dtype])
+    other = ops.cast(near_exact + step, dtype)
+    distance = ops.cast(other, "float32") - near_exact
     other_share = ops.divide_no_nan(error, distance)
     use_other = ops.greater_equal(u, 1.0 - keep_probability * other_share)
     return drop, ops.where(use_other, other, near)

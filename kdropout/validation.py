@@ -46,13 +46,18 @@ def integer(name, value, low=0):
 
 
 def optional_seed(value):
-    """Return a seed as an int, or None.
+    """Return a seed as an int below 2^31, or None.
 
     Raises:
         TypeError: If it is neither an integer nor None.
-        ValueError: If it is negative.
+        ValueError: If it is negative, or larger than all backends can hold.
     """
-    return None if value is None else integer("seed", value)
+    if value is None:
+        return None
+    seed = integer("seed", value)
+    if seed >= 2**31:
+        raise ValueError(received("seed", "an integer below 2**31", value))
+    return seed
 
 
 def choice(name, value, options):

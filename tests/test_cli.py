@@ -147,7 +147,7 @@ def test_interrupt_ends_without_a_traceback(capsys, monkeypatch):
 def test_import_of_the_command_line_needs_no_optional_package():
     code = (
         "import sys\n"
-        "for name in 'sklearn', 'scipy', 'matplotlib', 'tensorboard':\n"
+        "for name in 'sklearn', 'matplotlib', 'tensorboard':\n"
         "    sys.modules[name] = None\n"
         "import kdropout.cli\n"
     )

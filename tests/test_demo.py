@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from kdropout.demo import data, files, report, run, statistics, training
 from kdropout.demo.arms import ARMS
+from kdropout.demo.batches import ShuffledBatches
 from kdropout.demo.progress import Progress
 
 EPOCHS = 2
@@ -79,6 +80,24 @@ def test_all_arms_start_from_the_same_weights():
         for a, b in zip(reference, weights(arm, 0), strict=True):
             np.testing.assert_array_equal(a, b)
     assert np.any(reference[0] != weights(ARMS[0], 1)[0])
+
+
+def test_batches_come_in_a_new_order_in_each_epoch_decided_by_the_seed():
+    def epochs(seed):
+        batches = ShuffledBatches((np.arange(10), np.arange(10) * 2), 4, seed)
+        for _ in range(2):
+            parts = [batches[index] for index in range(len(batches))]
+            assert [len(labels) for _, labels in parts] == [4, 4, 2]
+            images, labels = map(np.concatenate, zip(*parts, strict=True))
+            np.testing.assert_array_equal(images * 2, labels)
+            yield list(images)
+            batches.on_epoch_end()
+
+    first, second = epochs(0)
+    assert first != second
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert [first, second] == list(epochs(0))
+    assert [first, second] != list(epochs(1))
 
 
 def test_interval_agrees_with_a_table_of_student():

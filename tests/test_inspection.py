@@ -226,7 +226,7 @@ def test_summary_prints_path_kind_rate_and_who_decides():
 
 
 def test_summary_prints_and_names_the_function_of_a_schedule(capsys):
-    @keras.saving.register_keras_serializable(package="tests")
+    @keras.saving.register_keras_serializable(package="test_inspection")
     def warm_up(step):
         return 0.5 + 0.0 * step
 

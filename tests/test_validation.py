@@ -91,9 +91,12 @@ def test_integer_below_its_bound_is_a_value_error():
         validation.integer("steps", -1)
 
 
-def test_seed_is_none_or_an_integer_of_at_least_0():
+def test_seed_is_none_or_an_integer_that_every_backend_can_hold():
     assert validation.optional_seed(None) is None
     assert validation.optional_seed(0) == 0
+    assert validation.optional_seed(2**31 - 1) == 2**31 - 1
+    with pytest.raises(ValueError, match=r"'seed' must be an integer below 2\*\*31"):
+        validation.optional_seed(2**31)
     with pytest.raises(ValueError, match="'seed' must be an integer of at least 0"):
         validation.optional_seed(-1)
     with pytest.raises(TypeError, match=r"'seed' must be .* Received: seed=1.5"):

@@ -95,7 +95,7 @@ def _finish_gaps(clean, naive):
     colour = STYLES["controlled"][0]
     clean.axhline(TARGET, color=colour, linewidth=0.8)
     clean.annotate(
-        "target of the controller",
+        f"target {TARGET:g}",
         xy=(0.01, TARGET),
         xycoords=("axes fraction", "data"),
         xytext=(0, 3),

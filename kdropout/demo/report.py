@@ -14,15 +14,10 @@ LAST_EPOCHS = 5
 # What a user would take without a search, and therefore the second comparison.
 REFERENCE = "fixed"
 
-HEADER = (
-    "rate",
-    "test error, %",
-    "difference, points",
-    "",
-    "clean gap",
-    "naive gap",
-    "final rates",
-)
+HEADER = [
+    ("", "test error", "difference", "", "clean", "naive", "final"),
+    ("rate", "%", "points", "", "gap", "gap", "rates"),
+]
 
 
 def fits_of(fits, arm):
@@ -46,15 +41,13 @@ def table(fits):
     Args:
         fits: List of `Fit`, with the same seeds for each arm.
     """
-    rows = [HEADER]
-    for arm in ARMS:
-        rows.append(_row(fits, arm))
+    rows = [*HEADER, *(_row(fits, arm) for arm in ARMS)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines.insert(len(HEADER), "-" * max(map(len, lines)))
     num_seeds = len(fits_of(fits, BASELINE))
     return "\n".join([*lines, "", _legend(num_seeds), _against_reference(fits)])
 

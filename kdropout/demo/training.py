@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import math
 import time
 
 import keras
@@ -10,6 +9,7 @@ import keras
 from kdropout import layers
 from kdropout.callbacks import OverfittingGap, RateLogger
 from kdropout.demo import data
+from kdropout.demo.batches import ShuffledBatches
 from kdropout.inspection import rates
 
 # Wide enough to learn 900 images by heart, small enough for seconds on a CPU.
@@ -72,7 +72,8 @@ def train(arm, digits, seed, epochs, log_dir, on_epoch):
     """
     begin = time.perf_counter()
     num_samples = len(digits.training[0])
-    num_steps = epochs * math.ceil(num_samples / BATCH_SIZE)
+    batches = ShuffledBatches(digits.training, BATCH_SIZE, seed)
+    num_steps = epochs * len(batches)
     model = build_model(arm, seed, num_steps, num_samples)
     callbacks = [
         OverfittingGap(digits.training, batch_size=num_samples),
@@ -85,8 +86,7 @@ def train(arm, digits, seed, epochs, log_dir, on_epoch):
     ]
     with one_thread():
         history = model.fit(
-            *digits.training,
-            batch_size=BATCH_SIZE,
+            batches,
             epochs=epochs,
             validation_data=digits.validation,
             validation_batch_size=len(digits.validation[0]),

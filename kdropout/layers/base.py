@@ -17,7 +17,7 @@ class BaseDropout(keras.layers.Layer):
         rate: Float in [0, 1], the probability of dropping; or a schedule (a Keras
             `LearningRateSchedule`, one of `kdropout.schedules`, or a registered
             callable from the step to the rate); or a `kdropout.LearnedRate`.
-        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Raises:
@@ -106,13 +106,14 @@ class BaseDropout(keras.layers.Layer):
         store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
 
     def load_own_variables(self, store):
-        # What the store lacks keeps its initial value. So weights load that were
-        # saved with Keras's own Dropout, whose store is empty, or with a rate that
-        # was decided in another way.
-        state = {**self.rate_variables, "seed": self.seed_generator.state}
-        for name, variable in state.items():
-            if name in store.keys():
+        # Weights load that were saved with Keras's own Dropout, whose store is empty,
+        # or with a rate that was decided in another way: then the rate starts anew.
+        stored = set(store.keys())
+        if stored.issuperset(self.rate_variables):
+            for name, variable in self.rate_variables.items():
                 variable.assign(store[name])
+        if "seed" in stored:
+            self.seed_generator.state.assign(store["seed"])
 
     def get_config(self):
         return {

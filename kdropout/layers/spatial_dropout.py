@@ -52,7 +52,7 @@ class SpatialDropout1D(SpatialDropout):
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:
@@ -80,7 +80,7 @@ class SpatialDropout2D(SpatialDropout):
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:
@@ -108,7 +108,7 @@ class SpatialDropout3D(SpatialDropout):
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer of at least 0, or None for a random one. Defaults to None.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:

@@ -26,6 +26,7 @@ import numpy as np
 import kdropout
 
 BATCHES, EPOCHS, BATCH_SIZE = 8, 5, 16
+SECONDS = 300  # a training takes 2; one that hangs is ended by SIGALRM
 SCHEDULE = {"start": 0.6, "end": 0.1, "steps": 30}
 
 
@@ -109,6 +110,7 @@ def fork(function, *args, **kwargs):
     """Call `function` in a fork of this process; the signal that ended it, or 0."""
     process = os.fork()
     if process == 0:
+        signal.alarm(SECONDS)
         try:
             function(*args, **kwargs)
             os._exit(0)

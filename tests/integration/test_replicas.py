@@ -35,6 +35,7 @@ def measured():
         text=True,
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
         check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -113,6 +114,7 @@ def main():
     cpus = tf.config.list_physical_devices("CPU")
     logical = [tf.config.LogicalDeviceConfiguration() for _ in range(REPLICAS)]
     tf.config.set_logical_device_configuration(cpus[0], logical)
+    keras.utils.set_random_seed(0)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     measured = {}
 

@@ -25,14 +25,14 @@ def normal(*shape):
 
 @pytest.mark.parametrize("rate", [0.05, 0.5, 0.95])
 def test_outputs_follow_the_formula_once_the_mask_is_known(rate):
-    x = normal(200, 100)
+    x = normal(2000, 100)
     outputs = AlphaDropout(rate, seed=1)(x, training=True)
     outputs = ops.convert_to_numpy(outputs)
     a, b = affine(rate)
     dropped = np.abs(outputs - (a * FLOOR + b)) < 1e-5
     wanted = a * np.where(dropped, FLOOR, x) + b
     np.testing.assert_allclose(outputs, wanted, atol=2e-5)
-    # Five standard deviations of the share of 20 000 units.
+    # Five standard deviations of the share of 200 000 units.
     assert abs(dropped.mean() - rate) < 5 * np.sqrt(rate * (1 - rate) / x.size)
 
 
@@ -60,7 +60,8 @@ def test_output_and_gradient_are_finite_up_to_rate_1(rate):
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(3), AlphaDropout(rate)]
     )
-    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    eagerly = keras.backend.backend() == "jax"  # which need not compile here
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=eagerly)
     loss = model.train_on_batch(normal(5, 4), np.ones((5, 3), "float32"))
     assert np.isfinite(loss)
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
@@ -69,7 +70,7 @@ def test_output_and_gradient_are_finite_up_to_rate_1(rate):
 
 
 def test_noise_shape_is_shared_as_in_dropout():
-    x = normal(6, 7, 8)
+    x = normal(5, 4, 3)
     layer = AlphaDropout(0.5, noise_shape=(None, 1, None), seed=1)
     a, b = affine(0.5)
     outputs = ops.convert_to_numpy(layer(x, training=True))
@@ -87,7 +88,7 @@ def test_learned_rate_mixes_units_with_the_floor():
     outputs = ops.convert_to_numpy(layer(x, training=True))
     np.testing.assert_allclose(outputs, a * FLOOR + b, rtol=1e-5)
     # Of others, a share that lies between 0 and 1.
-    outputs = ops.convert_to_numpy(layer(np.ones((100, 10)), training=True))
+    outputs = ops.convert_to_numpy(layer(np.ones((10, 10), "float32"), training=True))
     kept = ((outputs - b) / a - FLOOR) / (1 - FLOOR)
     assert (kept > -1e-5).all() and (kept < 1 + 1e-5).all()
-    assert len(np.unique(kept)) > 500
+    assert len(np.unique(kept)) > 50

@@ -7,6 +7,9 @@ from keras import ops
 
 from kdropout.layers import Dropout
 
+# JAX need not compile the models here: most of the time would go there.
+EAGERLY = keras.backend.backend() == "jax"
+
 
 def inputs(*shape):
     """Numbers of both signs, none of them 0."""
@@ -44,33 +47,25 @@ def shared_axes(kept):
     "noise_shape, shared",
     [
         (None, ()),
-        ((None, None, None), ()),
         ((None, 1, None), (1,)),
         ((None, None, 1), (2,)),
         ([None, 1, 1], (1, 2)),
         ((1, None, None), (0,)),
-        ((30, 1, 12), (1,)),
-        ((1, 20, 12), (0,)),
-        ((1, 1, None), (0, 1)),
+        ((20, 1, 6), (1,)),
     ],
 )
 def test_units_along_an_entry_of_1_share_their_fate(noise_shape, shared):
-    x = inputs(30, 20, 12)
+    x = inputs(20, 8, 6)
     outputs = train(Dropout(0.5, noise_shape=noise_shape, seed=3), x)
     kept = outputs != 0.0
     assert shared_axes(kept) == shared
     np.testing.assert_allclose(outputs, np.where(kept, 2 * x, 0.0), rtol=1e-6)
 
 
-def test_noise_shape_holds_for_any_batch_size():
-    layer = Dropout(0.5, noise_shape=(None, 1, None), seed=3)
-    for batch in (4, 9):
-        kept = train(layer, inputs(batch, 20, 12)) != 0.0
-        assert shared_axes(kept) == (1,)
-
-
-@pytest.mark.parametrize("noise_shape", [None, (None, 1, None)])
-def test_noise_shape_with_unknown_sizes_in_a_compiled_model(noise_shape):
+@pytest.mark.parametrize(
+    "noise_shape, sizes", [(None, [(8, 3)]), ((None, 1, None), [(8, 3), (4, 5)])]
+)
+def test_noise_shape_with_unknown_sizes_in_a_compiled_model(noise_shape, sizes):
     def spread_over_time(y, outputs):
         return ops.max(outputs, axis=1) - ops.min(outputs, axis=1)
 
@@ -82,8 +77,8 @@ def test_noise_shape_with_unknown_sizes_in_a_compiled_model(noise_shape):
         ]
     )
     model.compile(optimizer=keras.optimizers.SGD(0.0), loss=spread_over_time)
-    for length in (3, 5):
-        x = np.ones((8, length, 6), "float32")
+    for batch, length in sizes:
+        x = np.ones((batch, length, 6), "float32")
         spread = model.train_on_batch(x, x[:, 0, :1])
         assert (spread == 0.0) == (noise_shape is not None)
 
@@ -113,7 +108,7 @@ def test_gradients_are_finite_at_the_ends(rate):
             keras.layers.Dense(1, use_bias=False),
         ]
     )
-    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=EAGERLY)
     kernel = model.get_layer("first").kernel
     before = ops.convert_to_numpy(kernel)
     assert np.isfinite(model.train_on_batch(inputs(6, 4), inputs(6, 1)))
@@ -130,6 +125,7 @@ def test_gradient_passes_where_units_are_kept():
     model.compile(
         optimizer=keras.optimizers.SGD(1.0),
         loss=lambda y, outputs: ops.sum(outputs, axis=-1),
+        run_eagerly=EAGERLY,
     )
     scale.kernel.assign(np.ones(50))
     x = np.ones((1, 50), "float32")

@@ -46,24 +46,28 @@ UNITS = [
 
 
 @pytest.mark.parametrize("kind, kwargs, units", UNITS)
-@pytest.mark.parametrize("training", [False, True])
-def test_penalty_is_the_entropy_term_times_the_units(kind, kwargs, units, training):
+def test_penalty_is_the_entropy_term_times_the_units(kind, kwargs, units):
     for rate in (0.03, 0.5, 0.9):
         layer = kind(LearnedRate(rate, regularizer=2e-3), **kwargs)
-        layer(np.ones((4, 6, 5), "float32"), training=training)
+        layer(np.ones((4, 6, 5), "float32"), training=False)
         (penalty,) = layer.losses
         wanted = 2e-3 * units * entropy_term(rate)
-        penalty = float(ops.convert_to_numpy(penalty))
-        assert penalty == pytest.approx(wanted, rel=1e-5)
+        assert float(ops.convert_to_numpy(penalty)) == pytest.approx(wanted, rel=1e-5)
 
 
-def model_with(*layers, shape=(4,), **kwargs):
-    inputs = keras.Input(shape)
-    outputs = inputs
-    for layer in layers:
-        outputs = layer(outputs)
-    model = keras.Model(inputs, outputs)
-    model.compile(**kwargs)
+def test_penalty_is_the_same_in_training_and_inference():
+    layer = Dropout(LearnedRate(0.2, regularizer=2e-3))
+    for training in (False, True):
+        layer(np.ones((6, 4), "float32"), training=training)
+        (penalty,) = layer.losses
+        wanted = 2e-3 * 4 * entropy_term(0.2)
+        assert float(ops.convert_to_numpy(penalty)) == pytest.approx(wanted, rel=1e-5)
+
+
+def model_with(*layers, **kwargs):
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    # JAX need not compile here: most of the time would go there.
+    model.compile(run_eagerly=keras.backend.backend() == "jax", **kwargs)
     return model
 
 
@@ -103,7 +107,7 @@ def test_gradient_of_the_rate_is_the_slope_of_the_loss():
         optimizer=keras.optimizers.SGD(1.0),
     )
     rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(2, 64, 4)).astype("float32")
+    x, y = rng.normal(size=(2, 6, 4)).astype("float32")
     logit = np.log(0.3 / 0.7)
     seed = ops.convert_to_numpy(layer.seed_generator.state)
 
@@ -122,7 +126,7 @@ def test_gradient_of_the_rate_is_the_slope_of_the_loss():
     assert moved == pytest.approx(-slope, rel=1e-2)
 
 
-@pytest.mark.parametrize("rate, temperature", [(0.1, 0.1), (0.5, 2 / 3), (0.9, 0.3)])
+@pytest.mark.parametrize("rate, temperature", [(0.1, 0.1), (0.7, 2 / 3)])
 def test_mask_has_the_mean_and_variance_of_the_concrete_distribution(rate, temperature):
     layer = Dropout(LearnedRate(rate, temperature=temperature), seed=1)
     size = 400_000
@@ -142,13 +146,13 @@ def test_mask_has_the_mean_and_variance_of_the_concrete_distribution(rate, tempe
 
 def test_cold_mask_is_almost_hard():
     layer = Dropout(LearnedRate(0.25, temperature=1e-3), seed=1)
-    outputs = layer(np.ones((1000, 100), "float32"), training=True)
+    outputs = layer(np.ones((4000, 100), "float32"), training=True)
     keep = ops.convert_to_numpy(outputs) * 0.75
     hard = (keep < 1e-3) | (keep > 1 - 1e-3)
     # |logit(p) + logit(u)| below 7e-3 has a probability of 14e-3 * p * (1 - p).
     assert 1 - hard.mean() < 2 * 14e-3 * 0.25 * 0.75
-    # Five standard deviations of a share of 1e5.
-    assert abs((keep < 0.5).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 1e5)
+    # Five standard deviations of a share of 4e5.
+    assert abs((keep < 0.5).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4e5)
 
 
 def test_inference_returns_the_inputs():

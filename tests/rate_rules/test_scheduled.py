@@ -11,7 +11,7 @@ from kdropout.schedules import LateDropout, Ramp
 ONES = np.ones((4, 3), "float32")
 
 
-@keras.saving.register_keras_serializable(package="tests")
+@keras.saving.register_keras_serializable(package="test_scheduled")
 def halving(step):
     return 0.8 * 0.5**step
 
@@ -58,7 +58,7 @@ def test_rate_is_the_schedule_at_every_training_call(schedule, formula):
         assert layer.rate == pytest.approx(float(formula(float(step))), abs=1e-6)
 
 
-@pytest.mark.parametrize("schedule, formula", SCHEDULES, ids=IDS)
+@pytest.mark.parametrize("schedule, formula", SCHEDULES[:4], ids=IDS[:4])
 def test_rate_is_the_schedule_at_every_step_of_fit(schedule, formula):
     class Recorder(keras.callbacks.Callback):
         rates = []
@@ -123,7 +123,7 @@ def test_unregistered_function_warns_and_registered_does_not():
 
 
 @pytest.mark.parametrize(
-    "schedule, formula", [SCHEDULES[i] for i in (0, 1, 3)], ids=["ramp", "fn", "keras"]
+    "schedule, formula", [SCHEDULES[1], SCHEDULES[3]], ids=[IDS[1], IDS[3]]
 )
 def test_schedule_and_its_clock_survive_saving_in_safe_mode(
     schedule, formula, tmp_path
