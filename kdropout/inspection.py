@@ -50,7 +50,13 @@ def set_rates(model, rates):
         rates = {"*": rates}
     wanted = {}
     for pattern, rate in rates.items():
-        wanted.update(dict.fromkeys(select_layers(model, pattern).values(), rate))
+        if not isinstance(pattern, str):
+            raise TypeError(
+                "'rates' must be a number, or a dict from layer paths or globs to "
+                f"numbers. Received: rates={rates!r}"
+            )
+        selected = select_layers(model, pattern, argument="rates")
+        wanted.update(dict.fromkeys(selected.values(), rate))
     before = {layer: layer.rate for layer in wanted}
     try:
         for layer, rate in wanted.items():

@@ -25,12 +25,13 @@ def dropout_layers(model):
     return found
 
 
-def select_layers(model, layers=None):
+def select_layers(model, layers=None, argument="layers"):
     """The part of `dropout_layers(model)` that `layers` names.
 
     Args:
         model: A `keras.Model` or layer.
-        layers: None for all, a glob on the path, a layer, or a list of those.
+        layers: None for all, a path, a glob on the path, a layer, or a list of those.
+        argument: What the user calls `layers`, for the messages.
 
     Raises:
         TypeError: If `layers` is of another type.
@@ -48,22 +49,23 @@ def select_layers(model, layers=None):
     items = layers if isinstance(layers, (list, tuple)) else [layers]
     if not items:
         raise ValueError(
-            "'layers' must name at least one layer, or be None for all. Received: "
-            f"layers={layers!r}"
+            f"'{argument}' must name at least one layer, or be None for all. Received: "
+            f"{argument}={layers!r}"
         )
     selected = {}
     for item in items:
         if isinstance(item, str):
-            matches = [path for path in found if fnmatch.fnmatchcase(path, item)]
+            # A path comes first: one with brackets would not match itself as a glob.
+            matches = [item] if item in found else fnmatch.filter(found, item)
         elif isinstance(item, keras.layers.Layer):
             matches = [path for path, layer in found.items() if layer is item]
         else:
             raise TypeError(
-                "'layers' must be None, a glob on the layer path, a layer, or a list "
-                f"of those. Received: layers={layers!r}"
+                f"'{argument}' must be None, a glob on the layer path, a layer, or a "
+                f"list of those. Received: {argument}={layers!r}"
             )
         if not matches:
-            raise ValueError(_no_match(item, found))
+            raise ValueError(_no_match(item, found, argument))
         selected.update((path, found[path]) for path in matches)
     return selected
 
@@ -130,11 +132,11 @@ def _unique(path, found):
     return candidate
 
 
-def _no_match(item, found):
+def _no_match(item, found, argument):
     name = item if isinstance(item, str) else item.name
     close = difflib.get_close_matches(name, found, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     return (
-        "'layers' must name dropout layers of the model. "
+        f"'{argument}' must name dropout layers of the model. "
         f"Received: '{name}'.{hint} The model has: {', '.join(map(repr, found))}"
     )

@@ -22,7 +22,10 @@ def number(name, value, low=-math.inf, high=math.inf, open_low=False, open_high=
     expected = f"a number in {_interval(low, high, open_low, open_high)}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(received(name, expected, value))
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        raise ValueError(received(name, expected, value)) from None
     above = value > low if open_low else value >= low
     below = value < high if open_high else value <= high
     if math.isnan(value) or math.isinf(value) or not (above and below):

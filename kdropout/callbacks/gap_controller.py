@@ -56,6 +56,7 @@ class GapController(keras.callbacks.Callback):
             0.2.
         allow_naive: Whether `monitor` may be a gap that was not measured with
             dropout off. Defaults to False.
+        validation_freq: Integer of at least 1, the one given to `fit`. Defaults to 1.
         verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
 
     Raises:
@@ -87,6 +88,7 @@ class GapController(keras.callbacks.Callback):
         lowering_gain=None,
         slew_limit=0.2,
         allow_naive=False,
+        validation_freq=1,
         verbose=0,
     ):
         super().__init__()
@@ -106,6 +108,9 @@ class GapController(keras.callbacks.Callback):
         self.slew_limit = validation.number(
             "slew_limit", slew_limit, 0.0, 1.0, open_low=True
         )
+        self.validation_freq = validation.integer(
+            "validation_freq", validation_freq, low=1
+        )
         self.verbose = validation.integer("verbose", verbose)
 
     def on_train_begin(self, logs=None):
@@ -114,8 +119,10 @@ class GapController(keras.callbacks.Callback):
         self._warned = False
 
     def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.validation_freq:
+            return
         gap = self._read_gap(logs or {})
-        if gap is None or not math.isfinite(gap) or epoch < self.warmup:
+        if not math.isfinite(gap) or epoch < self.warmup:
             return
         error = gap - self.target
         if abs(error) <= self.dead_band:
@@ -133,32 +140,35 @@ class GapController(keras.callbacks.Callback):
 
     def _next_rate(self, rate, error):
         """The rate after one step of the controller, from the rate in effect."""
-        if error == 0.0:
+        step = error * (self.gain if error > 0 else self.lowering_gain)
+        if step == 0.0:
             return rate
         floor = max(self.min_rate, min(_FLOOR, self.max_rate))
-        gain = self.gain if error > 0 else self.lowering_gain
         logit = _logit(min(max(rate, floor), self.max_rate))
-        wanted = _sigmoid(logit + gain * error)
+        wanted = _sigmoid(logit + step)
         if wanted <= floor:
             wanted = self.min_rate
         change = min(max(wanted - rate, -self.slew_limit), self.slew_limit)
         return min(max(rate + change, self.min_rate), self.max_rate)
 
     def _read_gap(self, logs):
-        if self.monitor in logs:
-            return float(logs[self.monitor])
-        if not any(name.startswith("val_") for name in logs):
-            return None  # an epoch without validation: there is no gap to act on
-        raise ValueError(
-            f"'monitor' must name an entry of the logs. Received: "
-            f"monitor={self.monitor!r}, logs with {sorted(logs)}. Put "
-            "kdropout.callbacks.OverfittingGap before GapController in the list of "
-            "callbacks."
-        )
+        if self.monitor not in logs:
+            raise ValueError(
+                f"'monitor' must name an entry of the logs. Received: "
+                f"monitor={self.monitor!r}, logs with {sorted(logs)}. Put "
+                "kdropout.callbacks.OverfittingGap before GapController in the list "
+                "of callbacks, and pass validation data to fit; if fit has a "
+                "'validation_freq', pass the same to both."
+            )
+        return float(logs[self.monitor])
 
     def _warn_if_out_of_reach(self, gap, error, layers):
         # At the lower limit there is nothing to tell: the gap may still grow.
-        stuck = error > 0 and all(layer.rate >= self.max_rate for layer in layers)
+        stuck = error > 0 and all(
+            # A limit that float32 cannot hold is met to 7 digits.
+            math.isclose(layer.rate, self.max_rate, rel_tol=1e-6)
+            for layer in layers
+        )
         self._epochs_at_limit = self._epochs_at_limit + 1 if stuck else 0
         if self._epochs_at_limit == _PATIENCE and not self._warned:
             self._warned = True

@@ -122,10 +122,13 @@ def check_directions(directions):
 
 
 def _endings(name):
-    """ "a_b_c", "b_c", "c"; without the number Keras adds to repeated names."""
-    name = re.sub(r"_\d+$", "", name) if name not in _HIGHER | _LOWER else name
-    parts = name.split("_")
-    return ["_".join(parts[start:]) for start in range(len(parts))]
+    """The name, then shorter endings of it, at last without a number at the end.
+
+    Keras adds such numbers to names that repeat; but a name may have its own.
+    """
+    for whole in (name, re.sub(r"_\d+$", "", name)):
+        parts = whole.split("_")
+        yield from ("_".join(parts[start:]) for start in range(len(parts)))
 
 
 def _from_classes(model):

@@ -47,7 +47,7 @@ class RateScheduler(keras.callbacks.Callback):
         for path, layer in settable_layers(self.model, self.layers).items():
             rate = self.schedule(epoch, layer.rate)
             try:
-                layer.rate = float(rate)
+                layer.rate = rate
             except (TypeError, ValueError):
                 raise ValueError(
                     "'schedule' must return a number in [0, 1]. Received: "
@@ -65,7 +65,7 @@ def _check_schedule(schedule):
         raise TypeError(message)
     try:
         inspect.signature(schedule).bind(0, 0.5)
-    except TypeError:
+    except (TypeError, ValueError):  # ValueError: a builtin that does not tell
         hint = ". A schedule of the step belongs into a layer's 'rate'."
         raise TypeError(message + hint) from None
     return schedule

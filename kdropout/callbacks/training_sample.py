@@ -1,5 +1,7 @@
 """A fixed sample of the training data."""
 
+import contextlib
+
 import keras
 import numpy as np
 from keras import tree
@@ -34,22 +36,16 @@ class TrainingSample:
             self.arrays, self.dataset = _sample_rows(data, max_samples), None
         else:
             self.arrays, self.dataset = None, _check_dataset(data)
+        self.source = None
 
     def evaluate(self, model):
         """Loss and metrics of `model` in inference mode, as a dict by name."""
-        if self.arrays is None:
-            self.arrays = _first_batches(self.dataset, self.max_samples)
-        if isinstance(self.arrays, _Batches):
-            return model.evaluate(self.arrays, verbose=0, return_dict=True)
-        x, y, sample_weight = self.arrays
-        return model.evaluate(
-            x,
-            y,
-            sample_weight=sample_weight,
-            batch_size=self.batch_size,
-            verbose=0,
-            return_dict=True,
-        )
+        if self.source is None:
+            if self.arrays is None:
+                self.arrays = _first_batches(self.dataset, self.max_samples)
+            self.source = _evaluation_source(self.arrays, self.batch_size)
+        with _random_state_kept():
+            return model.evaluate(**self.source, verbose=0, return_dict=True)
 
     def __deepcopy__(self, memo):
         # KerasTuner copies callbacks for each trial; nothing here changes, and a
@@ -68,7 +64,47 @@ class _Batches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index):
-        return self.batches[index]
+        # Without None for weights that are not there, which tf.data does not take.
+        return _present(self.batches[index])
+
+
+def _evaluation_source(data, batch_size):
+    """What to pass to `evaluate`, prepared once for all epochs."""
+    if isinstance(data, _Batches):
+        return {"x": data}
+    if keras.backend.backend() == "tensorflow":
+        # From arrays, Keras would build this anew each time: 50 ms in place of 7.
+        import tensorflow as tf
+
+        dataset = tf.data.Dataset.from_tensor_slices(_tuples(_present(data)))
+        return {"x": dataset.batch(batch_size).cache()}
+    x, y, sample_weight = data
+    return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+
+
+@contextlib.contextmanager
+def _random_state_kept():
+    """Measuring must not change the training: PyTorch's loaders draw a number."""
+    if keras.backend.backend() != "torch":
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        yield
+
+
+def _tuples(structure):
+    """The structure with tuples for lists, which tf.data would stack into one."""
+    if isinstance(structure, dict):
+        return {name: _tuples(part) for name, part in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return tuple(map(_tuples, structure))
+    return structure
+
+
+def _present(batch):
+    return tuple(part for part in batch if part is not None)
 
 
 def _sample_rows(data, max_samples):
@@ -110,7 +146,7 @@ def _check_dataset(data):
 def _first_batches(dataset, max_samples):
     batches, size = [], 0
     for batch in _iterate(dataset):
-        batch = batch if isinstance(batch, tuple) else (batch,)
+        batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
         batches.append((*tree.map_structure(_to_array, batch), None, None)[:3])
         size += len(tree.flatten(batches[-1])[0])
         if size >= max_samples:

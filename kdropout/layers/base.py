@@ -82,12 +82,7 @@ class BaseDropout(keras.layers.Layer):
         return ops.where(drop, ops.zeros((), inputs.dtype), inputs * scale)
 
     def call(self, inputs, training=False):
-        dtype = keras.backend.standardize_dtype(inputs.dtype)
-        if not keras.backend.is_float_dtype(dtype):
-            raise TypeError(
-                f"'inputs' of layer '{self.name}' must be floating point. Received: "
-                f"dtype={dtype}. Cast them, or drop after the embedding."
-            )
+        self._check_dtype(inputs)
         shape = tuple(self.get_noise_shape(ops.shape(inputs)))
         penalty = self.rate_rule.penalty(self, shape)
         if penalty is not None:
@@ -99,6 +94,18 @@ class BaseDropout(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def compute_output_spec(self, inputs, training=False):
+        self._check_dtype(inputs)
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def _check_dtype(self, inputs):
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        if not keras.backend.is_float_dtype(dtype):
+            raise TypeError(
+                f"'inputs' of layer '{self.name}' must be floating point. Received: "
+                f"dtype={dtype}. Cast them, or drop after the embedding."
+            )
 
     def save_own_variables(self, store):
         for name, variable in self.rate_variables.items():

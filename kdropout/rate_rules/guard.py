@@ -1,4 +1,6 @@
-"""Stops a training from inside its compiled step."""
+"""What crosses the border between Python and a compiled step."""
+
+import contextlib
 
 import keras
 
@@ -15,6 +17,20 @@ def stop_unless(condition, message, *values):
         values: Scalar tensors, appended to the message.
     """
     _GUARDS[keras.backend.backend()](condition, message, values)
+
+
+def outside_trace():
+    """A context in which tensors have values, even while a graph is being traced."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.init_scope()
+    if backend == "jax":
+        import jax
+
+        return jax.ensure_compile_time_eval()
+    return contextlib.nullcontext()
 
 
 def _tensorflow(condition, message, values):

@@ -8,6 +8,9 @@ from keras import ops
 from kdropout import validation
 from kdropout.rate_rules.base import RateRule, add_scalar
 
+# The smallest power of ten whose distance to 1 float32 can hold.
+_EPSILON = 1e-7
+
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class LearnedRate(RateRule):
@@ -66,7 +69,9 @@ class LearnedRate(RateRule):
         return {"logit": add_scalar(layer, "rate_logit", logit, trainable=True)}
 
     def next_rate(self, layer):
-        return ops.sigmoid(layer.rate_variables["logit"])
+        rate = ops.sigmoid(layer.rate_variables["logit"])
+        # Rounded to 0 or 1, it would have an infinite logit, or divide by 0.
+        return ops.clip(rate, _EPSILON, 1.0 - _EPSILON)
 
     def value(self, layer):
         logit = float(ops.convert_to_numpy(layer.rate_variables["logit"]))

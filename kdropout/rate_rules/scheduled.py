@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kdropout.rate_rules.base import RateRule, add_scalar, read
-from kdropout.rate_rules.guard import stop_unless
+from kdropout.rate_rules.guard import outside_trace, stop_unless
 
 
 class ScheduledRate(RateRule):
@@ -22,7 +22,9 @@ class ScheduledRate(RateRule):
         self.schedule = schedule
         name = getattr(schedule, "__name__", type(schedule).__name__)
         self.decided_by = f"schedule {name}"
-        self.start = float(ops.convert_to_numpy(self._at(ops.cast(0, "float32"))))
+        with outside_trace():
+            start = self._at(ops.convert_to_tensor(0, "float32"))
+            self.start = float(ops.convert_to_numpy(start))
         if not 0.0 <= self.start <= 1.0:
             raise ValueError(
                 "'rate' must be a schedule with values in [0, 1]. "

@@ -36,5 +36,6 @@ def rate_argument(name, value):
 
 def progress(step, begin, steps):
     """Share of the way from step `begin` to `begin + steps`, within [0, 1]."""
-    elapsed = ops.cast(step, "float32") - begin
-    return ops.clip(elapsed / steps, 0.0, 1.0)
+    # Floats, because JAX takes no Python integer above 2^31 - 1.
+    elapsed = ops.cast(step, "float32") - float(begin)
+    return ops.clip(elapsed / float(steps), 0.0, 1.0)

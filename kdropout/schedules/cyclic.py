@@ -38,6 +38,7 @@ class Cyclic(RateSchedule):
         self.period = validation.integer("period", period, low=2)
 
     def __call__(self, step):
-        phase = ops.mod(ops.cast(step, "float32"), float(self.period)) / self.period
+        period = float(self.period)
+        phase = ops.mod(ops.cast(step, "float32"), period) / period
         share = 1.0 - ops.abs(1.0 - 2.0 * phase)
         return self.low * (1.0 - share) + self.high * share

@@ -45,5 +45,5 @@ class EarlyDropout(RateSchedule):
         step = ops.cast(step, "float32")
         rate = self.rate
         if self.shape == "linear":
-            rate = rate * (1.0 - ops.minimum(step / (self.steps - 1), 1.0))
-        return ops.where(step < self.steps, rate, 0.0)
+            rate = rate * (1.0 - ops.minimum(step / float(self.steps - 1), 1.0))
+        return ops.where(step < float(self.steps), rate, 0.0)

@@ -37,8 +37,8 @@ class Join(RateSchedule):
         first, *others = self.schedules
         rate = _at(first, step)
         for boundary, schedule in zip(self.boundaries, others, strict=True):
-            elapsed = ops.maximum(step - boundary, 0.0)
-            rate = ops.where(step < boundary, rate, _at(schedule, elapsed))
+            elapsed = ops.maximum(step - float(boundary), 0.0)
+            rate = ops.where(step < float(boundary), rate, _at(schedule, elapsed))
         return rate
 
     def get_config(self):

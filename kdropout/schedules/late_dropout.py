@@ -34,4 +34,4 @@ class LateDropout(RateSchedule):
         self.steps = validation.integer("steps", steps, low=1)
 
     def __call__(self, step):
-        return ops.where(ops.cast(step, "float32") < self.steps, 0.0, self.rate)
+        return ops.where(ops.cast(step, "float32") < float(self.steps), 0.0, self.rate)

@@ -61,7 +61,14 @@ class Ramp(RateSchedule):
     def __call__(self, step):
         share = progress(step, self.begin, self.steps)
         if self.shape == "exponential":
-            return self.start * ops.exp(math.log(self.end / self.start) * share)
+            logarithm = (
+                math.log(self.start) * (1.0 - share) + math.log(self.end) * share
+            )
+            rate = ops.where(share < 1.0, ops.exp(logarithm), self.end)
+            rate = ops.where(share > 0.0, rate, self.start)
+            # Rounding must not carry it beyond an end, least of all beyond 1.
+            low, high = sorted((self.start, self.end))
+            return ops.clip(rate, low, high)
         if self.shape == "cosine":
             share = (1.0 - ops.cos(math.pi * share)) / 2.0
         # This form gives start and end exactly, and nothing beyond them.
