@@ -151,7 +151,6 @@ def test_set_rates_takes_what_rates_gives():
     assert rates(model) == NESTED
 
 
-@pytest.mark.xfail(reason="BUG 6: a path is read as a glob, so '[0]' means '0'")
 def test_set_rates_takes_what_rates_gives_for_names_with_brackets():
     model = sequential(**{"drop[0]": 0.1, "drop[1]": 0.2})
     set_rates(model, {"drop[0]": 0.5})

@@ -72,7 +72,7 @@ def _evaluation_source(data, batch_size):
     """What to pass to `evaluate`, prepared once for all epochs."""
     if isinstance(data, _Batches):
         return {"x": data}
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() == "tensorflow" and _all_given(_present(data)):
         # From arrays, Keras would build this anew each time: 50 ms in place of 7.
         import tensorflow as tf
 
@@ -94,6 +94,10 @@ def _random_state_kept():
         yield
 
 
+def _all_given(batch):
+    return all(part is not None for part in batch)
+
+
 def _tuples(structure):
     """The structure with tuples for lists, which tf.data would stack into one."""
     if isinstance(structure, dict):
@@ -104,7 +108,9 @@ def _tuples(structure):
 
 
 def _present(batch):
-    return tuple(part for part in batch if part is not None)
+    """The batch without the None at its end, for targets or weights not given."""
+    size = max(index for index, part in enumerate(batch) if part is not None) + 1
+    return batch[:size]
 
 
 def _sample_rows(data, max_samples):

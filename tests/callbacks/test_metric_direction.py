@@ -169,13 +169,11 @@ def test_class_tells_the_direction_of_a_metric_with_a_name_of_its_own():
     assert lower_is_better("brier", model, {"brier": "min"})
 
 
-@pytest.mark.xfail(reason="BUG 11: the number is cut off before the name is looked up")
 def test_name_of_its_own_may_end_in_a_number():
     model = trained(metrics.TopKCategoricalAccuracy(1, name="top_1"))
     assert not lower_is_better("top_1", model, {})
 
 
-@pytest.mark.xfail(reason="BUG 11: the number is cut off before the name is looked up")
 def test_way_out_of_the_error_works_for_a_name_that_ends_in_a_number():
     assert not lower_is_better("hits_10", NOTHING, {"hits_10": "max"})
 

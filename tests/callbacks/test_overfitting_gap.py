@@ -109,7 +109,7 @@ def two_inputs(kind):
     return compiled(inputs, keras.layers.Dense(1)(Dropout(0.5)(both)))
 
 
-@pytest.mark.parametrize("kind", [dict, tuple])
+@pytest.mark.parametrize("kind", [dict, tuple, list])
 def test_inputs_may_be_a_structure(kind):
     def structure(x):
         if kind is dict:
@@ -215,9 +215,6 @@ def test_tf_dataset_is_sampled_by_its_batches():
     assert logs["clean_loss"] == pytest.approx([clean], abs=1e-6)
 
 
-@pytest.mark.xfail(
-    BACKEND == "tensorflow", reason="BUG 13: tf.data takes no None for the weights"
-)
 def test_batches_of_different_lengths_are_evaluated_as_they_are():
     inputs = keras.Input((None, 4))
     pooled = keras.layers.GlobalMaxPooling1D()(Dropout(0.5)(inputs))
@@ -253,7 +250,7 @@ def test_training_is_what_it_is_without_the_callback():
         model.fit(
             X,
             Y,
-            shuffle=False,
+            batch_size=8,
             epochs=2,
             verbose=0,
             validation_data=(VAL_X, VAL_Y),

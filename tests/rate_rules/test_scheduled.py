@@ -159,10 +159,6 @@ def test_config_holds_the_schedule_and_not_the_rate_in_effect():
     assert copy.rate == pytest.approx(0.2)
 
 
-@pytest.mark.xfail(
-    keras.backend.backend() != "torch",
-    reason="BUG 2: the constructor reads a tensor, which is symbolic in there",
-)
 def test_layer_with_schedule_may_be_made_inside_a_symbolic_call():
     class Inner(keras.layers.Layer):
         def build(self, input_shape):
