@@ -139,7 +139,8 @@ def table(rows):
             for key in ("clean_gap", "naive_gap", "test_error", "final_rate")
         )
         lines.append(
-            f"{noise:<5}  {kind:<10}  {value:<5}  {gap.mean():.3f} +- {gap.std(ddof=1):.3f}"
+            f"{noise:<5}  {kind:<10}  {value:<5}  {gap.mean():.3f} "
+            f"+- {gap.std(ddof=1):.3f}"
             f"  {naive.mean():>8.3f}   {error.mean():5.2f} +- {error.std(ddof=1):.2f}"
             f"  {rate.mean():.3f}"
         )

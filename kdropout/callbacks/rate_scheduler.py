@@ -46,6 +46,8 @@ class RateScheduler(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         for path, layer in settable_layers(self.model, self.layers).items():
             rate = self.schedule(epoch, layer.rate)
+            if keras.ops.is_tensor(rate) and keras.ops.ndim(rate) == 0:
+                rate = keras.ops.convert_to_numpy(rate).item()
             try:
                 layer.rate = rate
             except (TypeError, ValueError):

@@ -131,7 +131,6 @@ def test_any_callable_of_two_arguments_will_do():
         assert [epoch["drop"] for epoch in trace] == wanted
 
 
-@pytest.mark.xfail(reason="BUG 19: a schedule of kdropout returns a scalar tensor")
 def test_schedule_of_steps_may_be_called_with_the_epoch():
     ramp = Ramp(0.0, 0.5, steps=10)
     scheduler = RateScheduler(lambda epoch, rate: ramp(epoch))
