@@ -39,7 +39,9 @@ _HIGHER = {
 }
 _LOWER = {
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
     "categorical_hinge",
     "false_negatives",
     "false_positives",

@@ -1,5 +1,7 @@
 """Dropout of single units."""
 
+import numbers
+
 import keras
 
 from kdropout import validation
@@ -72,11 +74,13 @@ def check_noise_shape(noise_shape):
     if not isinstance(noise_shape, (tuple, list)):
         raise TypeError(validation.received("noise_shape", expected, noise_shape))
     for size in noise_shape:
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int)):
+        if size is not None and (
+            isinstance(size, bool) or not isinstance(size, numbers.Integral)
+        ):
             raise TypeError(validation.received("noise_shape", expected, noise_shape))
         if size is not None and size < 1:
             raise ValueError(validation.received("noise_shape", expected, noise_shape))
-    return tuple(noise_shape)
+    return tuple(None if size is None else int(size) for size in noise_shape)
 
 
 def resolve_noise_shape(noise_shape, shape, layer_name):

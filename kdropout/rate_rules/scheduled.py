@@ -1,5 +1,6 @@
 """A rate that is a function of the training step."""
 
+import sys
 import warnings
 
 import keras
@@ -7,6 +8,9 @@ from keras import ops
 
 from kdropout.rate_rules.base import RateRule, add_scalar, read
 from kdropout.rate_rules.guard import outside_trace, stop_unless
+
+# Frames between the user's line and a warning.
+_LIBRARIES = ("kdropout", "keras")
 
 
 class ScheduledRate(RateRule):
@@ -91,5 +95,13 @@ def _warn_if_not_loadable(schedule):
             f"The schedule '{name}' can be trained with, but a model saved with it "
             "will not load. Decorate a named function with "
             "@keras.saving.register_keras_serializable() to save the model.",
-            stacklevel=6,
+            stacklevel=_level_of_the_caller(),
         )
+
+
+def _level_of_the_caller():
+    """The `stacklevel` of the line that made the layer, seen from our caller."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"].split(".")[0] in _LIBRARIES:
+        level, frame = level + 1, frame.f_back
+    return level

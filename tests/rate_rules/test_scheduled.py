@@ -120,10 +120,7 @@ def test_lambda_warns_once_when_it_is_given_and_never_again():
     "kind",
     [
         Dropout,
-        pytest.param(
-            GaussianDropout,
-            marks=pytest.mark.xfail(reason="BUG 20: without an __init__ of its own"),
-        ),
+        GaussianDropout,
     ],
 )
 def test_warning_points_to_the_line_that_made_the_layer(kind):
