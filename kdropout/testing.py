@@ -19,8 +19,8 @@ def check_layer(make_layer, input_shape):
     It checks, one by one: config and JSON round trip; identity at inference;
     symbolic against eager shapes and dtypes; masks carried through; mixed
     precision; refusal of integers; a live rate, with exact results at 0 and 1; a
-    compiled fit, also with `jit_compile=True` (not on PyTorch, where it would need
-    a C++ compiler); nesting in models and in `TimeDistributed`; and round trips of
+    compiled fit, also with `jit_compile=True` (not on PyTorch, where it would take
+    minutes); nesting in models and in `TimeDistributed`; and round trips of
     a `.keras` file and of weights after which training continues bit for bit.
 
     Args:

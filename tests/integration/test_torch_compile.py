@@ -1,0 +1,69 @@
+"""On PyTorch, `jit_compile=True` runs the step through torch.compile.
+
+Here and not in the contract, because each compilation takes seconds and a C++ compiler.
+"""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+import kdropout
+from kdropout import layers, schedules
+
+pytestmark = [
+    pytest.mark.skipif(
+        keras.backend.backend() != "torch", reason="the contract compiles elsewhere"
+    ),
+    pytest.mark.skipif(
+        not any(map(shutil.which, ("c++", "g++", "clang++"))),
+        reason="torch.compile needs a C++ compiler",
+    ),
+    # torch.compile stumbles over PyTorch's own warnings when they are errors.
+    pytest.mark.filterwarnings("ignore"),
+]
+
+STEPS, BATCH, UNITS = 6, 4, 6
+
+
+@keras.saving.register_keras_serializable(package="kdropout_tests")
+def falling(step):
+    return 0.5 / (1.0 + step)
+
+
+CASES = {
+    "float": lambda: layers.Dropout(0.5, seed=1),
+    "keras_schedule": lambda: layers.Dropout(
+        keras.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5), seed=1
+    ),
+    "our_schedule": lambda: layers.Dropout(schedules.Ramp(0.6, 0.1, 5), seed=1),
+    "callable": lambda: layers.Dropout(falling, seed=1),
+    "learned": lambda: layers.Dropout(kdropout.LearnedRate(0.3, 1e-3), seed=1),
+    "gaussian": lambda: layers.GaussianDropout(0.5, seed=1),
+    "alpha": lambda: layers.AlphaDropout(0.5, seed=1),
+}
+ENDS = {
+    "keras_schedule": 0.5 * 0.5 ** (STEPS - 1),
+    "our_schedule": 0.1,
+    "callable": 0.5 / STEPS,
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_layer_trains_compiled_and_its_rate_moves(case):
+    layer = CASES[case]()
+    dense = keras.layers.Dense(1, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((UNITS,)), layer, dense])
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=True)
+    x = np.ones((STEPS * BATCH, UNITS), "float32")
+    y = np.ones((STEPS * BATCH, 1), "float32")
+    model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    if case in ENDS:
+        assert layer.rate == pytest.approx(ENDS[case], abs=1e-6)
+    if layer.rate_rule.settable:
+        layer.rate = 1.0  # nothing passes, so that the kernel stays as it is
+        before = np.copy(keras.ops.convert_to_numpy(dense.kernel))
+        model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
+        assert np.array_equal(keras.ops.convert_to_numpy(dense.kernel), before)
