@@ -42,6 +42,9 @@ CASES = {
     "learned": lambda: layers.Dropout(kdropout.LearnedRate(0.3, 1e-3), seed=1),
     "gaussian": lambda: layers.GaussianDropout(0.5, seed=1),
     "alpha": lambda: layers.AlphaDropout(0.5, seed=1),
+    "spatial_1d": lambda: layers.SpatialDropout1D(0.5, seed=1),
+    "spatial_2d": lambda: layers.SpatialDropout2D(0.5, seed=1),
+    "spatial_3d": lambda: layers.SpatialDropout3D(0.5, seed=1),
 }
 ENDS = {
     "keras_schedule": 0.5 * 0.5 ** (STEPS - 1),
@@ -54,9 +57,11 @@ ENDS = {
 def test_layer_trains_compiled_and_its_rate_moves(case):
     layer = CASES[case]()
     dense = keras.layers.Dense(1, kernel_initializer="zeros")
-    model = keras.Sequential([keras.Input((UNITS,)), layer, dense])
+    shape = (*[1] * getattr(layer, "rank", 0), UNITS)
+    flat = keras.layers.Flatten()
+    model = keras.Sequential([keras.Input(shape), layer, flat, dense])
     model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=True)
-    x = np.ones((STEPS * BATCH, UNITS), "float32")
+    x = np.ones((STEPS * BATCH, *shape), "float32")
     y = np.ones((STEPS * BATCH, 1), "float32")
     model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
