@@ -2,20 +2,36 @@
 
 from kdropout.layers.alpha_dropout import AlphaDropout
 from kdropout.layers.base import BaseDropout
+from kdropout.layers.concrete_dropout import ConcreteDropout
+from kdropout.layers.drop_block import DropBlock1D, DropBlock2D, DropBlock3D
+from kdropout.layers.drop_connect import DropConnect
+from kdropout.layers.drop_path import DropPath
 from kdropout.layers.dropout import Dropout
 from kdropout.layers.gaussian_dropout import GaussianDropout
+from kdropout.layers.head_dropout import HeadDropout
 from kdropout.layers.spatial_dropout import (
     SpatialDropout1D,
     SpatialDropout2D,
     SpatialDropout3D,
 )
+from kdropout.layers.standout import Standout
+from kdropout.layers.token_dropout import TokenDropout
 
 __all__ = [
     "AlphaDropout",
     "BaseDropout",
+    "ConcreteDropout",
+    "DropBlock1D",
+    "DropBlock2D",
+    "DropBlock3D",
+    "DropConnect",
+    "DropPath",
     "Dropout",
     "GaussianDropout",
+    "HeadDropout",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "Standout",
+    "TokenDropout",
 ]

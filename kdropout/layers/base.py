@@ -1,9 +1,12 @@
 """The one call, config and state of every dropout layer."""
 
+import math
+
 import keras
 from keras import ops
 
 from kdropout import noise, rate_rules, validation
+from kdropout.sampling import active_scope
 
 
 class BaseDropout(keras.layers.Layer):
@@ -11,7 +14,8 @@ class BaseDropout(keras.layers.Layer):
 
     To add a mask, subclass this and implement `get_noise_shape`; to add another
     kind of noise, override `apply_noise`. In training, a call asks the rule for the
-    rate of this step and applies the noise; otherwise it returns its input.
+    rate of this step and applies the noise; otherwise it returns its input, unless
+    `kdropout.mc_predict` samples from the thinned networks.
 
     Args:
         rate: Float in [0, 1], the probability of dropping; or a schedule (a Keras
@@ -37,6 +41,9 @@ class BaseDropout(keras.layers.Layer):
 
     # Whether the noise is a mask of kept and dropped units, which can be relaxed.
     can_learn_rate = True
+
+    # Whether the noise of each sample of a batch is independent of the others.
+    has_noise_per_sample = True
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -72,6 +79,10 @@ class BaseDropout(keras.layers.Layer):
         """
         return shape
 
+    def undropped(self, inputs):
+        """The outputs at inference."""
+        return inputs
+
     def apply_noise(self, inputs, shape, rate, seed):
         """The inputs with noise of `shape` at `rate`, a float32 scalar tensor."""
         temperature = self.rate_rule.temperature
@@ -84,13 +95,30 @@ class BaseDropout(keras.layers.Layer):
     def call(self, inputs, training=False):
         self._check_dtype(inputs)
         shape = tuple(self.get_noise_shape(ops.shape(inputs)))
-        penalty = self.rate_rule.penalty(self, shape)
+        self.add_rate_penalty(math.prod(shape[1:]))
+        seed = self.next_seed(training)
+        if seed is None:
+            return self.undropped(inputs)
+        return self.apply_noise(inputs, shape, self.next_rate(training), seed)
+
+    def add_rate_penalty(self, num_units):
+        """Add to the loss what a learned rate costs, `num_units` being dropped."""
+        penalty = self.rate_rule.penalty(self, num_units)
         if penalty is not None:
             self.add_loss(penalty)
-        if not training:
-            return inputs
-        rate = self.rate_rule.next_rate(self)
-        return self.apply_noise(inputs, shape, rate, self.seed_generator.next())
+
+    def next_seed(self, training):
+        """The seed of this call, or None if nothing is to be dropped."""
+        if training:
+            return self.seed_generator.next()
+        scope = active_scope()
+        return None if scope is None else scope.next_seed()
+
+    def next_rate(self, training):
+        """The rate of this call: a training step moves the clock of a schedule."""
+        if training:
+            return self.rate_rule.next_rate(self)
+        return self.rate_rule.current_rate(self)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -54,6 +54,10 @@ class Dropout(BaseDropout):
         super().__init__(rate, seed=seed, **kwargs)
         self.noise_shape = check_noise_shape(noise_shape)
 
+    @property
+    def has_noise_per_sample(self):
+        return self.noise_shape is None or self.noise_shape[0] is None
+
     def get_noise_shape(self, shape):
         return resolve_noise_shape(self.noise_shape, shape, self.name)
 

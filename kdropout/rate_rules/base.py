@@ -33,16 +33,20 @@ class RateRule:
         """The rate of this training step: float32 scalar tensor in [0, 1]."""
         raise NotImplementedError(f"{type(self).__name__} must implement 'next_rate'.")
 
+    def current_rate(self, layer):
+        """The rate in effect, as a tensor. Override it if `next_rate` moves it."""
+        return self.next_rate(layer)
+
     def value(self, layer):
         """The rate in effect, as a float."""
         raise NotImplementedError(f"{type(self).__name__} must implement 'value'.")
 
-    def penalty(self, layer, noise_shape):
+    def penalty(self, layer, num_units):
         """A scalar to add to the loss at each call, or None.
 
         Args:
             layer: The layer that owns the variables.
-            noise_shape: Shape of the mask, batch first; integers or scalar tensors.
+            num_units: Number of units dropped per sample, integer or scalar tensor.
         """
         return None
 

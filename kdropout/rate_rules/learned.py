@@ -78,15 +78,14 @@ class LearnedRate(RateRule):
         # Seven digits are what a float32 logit determines.
         return float(f"{0.5 + 0.5 * math.tanh(0.5 * logit):.7g}")
 
-    def penalty(self, layer, noise_shape):
+    def penalty(self, layer, num_units):
         logit = ops.convert_to_tensor(layer.rate_variables["logit"])
         rate = ops.sigmoid(logit)
         # log p and log(1 - p) from the logit: finite however far it has moved.
         negative_entropy = rate * ops.log_sigmoid(logit) + (
             1.0 - rate
         ) * ops.log_sigmoid(-logit)
-        units = math.prod(noise_shape[1:])
-        return self.regularizer * ops.cast(units, "float32") * negative_entropy
+        return self.regularizer * ops.cast(num_units, "float32") * negative_entropy
 
     def get_config(self):
         return {

@@ -51,6 +51,9 @@ class ScheduledRate(RateRule):
         variables["rate"].assign(rate)
         return rate
 
+    def current_rate(self, layer):
+        return layer.rate_variables["rate"].value
+
     def value(self, layer):
         return read(layer.rate_variables["rate"])
 

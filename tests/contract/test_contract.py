@@ -29,12 +29,46 @@ LAYERS = {
     "SpatialDropout3D": (layers.SpatialDropout3D, {}, (2, 3, 2, 4)),
     "GaussianDropout": (layers.GaussianDropout, {}, (6,)),
     "AlphaDropout": (layers.AlphaDropout, {}, (6,)),
+    "DropPath": (layers.DropPath, {}, (3, 4)),
+    "DropBlock1D": (layers.DropBlock1D, {"block_size": 2}, (5, 2)),
+    "DropBlock2D": (layers.DropBlock2D, {"block_size": (2, 3)}, (5, 4, 2)),
+    "DropBlock3D": (layers.DropBlock3D, {"block_size": 2}, (2, 3, 4, 2)),
+    "TokenDropout": (layers.TokenDropout, {}, (5, 3)),
+    "HeadDropout": (layers.HeadDropout, {}, (4, 3)),
 }
 CASES = [
     pytest.param(layer, rate, id=f"{layer}-{rate}")
     for layer, (kind, _, _) in LAYERS.items()
     for rate in RATES
     if rate != "learned" or kind.can_learn_rate
+]
+WRAPPED = {
+    "Dense": (lambda: keras.layers.Dense(4, activation="relu"), (6,)),
+    "Conv1D": (lambda: keras.layers.Conv1D(3, 2, padding="causal"), (4, 2)),
+    "Conv2D": (lambda: keras.layers.Conv2D(4, 2, groups=2), (3, 4, 2)),
+    "Conv3D": (lambda: keras.layers.Conv3D(2, 2, use_bias=False), (2, 3, 2, 2)),
+    "EinsumDense": (
+        lambda: keras.layers.EinsumDense("abc,cd->abd", (2, 3), bias_axes="d"),
+        (2, 4),
+    ),
+}
+WRAPPERS = {
+    # The kind of rate and the kind of layer are independent: not their product.
+    **{
+        f"DropConnect-{rate}": lambda layer, rate=rate: layers.DropConnect(
+            layer, RATES[rate](), seed=1
+        )
+        for rate in RATES
+    },
+    "ConcreteDropout": lambda layer: layers.ConcreteDropout(layer, seed=1),
+    "Standout": lambda layer: layers.Standout(layer, beta=1.0, seed=1),
+}
+WRAPPER_CASES = [
+    (wrapper, wrapped)
+    for wrapper in WRAPPERS
+    for wrapped in WRAPPED
+    if wrapped == "Dense"
+    or wrapper in ("DropConnect-float", "ConcreteDropout", "Standout")
 ]
 
 
@@ -43,6 +77,13 @@ CASES = [
 def test_layer_keeps_the_contract(layer, rate, check):
     kind, arguments, input_shape = LAYERS[layer]
     check(lambda: kind(RATES[rate](), seed=1, **arguments), input_shape)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__[6:])
+@pytest.mark.parametrize(("wrapper", "wrapped"), WRAPPER_CASES)
+def test_wrapper_keeps_the_contract(wrapper, wrapped, check):
+    make_wrapped, input_shape = WRAPPED[wrapped]
+    check(lambda: WRAPPERS[wrapper](make_wrapped()), input_shape)
 
 
 class ForgetsSeedState(layers.Dropout):
@@ -64,7 +105,7 @@ class DrawsInComputeDtype(layers.Dropout):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (DropsAtInference, "inference does not return the inputs"),
+        (DropsAtInference, "inference is not 'undropped"),
         (DrawsInComputeDtype, "mixed_float16 gives outputs in float32"),
         (ForgetsSeedState, "goes another way"),
     ],

@@ -1,0 +1,143 @@
+"""Concrete dropout: the paper's layer, with its weight and entropy terms."""
+
+import keras
+from keras import ops
+
+from kdropout import validation
+from kdropout.layers import linear_map
+from kdropout.layers.wrapper import DropoutWrapper
+from kdropout.rate_rules import LearnedRate
+from kdropout.sampling import active_scope
+
+# What the authors use.
+_TEMPERATURE_DENSE = 0.1
+_TEMPERATURE_CONVOLUTION = 2.0 / 3.0
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class ConcreteDropout(DropoutWrapper):
+    """Drops the inputs of a layer at a rate learned by variational inference.
+
+    The inputs `x` of the wrapped layer are multiplied by a relaxed mask, which has a
+    gradient in the rate `p`; of a map, whole channels are dropped:
+
+        z = sigmoid((log p - log(1 - p) + log u - log(1 - u)) / temperature)
+        outputs = layer(x * (1 - z) / (1 - p)),    u uniform in (0, 1)
+
+    Two terms are added to the loss, with `W` the kernel and `K` the number of inputs
+    (channels) that an output sums over:
+
+        weight term  = weight_regularizer * sum(W ** 2) / (1 - p)
+        entropy term = dropout_regularizer * K * (p log p + (1 - p) log(1 - p))
+
+    The entropy term is never positive, so a loss may become negative. Both terms are
+    therefore metrics, too, and appear in the logs as "<name>/weight_term" and
+    "<name>/entropy_term".
+
+    Args:
+        layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
+        initial_rate: Float in (0, 1), the rate to start from. Defaults to 0.1.
+        weight_regularizer: Float of at least 0. For a prior of length scale `l`,
+            model precision `tau` and `N` training samples: `l ** 2 / (tau * N)`.
+            Defaults to 1e-6.
+        dropout_regularizer: Float of at least 0. `2 / (tau * N)` for squared loss,
+            `1 / N` for cross-entropy. Defaults to 1e-5.
+        temperature: Float above 0, softness of the mask, or None for the authors'
+            values: 0.1, and 2/3 for convolutions. Defaults to None.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype` (by default that
+            of `layer`), `activity_regularizer`.
+
+    Input shape:
+        That of `layer`.
+
+    Output shape:
+        That of `layer`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, `layer` is of another kind, or
+            inputs are not floating point.
+        ValueError: If an argument is out of range, or `layer` is quantized or has an
+            activity regularizer.
+
+    Example:
+
+    >>> N = 1000
+    >>> layer = kdropout.layers.ConcreteDropout(
+    ...     keras.layers.Dense(64, activation="relu"),
+    ...     weight_regularizer=1e-4 / N,
+    ...     dropout_regularizer=2.0 / N,
+    ... )
+    >>> layer.rate
+    0.1
+
+    Reference:
+        Gal, Hron, Kendall 2017, "Concrete Dropout", arXiv:1705.07832; terms and
+        defaults in the form of the authors' code.
+    """
+
+    def __init__(
+        self,
+        layer,
+        initial_rate=0.1,
+        weight_regularizer=1e-6,
+        dropout_regularizer=1e-5,
+        temperature=None,
+        seed=None,
+        **kwargs,
+    ):
+        linear_map.check_layer(layer)
+        softness = temperature
+        if softness is None:
+            convolution = linear_map.is_convolution(layer)
+            softness = _TEMPERATURE_CONVOLUTION if convolution else _TEMPERATURE_DENSE
+        rate = LearnedRate(
+            validation.number(
+                "initial_rate", initial_rate, 0.0, 1.0, open_low=True, open_high=True
+            ),
+            validation.number("dropout_regularizer", dropout_regularizer, 0.0),
+            softness,
+        )
+        super().__init__(layer, rate, seed=seed, **kwargs)
+        self.temperature = temperature
+        self.weight_regularizer = validation.number(
+            "weight_regularizer", weight_regularizer, 0.0
+        )
+        self.weight_term = keras.metrics.Mean(name=f"{self.name}/weight_term")
+        self.entropy_term = keras.metrics.Mean(name=f"{self.name}/entropy_term")
+
+    def get_noise_shape(self, shape):
+        if not linear_map.is_convolution(self.layer):
+            return shape
+        channels = linear_map.channel_axis(self.layer) % len(shape)
+        return tuple(
+            size if axis in (0, channels) else 1 for axis, size in enumerate(shape)
+        )
+
+    def drop(self, inputs, rate, seed):
+        shape = self.get_noise_shape(ops.shape(inputs))
+        return self.layer(self.apply_noise(inputs, shape, rate, seed))
+
+    def add_rate_penalty(self, num_units):
+        entropy_term = self.rate_rule.penalty(self, num_units)
+        kernel = ops.cast(self.layer.kernel, "float32")
+        keep_probability = 1.0 - self.rate_rule.current_rate(self)
+        weight_term = (
+            self.weight_regularizer * ops.sum(ops.square(kernel)) / keep_probability
+        )
+        self.add_loss(weight_term)
+        self.add_loss(entropy_term)
+        if active_scope() is None:
+            self.weight_term.update_state(weight_term)
+            self.entropy_term.update_state(entropy_term)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["rate"]
+        return {
+            **config,
+            "initial_rate": self.rate_rule.initial,
+            "weight_regularizer": self.weight_regularizer,
+            "dropout_regularizer": self.rate_rule.regularizer,
+            "temperature": self.temperature,
+        }

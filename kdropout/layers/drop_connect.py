@@ -1,0 +1,61 @@
+"""Dropout of single weights."""
+
+import math
+
+import keras
+
+from kdropout.layers import linear_map
+from kdropout.layers.wrapper import DropoutWrapper
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class DropConnect(DropoutWrapper):
+    """Drops single weights of a Dense, Conv or EinsumDense layer.
+
+    In training, `outputs = activation(inputs @ (kernel * mask / (1 - rate)) + bias)`,
+    where each entry of `mask` is 0 with probability `rate`, else 1. The bias is
+    kept. One mask serves the whole batch, so that the step stays one matrix product
+    or convolution. At inference the outputs are those of the layer.
+
+    Args:
+        layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
+        rate: Float in [0, 1], the probability of dropping a weight; or a schedule;
+            or a `kdropout.LearnedRate`.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype` (by default that
+            of `layer`), `activity_regularizer`.
+
+    Input shape:
+        That of `layer`.
+
+    Output shape:
+        That of `layer`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, `layer` is of another kind, or
+            inputs are not floating point.
+        ValueError: If an argument is out of range, or `layer` is quantized or has an
+            activity regularizer.
+
+    Example:
+
+    >>> dense = keras.layers.Dense(8, activation="relu")
+    >>> layer = kdropout.layers.DropConnect(dense, rate=0.5, seed=1)
+    >>> layer(np.ones((2, 3)), training=True).shape[1]
+    8
+
+    Reference:
+        Wan et al. 2013, "Regularization of neural networks using DropConnect",
+        ICML 28 (which draws a mask for each sample).
+    """
+
+    has_noise_per_sample = False
+
+    def num_units(self, inputs):
+        return math.prod(self.layer.kernel.shape)
+
+    def drop(self, inputs, rate, seed):
+        kernel = self.layer.kernel
+        kernel = self.apply_noise(kernel, tuple(kernel.shape), rate, seed)
+        outputs = linear_map.apply_kernel(self.layer, inputs, kernel)
+        return linear_map.add_bias_and_activate(self.layer, outputs)

@@ -1,0 +1,90 @@
+"""Dropout of whole attention heads."""
+
+import numbers
+
+import keras
+from keras import ops
+
+from kdropout import noise, validation
+from kdropout.layers.base import BaseDropout
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class HeadDropout(BaseDropout):
+    """Drops whole attention heads: DropHead.
+
+    In training, `outputs = inputs * m * H / sum(m)`, with one `m` for each sample
+    and head: 0 with probability `rate`, else 1; `H` is the number of heads. Dividing
+    by the number kept, and not by its expectation, keeps the sum over the heads of
+    the same size in every sample. Where all heads are dropped, the outputs are 0:
+    the expectation of the outputs is `(1 - rate ** H) * inputs`.
+
+    Args:
+        rate: Float in [0, 1], the probability of dropping a head; or a schedule; or
+            a `kdropout.LearnedRate`.
+        axis: Integer other than 0, the axis of the heads. Defaults to 1.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+
+    Input shape:
+        With the default `axis`, `(batch, heads, ...)`: the outputs of the heads, or
+        their attention scores after the softmax.
+
+    Output shape:
+        Same as the input shape.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range, or inputs have no such axis.
+
+    Example:
+
+    >>> layer = kdropout.layers.HeadDropout(0.2, axis=2, seed=1)
+    >>> layer.get_noise_shape((8, 50, 12, 64))
+    (8, 1, 12, 1)
+
+    Reference:
+        Zhou et al. 2020, "Scheduled DropHead: a regularization method for
+        transformer models", arXiv:2004.13342.
+    """
+
+    def __init__(self, rate, axis=1, seed=None, **kwargs):
+        super().__init__(rate, seed=seed, **kwargs)
+        expected = "an integer other than 0, which is the batch"
+        if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
+            raise TypeError(validation.received("axis", expected, axis))
+        if axis == 0:
+            raise ValueError(validation.received("axis", expected, axis))
+        self.axis = int(axis)
+
+    def get_noise_shape(self, shape):
+        axis = self._positive_axis(len(shape))
+        return tuple(
+            size if index in (0, axis) else 1 for index, size in enumerate(shape)
+        )
+
+    def apply_noise(self, inputs, shape, rate, seed):
+        temperature = self.rate_rule.temperature
+        if temperature is not None:
+            keep = noise.concrete(shape, rate, seed, temperature)
+        else:
+            drop, _ = noise.bernoulli(shape, rate, seed)
+            keep = 1.0 - ops.cast(drop, "float32")
+        # In float32: H / sum(m), rounded to bfloat16, would shift the mean.
+        share_kept = ops.mean(keep, axis=self._positive_axis(len(shape)), keepdims=True)
+        units = ops.cast(inputs, "float32")
+        outputs = units * ops.divide_no_nan(keep, share_kept)
+        return ops.cast(outputs, inputs.dtype)
+
+    def _positive_axis(self, rank):
+        axis = self.axis + rank if self.axis < 0 else self.axis
+        if not 0 < axis < rank:
+            raise ValueError(
+                f"'axis' of layer '{self.name}' must be an axis of the inputs other "
+                f"than the batch. Received: axis={self.axis}, inputs of rank {rank}"
+            )
+        return axis
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}

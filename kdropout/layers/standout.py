@@ -1,0 +1,110 @@
+"""Standout: dropout at rates that depend on the input."""
+
+import keras
+from keras import ops
+
+from kdropout import noise, validation
+from kdropout.layers import linear_map
+from kdropout.layers.wrapper import DropoutWrapper
+from kdropout.rate_rules.base import add_scalar, read
+from kdropout.rate_rules.observed import ObservedRate
+from kdropout.sampling import active_scope
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class Standout(DropoutWrapper):
+    """Drops outputs of a layer at rates that depend on its input.
+
+    A unit is the more likely kept, the stronger it is driven. With `a` the inputs and
+    `W` the kernel of the wrapped layer, unit `j` is kept with the probability
+
+        keep[j] = sigmoid(alpha * (a @ W)[j] + beta)
+
+    In training, `outputs = mask * layer(a)`, where `mask[j]` is 1 with probability
+    `keep[j]`, else 0; otherwise `outputs = keep * layer(a)`. Nothing is scaled up in
+    training, so at inference the expectation is taken instead. `rate` shows the mean
+    of `1 - keep` in the last training step; 0 before the first.
+
+    Args:
+        layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
+        alpha: Number, how strongly the rate depends on the input. At 0 all units are
+            kept with probability `sigmoid(beta)`. Settable. Defaults to 1.
+        beta: Number, how much is kept: the larger, the more. Settable. Defaults to 0.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype` (by default that
+            of `layer`), `activity_regularizer`.
+
+    Input shape:
+        That of `layer`.
+
+    Output shape:
+        That of `layer`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, `layer` is of another kind, or
+            inputs are not floating point.
+        ValueError: If an argument is out of range, or `layer` is quantized or has an
+            activity regularizer.
+
+    Example:
+
+    >>> dense = keras.layers.Dense(8, activation="relu")
+    >>> layer = kdropout.layers.Standout(dense, beta=1.0, seed=1)
+    >>> layer.beta = 2.0
+    >>> layer(np.ones((2, 3)), training=True).shape[1]
+    8
+
+    Reference:
+        Ba, Frey 2013, "Adaptive dropout for training deep neural networks", NIPS 26,
+        with the weights of the rates tied to those of the layer.
+    """
+
+    def __init__(self, layer, alpha=1.0, beta=0.0, seed=None, **kwargs):
+        super().__init__(layer, ObservedRate(), seed=seed, **kwargs)
+        self._initial_alpha = validation.number("alpha", alpha)
+        self._initial_beta = validation.number("beta", beta)
+        self.rate_variables["alpha"] = add_scalar(self, "alpha", self._initial_alpha)
+        self.rate_variables["beta"] = add_scalar(self, "beta", self._initial_beta)
+
+    @property
+    def alpha(self):
+        """How strongly the rate depends on the input, a float. Settable."""
+        return read(self.rate_variables["alpha"])
+
+    @alpha.setter
+    def alpha(self, value):
+        self.rate_variables["alpha"].assign(validation.number("alpha", value))
+
+    @property
+    def beta(self):
+        """How much is kept, a float. Settable."""
+        return read(self.rate_variables["beta"])
+
+    @beta.setter
+    def beta(self, value):
+        self.rate_variables["beta"].assign(validation.number("beta", value))
+
+    def undropped(self, inputs):
+        outputs, keep_probability = self._drive(inputs)
+        return outputs * ops.cast(keep_probability, outputs.dtype)
+
+    def drop(self, inputs, rate, seed):
+        outputs, keep_probability = self._drive(inputs)
+        if active_scope() is None:
+            self.rate_rule.observe(self, 1.0 - ops.mean(keep_probability))
+        u = noise.uniform(ops.shape(outputs), seed)
+        keep = ops.less(u, keep_probability)
+        return ops.where(keep, outputs, ops.zeros((), outputs.dtype))
+
+    def _drive(self, inputs):
+        """The outputs of the wrapped layer, and with what probability to keep them."""
+        driven = linear_map.apply_kernel(self.layer, inputs, self.layer.kernel)
+        outputs = linear_map.add_bias_and_activate(self.layer, driven)
+        # In float32: the mean over many units does not fit into half precision.
+        alpha, beta = (self.rate_variables[name] for name in ("alpha", "beta"))
+        return outputs, ops.sigmoid(alpha * ops.cast(driven, "float32") + beta)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["rate"]
+        return {**config, "alpha": self._initial_alpha, "beta": self._initial_beta}

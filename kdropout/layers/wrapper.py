@@ -1,0 +1,73 @@
+"""Dropout inside a Dense, Conv or EinsumDense layer."""
+
+import keras
+
+from kdropout.layers import linear_map
+from kdropout.layers.base import BaseDropout
+
+
+class DropoutWrapper(BaseDropout):
+    """Base class of layers that wrap a Dense, Conv or EinsumDense layer.
+
+    At inference the outputs are those of the wrapped layer. A subclass implements
+    `drop`.
+
+    Args:
+        layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
+        rate: As for `BaseDropout`.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype` (by default that
+            of `layer`), `activity_regularizer`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, or `layer` of another kind.
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(self, layer, rate, seed=None, **kwargs):
+        linear_map.check_layer(layer)
+        kwargs.setdefault("dtype", layer.dtype_policy)
+        super().__init__(rate, seed=seed, **kwargs)
+        self.layer = layer
+        self.supports_masking = layer.supports_masking
+
+    def build(self, input_shape):
+        if not self.layer.built:
+            self.layer.build(input_shape)
+
+    def undropped(self, inputs):
+        return self.layer(inputs)
+
+    def drop(self, inputs, rate, seed):
+        """The outputs with something dropped at `rate`, a float32 scalar tensor."""
+        raise NotImplementedError(f"{type(self).__name__} must implement 'drop'.")
+
+    def num_units(self, inputs):
+        """How many units are dropped per sample: the weight of the entropy term."""
+        return linear_map.num_inputs(self.layer, inputs.shape)
+
+    def call(self, inputs, training=False):
+        self._check_dtype(inputs)
+        self.add_rate_penalty(self.num_units(inputs))
+        seed = self.next_seed(training)
+        if seed is None:
+            return self.undropped(inputs)
+        return self.drop(inputs, self.next_rate(training), seed)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+    def compute_output_spec(self, inputs, training=False):
+        self._check_dtype(inputs)
+        return self.layer.compute_output_spec(inputs)
+
+    def get_config(self):
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        layer = keras.saving.deserialize_keras_object(
+            config["layer"], custom_objects=custom_objects
+        )
+        return cls(**{**config, "layer": layer})

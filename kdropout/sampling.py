@@ -1,0 +1,53 @@
+"""A scope in which dropout is on while all else is in inference mode.
+
+`model(x, training=True)` would draw from the thinned networks, too, but it would
+also normalise by the batch's own statistics, move them, and advance every schedule.
+"""
+
+import contextlib
+import contextvars
+
+from keras import ops
+
+_SCOPE = contextvars.ContextVar("kdropout_sampling", default=None)
+
+# Spreads the calls of one pass over the seeds: an odd number near 2^31 / golden ratio.
+_CALL_STRIDE = 0x4F1BBCDD
+
+
+class SamplingScope:
+    """Hands out the seeds of one pass through a model, writing no variable.
+
+    The calls of dropout layers are counted in Python, in the order in which the pass
+    is traced, so each call has masks of its own, the same at each replay of `seed`.
+    """
+
+    def __init__(self, seed):
+        self._seed = seed
+        self._num_calls = 0
+
+    def next_seed(self):
+        """Seed of the next call: an int32 tensor of two, of 31 bits each."""
+        self._num_calls += 1
+        offset = (self._num_calls * _CALL_STRIDE) % 2**31
+        first = ops.bitwise_xor(self._seed[0], offset)
+        return ops.stack([first, self._seed[1]])
+
+
+@contextlib.contextmanager
+def sampling(seed):
+    """Switch all dropout layers of kdropout on, with masks that `seed` decides.
+
+    Args:
+        seed: Tensor of two integers in [0, 2**31).
+    """
+    token = _SCOPE.set(SamplingScope(seed))
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+
+
+def active_scope():
+    """The innermost `SamplingScope`, or None."""
+    return _SCOPE.get()
