@@ -8,6 +8,10 @@ from kdropout.layer_walk import select_layers
 class RateLogger(keras.callbacks.Callback):
     """Adds `rate/<layer path>` to the logs of each epoch: the rate in effect.
 
+    For a learned rate it adds `entropy_term/<layer path>`, too, and for
+    `kdropout.layers.ConcreteDropout` also `weight_term/<layer path>`: what the last
+    step added to the loss.
+
     From there the rates reach History, CSVLogger, TensorBoard and every callback
     that stands later in the list. Put it before a callback that moves the rates at
     the end of an epoch, such as `GapController`, to log what the epoch was trained
@@ -42,4 +46,5 @@ class RateLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
             for path, layer in select_layers(self.model, self.layers).items():
-                logs[f"rate/{path}"] = layer.rate
+                for name, value in layer.log_values().items():
+                    logs[f"{name}/{path}"] = value

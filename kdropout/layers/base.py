@@ -68,6 +68,10 @@ class BaseDropout(keras.layers.Layer):
     def rate(self, value):
         self.rate_rule.assign(self, value)
 
+    def log_values(self):
+        """What `kdropout.callbacks.RateLogger` logs: dict from name to float."""
+        return self.rate_rule.log_values(self)
+
     def get_noise_shape(self, shape):
         """Shape of the mask, which broadcasts against the inputs.
 
@@ -95,15 +99,15 @@ class BaseDropout(keras.layers.Layer):
     def call(self, inputs, training=False):
         self._check_dtype(inputs)
         shape = tuple(self.get_noise_shape(ops.shape(inputs)))
-        self.add_rate_penalty(math.prod(shape[1:]))
+        self.add_rate_penalty(math.prod(shape[1:]), training)
         seed = self.next_seed(training)
         if seed is None:
             return self.undropped(inputs)
         return self.apply_noise(inputs, shape, self.next_rate(training), seed)
 
-    def add_rate_penalty(self, num_units):
+    def add_rate_penalty(self, num_units, training):
         """Add to the loss what a learned rate costs, `num_units` being dropped."""
-        penalty = self.rate_rule.penalty(self, num_units)
+        penalty = self.rate_rule.penalty(self, num_units, training)
         if penalty is not None:
             self.add_loss(penalty)
 

@@ -7,7 +7,7 @@ from kdropout import validation
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
-from kdropout.sampling import active_scope
+from kdropout.rate_rules.base import add_scalar, read
 
 # What the authors use.
 _TEMPERATURE_DENSE = 0.1
@@ -30,9 +30,9 @@ class ConcreteDropout(DropoutWrapper):
         weight term  = weight_regularizer * sum(W ** 2) / (1 - p)
         entropy term = dropout_regularizer * K * (p log p + (1 - p) log(1 - p))
 
-    The entropy term is never positive, so a loss may become negative. Both terms are
-    therefore metrics, too, and appear in the logs as "<name>/weight_term" and
-    "<name>/entropy_term".
+    The entropy term is never positive, so a loss may become negative. Therefore
+    `kdropout.callbacks.RateLogger` logs both terms of the last step apart, as
+    "weight_term/<layer>" and "entropy_term/<layer>".
 
     Args:
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
@@ -103,8 +103,7 @@ class ConcreteDropout(DropoutWrapper):
         self.weight_regularizer = validation.number(
             "weight_regularizer", weight_regularizer, 0.0
         )
-        self.weight_term = keras.metrics.Mean(name=f"{self.name}/weight_term")
-        self.entropy_term = keras.metrics.Mean(name=f"{self.name}/entropy_term")
+        self.rate_variables["weight_term"] = add_scalar(self, "weight_term", 0.0)
 
     def get_noise_shape(self, shape):
         if not linear_map.is_convolution(self.layer):
@@ -118,18 +117,20 @@ class ConcreteDropout(DropoutWrapper):
         shape = self.get_noise_shape(ops.shape(inputs))
         return self.layer(self.apply_noise(inputs, shape, rate, seed))
 
-    def add_rate_penalty(self, num_units):
-        entropy_term = self.rate_rule.penalty(self, num_units)
+    def add_rate_penalty(self, num_units, training):
+        super().add_rate_penalty(num_units, training)
         kernel = ops.cast(self.layer.kernel, "float32")
         keep_probability = 1.0 - self.rate_rule.current_rate(self)
         weight_term = (
             self.weight_regularizer * ops.sum(ops.square(kernel)) / keep_probability
         )
         self.add_loss(weight_term)
-        self.add_loss(entropy_term)
-        if active_scope() is None:
-            self.weight_term.update_state(weight_term)
-            self.entropy_term.update_state(entropy_term)
+        if training:
+            self.rate_variables["weight_term"].assign(weight_term)
+
+    def log_values(self):
+        weight_term = read(self.rate_variables["weight_term"])
+        return {**super().log_values(), "weight_term": weight_term}
 
     def get_config(self):
         config = super().get_config()

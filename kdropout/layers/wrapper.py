@@ -48,7 +48,7 @@ class DropoutWrapper(BaseDropout):
 
     def call(self, inputs, training=False):
         self._check_dtype(inputs)
-        self.add_rate_penalty(self.num_units(inputs))
+        self.add_rate_penalty(self.num_units(inputs), training)
         seed = self.next_seed(training)
         if seed is None:
             return self.undropped(inputs)

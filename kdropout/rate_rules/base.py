@@ -41,14 +41,19 @@ class RateRule:
         """The rate in effect, as a float."""
         raise NotImplementedError(f"{type(self).__name__} must implement 'value'.")
 
-    def penalty(self, layer, num_units):
+    def penalty(self, layer, num_units, training):
         """A scalar to add to the loss at each call, or None.
 
         Args:
             layer: The layer that owns the variables.
             num_units: Number of units dropped per sample, integer or scalar tensor.
+            training: Whether this is a training step: only then variables change.
         """
         return None
+
+    def log_values(self, layer):
+        """What `kdropout.callbacks.RateLogger` logs: dict from name to float."""
+        return {"rate": self.value(layer)}
 
     def assign(self, layer, value):
         """Set the rate.

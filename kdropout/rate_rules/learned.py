@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kdropout import validation
-from kdropout.rate_rules.base import RateRule, add_scalar
+from kdropout.rate_rules.base import RateRule, add_scalar, read
 
 # The smallest power of ten whose distance to 1 float32 can hold.
 _EPSILON = 1e-7
@@ -23,8 +23,9 @@ class LearnedRate(RateRule):
         penalty = regularizer * K * (p log p + (1 - p) log(1 - p))
 
     with K the number of units dropped per sample. It is never positive, so a loss
-    may become negative. Both training and evaluation include it: the clean gap does
-    not, because it cancels. An optimizer with weight decay pulls the rate to 0.5,
+    may become negative; `kdropout.callbacks.RateLogger` logs it apart, as
+    "entropy_term/<layer>". Both training and evaluation include it: the clean gap
+    does not, because it cancels. An optimizer with weight decay pulls the rate to 0.5,
     too, unless told `optimizer.exclude_from_weight_decay(var_names=["rate_logit"])`.
 
     Args:
@@ -66,7 +67,10 @@ class LearnedRate(RateRule):
 
     def build(self, layer):
         logit = math.log(self.initial) - math.log1p(-self.initial)
-        return {"logit": add_scalar(layer, "rate_logit", logit, trainable=True)}
+        return {
+            "logit": add_scalar(layer, "rate_logit", logit, trainable=True),
+            "entropy_term": add_scalar(layer, "entropy_term", 0.0),
+        }
 
     def next_rate(self, layer):
         rate = ops.sigmoid(layer.rate_variables["logit"])
@@ -78,14 +82,22 @@ class LearnedRate(RateRule):
         # Seven digits are what a float32 logit determines.
         return float(f"{0.5 + 0.5 * math.tanh(0.5 * logit):.7g}")
 
-    def penalty(self, layer, num_units):
+    def penalty(self, layer, num_units, training):
         logit = ops.convert_to_tensor(layer.rate_variables["logit"])
         rate = ops.sigmoid(logit)
         # log p and log(1 - p) from the logit: finite however far it has moved.
         negative_entropy = rate * ops.log_sigmoid(logit) + (
             1.0 - rate
         ) * ops.log_sigmoid(-logit)
-        return self.regularizer * ops.cast(num_units, "float32") * negative_entropy
+        num_units = ops.cast(num_units, "float32")
+        entropy_term = self.regularizer * num_units * negative_entropy
+        if training:
+            layer.rate_variables["entropy_term"].assign(entropy_term)
+        return entropy_term
+
+    def log_values(self, layer):
+        entropy_term = read(layer.rate_variables["entropy_term"])
+        return {**super().log_values(layer), "entropy_term": entropy_term}
 
     def get_config(self):
         return {
