@@ -151,7 +151,8 @@ def _tensorflow(shape, seed, distribution):
 def _jax(shape, seed, distribution):
     import jax
 
-    return getattr(jax.random, distribution)(seed, shape, "float32")
+    key = seed.astype("uint32")
+    return getattr(jax.random, distribution)(key, shape, "float32")
 
 
 def _torch(shape, seed, distribution):

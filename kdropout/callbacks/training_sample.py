@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import tree
 
+from kdropout.datasets import iterate_batches
+
 _FORMS = (
     "a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset that can be "
     "iterated more than once"
@@ -151,7 +153,7 @@ def _check_dataset(data):
 
 def _first_batches(dataset, max_samples):
     batches, size = [], 0
-    for batch in _iterate(dataset):
+    for batch in iterate_batches(dataset):
         batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
         batches.append((*tree.map_structure(_to_array, batch), None, None)[:3])
         size += len(tree.flatten(batches[-1])[0])
@@ -168,15 +170,6 @@ def _first_batches(dataset, max_samples):
     return tree.map_structure(
         lambda *a: None if a[0] is None else np.concatenate(a)[:max_samples], *batches
     )
-
-
-def _iterate(dataset):
-    """The batches of an iterable, or of a `PyDataset`, which is a sequence."""
-    if hasattr(dataset, "__iter__"):
-        yield from dataset
-    else:
-        for index in range(len(dataset)):
-            yield dataset[index]
 
 
 def _to_array(value):

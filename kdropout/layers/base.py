@@ -107,20 +107,22 @@ class BaseDropout(keras.layers.Layer):
 
     def add_rate_penalty(self, num_units, training):
         """Add to the loss what a learned rate costs, `num_units` being dropped."""
+        if active_scope() is not None:
+            return
         penalty = self.rate_rule.penalty(self, num_units, training)
         if penalty is not None:
             self.add_loss(penalty)
 
     def next_seed(self, training):
         """The seed of this call, or None if nothing is to be dropped."""
-        if training:
-            return self.seed_generator.next()
         scope = active_scope()
-        return None if scope is None else scope.next_seed()
+        if scope is not None:
+            return scope.next_seed()
+        return self.seed_generator.next() if training else None
 
     def next_rate(self, training):
         """The rate of this call: a training step moves the clock of a schedule."""
-        if training:
+        if training and active_scope() is None:
             return self.rate_rule.next_rate(self)
         return self.rate_rule.current_rate(self)
 

@@ -8,6 +8,7 @@ from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.base import add_scalar, read
+from kdropout.sampling import active_scope
 
 # What the authors use.
 _TEMPERATURE_DENSE = 0.1
@@ -119,6 +120,8 @@ class ConcreteDropout(DropoutWrapper):
 
     def add_rate_penalty(self, num_units, training):
         super().add_rate_penalty(num_units, training)
+        if active_scope() is not None:
+            return
         kernel = ops.cast(self.layer.kernel, "float32")
         keep_probability = 1.0 - self.rate_rule.current_rate(self)
         weight_term = (

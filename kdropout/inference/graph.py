@@ -1,0 +1,175 @@
+"""A model as a list of steps, split at its first random ones."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import keras
+from keras import ops, tree
+
+from kdropout.layer_walk import dropout_layers
+from kdropout.layers import BaseDropout
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One call of one operation."""
+
+    operation: Callable
+    arguments: Callable  # from the dict of all values to (args, kwargs)
+    inputs: list  # keys of values
+    outputs: list
+
+
+class Graph:
+    """A Functional or Sequential model, split into a head and a tail.
+
+    The head is what does not depend on a dropout layer. Nested models are taken
+    apart, so that the tail begins right at the first dropout layer of each path.
+
+    Args:
+        model: A built Functional or Sequential model.
+    """
+
+    def __init__(self, model):
+        self._shapes = {}
+        self._dtypes = [tensor.dtype for tensor in model.inputs]
+        self._input_keys = [self._new_key(tensor.shape) for tensor in model.inputs]
+        steps, self._output_keys = self._take_apart(model, self._input_keys)
+        self._structure = _output_structure(model)
+        random, self._head, self._tail = set(), [], []
+        for step in steps:
+            if is_random(step.operation) or random.intersection(step.inputs):
+                random.update(step.outputs)
+                self._tail.append(step)
+            else:
+                self._head.append(step)
+        used = [key for step in self._tail for key in step.inputs]
+        self._border = [
+            key
+            for key in dict.fromkeys([*used, *self._output_keys])
+            if key not in random
+        ]
+        # A model with a fixed batch size takes one sample at a time.
+        self.can_repeat = all(tensor.shape[0] is None for tensor in model.inputs)
+        # For each value at the border, whether its first axis is the batch.
+        self.has_batch = [self._shapes[key][0] is None for key in self._border]
+        # Largest number of numbers per row that a step of the tail returns.
+        self.tail_size = max(
+            math.prod(size or 1 for size in self._shapes[key][1:]) for key in random
+        )
+
+    def run_head(self, inputs):
+        """The values at the border, from a list of input arrays."""
+        tensors = [
+            ops.convert_to_tensor(array, dtype=dtype)
+            for array, dtype in zip(inputs, self._dtypes, strict=True)
+        ]
+        values = dict(zip(self._input_keys, tensors, strict=True))
+        _run(self._head, values)
+        return [values[key] for key in self._border]
+
+    def run_tail(self, border):
+        """The outputs, in the model's structure, from the values at the border."""
+        values = dict(zip(self._border, border, strict=True))
+        _run(self._tail, values)
+        outputs = [values[key] for key in self._output_keys]
+        return tree.pack_sequence_as(self._structure, outputs)
+
+    def _new_key(self, shape):
+        key = len(self._shapes)
+        self._shapes[key] = tuple(shape)
+        return key
+
+    def _take_apart(self, model, input_keys):
+        """The steps of a model, and the keys of its outputs."""
+        if is_sequential(model):
+            return self._take_sequential_apart(model, input_keys)
+        keys = dict(zip(map(id, model.inputs), input_keys, strict=True))
+        steps = []
+        for node in _nodes(model):
+            inputs = [keys[id(tensor)] for tensor in node.input_tensors]
+            outputs = [tensor.shape for tensor in node.outputs]
+            inner, output_keys = self._call(
+                node.operation, inputs, outputs, _arguments(node, dict(keys))
+            )
+            steps += inner
+            keys.update(zip(map(id, node.outputs), output_keys, strict=True))
+        return steps, [keys[id(tensor)] for tensor in model.outputs]
+
+    def _take_sequential_apart(self, model, keys):
+        steps = []
+        for layer in model.layers:
+            shape = layer.compute_output_shape(self._shapes[keys[0]])
+            inner, keys = self._call(layer, keys, [shape], _first(keys[0]))
+            steps += inner
+        return steps, keys
+
+    def _call(self, operation, input_keys, output_shapes, arguments):
+        """The steps of one call, and the keys of its outputs."""
+        one_input = len(input_keys) == 1
+        if one_input and can_take_apart(operation) and is_random(operation):
+            return self._take_apart(operation, input_keys)
+        output_keys = [self._new_key(shape) for shape in output_shapes]
+        return [Step(operation, arguments, input_keys, output_keys)], output_keys
+
+
+def is_random(operation):
+    """Whether a dropout layer of kdropout is, or is inside, an operation."""
+    if isinstance(operation, BaseDropout):
+        return True
+    return isinstance(operation, keras.layers.Layer) and bool(dropout_layers(operation))
+
+
+def is_sequential(model):
+    """Whether a model is a chain of layers, with no `call` of its own."""
+    kind = keras.Sequential
+    return isinstance(model, kind) and type(model).call is kind.call
+
+
+def can_take_apart(model):
+    """Whether the graph of a model is known, because it has no `call` of its own."""
+    if is_sequential(model):
+        return model.built
+    kinds = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
+    return bool(kinds) and type(model).call is kinds[0].call
+
+
+def _run(steps, values):
+    for step in steps:
+        args, kwargs = step.arguments(values)
+        outputs = tree.flatten(step.operation(*args, **kwargs))
+        values.update(zip(step.outputs, outputs, strict=True))
+
+
+def _arguments(node, keys):
+    """How a node of a Functional model gets its arguments out of the values."""
+
+    def arguments(values):
+        known = {id(t): values[keys[id(t)]] for t in node.input_tensors}
+        return node.arguments.fill_in(known)
+
+    return arguments
+
+
+def _first(key):
+    return lambda values: ((values[key],), {})
+
+
+def _nodes(model):
+    """The calls inside a Functional model, in an order in which to run them.
+
+    Keras has no public view of the graph it runs.
+    """
+    depths = sorted(model._nodes_by_depth, reverse=True)
+    nodes = [node for depth in depths for node in model._nodes_by_depth[depth]]
+    return [node for node in nodes if not node.is_input]
+
+
+def _output_structure(model):
+    """The structure of the outputs, as the model returns it."""
+    if is_sequential(model):
+        return None
+    structure = model._outputs_struct
+    alone = isinstance(structure, (list, tuple)) and len(structure) == 1
+    return structure[0] if alone else structure

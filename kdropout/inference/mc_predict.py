@@ -1,0 +1,115 @@
+"""Monte-Carlo prediction."""
+
+import random
+
+import keras
+
+from kdropout import validation
+from kdropout.inference.batches import Batches
+from kdropout.inference.collector import Collector
+from kdropout.inference.sampler import Sampler
+from kdropout.layer_walk import dropout_layers
+from kdropout.rate_rules.observed import ObservedRate
+
+
+def mc_predict(
+    model,
+    x,
+    num_samples=50,
+    batch_size=32,
+    seed=None,
+    return_samples=False,
+    verbose="auto",
+):
+    """Predict with dropout on: mean and uncertainty over the thinned networks.
+
+    Only dropout is random: batch normalisation and all else stay in inference mode,
+    and rates, schedules, seeds and weights are neither used up nor changed. What lies
+    before the first dropout layer is computed once per batch, the rest for many
+    samples in one compiled pass. Keras's own dropout layers stay off: use
+    `kdropout.convert` on such a model first.
+
+    Args:
+        model: A built `keras.Model` with dropout layers of kdropout.
+        x: Inputs: an array, a list or dict of arrays for several inputs, or a dataset
+            of batches (of inputs, or of `(x, y)`).
+        num_samples: Integer of at least 1, number of thinned networks per input.
+            Defaults to 50.
+        batch_size: Integer of at least 1, number of inputs at a time. A dataset has
+            batches of its own. Defaults to 32.
+        seed: Integer in [0, 2**31): the same seed and batches give the same samples.
+            Defaults to None, for a random one.
+        return_samples: Whether to return the outputs of all thinned networks, too.
+            Defaults to False.
+        verbose: "auto" for a progress bar where there are several batches, 1 for
+            always, 0 for never. Defaults to "auto".
+
+    Returns:
+        A `kdropout.Prediction`: NumPy arrays `mean`, `variance`, `std`, `entropy`,
+        `mutual_information` and `samples`, each in the structure of the outputs.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range; if the model is not built, has no
+            dropout layer of kdropout, or has them all at rate 0: its uncertainty
+            would be zero.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), keras.layers.Dense(8, activation="relu"),
+    ...     kdropout.layers.Dropout(0.5), keras.layers.Dense(3, activation="softmax")])
+    >>> prediction = kdropout.mc_predict(model, np.ones((2, 4)), seed=1)
+    >>> prediction.mean.shape, prediction.mutual_information.shape
+    ((2, 3), (2,))
+
+    Reference:
+        Gal, Ghahramani 2016, "Dropout as a Bayesian approximation",
+        arXiv:1506.02142.
+    """
+    _check_model(model)
+    num_samples = validation.integer("num_samples", num_samples, low=1)
+    batches = Batches(x, validation.integer("batch_size", batch_size, low=1))
+    seed = validation.optional_seed(seed)
+    if seed is None:
+        seed = random.randrange(2**31)  # as Keras, which `set_random_seed` seeds
+    if verbose not in ("auto", 0, 1):
+        raise ValueError(validation.received("verbose", '"auto", 0 or 1', verbose))
+    several = verbose == "auto" and len(batches) != 1
+    bar = keras.utils.Progbar(
+        len(batches) or None, verbose=int(several or verbose == 1)
+    )
+    sampler, collector = Sampler(model, seed), Collector(return_samples)
+    for index, batch in enumerate(batches):
+        for group in sampler.draw(batch, num_samples):
+            collector.add(group)
+        collector.end_batch()
+        bar.update(index + 1)
+    return collector.result()
+
+
+def _check_model(model):
+    """Refuse a model whose predictions would not vary."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"'model' must be a keras.Model. Received: model={model!r}")
+    if not model.built:
+        raise ValueError(
+            f"'model' must be built. Received: '{model.name}', which is not. Call it "
+            "on a batch of data, or give it a keras.Input."
+        )
+    found = dropout_layers(model)
+    if not found:
+        raise ValueError(
+            "'model' must hold dropout layers of kdropout, or its uncertainty would be "
+            f"zero. Received: '{model.name}', which has none. If it has Keras's own, "
+            "pass kdropout.convert(model)."
+        )
+    if not any(
+        layer.rate > 0.0 or isinstance(layer.rate_rule, ObservedRate)
+        for layer in found.values()
+    ):
+        raise ValueError(
+            "'model' must have a rate above 0, or its uncertainty would be zero. "
+            f"Received: '{model.name}', whose rates are all 0. Set them with "
+            "kdropout.set_rates(model, ...)."
+        )

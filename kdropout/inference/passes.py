@@ -1,0 +1,79 @@
+"""Compiled passes through the head and the tail of a model."""
+
+import keras
+from keras import ops
+
+from kdropout.inference.masks import read_mask, with_mask
+from kdropout.sampling import sampling
+
+
+class Passes:
+    """Runs the head once per batch, and the tail on several samples at a time.
+
+    Compiled by TensorFlow and JAX; on PyTorch, where compilation takes longer than
+    most predictions, run eagerly without gradients.
+
+    Args:
+        model: The model, which owns the variables.
+        plan: A `Graph` or `Whole` of it.
+        samples_per_pass: How many samples of each row one pass of the tail draws.
+    """
+
+    def __init__(self, model, plan, samples_per_pass):
+        self._plan = plan
+        self._samples_per_pass = samples_per_pass
+        compile_function = _COMPILERS[keras.backend.backend()]
+        variables = model.trainable_variables + model.non_trainable_variables
+        self.head = compile_function(self._head, variables)
+        self.tail = compile_function(self._tail, variables)
+
+    def _head(self, inputs):
+        """From the inputs to the values at the border, each with its Keras mask."""
+        border = self._plan.run_head(inputs)
+        return [(value, read_mask(value)) for value in border]
+
+    def _tail(self, border, seed):
+        """Outputs of shape `(samples_per_pass * batch, ...)`."""
+        repeated = [
+            self._repeat(*pair) if has_batch else with_mask(*pair)
+            for pair, has_batch in zip(border, self._plan.has_batch, strict=True)
+        ]
+        with sampling(seed):
+            return self._plan.run_tail(repeated)
+
+    def _repeat(self, value, mask):
+        times = self._samples_per_pass
+        mask = None if mask is None else _tile(mask, times)
+        return with_mask(_tile(value, times), mask)
+
+
+def _tile(tensor, times):
+    return ops.tile(tensor, (times, *[1] * (len(tensor.shape) - 1)))
+
+
+def _tensorflow(function, variables):
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False)
+
+
+def _jax(function, variables):
+    import jax
+
+    @jax.jit
+    def compiled(values, *arguments):
+        mapping = list(zip(variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=mapping):
+            return function(*arguments)
+
+    # As arguments the weights stay live; closed over, they would be constants.
+    return lambda *arguments: compiled([v.value for v in variables], *arguments)
+
+
+def _torch(function, variables):
+    import torch
+
+    return torch.no_grad()(function)
+
+
+_COMPILERS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

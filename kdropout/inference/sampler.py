@@ -1,0 +1,118 @@
+"""Draws outputs of the thinned networks of one model."""
+
+import numpy as np
+from keras import ops, tree
+
+from kdropout.inference.batches import pad
+from kdropout.inference.graph import Graph, can_take_apart
+from kdropout.inference.passes import Passes
+from kdropout.inference.whole import Whole
+from kdropout.layer_walk import dropout_layers
+
+# How many numbers the largest step of a pass may return: 64 MiB in float32.
+_MAX_NUMBERS = 2**24
+# For a model whose steps are not known: how many rows a pass may have.
+_MAX_ROWS = 128
+
+# Where a model keeps its compiled passes, as Keras keeps `predict_function`.
+_CACHE = "_kdropout_passes"
+
+
+class Sampler:
+    """Draws samples of a model, batch after batch.
+
+    Args:
+        model: A built model with dropout layers.
+        seed: Integer in [0, 2**31).
+    """
+
+    def __init__(self, model, seed):
+        self._model = model
+        self._seed = seed
+        self._num_passes = 0
+        self._num_rows = 0
+
+    def draw(self, batch, num_samples):
+        """The outputs of `num_samples` thinned networks, in groups.
+
+        Args:
+            batch: Structure of arrays, the inputs.
+            num_samples: Integer.
+
+        Yields:
+            Structures of NumPy arrays of shape `(group, rows, ...)`.
+        """
+        inputs = tree.flatten(_by_name(self._model, batch))
+        num_rows = len(inputs[0])
+        # A smaller last batch is filled up: another shape would be compiled anew.
+        self._num_rows = max(self._num_rows, num_rows)
+        plan = self._plan(batch)
+        group_size = self._group_size(plan, num_samples)
+        passes = self._passes(plan, group_size)
+        border = passes.head(
+            [ops.convert_to_tensor(a) for a in pad(inputs, self._num_rows)]
+        )
+        left = num_samples
+        while left > 0:
+            seed = np.array([self._seed, self._num_passes], "int32")
+            self._num_passes += 1
+            outputs = passes.tail(border, ops.convert_to_tensor(seed))
+            yield tree.map_structure(
+                lambda tensor, left=left: _split(tensor, group_size)[:left, :num_rows],
+                outputs,
+            )
+            left -= group_size
+
+    def _plan(self, batch):
+        """The model's split into head and tail, kept until the model changes."""
+        layers = dropout_layers(self._model).values()
+        variables = self._model.variables
+        key = (
+            [id(layer.rate_rule) for layer in layers],
+            [id(variable) for variable in variables],
+            repr(tree.map_structure(lambda array: array.ndim, batch)),
+        )
+        cache = vars(self._model).get(_CACHE)
+        if cache is None or cache[0] != key:
+            ranks = [array.ndim for array in tree.flatten(batch)]
+            known = can_take_apart(self._model) and ranks == [
+                len(tensor.shape) for tensor in self._model.inputs
+            ]
+            plan = Graph(self._model) if known else Whole(self._model, batch)
+            cache = (key, plan, {})
+            vars(self._model)[_CACHE] = cache
+        return cache[1]
+
+    def _group_size(self, plan, num_samples):
+        """How many samples one pass draws, so that memory is bounded."""
+        layers = dropout_layers(self._model).values()
+        apart = all(layer.has_noise_per_sample for layer in layers)
+        if not apart or not plan.can_repeat:
+            return 1
+        if plan.tail_size is None:
+            max_rows = _MAX_ROWS
+        else:
+            max_rows = _MAX_NUMBERS // plan.tail_size
+        most = min(num_samples, max(1, max_rows // self._num_rows))
+        num_passes = -(-num_samples // most)
+        return -(-num_samples // num_passes)
+
+    def _passes(self, plan, group_size):
+        compiled = vars(self._model)[_CACHE][2]
+        if group_size not in compiled:
+            compiled[group_size] = Passes(self._model, plan, group_size)
+        return compiled[group_size]
+
+
+def _by_name(model, batch):
+    """A dict of inputs in the order of the model's, if its keys are their names."""
+    names = [tensor.name for tensor in model.inputs] if can_take_apart(model) else []
+    if isinstance(batch, dict) and set(names) <= set(batch) and names:
+        return [batch[name] for name in names]
+    return batch
+
+
+def _split(tensor, group_size):
+    """`(group * rows, ...)` as a NumPy array of `(group, rows, ...)`."""
+    array = ops.convert_to_numpy(tensor)
+    return array.reshape((group_size, -1, *array.shape[1:]))
