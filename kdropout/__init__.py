@@ -4,6 +4,7 @@ from kdropout import callbacks, layers, schedules
 from kdropout.inference import Prediction, mc_predict
 from kdropout.inspection import rates, set_rates, summary
 from kdropout.rate_rules import LearnedRate
+from kdropout.surgery import convert, insert, strip
 from kdropout.version import __version__
 
 __all__ = [
@@ -11,10 +12,13 @@ __all__ = [
     "Prediction",
     "__version__",
     "callbacks",
+    "convert",
+    "insert",
     "layers",
     "mc_predict",
     "rates",
     "schedules",
     "set_rates",
+    "strip",
     "summary",
 ]

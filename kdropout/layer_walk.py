@@ -19,7 +19,7 @@ def dropout_layers(model):
             f"'model' must be a keras.Model or layer. Received: model={model!r}"
         )
     found = {}
-    for path, layer in _walk(model, "", set()):
+    for path, layer in walk(model):
         if isinstance(layer, BaseDropout):
             found[_unique(path, found)] = layer
     return found
@@ -102,8 +102,12 @@ def settable_layers(model, layers=None):
     return settable
 
 
+def walk(layer):
+    """Path and layer of all layers inside `layer`, outermost first, each once."""
+    return _walk(layer, "", set())
+
+
 def _walk(layer, path, seen):
-    """All layers inside `layer`, outermost first, each once, with their paths."""
     for child in sublayers(layer):
         if id(child) not in seen:
             seen.add(id(child))

@@ -9,6 +9,7 @@ from keras import ops, tree
 
 from kdropout.layer_walk import dropout_layers
 from kdropout.layers import BaseDropout
+from kdropout.model_kinds import has_known_graph, is_sequential
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Graph:
     def _call(self, operation, input_keys, output_shapes, arguments):
         """The steps of one call, and the keys of its outputs."""
         one_input = len(input_keys) == 1
-        if one_input and can_take_apart(operation) and is_random(operation):
+        if one_input and has_known_graph(operation) and is_random(operation):
             return self._take_apart(operation, input_keys)
         output_keys = [self._new_key(shape) for shape in output_shapes]
         return [Step(operation, arguments, input_keys, output_keys)], output_keys
@@ -119,20 +120,6 @@ def is_random(operation):
     if isinstance(operation, BaseDropout):
         return True
     return isinstance(operation, keras.layers.Layer) and bool(dropout_layers(operation))
-
-
-def is_sequential(model):
-    """Whether a model is a chain of layers, with no `call` of its own."""
-    kind = keras.Sequential
-    return isinstance(model, kind) and type(model).call is kind.call
-
-
-def can_take_apart(model):
-    """Whether the graph of a model is known, because it has no `call` of its own."""
-    if is_sequential(model):
-        return model.built
-    kinds = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
-    return bool(kinds) and type(model).call is kinds[0].call
 
 
 def _run(steps, values):

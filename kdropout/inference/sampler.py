@@ -4,10 +4,11 @@ import numpy as np
 from keras import ops, tree
 
 from kdropout.inference.batches import pad
-from kdropout.inference.graph import Graph, can_take_apart
+from kdropout.inference.graph import Graph
 from kdropout.inference.passes import Passes
 from kdropout.inference.whole import Whole
 from kdropout.layer_walk import dropout_layers
+from kdropout.model_kinds import has_known_graph
 
 # How many numbers the largest step of a pass may return: 64 MiB in float32.
 _MAX_NUMBERS = 2**24
@@ -75,7 +76,7 @@ class Sampler:
         cache = vars(self._model).get(_CACHE)
         if cache is None or cache[0] != key:
             ranks = [array.ndim for array in tree.flatten(batch)]
-            known = can_take_apart(self._model) and ranks == [
+            known = has_known_graph(self._model) and ranks == [
                 len(tensor.shape) for tensor in self._model.inputs
             ]
             plan = Graph(self._model) if known else Whole(self._model, batch)
@@ -106,7 +107,7 @@ class Sampler:
 
 def _by_name(model, batch):
     """A dict of inputs in the order of the model's, if its keys are their names."""
-    names = [tensor.name for tensor in model.inputs] if can_take_apart(model) else []
+    names = [tensor.name for tensor in model.inputs] if has_known_graph(model) else []
     if isinstance(batch, dict) and set(names) <= set(batch) and names:
         return [batch[name] for name in names]
     return batch

@@ -1,0 +1,40 @@
+"""Rates for the layers of a model: one for all, or a dict by path."""
+
+import difflib
+import fnmatch
+
+
+def choose_rates(paths, rate):
+    """The rate of each path.
+
+    Args:
+        paths: Paths of layers.
+        rate: A rate for all, or a dict from paths or globs to rates; where several
+            match, the last one counts.
+
+    Returns:
+        Dict from path to rate, without the paths that a dict does not name.
+
+    Raises:
+        TypeError: If a key is not a string.
+        ValueError: If a key matches no path.
+    """
+    if not isinstance(rate, dict):
+        return dict.fromkeys(paths, rate)
+    chosen = {}
+    for pattern, value in rate.items():
+        if not isinstance(pattern, str):
+            raise TypeError(
+                "'rate' must be a rate, or a dict from layer paths or globs to rates. "
+                f"Received: rate={rate!r}"
+            )
+        matches = [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
+        if not matches:
+            close = difflib.get_close_matches(pattern, paths, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise ValueError(
+                "'rate' must name layers that can have one. Received: "
+                f"'{pattern}'.{hint} There are: {', '.join(map(repr, paths)) or 'none'}"
+            )
+        chosen.update(dict.fromkeys(matches, value))
+    return chosen

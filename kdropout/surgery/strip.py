@@ -1,0 +1,112 @@
+"""Takes kdropout out of a model."""
+
+import keras
+
+from kdropout.layer_walk import dropout_layers, sublayers
+from kdropout.layers import BaseDropout, Standout
+from kdropout.layers.wrapper import DropoutWrapper
+from kdropout.surgery.counterparts import plain_layer, set_plain_rate
+from kdropout.surgery.gated_layer import GATE, gated_layer, set_gate
+from kdropout.surgery.rebuild import configuration, copy_weights, rebuild
+
+
+def strip(model):
+    """A plain Keras copy of a model, for deployment: same predictions, no kdropout.
+
+    Layers that Keras has, too, become Keras's, at the rate in effect. DropPath,
+    DropBlock, TokenDropout and HeadDropout, which Keras does not have, become
+    `keras.layers.Identity`. A wrapper gives way to the layer that it wraps; Standout,
+    which scales its outputs at inference, to a small model that does the same. What
+    the copy saves and exports can be loaded where kdropout is not installed, and at
+    inference nothing of dropout remains. The copy is not compiled.
+
+    Args:
+        model: A built `keras.Model` that Keras can save.
+
+    Returns:
+        A new `keras.Model` with copied weights. `model` is not changed.
+
+    Raises:
+        TypeError: If `model` is not a `keras.Model`.
+        ValueError: If it is not built, has no layer of kdropout, or Keras cannot save
+            it.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), kdropout.layers.Dropout(0.5), keras.layers.Dense(1)])
+    >>> plain = kdropout.strip(model)
+    >>> plain.layers[0].__class__ is keras.layers.Dropout
+    True
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"'model' must be a keras.Model. Received: model={model!r}")
+    if not model.built:
+        raise ValueError(
+            f"'model' must be built. Received: '{model.name}', which is not. Call it "
+            "on a batch of data first."
+        )
+    live = dropout_layers(model)
+    if not live:
+        raise ValueError(
+            "'model' must hold dropout layers of kdropout. Received: "
+            f"'{model.name}', which has none: it is plain already."
+        )
+    kinds = {type(layer) for layer in live.values()}
+    kinds = {keras.saving.get_registered_name(kind): kind for kind in kinds}
+    plain = rebuild(_replace(configuration(model), kinds), model)
+    pairs = [pair for pair in _pairs(model, plain) if isinstance(pair[0], BaseDropout)]
+    gates = [
+        (ours, copy.get_layer(GATE))
+        for ours, copy in pairs
+        if isinstance(ours, Standout)
+    ]
+    copy_weights(model, plain, added=[v for _, gate in gates for v in gate.weights])
+    for standout, gate in gates:
+        set_gate(gate, standout)
+    for ours, copy in pairs:
+        set_plain_rate(copy, ours.rate)
+    return plain
+
+
+def _pairs(layer, copy):
+    """Each layer inside `layer` with the one at the same place inside `copy`.
+
+    By their places, because Keras numbers the names of layers inside layers anew.
+    """
+    for ours, plain in zip(sublayers(layer), sublayers(copy), strict=True):
+        yield ours, plain
+        if not isinstance(ours, BaseDropout):
+            yield from _pairs(ours, plain)
+
+
+def _replace(config, kinds):
+    """The configuration with plain layers in place of those of `kinds`."""
+    if isinstance(config, (list, tuple)):
+        return [_replace(part, kinds) for part in config]
+    if not isinstance(config, dict):
+        return config
+    kind = kinds.get(_key_of_config(config))
+    if kind is None:
+        return {name: _replace(part, kinds) for name, part in config.items()}
+    # Where the layer stands in its model stays.
+    place = {name: config[name] for name in ("name", "inbound_nodes") if name in config}
+    return {**_plain_configuration(kind, config), **place}
+
+
+def _plain_configuration(kind, config):
+    arguments, build_config = config["config"], config.get("build_config")
+    if not issubclass(kind, DropoutWrapper):
+        return keras.saving.serialize_keras_object(plain_layer(kind, arguments))
+    if issubclass(kind, Standout):
+        shape = build_config["input_shape"]
+        gated = gated_layer(arguments["layer"], shape, arguments["name"])
+        return keras.saving.serialize_keras_object(gated)
+    wrapped = arguments["layer"]
+    named = {**wrapped["config"], "name": arguments["name"]}
+    return {**wrapped, "config": named, "build_config": build_config}
+
+
+def _key_of_config(config):
+    """What identifies the class of a serialised object."""
+    return config.get("registered_name") or config.get("class_name")
