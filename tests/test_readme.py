@@ -13,9 +13,10 @@ def test_code_blocks_run_in_order(capsys):
     namespace = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), namespace)
-    assert len(blocks) == 2
+    assert len(blocks) == 5
     assert "rate/drop" in namespace["history"].history
     assert namespace["layer"].rate == 0.3
+    assert namespace["prediction"].mutual_information.shape == (32,)
     assert "decided by" in capsys.readouterr().out
 
 

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kdropout import noise, rate_rules, validation
+from kdropout.layers.saved_state import SavedState
 from kdropout.sampling import active_scope
 
 
@@ -141,20 +142,34 @@ class BaseDropout(keras.layers.Layer):
                 f"dtype={dtype}. Cast them, or drop after the embedding."
             )
 
+    def get_state(self):
+        """What is saved: dict from name to array."""
+        variables = {**self.rate_variables, "seed": self.seed_generator.state}
+        return {name: ops.convert_to_numpy(v) for name, v in variables.items()}
+
+    def set_state(self, state):
+        """Take over what was saved, as far as it is there.
+
+        A file from Keras's own Dropout has nothing; one from a layer whose rate was
+        decided in another way has other names: then the rate starts anew.
+        """
+        if self.rate_variables.keys() <= state.keys():
+            for name, variable in self.rate_variables.items():
+                variable.assign(state[name])
+        if "seed" in state:
+            self.seed_generator.state.assign(state["seed"])
+
+    @property
+    def saved_state(self):
+        """The part of the layer that Keras saves."""
+        # Not an attribute, which Keras would take for a layer inside this one.
+        return vars(self).setdefault("_saved_state", SavedState(self))
+
     def save_own_variables(self, store):
-        for name, variable in self.rate_variables.items():
-            store[name] = ops.convert_to_numpy(variable)
-        store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
+        pass  # see SavedState
 
     def load_own_variables(self, store):
-        # Weights load that were saved with Keras's own Dropout, whose store is empty,
-        # or with a rate that was decided in another way: then the rate starts anew.
-        stored = set(store.keys())
-        if stored.issuperset(self.rate_variables):
-            for name, variable in self.rate_variables.items():
-                variable.assign(store[name])
-        if "seed" in stored:
-            self.seed_generator.state.assign(store["seed"])
+        pass
 
     def get_config(self):
         return {

@@ -21,8 +21,9 @@ def convert(model, rate=None):
     Objects, names, weights, predictions, the compiled loss, metrics and optimizer stay
     as they are.
 
-    A layer of Keras that holds a dropout is saved as what it is. So a converted model
-    is loaded by `kdropout.convert` on a loaded or rebuilt one, and `load_weights`.
+    A layer of Keras that holds a dropout says in its configuration that it is Keras's.
+    So a saved file loads as a plain model; convert that, and `load_weights` of the same
+    file, to have the rates in effect back.
 
     Args:
         model: A built `keras.Model` or layer.

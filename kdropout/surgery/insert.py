@@ -61,8 +61,8 @@ def insert(model, rate, after="hidden", make_layer=layers.Dropout):
     if not places:
         raise ValueError(
             "'after' must name layers that dropout can follow: hidden ones, without "
-            f"dropout behind them. Received: after={after!r}, which '{model.name}' does "
-            "not have. If it has dropout of Keras's, use kdropout.convert."
+            f"dropout behind them. Received: after={after!r}, but '{model.name}' has "
+            "none. Dropout that it has can be made live with kdropout.convert."
         )
     for path, chosen in choose_rates(list(places), rate).items():
         part, name, place = places[path]
