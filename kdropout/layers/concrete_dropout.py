@@ -5,6 +5,7 @@ from keras import ops
 
 from kdropout import validation
 from kdropout.layers import linear_map
+from kdropout.layers.noise_shapes import per_axis
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.base import add_scalar, read
@@ -110,9 +111,7 @@ class ConcreteDropout(DropoutWrapper):
         if not linear_map.is_convolution(self.layer):
             return shape
         channels = linear_map.channel_axis(self.layer) % len(shape)
-        return tuple(
-            size if axis in (0, channels) else 1 for axis, size in enumerate(shape)
-        )
+        return per_axis(shape, 0, channels)
 
     def drop(self, inputs, rate, seed):
         shape = self.get_noise_shape(ops.shape(inputs))

@@ -6,10 +6,10 @@ import keras
 from keras import ops
 
 from kdropout import block_mask, validation
-from kdropout.layers.base import BaseDropout
+from kdropout.layers.map_dropout import MapDropout
 
 
-class DropBlock(BaseDropout):
+class DropBlock(MapDropout):
     """Drops contiguous blocks of a map, of any rank.
 
     Neighbouring units of a map carry the same information, which single dropped
@@ -33,8 +33,6 @@ class DropBlock(BaseDropout):
         networks", arXiv:1810.12890.
     """
 
-    rank = None
-
     def __init__(
         self,
         rate,
@@ -44,25 +42,19 @@ class DropBlock(BaseDropout):
         seed=None,
         **kwargs,
     ):
-        super().__init__(rate, seed=seed, **kwargs)
+        super().__init__(rate, data_format=data_format, seed=seed, **kwargs)
         self.block_size = _check_block_size(block_size, self.rank)
         if not isinstance(sync_channels, bool):
             raise TypeError(
                 validation.received("sync_channels", "a bool", sync_channels)
             )
         self.sync_channels = sync_channels
-        if data_format is None:
-            data_format = keras.config.image_data_format()
-        self.data_format = validation.choice(
-            "data_format", data_format, ("channels_last", "channels_first")
-        )
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
 
     def get_noise_shape(self, shape):
         shape = list(shape)
         self._warn_if_larger_than_the_map(shape)
         if self.sync_channels:
-            shape[self._channel_axis] = 1
+            shape[self.channel_axis] = 1
         return tuple(shape)
 
     def apply_noise(self, inputs, shape, rate, seed):
@@ -71,19 +63,15 @@ class DropBlock(BaseDropout):
         drop = block_mask.block_mask(
             shape, self.block_size, rate, seed, self.rate_rule.temperature
         )
-        keep = ops.moveaxis(1.0 - drop, -1, self._channel_axis)
+        keep = ops.moveaxis(1.0 - drop, -1, self.channel_axis)
         # In float32: the scale, rounded to bfloat16, would shift the mean.
         multiplier = ops.divide_no_nan(keep, ops.mean(keep))
         outputs = ops.cast(inputs, "float32") * multiplier
         return ops.cast(outputs, inputs.dtype)
 
-    @property
-    def _channel_axis(self):
-        return 1 if self.data_format == "channels_first" else self.rank + 1
-
     def _warn_if_larger_than_the_map(self, shape):
         sizes = [*shape[1:]]
-        del sizes[self._channel_axis - 1]
+        del sizes[self.channel_axis - 1]
         if any(
             isinstance(size, int) and size < length
             for size, length in zip(sizes, self.block_size, strict=True)
@@ -101,7 +89,6 @@ class DropBlock(BaseDropout):
             **super().get_config(),
             "block_size": self.block_size,
             "sync_channels": self.sync_channels,
-            "data_format": self.data_format,
         }
 
 

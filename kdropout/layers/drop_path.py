@@ -3,6 +3,7 @@
 import keras
 
 from kdropout.layers.base import BaseDropout
+from kdropout.layers.noise_shapes import per_axis
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
@@ -45,4 +46,4 @@ class DropPath(BaseDropout):
     """
 
     def get_noise_shape(self, shape):
-        return (shape[0], *[1] * (len(shape) - 1))
+        return per_axis(shape, 0)

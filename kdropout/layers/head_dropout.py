@@ -7,6 +7,7 @@ from keras import ops
 
 from kdropout import noise, validation
 from kdropout.layers.base import BaseDropout
+from kdropout.layers.noise_shapes import per_axis
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
@@ -59,10 +60,7 @@ class HeadDropout(BaseDropout):
         self.axis = int(axis)
 
     def get_noise_shape(self, shape):
-        axis = self._positive_axis(len(shape))
-        return tuple(
-            size if index in (0, axis) else 1 for index, size in enumerate(shape)
-        )
+        return per_axis(shape, 0, self._positive_axis(len(shape)))
 
     def apply_noise(self, inputs, shape, rate, seed):
         temperature = self.rate_rule.temperature

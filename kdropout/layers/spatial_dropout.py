@@ -2,11 +2,11 @@
 
 import keras
 
-from kdropout import validation
-from kdropout.layers.base import BaseDropout
+from kdropout.layers.map_dropout import MapDropout
+from kdropout.layers.noise_shapes import per_axis
 
 
-class SpatialDropout(BaseDropout):
+class SpatialDropout(MapDropout):
     """Drops whole channels of a map, the same at all positions.
 
     Neighbouring positions of a map carry the same information, so dropping single
@@ -23,25 +23,8 @@ class SpatialDropout(BaseDropout):
         networks", arXiv:1411.4280.
     """
 
-    rank = None
-
-    def __init__(self, rate, data_format=None, seed=None, **kwargs):
-        super().__init__(rate, seed=seed, **kwargs)
-        if data_format is None:
-            data_format = keras.config.image_data_format()
-        self.data_format = validation.choice(
-            "data_format", data_format, ("channels_last", "channels_first")
-        )
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
-
     def get_noise_shape(self, shape):
-        ones = (1,) * self.rank
-        if self.data_format == "channels_first":
-            return (*shape[:2], *ones)
-        return (shape[0], *ones, shape[-1])
-
-    def get_config(self):
-        return {**super().get_config(), "data_format": self.data_format}
+        return per_axis(shape, 0, self.channel_axis)
 
 
 @keras.saving.register_keras_serializable(package="kdropout")

@@ -1,0 +1,43 @@
+"""What the layers that drop parts of a map have in common."""
+
+import keras
+
+from kdropout import validation
+from kdropout.layers.base import BaseDropout
+
+
+class MapDropout(BaseDropout):
+    """Base class of dropout on sequences, images and volumes with channels.
+
+    A subclass sets `rank`, the number of dimensions of the map.
+
+    Args:
+        rate: As for `BaseDropout`.
+        data_format: "channels_last", "channels_first", or None for Keras's default.
+        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range, or inputs have the wrong rank.
+    """
+
+    rank = None
+
+    def __init__(self, rate, data_format=None, seed=None, **kwargs):
+        super().__init__(rate, seed=seed, **kwargs)
+        if data_format is None:
+            data_format = keras.config.image_data_format()
+        self.data_format = validation.choice(
+            "data_format", data_format, ("channels_last", "channels_first")
+        )
+        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
+
+    @property
+    def channel_axis(self):
+        """The axis of the inputs that holds the channels."""
+        return 1 if self.data_format == "channels_first" else self.rank + 1
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}
