@@ -43,6 +43,9 @@ class BaseDropout(keras.layers.Layer):
     # Whether the noise is a mask of kept and dropped units, which can be relaxed.
     can_learn_rate = True
 
+    # The way out, where the rate is decided elsewhere.
+    how_to_set_rate = "Pass a float 'rate' to the layer to set it yourself."
+
     # Whether the noise of each sample of a batch is independent of the others.
     has_noise_per_sample = True
 

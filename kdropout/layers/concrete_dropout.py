@@ -27,7 +27,7 @@ class ConcreteDropout(DropoutWrapper):
         outputs = layer(x * (1 - z) / (1 - p)),    u uniform in (0, 1)
 
     Two terms are added to the loss, with `W` the kernel and `K` the number of inputs
-    (channels) that an output sums over:
+    (of a map, channels) that can be dropped:
 
         weight term  = weight_regularizer * sum(W ** 2) / (1 - p)
         entropy term = dropout_regularizer * K * (p log p + (1 - p) log(1 - p))
@@ -47,8 +47,8 @@ class ConcreteDropout(DropoutWrapper):
         temperature: Float above 0, softness of the mask, or None for the authors'
             values: 0.1, and 2/3 for convolutions. Defaults to None.
         seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype` (by default that
-            of `layer`), `activity_regularizer`.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
+            The dtype is that of `layer`.
 
     Input shape:
         That of `layer`.
@@ -77,6 +77,8 @@ class ConcreteDropout(DropoutWrapper):
         Gal, Hron, Kendall 2017, "Concrete Dropout", arXiv:1705.07832; terms and
         defaults in the form of the authors' code.
     """
+
+    how_to_set_rate = "Use kdropout.layers.Dropout before the layer to set it yourself."
 
     def __init__(
         self,

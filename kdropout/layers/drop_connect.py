@@ -22,8 +22,8 @@ class DropConnect(DropoutWrapper):
         rate: Float in [0, 1], the probability of dropping a weight; or a schedule;
             or a `kdropout.LearnedRate`.
         seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype` (by default that
-            of `layer`), `activity_regularizer`.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
+            The dtype is that of `layer`.
 
     Input shape:
         That of `layer`.

@@ -76,7 +76,7 @@ def add_bias_and_activate(layer, outputs):
 
 
 def num_inputs(layer, shape):
-    """How many inputs each output sums over: features, or channels of a map.
+    """How many inputs can be dropped: features, or channels of a map.
 
     Args:
         layer: A supported layer.
@@ -93,10 +93,26 @@ def channel_axis(layer):
     return 1 if first else -1
 
 
+def keep_kernel(layer):
+    """Let `keras.Model.quantize` pass `layer` over, with a warning.
+
+    A wrapper computes with the kernel, which a quantized layer no longer has.
+    """
+
+    def quantize(*args, **kwargs):
+        raise NotImplementedError(
+            f"Layer '{layer.name}' is not quantized, because the layer of kdropout "
+            "around it needs its kernel. Quantize kdropout.strip(model) instead."
+        )
+
+    layer.quantize = quantize
+
+
 def _contracted_axes(equation):
-    """The axes of the inputs that an einsum sums over, counted from the end."""
+    """The axes of the inputs that an einsum sums over."""
     operands, result = equation.replace(" ", "").split("->")
-    inputs = operands.split(",")[0].replace("...", "")
-    return [
-        index - len(inputs) for index, label in enumerate(inputs) if label not in result
-    ]
+    # Letters after the dots are counted from the end.
+    first, _, last = operands.split(",")[0].partition("...")
+    axes = {label: axis for axis, label in enumerate(first)}
+    axes |= {label: axis - len(last) for axis, label in enumerate(last)}
+    return [axis for label, axis in axes.items() if label not in result]

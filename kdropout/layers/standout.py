@@ -31,8 +31,8 @@ class Standout(DropoutWrapper):
             kept with probability `sigmoid(beta)`. Settable. Defaults to 1.
         beta: Number, how much is kept: the larger, the more. Settable. Defaults to 0.
         seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype` (by default that
-            of `layer`), `activity_regularizer`.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
+            The dtype is that of `layer`.
 
     Input shape:
         That of `layer`.
@@ -58,6 +58,8 @@ class Standout(DropoutWrapper):
         Ba, Frey 2013, "Adaptive dropout for training deep neural networks", NIPS 26,
         with the weights of the rates tied to those of the layer.
     """
+
+    how_to_set_rate = "Set 'alpha' and 'beta' of the layer instead."
 
     def __init__(self, layer, alpha=1.0, beta=0.0, seed=None, **kwargs):
         super().__init__(layer, ObservedRate(), seed=seed, **kwargs)

@@ -16,8 +16,8 @@ class DropoutWrapper(BaseDropout):
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
         rate: As for `BaseDropout`.
         seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype` (by default that
-            of `layer`), `activity_regularizer`.
+        **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
+            The dtype is that of `layer`.
 
     Raises:
         TypeError: If an argument is of the wrong type, or `layer` of another kind.
@@ -26,8 +26,15 @@ class DropoutWrapper(BaseDropout):
 
     def __init__(self, layer, rate, seed=None, **kwargs):
         linear_map.check_layer(layer)
-        kwargs.setdefault("dtype", layer.dtype_policy)
+        dtype = keras.dtype_policies.get(kwargs.setdefault("dtype", layer.dtype_policy))
+        if dtype != layer.dtype_policy:
+            raise ValueError(
+                "'dtype' must be left out, because it is that of 'layer'. Received: "
+                f"dtype={dtype.name}, and a layer of {layer.dtype_policy.name}. Give "
+                "'layer' the dtype that you want."
+            )
         super().__init__(rate, seed=seed, **kwargs)
+        linear_map.keep_kernel(layer)
         self.layer = layer
         self.supports_masking = layer.supports_masking
 

@@ -63,8 +63,8 @@ class RateRule:
         """
         raise TypeError(
             f"The rate of layer '{layer.path or layer.name}' is decided by "
-            f"{self.decided_by}, so it cannot be set. Pass a float 'rate' to the "
-            f"layer to set it yourself. Received: rate={value!r}"
+            f"{self.decided_by}, so it cannot be set. {layer.how_to_set_rate} "
+            f"Received: rate={value!r}"
         )
 
     def argument(self):
