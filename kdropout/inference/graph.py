@@ -51,14 +51,29 @@ class Graph:
             for key in dict.fromkeys([*used, *self._output_keys])
             if key not in random
         ]
-        # A model with a fixed batch size takes one sample at a time.
-        self.can_repeat = all(tensor.shape[0] is None for tensor in model.inputs)
-        # For each value at the border, whether its first axis is the batch.
-        self.has_batch = [self._shapes[key][0] is None for key in self._border]
-        # Largest number of numbers per row that a step of the tail returns.
-        self.tail_size = max(
-            math.prod(size or 1 for size in self._shapes[key][1:]) for key in random
+        shapes = [self._shapes[key] for key in self._border]
+        # For each value at the border, whether its first axis is the batch: a constant
+        # has sizes that are all known.
+        self.has_batch = [shape is None or shape[0] is None for shape in shapes]
+        # Not where the batch size is fixed, or the batch on another axis.
+        self.can_repeat = all(
+            tensor.shape[0] is None for tensor in model.inputs
+        ) and all(
+            batch or None not in shape
+            for batch, shape in zip(self.has_batch, shapes, strict=True)
         )
+        self._random = random
+
+    def tail_size(self, unknown):
+        """Largest number of numbers per row that a step of the tail returns, or None.
+
+        Args:
+            unknown: Integer, what to take for a size that the model does not fix.
+        """
+        shapes = [self._shapes[key] for key in self._random]
+        if None in shapes:
+            return None
+        return max(math.prod(n or unknown for n in shape[1:]) for shape in shapes)
 
     def run_head(self, inputs):
         """The values at the border, from a list of input arrays."""
@@ -79,7 +94,7 @@ class Graph:
 
     def _new_key(self, shape):
         key = len(self._shapes)
-        self._shapes[key] = tuple(shape)
+        self._shapes[key] = None if shape is None else tuple(shape)
         return key
 
     def _take_apart(self, model, input_keys):
@@ -101,7 +116,7 @@ class Graph:
     def _take_sequential_apart(self, model, keys):
         steps = []
         for layer in model.layers:
-            shape = layer.compute_output_shape(self._shapes[keys[0]])
+            shape = _output_shape(layer, self._shapes[keys[0]])
             inner, keys = self._call(layer, keys, [shape], _first(keys[0]))
             steps += inner
         return steps, keys
@@ -125,8 +140,20 @@ def is_random(operation):
 def _run(steps, values):
     for step in steps:
         args, kwargs = step.arguments(values)
+        if "training" in getattr(step.operation, "call_signature_parameters", ()):
+            kwargs = {**kwargs, "training": False}  # for some, the default is True
         outputs = tree.flatten(step.operation(*args, **kwargs))
         values.update(zip(step.outputs, outputs, strict=True))
+
+
+def _output_shape(layer, shape):
+    """The shape of a layer's outputs, or None if the layer does not tell."""
+    if shape is None:
+        return None
+    try:
+        return layer.compute_output_shape(shape)
+    except NotImplementedError:
+        return None
 
 
 def _arguments(node, keys):

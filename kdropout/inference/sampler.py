@@ -7,7 +7,7 @@ from kdropout.inference.batches import pad
 from kdropout.inference.graph import Graph
 from kdropout.inference.passes import Passes
 from kdropout.inference.whole import Whole
-from kdropout.layer_walk import dropout_layers
+from kdropout.layer_walk import dropout_layers, walk
 from kdropout.model_kinds import has_known_graph
 
 # How many numbers the largest step of a pass may return: 64 MiB in float32.
@@ -47,8 +47,8 @@ class Sampler:
         num_rows = len(inputs[0])
         # A smaller last batch is filled up: another shape would be compiled anew.
         self._num_rows = max(self._num_rows, num_rows)
-        plan = self._plan(batch)
-        group_size = self._group_size(plan, num_samples)
+        plan = self._plan(batch, inputs)
+        group_size = self._group_size(plan, inputs, num_samples)
         passes = self._passes(plan, group_size)
         border = passes.head(
             [ops.convert_to_tensor(a) for a in pad(inputs, self._num_rows)]
@@ -64,18 +64,18 @@ class Sampler:
             )
             left -= group_size
 
-    def _plan(self, batch):
+    def _plan(self, batch, inputs):
         """The model's split into head and tail, kept until the model changes."""
-        layers = dropout_layers(self._model).values()
-        variables = self._model.variables
+        layers = [layer for _, layer in walk(self._model)]
+        rules = [s.rate_rule for s in dropout_layers(self._model).values()]
+        parts = [*layers, *rules, *self._model.variables]
         key = (
-            [id(layer.rate_rule) for layer in layers],
-            [id(variable) for variable in variables],
+            [id(part) for part in parts],
             repr(tree.map_structure(lambda array: array.ndim, batch)),
         )
         cache = vars(self._model).get(_CACHE)
         if cache is None or cache[0] != key:
-            ranks = [array.ndim for array in tree.flatten(batch)]
+            ranks = [array.ndim for array in inputs]
             known = has_known_graph(self._model) and ranks == [
                 len(tensor.shape) for tensor in self._model.inputs
             ]
@@ -84,16 +84,14 @@ class Sampler:
             vars(self._model)[_CACHE] = cache
         return cache[1]
 
-    def _group_size(self, plan, num_samples):
+    def _group_size(self, plan, inputs, num_samples):
         """How many samples one pass draws, so that memory is bounded."""
         layers = dropout_layers(self._model).values()
         apart = all(layer.has_noise_per_sample for layer in layers)
         if not apart or not plan.can_repeat:
             return 1
-        if plan.tail_size is None:
-            max_rows = _MAX_ROWS
-        else:
-            max_rows = _MAX_NUMBERS // plan.tail_size
+        size = plan.tail_size(max(size for a in inputs for size in (1, *a.shape[1:])))
+        max_rows = _MAX_ROWS if size is None else _MAX_NUMBERS // size
         most = min(num_samples, max(1, max_rows // self._num_rows))
         num_passes = -(-num_samples // most)
         return -(-num_samples // num_passes)

@@ -12,13 +12,15 @@ class Whole:
     """
 
     can_repeat = True
-    # Unknown, so that passes are kept small.
-    tail_size = None
 
     def __init__(self, model, structure):
         self._model = model
         self._structure = structure
         self.has_batch = [True] * len(tree.flatten(structure))
+
+    def tail_size(self, unknown):
+        """Not known, so that passes are kept small."""
+        return None
 
     def run_head(self, inputs):
         """The inputs themselves, as tensors."""

@@ -4,7 +4,7 @@ import warnings
 
 import keras
 
-from kdropout.layer_walk import dropout_layers, walk
+from kdropout.layer_walk import dropout_layers, sublayers, walk
 from kdropout.surgery.counterparts import live_counterpart
 from kdropout.surgery.leftovers import frozen_dropout
 from kdropout.surgery.rate_choice import choose_rates
@@ -17,9 +17,9 @@ def convert(model, rate=None):
     Dropout, SpatialDropout1D/2D/3D, GaussianDropout, AlphaDropout, and the stochastic
     depth of keras.applications and KerasHub become the layers of the same kind of
     kdropout: anywhere in Functional, Sequential and subclassed models, in nested
-    models, and inside layers that hold a dropout, such as `MultiHeadAttention`.
-    Objects, names, weights, predictions, the compiled loss, metrics and optimizer stay
-    as they are.
+    models, and inside layers that hold a dropout, such as `MultiHeadAttention` (not if
+    that was made with a dropout of 0, because then it never calls it). Objects, names,
+    weights, predictions, the compiled loss, metrics and optimizer stay as they are.
 
     A layer of Keras that holds a dropout says in its configuration that it is Keras's.
     So a saved file loads as a plain model; convert that, and `load_weights` of the same
@@ -64,9 +64,10 @@ def convert(model, rate=None):
         )
     layers = list(walk(model))
     found = {}
+    never_called = _inside_attention_without_dropout(model, layers)
     for path, layer in layers:
         counterpart = live_counterpart(layer)
-        if counterpart is not None:
+        if counterpart is not None and layer not in never_called:
             found[path] = (layer, *counterpart)
     if not found and not dropout_layers(model):
         frozen = _listed(frozen_dropout(layers))
@@ -96,6 +97,17 @@ def convert(model, rate=None):
             stacklevel=2,
         )
     return model
+
+
+def _inside_attention_without_dropout(model, layers):
+    """Dropout layers that attention made with `dropout=0` holds, but never calls."""
+    kinds = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
+    return [
+        inner
+        for layer in [model, *(layer for _, layer in layers)]
+        if isinstance(layer, kinds) and layer.dropout == 0.0
+        for inner in sublayers(layer)
+    ]
 
 
 def _make(layer, kind, arguments, rate):

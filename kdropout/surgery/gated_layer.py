@@ -3,7 +3,10 @@
 import keras
 from keras import ops
 
-GATE = "gate"
+from kdropout.surgery.rebuild import copy_weights
+
+# The name of the layer that computes with what probability units are kept.
+_GATE = "kept"
 
 
 def gated_layer(wrapped, input_shape, name):
@@ -15,11 +18,12 @@ def gated_layer(wrapped, input_shape, name):
         name: Name of the model.
 
     Returns:
-        A Functional model with two layers of the kind of `wrapped`: the second one is
-        called "gate".
+        A Sequential model of a Functional one, with two layers of the kind of
+        `wrapped`. (Keras counts the calls of a Functional model from 1, and of a layer
+        from 0, so only a Sequential one can stand in the place of a layer.)
     """
     layer = keras.saving.deserialize_keras_object(wrapped)
-    config = {**layer.get_config(), "name": GATE, "activation": "sigmoid"}
+    config = {**layer.get_config(), "name": _GATE, "activation": "sigmoid"}
     if isinstance(layer, keras.layers.EinsumDense):
         config["bias_axes"] = layer.equation[-1]
     else:
@@ -29,10 +33,14 @@ def gated_layer(wrapped, input_shape, name):
     outputs = keras.layers.Multiply(dtype=layer.dtype_policy)(
         [layer(inputs), gate(inputs)]
     )
-    return keras.Model(inputs, outputs, name=name)
+    gated = keras.Model(inputs, outputs)
+    return keras.Sequential([keras.Input(inputs.shape[1:]), gated], name=name)
 
 
-def set_gate(gate, standout):
-    """Give the layer "gate" the weights that the rates of `standout` follow from."""
+def copy_gated_weights(standout, model):
+    """Give a model that `gated_layer` made the weights and rates of `standout`."""
+    gated = model.layers[0]
+    copy_weights(standout.layer, gated.get_layer(standout.layer.name))
+    gate = gated.get_layer(_GATE)
     gate.kernel.assign(standout.alpha * ops.convert_to_tensor(standout.layer.kernel))
     gate.bias.assign(ops.full(gate.bias.shape, standout.beta))

@@ -1,7 +1,5 @@
 """Adds dropout to an existing model."""
 
-import fnmatch
-
 import keras
 
 from kdropout import layers, validation
@@ -52,12 +50,16 @@ def insert(model, rate, after="hidden", make_layer=layers.Dropout):
     >>> kdropout.rates(model)
     {'hidden_dropout': 0.2}
     """
-    is_chosen = _chooser(after)
+    if not callable(make_layer):
+        raise TypeError(_not_a_maker(make_layer))
     config = _checked_configuration(model)
-    places = {}
-    for part in _all_parts(ModelConfig(config, model)):
-        for name, place in _places(part, is_chosen):
-            places[part.path_of(name)] = (part, name, place)
+    parts = list(_all_parts(ModelConfig(config, model)))
+    is_chosen = _chooser(after, parts)
+    places = {
+        part.path_of(name): (part, name, place)
+        for part in parts
+        for name, place in _places(part, is_chosen)
+    }
     if not places:
         raise ValueError(
             "'after' must name layers that dropout can follow: hidden ones, without "
@@ -68,30 +70,33 @@ def insert(model, rate, after="hidden", make_layer=layers.Dropout):
         part, name, place = places[path]
         layer = make_layer(chosen)
         if not isinstance(layer, layers.BaseDropout):
-            raise TypeError(
-                "'make_layer' must be a function from a rate to a dropout layer of "
-                f"kdropout. Received: make_layer={make_layer!r}, which gave {layer!r}"
-            )
+            raise TypeError(f"{_not_a_maker(make_layer)}, which gave {layer!r}")
         part.insert(place, _named(layer, name, part.chart.operations))
     copy = rebuild(config, model)
     copy_weights(model, copy)
     return copy
 
 
-def _chooser(after):
+def _not_a_maker(make_layer):
+    expected = "a function from a rate to a dropout layer of kdropout"
+    return validation.received("make_layer", expected, make_layer)
+
+
+def _chooser(after, parts):
     """A function from path and layer to whether dropout shall follow it."""
-    if after == "hidden":
+    if isinstance(after, str) and after == "hidden":
         return lambda path, layer: has_kernel(layer)
-    if isinstance(after, str):
-        after = [after]
     if callable(after):
         return lambda path, layer: bool(after(layer))
-    if isinstance(after, (list, tuple)) and all(isinstance(a, str) for a in after):
-        return lambda path, layer: any(
-            path == glob or fnmatch.fnmatchcase(path, glob) for glob in after
-        )
-    expected = '"hidden", a glob, a list of globs or a function from a layer to a bool'
-    raise TypeError(validation.received("after", expected, after))
+    globs = [after] if isinstance(after, str) else after
+    if not isinstance(globs, (list, tuple)) or not all(
+        isinstance(glob, str) for glob in globs
+    ):
+        expected = '"hidden", a glob, a list of globs or a function of a layer'
+        raise TypeError(validation.received("after", expected, after))
+    paths = [part.path_of(name) for part in parts for name in part.chart.operations]
+    chosen = choose_rates(paths, dict.fromkeys(globs), argument="after")
+    return lambda path, layer: path in chosen
 
 
 def _checked_configuration(model):

@@ -63,18 +63,19 @@ class ModelConfig:
 
     def _rewire(self, place, name):
         """Point the consumers of `place` to `name`; return the calls for `name`."""
-        calls = {}
+        taken = {}  # by the number of a call: the tensor, and those who take it
         for entry in self._entries:
             for tensor in _tensors(entry["inbound_nodes"]):
                 source, node, output = tensor["keras_history"]
-                if source == place:
-                    argument = {
-                        "class_name": "__keras_tensor__",
-                        "config": dict(tensor),
-                    }
-                    calls[node] = {"args": [argument], "kwargs": {}}
-                    tensor["keras_history"] = [name, node, output]
-        return [calls[node] for node in sorted(calls)]
+                if source == place and output == 0:
+                    taken.setdefault(node, []).append(tensor)
+        calls = []
+        for index, node in enumerate(sorted(taken)):
+            argument = dict(taken[node][0])
+            calls.append({"class_name": "__keras_tensor__", "config": argument})
+            for tensor in taken[node]:
+                tensor["keras_history"] = [name, index, 0]
+        return [{"args": [argument], "kwargs": {}} for argument in calls]
 
 
 def can_edit(model, config):

@@ -4,13 +4,14 @@ import difflib
 import fnmatch
 
 
-def choose_rates(paths, rate):
+def choose_rates(paths, rate, argument="rate"):
     """The rate of each path.
 
     Args:
         paths: Paths of layers.
         rate: A rate for all, or a dict from paths or globs to rates; where several
             match, the last one counts.
+        argument: What the user calls `rate`, for the messages.
 
     Returns:
         Dict from path to rate, without the paths that a dict does not name.
@@ -33,7 +34,7 @@ def choose_rates(paths, rate):
             close = difflib.get_close_matches(pattern, paths, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise ValueError(
-                "'rate' must name layers that can have one. Received: "
+                f"'{argument}' must name layers that dropout can be at. Received: "
                 f"'{pattern}'.{hint} There are: {', '.join(map(repr, paths)) or 'none'}"
             )
         chosen.update(dict.fromkeys(matches, value))

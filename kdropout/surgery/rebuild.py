@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from kdropout.layer_walk import dropout_layers, walk
+from kdropout.layer_walk import sublayers, walk
+from kdropout.layers import BaseDropout
 
 
 def configuration(model):
@@ -51,32 +52,47 @@ def rebuild(config, model):
     return copy
 
 
-def copy_weights(model, copy, added=()):
-    """Give `copy` the weights of `model`, but for those of dropout layers.
+def pairs(layer, copy):
+    """Each layer inside `layer` with the one at the same place inside `copy`.
 
-    Args:
-        model: The model to copy from.
-        copy: The model to copy to.
-        added: Variables of `copy` that `model` does not have.
+    What is inside a dropout layer is left out. By name where the names are the same;
+    Keras numbers those of layers inside layers anew, so there by place.
     """
-    sources = _weights_without_rates(model)
-    skipped = {id(variable) for variable in added}
-    targets = [v for v in _weights_without_rates(copy) if id(v) not in skipped]
-    shapes = [[tuple(v.shape) for v in side] for side in (sources, targets)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            "'model' must be one whose configuration tells its weights. Received: "
-            f"'{model.name}', which has {len(sources)} weights, and rebuilt from its "
-            f"configuration {len(targets)}, or of other shapes."
-        )
-    for source, target in zip(sources, targets, strict=True):
-        target.assign(ops.copy(source))
+    inside = sublayers(layer)
+    named = {part.name: part for part in sublayers(copy)}
+    if {part.name for part in inside} <= named.keys():
+        partners = [named[part.name] for part in inside]
+    else:
+        partners = sublayers(copy)
+    for ours, partner in zip(inside, partners, strict=True):
+        yield ours, partner
+        if not isinstance(ours, BaseDropout):
+            yield from pairs(ours, partner)
 
 
-def _weights_without_rates(model):
-    rates = {
-        id(variable)
-        for layer in dropout_layers(model).values()
-        for variable in layer.rate_variables.values()
-    }
-    return [variable for variable in model.weights if id(variable) not in rates]
+def copy_weights(layer, copy):
+    """Give `copy` the weights of `layer`, and so inside, but for dropout layers.
+
+    Raises:
+        ValueError: If the two have different weights.
+    """
+    both = [(layer, copy), *pairs(layer, copy)]
+    for ours, partner in both:
+        if isinstance(ours, BaseDropout):
+            continue
+        sources, targets = _own_weights(ours), _own_weights(partner)
+        shapes = [[tuple(v.shape) for v in side] for side in (sources, targets)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "'model' must be one whose configuration tells its weights. Received: "
+                f"'{ours.name}' with weights of shapes {shapes[0]}, which rebuilt from "
+                f"its configuration are {shapes[1]}."
+            )
+        for source, target in zip(sources, targets, strict=True):
+            target.assign(ops.copy(source))
+
+
+def _own_weights(layer):
+    """The weights of a layer that are not those of a layer inside it."""
+    inner = {id(weight) for part in sublayers(layer) for weight in part.weights}
+    return [weight for weight in layer.weights if id(weight) not in inner]

@@ -2,12 +2,12 @@
 
 import keras
 
-from kdropout.layer_walk import dropout_layers, sublayers
+from kdropout.layer_walk import dropout_layers
 from kdropout.layers import BaseDropout, Standout
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.surgery.counterparts import plain_layer, set_plain_rate
-from kdropout.surgery.gated_layer import GATE, gated_layer, set_gate
-from kdropout.surgery.rebuild import configuration, copy_weights, rebuild
+from kdropout.surgery.gated_layer import copy_gated_weights, gated_layer
+from kdropout.surgery.rebuild import configuration, copy_weights, pairs, rebuild
 
 
 def strip(model):
@@ -55,29 +55,22 @@ def strip(model):
     kinds = {type(layer) for layer in live.values()}
     kinds = {keras.saving.get_registered_name(kind): kind for kind in kinds}
     plain = rebuild(_replace(configuration(model), kinds), model)
-    pairs = [pair for pair in _pairs(model, plain) if isinstance(pair[0], BaseDropout)]
-    gates = [
-        (ours, copy.get_layer(GATE))
-        for ours, copy in pairs
-        if isinstance(ours, Standout)
-    ]
-    copy_weights(model, plain, added=[v for _, gate in gates for v in gate.weights])
-    for standout, gate in gates:
-        set_gate(gate, standout)
-    for ours, copy in pairs:
-        set_plain_rate(copy, ours.rate)
+    left = dropout_layers(plain)
+    if left:
+        raise ValueError(
+            "'model' must be one whose configuration tells its dropout. Received: "
+            f"'{model.name}', whose class {type(model).__name__}, or one inside, makes "
+            f"layers of kdropout in its own code: {', '.join(map(repr, left))}"
+        )
+    copy_weights(model, plain)
+    for ours, partner in pairs(model, plain):
+        if isinstance(ours, Standout):
+            copy_gated_weights(ours, partner)
+        elif isinstance(ours, DropoutWrapper):
+            copy_weights(ours.layer, partner)
+        elif isinstance(ours, BaseDropout):
+            set_plain_rate(partner, ours.rate)
     return plain
-
-
-def _pairs(layer, copy):
-    """Each layer inside `layer` with the one at the same place inside `copy`.
-
-    By their places, because Keras numbers the names of layers inside layers anew.
-    """
-    for ours, plain in zip(sublayers(layer), sublayers(copy), strict=True):
-        yield ours, plain
-        if not isinstance(ours, BaseDropout):
-            yield from _pairs(ours, plain)
 
 
 def _replace(config, kinds):
