@@ -31,12 +31,9 @@ def block_mask(shape, block, rate, seed, temperature=None):
     starts = tuple(map(_num_starts, sizes, block))
     start_rate = start_probability(rate, sizes, block)
     start_shape = (batch, *starts, channels)
-    if temperature is None:
-        begins, _ = noise.bernoulli(start_shape, start_rate, seed)
-        begins = ops.cast(begins, "float32")
-    else:
+    if temperature is not None:
         start_rate = ops.clip(start_rate, _EPSILON, 1.0 - _EPSILON)
-        begins = 1.0 - noise.concrete(start_shape, start_rate, seed, temperature)
+    begins = 1.0 - noise.keep_mask(start_shape, start_rate, seed, temperature)
     return _dilate(begins, sizes, block)
 
 

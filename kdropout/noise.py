@@ -91,6 +91,24 @@ def concrete(shape, rate, seed, temperature):
     return ops.sigmoid(-(_logit(rate) + _logit(u)) / temperature)
 
 
+def keep_mask(shape, rate, seed, temperature=None):
+    """Which units to keep, for those who scale in a way of their own.
+
+    Args:
+        shape: Shape of the mask, a tuple of integers or scalar tensors.
+        rate: Float32 scalar tensor in [0, 1].
+        seed: Two integers, as a tensor.
+        temperature: None for a mask of 0 and 1, or a float above 0 for `concrete`.
+
+    Returns:
+        Float32 tensor of `shape`.
+    """
+    if temperature is not None:
+        return concrete(shape, rate, seed, temperature)
+    drop, _ = bernoulli(shape, rate, seed)
+    return ops.cast(ops.logical_not(drop), "float32") + 0.0 * rate  # NaN stays NaN
+
+
 def gaussian(shape, rate, seed, dtype="float32"):
     """Multiplicative noise `N(1, rate / (1 - rate))`; zeros at rate 1.
 

@@ -16,6 +16,7 @@ BACKEND = keras.backend.backend()
 NAN, INF = float("nan"), float("inf")
 X, Y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
 INTEGERS = np.ones((4, 3), "int32")
+MAPS = np.ones((2, 4, 3, 5), "float32")
 
 
 @keras.saving.register_keras_serializable(package="test_bad_input")
@@ -78,6 +79,41 @@ def train(layer, x=X):
     return layer(x, training=True)
 
 
+def ask(model=None, x=X, **kwargs):
+    return kdropout.mc_predict(model or model_of(), x, verbose=0, **kwargs)
+
+
+def sequential(*stack, inputs=True):
+    stack = [keras.Input((3,)), *stack] if inputs else stack
+    return keras.Sequential([*stack], name="net")
+
+
+def two_inputs():
+    inputs = [keras.Input((3,), name="a"), keras.Input((1,), name="b")]
+    outputs = layers.Dropout(0.5)(keras.layers.Concatenate()(inputs))
+    return keras.Model(inputs, outputs, name="net")
+
+
+class NoBatches(keras.utils.PyDataset):
+    def __len__(self):
+        return 0
+
+    def __getitem__(self, index):
+        raise IndexError(index)
+
+
+class OwnCall(keras.layers.Dense):
+    def call(self, inputs):
+        return 2 * super().call(inputs)
+
+
+def quantized():
+    layer = keras.layers.Dense(3)
+    layer.build((None, 3))
+    layer.quantize("int8")
+    return layer
+
+
 def runtime_error():
     """What the backend raises from inside a step."""
     if BACKEND == "tensorflow":
@@ -98,6 +134,9 @@ SET = "'rate' must be", "a number in [0, 1]"
 DATA = "'train_data' must", "a tuple (x, y) or (x, y, sample_weight) of arrays, or a"
 LAYERS = "'layers' must", "None, a glob on the layer path, a layer, or a list of those"
 NAMED = "'layers' must name", "The model has: 'drop'"
+WRAPPED = "'layer' must be one of Dense, EinsumDense, Conv1D, Conv2D, Conv3D", "layer="
+DENSE = keras.layers.Dense
+KERAS_DROPOUT = keras.layers.Dropout
 FLOATING = "'inputs' of layer", "must be floating point", "Cast them"
 
 V, T = ValueError, TypeError
@@ -194,6 +233,109 @@ CASES = {
             "'rate' of GaussianDropout",
         ),
         *("Use kdropout.layers.Dropout to learn a rate", "Received: rate="),
+    ),
+    # Wrappers
+    "wrap no layer": (
+        *(lambda: layers.DropConnect(0.5, 0.5), T, *WRAPPED, "layer=0.5"),
+    ),
+    "wrap a class": (*(lambda: layers.Standout(DENSE), T, *WRAPPED, "layer=<class"),),
+    "wrap none": (lambda: layers.ConcreteDropout(None), T, *WRAPPED, "layer=None"),
+    "wrap an unsupported layer": (
+        *(lambda: layers.ConcreteDropout(keras.layers.LSTM(3)), T, *WRAPPED),
+        *("layer=<LSTM", "put a kdropout.layers.Dropout before it"),
+    ),
+    "wrap a layer with a call of its own": (
+        *(lambda: layers.DropConnect(OwnCall(3), 0.5), T, *WRAPPED, "layer=<OwnCall"),
+    ),
+    "wrap a wrapper": (
+        *(lambda: layers.Standout(layers.DropConnect(DENSE(3), 0.5)), T, *WRAPPED),
+        *("layer=<DropConnect",),
+    ),
+    "wrap a quantized layer": (
+        *(lambda: layers.DropConnect(quantized(), 0.5), V, "'layer' must not be"),
+        *("layer=<Dense", "Quantize after kdropout.strip"),
+    ),
+    "wrap a layer with an activity_regularizer": (
+        *(lambda: layers.Standout(DENSE(3, activity_regularizer="l2")), V),
+        *("'layer' must have no activity_regularizer", "layer=<Dense"),
+        *("Pass it to the wrapper instead",),
+    ),
+    "drop connect rate": (
+        *(lambda: layers.DropConnect(DENSE(3), 1.5), V, *RATE, "rate=1.5"),
+    ),
+    "drop connect rate text": (
+        *(lambda: layers.DropConnect(DENSE(3), "0.5"), T, *RATE, "rate='0.5'"),
+    ),
+    "drop connect seed": (
+        *(lambda: layers.DropConnect(DENSE(3), 0.5, seed=-1), V, "'seed' must be"),
+        *("an integer of at least 0", "seed=-1"),
+    ),
+    "integers into a wrapper": (
+        *(lambda: train(layers.DropConnect(DENSE(3), 0.5), INTEGERS), T, *FLOATING),
+        *("dtype=int32",),
+    ),
+    "integers into concrete dropout": (
+        *(lambda: layers.ConcreteDropout(DENSE(3))(INTEGERS), T, *FLOATING),
+        *("dtype=int32",),
+    ),
+    "integers into a wrapper in a model": (
+        *(lambda: layers.Standout(DENSE(3))(keras.Input((3,), dtype="int64")), T),
+        *(*FLOATING, "dtype=int64"),
+    ),
+    **{
+        f"initial_rate {value!r}": (
+            *(lambda value=value: layers.ConcreteDropout(DENSE(3), value), error),
+            *("'initial_rate' must be", "a number in (0, 1)", f"initial_rate={text}"),
+        )
+        for value, error, text in [
+            *((0, V, "0.0"), (1, V, "1.0"), (2, V, "2.0"), (NAN, V, "nan")),
+            *(("a", T, "'a'"), (None, T, "None"), (True, T, "True")),
+        ]
+    },
+    "initial_rate learned": (
+        *(lambda: layers.ConcreteDropout(DENSE(3), LearnedRate()), T),
+        *("'initial_rate' must be", "a number in (0, 1)", "initial_rate=<kdropout"),
+    ),
+    **{
+        f"{name} {value!r}": (
+            *(lambda kw=kw: layers.ConcreteDropout(DENSE(3), **kw), error),
+            *(f"'{name}' must be", "a number in [0, inf)", f"{name}={value!r}"),
+        )
+        for name in ("weight_regularizer", "dropout_regularizer")
+        for value, error in [(-1.0, V), (NAN, V), (INF, V), ("l2", T)]
+        for kw in [{name: value}]
+    },
+    **{
+        f"temperature of concrete dropout {value!r}": (
+            *(lambda v=value: layers.ConcreteDropout(DENSE(3), temperature=v), error),
+            *("'temperature' must be", "a number in (0, inf)", f"temperature={value}"),
+        )
+        for value, error in [(0.0, V), (-1.0, V), (NAN, V), ([1], T)]
+    },
+    "set concrete": (
+        *(lambda: setattr(layers.ConcreteDropout(DENSE(3)), "rate", 0.3), T),
+        *("rate of layer 'concrete_dropout", "decided by gradient", "rate=0.3"),
+    ),
+    **{
+        f"{name} {value!r}": (
+            *(lambda kw=kw: layers.Standout(DENSE(3), **kw), error),
+            *(f"'{name}' must be", "a number in (-inf, inf)", f"{name}={value!r}"),
+        )
+        for name in ("alpha", "beta")
+        for value, error in [(NAN, V), (INF, V), ("1", T), (None, T), (False, T)]
+        for kw in [{name: value}]
+    },
+    "set alpha": (
+        *(lambda: setattr(layers.Standout(DENSE(3)), "alpha", "1"), T),
+        *("'alpha' must be", "a number in (-inf, inf)", "alpha='1'"),
+    ),
+    "set beta": (
+        *(lambda: setattr(layers.Standout(DENSE(3)), "beta", NAN), V),
+        *("'beta' must be", "a number in (-inf, inf)", "beta=nan"),
+    ),
+    "set standout": (
+        *(lambda: setattr(layers.Standout(DENSE(3)), "rate", 0.3), T),
+        *("rate of layer 'standout", "decided by inputs", "rate=0.3"),
     ),
     # layer.rate = ...
     "set above": (lambda: setattr(decided(0.5), "rate", 2), V, *SET, "rate=2"),
@@ -581,6 +723,100 @@ CASES = {
         *("'layers' must name layers whose rate was given as a number",),
         *("'drop' (gradient)", "Leave them out"),
     ),
+    # mc_predict
+    **{
+        f"predict {name} {value!r}": (
+            *(lambda name=name, value=value: ask(**{name: value}), error),
+            *(f"'{name}' must be", expected, f"{name}={value!r}"),
+        )
+        for name, value, error, expected in [
+            ("num_samples", 0, V, "an integer of at least 1"),
+            ("num_samples", -1, V, "an integer of at least 1"),
+            ("num_samples", 2.5, T, "an integer of at least 1"),
+            ("num_samples", True, T, "an integer of at least 1"),
+            ("num_samples", "a", T, "an integer of at least 1"),
+            ("num_samples", None, T, "an integer of at least 1"),
+            ("batch_size", 0, V, "an integer of at least 1"),
+            ("batch_size", 2.0, T, "an integer of at least 1"),
+            ("seed", -1, V, "an integer of at least 0"),
+            ("seed", 2**31, V, "an integer below 2**31"),
+            ("seed", 0.5, T, "an integer of at least 0"),
+            ("x", None, T, "an array, a list or dict of arrays, or a dataset"),
+            ("x", "images", T, "an array, a list or dict of arrays, or a dataset"),
+            ("x", 3, T, "an array, a list or dict of arrays, or a dataset"),
+        ]
+    },
+    **{
+        f"predict verbose {value!r}": (
+            *(lambda value=value: kdropout.mc_predict(model_of(), X, verbose=value),),
+            *(V, "'verbose' must be", '"auto", 0 or 1', f"verbose={value!r}"),
+        )
+        for value in (7, None, "0")
+    },
+    **{
+        f"predict with {name} as model": (
+            *(lambda model=model: ask(model), T, "'model' must be a keras.Model"),
+            f"model={part}",
+        )
+        for name, model, part in [
+            ("a layer", layers.Dropout(0.5), "<Dropout"),
+            ("a function", max, "<built-in function max>"),
+        ]
+    },
+    "predict unbuilt": (
+        *(lambda: ask(sequential(layers.Dropout(0.5), inputs=False)), V),
+        *("'model' must be built", "Received: 'net'", "Call it on a batch of data, or"),
+    ),
+    **{
+        f"predict with {name}": (
+            *(lambda stack=stack: ask(sequential(*stack)), V),
+            *("'model' must hold dropout layers of kdropout", "Received: 'net'"),
+            "pass kdropout.convert(model)",
+        )
+        for name, stack in {
+            "no dropout": [keras.layers.Dense(1)],
+            "dropout of Keras": [keras.layers.Dropout(0.5)],
+        }.items()
+    },
+    "predict at rate 0": (
+        *(lambda: ask(sequential(layers.Dropout(0.0), layers.Dropout(0.0))), V),
+        *("'model' must have a rate above 0", "Received: 'net', whose rates are all 0"),
+        "kdropout.set_rates(model,",
+    ),
+    "predict generator": (
+        *(lambda: ask(x=generator()), T, "'x' must be an array", "<generator object"),
+        "a dataset of batches",
+    ),
+    "predict nested list": (
+        *(lambda: ask(x=X.tolist()), T, "'x' must be", "Received: 1.0 in it"),
+        *("For one input, pass an array and not a nested list",),
+    ),
+    "predict no rows": (
+        *(lambda: ask(x=X[:0]), V, "'x' must hold arrays", "at least one row"),
+        "Received: [0] rows",
+    ),
+    "predict no arrays": (
+        *(lambda: ask(x=[]), V, "'x' must hold arrays", "Received: [] rows"),
+    ),
+    "predict unequal rows": (
+        *(lambda: ask(two_inputs(), [X, Y[:3]]), V, "'x' must hold arrays"),
+        *("the same number of rows", "Received: [3, 4] rows"),
+    ),
+    "predict dataset without batches": (
+        *(lambda: ask(x=NoBatches()), V, "'x' must hold", "at least one"),
+    ),
+    **{
+        f"predict {name}": (
+            *(lambda model=model, x=x: ask(model(), x), V, "'x' must", "Received:"),
+        )
+        for name, model, x in [
+            ("inputs and targets", model_of, (X, Y)),
+            ("one input of two", two_inputs, X),
+            ("three inputs of two", two_inputs, [X, Y, Y]),
+            ("dict without an input", two_inputs, {"a": X}),
+            ("dict of another name", two_inputs, {"a": X, "c": Y}),
+        ]
+    },
     # Functions
     "rates of no model": (
         *(lambda: kdropout.rates(3), T, "'model' must be", "model=3"),
@@ -640,7 +876,227 @@ CASES = {
     "integers into a model": (
         *(lambda: layers.Dropout(0.5)(keras.Input((3,), dtype="int32")), T, *FLOATING),
     ),
+    # Surgery
+    "convert of no model": (
+        *(lambda: kdropout.convert(3), T, "'model' must be", "model=3"),
+        *("a keras.Model or layer",),
+    ),
+    "convert of a model that is not built": (
+        *(lambda: kdropout.convert(keras.Sequential([DENSE(1)], name="new")), V),
+        *("'model' must be built", "Received: 'new'", "Call it on a batch of data"),
+    ),
+    "convert without dropout": (
+        *(lambda: kdropout.convert(plain_model()), V, "'model' must hold"),
+        *("Received: 'plain'", "Add some with kdropout.insert"),
+    ),
+    **{
+        f"convert to a rate of {rate!r}": (
+            *(lambda rate=rate: kdropout.convert(with_keras_dropout(), rate), error),
+            *(*RATE, f"rate={received}"),
+        )
+        for rate, error, received in [
+            (1.5, V, "1.5"),
+            ([0.5], T, "[0.5]"),
+            ({"drop": NAN}, V, "nan"),
+            ({"drop": None}, T, "None"),
+        ]
+    },
+    "convert with an unknown path": (
+        *(lambda: kdropout.convert(with_keras_dropout(), {"dorp": 0.5}), V),
+        *("'rate' must name layers", "Received: 'dorp'", "Did you mean 'drop'?"),
+        *("There are: 'drop'",),
+    ),
+    "convert with a number as path": (
+        *(lambda: kdropout.convert(with_keras_dropout(), {3: 0.5}), T),
+        *("'rate' must be", "a dict from layer paths or globs", "rate={3: 0.5}"),
+    ),
+    "convert to a learned rate where it cannot be": (
+        *(lambda: kdropout.convert(with_keras_dropout("Gaussian"), LearnedRate()), T),
+        *("'rate' of GaussianDropout must be", "rate=<kdropout", "Use"),
+    ),
+    "insert into no model": (
+        *(lambda: kdropout.insert(DENSE(1), 0.5), T, "'model' must be a keras.Model"),
+        *("model=<Dense",),
+    ),
+    "insert into a model that is not built": (
+        *(lambda: kdropout.insert(keras.Sequential([DENSE(1)], name="new"), 0.5), V),
+        *("'model' must be built", "Received: 'new'", "Give it a keras.Input"),
+    ),
+    "insert a rate": (
+        *(lambda: kdropout.insert(plain_model(), -0.1), V, *RATE, "rate=-0.1"),
+    ),
+    "insert no rate": (
+        *(lambda: kdropout.insert(plain_model(), None), T, *RATE, "rate=None"),
+    ),
+    "insert after no layer": (
+        *(lambda: kdropout.insert(plain_model(), 0.5, after="no_such"), V),
+        *("'after' must name layers that dropout can follow", "after='no_such'"),
+    ),
+    "insert after one layer that exists and one that does not": (
+        *(lambda: kdropout.insert(plain_model(), 0.5, after=["first", "no_such"]), V),
+        *("'after' must name layers", "no_such"),
+    ),
+    "insert after the output": (
+        *(lambda: kdropout.insert(plain_model(), 0.5, after="last"), V),
+        *("'after' must name layers that dropout can follow", "hidden ones", "'last'"),
+    ),
+    "insert after a number": (
+        *(lambda: kdropout.insert(plain_model(), 0.5, after=3), T, "'after' must be"),
+        *("a glob, a list of globs or a function", "after=3"),
+    ),
+    "insert a rate for no layer": (
+        *(lambda: kdropout.insert(plain_model(), {"fisrt": 0.5}), V),
+        *("'rate' must name", "Received: 'fisrt'", "Did you mean 'first'?"),
+    ),
+    "insert dropout of Keras": (
+        *(lambda: kdropout.insert(plain_model(), 0.5, make_layer=KERAS_DROPOUT), T),
+        *("'make_layer' must be", "a function from a rate to a dropout layer of"),
+        "which gave <Dropout",
+    ),
+    "insert what is no function": (
+        *(lambda: kdropout.insert(plain_model(), 0.5, make_layer=3), T),
+        *("'make_layer' must be", "a function from a rate", "make_layer=3"),
+    ),
+    "strip of no model": (
+        *(lambda: kdropout.strip(layers.Dropout(0.5)), T, "'model' must be", "model="),
+        "a keras.Model",
+    ),
+    "strip of a model that is not built": (
+        *(lambda: kdropout.strip(keras.Sequential([layers.Dropout(0.5)])), V),
+        *("'model' must be built", "Call it on a batch of data"),
+    ),
+    "strip of a plain model": (
+        *(lambda: kdropout.strip(plain_model()), V, "'model' must hold"),
+        *("Received: 'plain'", "plain already"),
+    ),
+    # Paths, blocks, tokens and heads
+    **{
+        f"block_size {value!r}": (
+            *(lambda value=value: layers.DropBlock2D(0.1, block_size=value), error),
+            *("'block_size' must be", expected, f"block_size={received!r}"),
+        )
+        for value, error, received, expected in [
+            *((size, V, size, "an integer of at least 1") for size in (0, -1)),
+            *((size, T, size, "an integer of at least 1") for size in (7.0, True)),
+            *((size, T, size, "an integer of at least 1") for size in ("7", None)),
+            ((3, 0), V, 0, "an integer of at least 1"),
+            ((3, 3.0), T, 3.0, "an integer of at least 1"),
+            ((3,), V, (3,), "an integer or a sequence of 2"),
+            ([3, 3, 3], V, [3, 3, 3], "an integer or a sequence of 2"),
+            ((), V, (), "an integer or a sequence of 2"),
+        ]
+    },
+    "block larger than the map": (
+        *(lambda: train(layers.DropBlock2D(0.1, (2, 5)), MAPS), UserWarning),
+        *("'block_size' of layer", "is larger than the map", "a smaller block_size"),
+        *("block_size=(2, 5), inputs of shape (2, 4, 3, 5)",),
+    ),
+    "block larger than the map with channels first": (
+        *(lambda: layers.DropBlock2D(0.1, 4, data_format="channels_first")(MAPS),),
+        *(UserWarning, "'block_size' of layer", "a smaller block_size"),
+        *("block_size=(4, 4), inputs of shape (2, 4, 3, 5)",),
+    ),
+    **{
+        f"sync_channels {value!r}": (
+            *(lambda v=value: layers.DropBlock1D(0.1, sync_channels=v), T),
+            *("'sync_channels' must be", "a bool", f"sync_channels={value!r}"),
+        )
+        for value in (1, None, "yes")
+    },
+    **{
+        f"data_format of blocks {value!r}": (
+            *(lambda v=value: layers.DropBlock3D(0.1, data_format=v), V),
+            *("'data_format' must be", "one of 'channels_last', 'channels_first'"),
+            f"data_format={value!r}",
+        )
+        for value in ("last", 1, ["channels_last"])
+    },
+    **{
+        f"{x.ndim} dimensions into {layer.__name__}": (
+            *(lambda layer=layer, x=x: train(layer(0.1), x), V, "Input 0"),
+            *(f"expected ndim={ndim}, found ndim={x.ndim}", str(x.shape)),
+        )
+        for layer, ndim, x in [
+            *((layers.DropBlock1D, 3, x) for x in (X, MAPS)),
+            *((layers.DropBlock2D, 4, X), (layers.DropBlock3D, 5, MAPS)),
+            *((layers.TokenDropout, 3, x) for x in (X, MAPS)),
+        ]
+    },
+    **{
+        f"num_prefix_tokens {value!r}": (
+            *(lambda v=value: layers.TokenDropout(0.1, num_prefix_tokens=v), error),
+            *("'num_prefix_tokens' must be", "an integer of at least 0"),
+            f"num_prefix_tokens={value!r}",
+        )
+        for value, error in [(-1, V), (1.0, T), (True, T), ("1", T), (None, T)]
+    },
+    **{
+        f"num_prefix_tokens {value} of 4": (
+            *(lambda v=value: train(layers.TokenDropout(0.1, v), MAPS[..., 0]), V),
+            *("'num_prefix_tokens' of layer", "smaller than the number of tokens"),
+            f"num_prefix_tokens={value}, inputs of shape (2, 4, 3)",
+        )
+        for value in (4, 5)
+    },
+    **{
+        f"axis {value!r}": (
+            *(lambda v=value: layers.HeadDropout(0.1, axis=v), error),
+            *("'axis' must be", "an integer other than 0, which is the batch"),
+            f"axis={value!r}",
+        )
+        for value, error in [(0, V), (1.0, T), (True, T), ("1", T), ((1,), T)]
+    },
+    **{
+        f"axis {value} of rank 4": (
+            *(lambda v=value: train(layers.HeadDropout(0.1, axis=v), MAPS), V),
+            *("'axis' of layer", "an axis of the inputs other than the batch"),
+            f"axis={value}, inputs of rank 4",
+        )
+        for value in (4, -4, -5)
+    },
+    **{
+        f"integers into {layer.__name__}": (
+            *(lambda layer=layer, x=x: train(layer(0.1), x), T, *FLOATING),
+            "dtype=int32",
+        )
+        for layer, x in [
+            *((layer, INTEGERS) for layer in (layers.DropPath, layers.HeadDropout)),
+            *((layers.TokenDropout, np.ones((2, 4, 3), "int32")),),
+            *((layers.DropBlock1D, np.ones((2, 9, 3), "int32")),),
+        ]
+    },
+    **{
+        f"rate {value!r} of {layer.__name__}": (
+            *(lambda layer=layer, value=value: layer(value), error, *RATE),
+            f"rate={value!r}",
+        )
+        for layer, value, error in [
+            *((layers.DropPath, 1.5, V), (layers.DropBlock1D, -0.1, V)),
+            *((layers.DropBlock2D, "0.5", T), (layers.DropBlock3D, True, T)),
+            *((layers.TokenDropout, NAN, V), (layers.HeadDropout, None, T)),
+        ]
+    },
+    **{
+        f"seed {value!r} of {layer.__name__}": (
+            *(lambda layer=layer, v=value: layer(0.1, seed=v), error, "'seed' must be"),
+            *("an integer of at least 0", f"seed={value!r}"),
+        )
+        for layer, value, error in [
+            *((layers.DropPath, -1, V), (layers.DropBlock2D, 1.5, T)),
+            *((layers.TokenDropout, "1", T), (layers.HeadDropout, True, T)),
+        ]
+    },
 }
+
+
+def plain_model():
+    parts = [DENSE(3, "relu", name="first"), DENSE(1, name="last")]
+    return keras.Sequential([keras.Input((3,)), *parts], name="plain")
+
+
+def with_keras_dropout(kind=""):
+    drop = getattr(keras.layers, f"{kind}Dropout")(0.5, name="drop")
+    return keras.Sequential([keras.Input((3,)), drop, DENSE(1)])
 
 
 def max_of_two(epoch, rate):
@@ -668,11 +1124,14 @@ def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
 
 def test_every_argument_of_every_public_name_is_in_the_table():
     public = [LearnedRate, schedules.depth_rates, kdropout.set_rates, kdropout.summary]
+    public += [kdropout.convert, kdropout.insert, kdropout.strip]
     for namespace in (layers, schedules, kdropout.callbacks):
         names = set(namespace.__all__) - {"BaseDropout", "RateSchedule"}
         public += [getattr(namespace, name) for name in names]
+    public += [kdropout.mc_predict]
     arguments = {name for one in public for name in inspect.signature(one).parameters}
     # Of a flag, Python's truth is taken; a function that cannot be called says so.
+    arguments -= {"return_samples"}
     arguments -= {"allow_naive", "print_fn", "kwargs"}
     table = " ".join(part for _, _, *parts in CASES.values() for part in parts)
     missing = {name for name in arguments if f"'{name}'" not in table}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kdropout import schedules
+from kdropout import layers, schedules
 from kdropout.schedules import (
     Curriculum,
     Cyclic,
@@ -87,6 +87,47 @@ def test_schedule_follows_its_formula_at_every_step(schedule, formula):
     steps = np.arange(60)
     wanted = formula(steps.astype("float64"))
     np.testing.assert_allclose(at(schedule, steps), wanted, atol=TOLERANCE, rtol=0)
+
+
+# The lengths of the papers: 300 epochs of 100 steps, the phase ends at epoch 50.
+EPOCH, TRAINING = 100, 30_000
+RECIPES = [
+    (
+        Curriculum(0.5, gamma=10 / TRAINING),
+        lambda t: 0.5 * (1 - np.exp(-10 * t / TRAINING)),
+    ),
+    (Curriculum(0.5, gamma=1e-3), lambda t: 0.5 - 0.5 * np.exp(-1e-3 * t)),
+    (EarlyDropout(0.1, 50 * EPOCH), early(0.1, 50 * EPOCH)),
+    (
+        EarlyDropout(0.1, 50 * EPOCH, shape="constant"),
+        lambda t: np.where(t < 50 * EPOCH, 0.1, 0.0),
+    ),
+    (LateDropout(0.4, 50 * EPOCH), lambda t: np.where(t < 50 * EPOCH, 0.0, 0.4)),
+    # Annealed dropout, and scheduled drop path in the third of five blocks.
+    (Ramp(0.5, 0.0, TRAINING), lambda t: 0.5 * np.maximum(0, 1 - t / TRAINING)),
+    (Ramp(0.0, 3 / 5 * 0.4, TRAINING), lambda t: np.minimum(1, t / TRAINING) * 0.24),
+]
+
+
+@pytest.mark.parametrize(
+    "schedule, formula", RECIPES, ids=[repr(schedule) for schedule, _ in RECIPES]
+)
+def test_schedule_follows_its_formula_over_a_whole_training(schedule, formula):
+    steps = np.arange(TRAINING + EPOCH)
+    wanted = formula(steps.astype("float64"))
+    np.testing.assert_allclose(at(schedule, steps), wanted, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("schedule, formula", FORMULAS, ids=IDS)
+def test_layer_has_the_rate_of_the_formula_at_every_training_call(schedule, formula):
+    layer = layers.Dropout(schedule)
+    x = np.ones((1, 1), "float32")
+    rates = []
+    for _ in range(16):
+        layer(x, training=True)
+        rates.append(layer.rate)
+    wanted = formula(np.arange(16.0))
+    np.testing.assert_allclose(rates, wanted, atol=TOLERANCE, rtol=0)
 
 
 def test_step_may_be_of_any_number_type():

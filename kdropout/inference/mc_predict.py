@@ -27,7 +27,8 @@ def mc_predict(
     and rates, schedules, seeds and weights are neither used up nor changed. What lies
     before the first dropout layer is computed once per batch, the rest for many
     samples in one compiled pass. Keras's own dropout layers stay off: use
-    `kdropout.convert` on such a model first.
+    `kdropout.convert` on such a model first. Inside the cell of an RNN, the timesteps
+    of a sample share a mask.
 
     Args:
         model: A built `keras.Model` with dropout layers of kdropout.

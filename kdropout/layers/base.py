@@ -135,6 +135,8 @@ class BaseDropout(keras.layers.Layer):
 
     def compute_output_spec(self, inputs, training=False):
         self._check_dtype(inputs)
+        if None not in inputs.shape[1:]:
+            self.get_noise_shape(inputs.shape)  # tells what does not fit in time
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def _check_dtype(self, inputs):

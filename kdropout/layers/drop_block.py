@@ -33,6 +33,9 @@ class DropBlock(MapDropout):
         networks", arXiv:1810.12890.
     """
 
+    # What is kept is scaled by the share kept in the whole batch.
+    has_noise_per_sample = False
+
     def __init__(
         self,
         rate,
@@ -64,8 +67,10 @@ class DropBlock(MapDropout):
             shape, self.block_size, rate, seed, self.rate_rule.temperature
         )
         keep = ops.moveaxis(1.0 - drop, -1, self.channel_axis)
+        # The mean of so many ones is not always 1 in float32.
+        share_kept = ops.where(ops.equal(rate, 0.0), 1.0, ops.mean(keep))
         # In float32: the scale, rounded to bfloat16, would shift the mean.
-        multiplier = ops.divide_no_nan(keep, ops.mean(keep))
+        multiplier = ops.divide_no_nan(keep, share_kept)
         outputs = ops.cast(inputs, "float32") * multiplier
         return ops.cast(outputs, inputs.dtype)
 

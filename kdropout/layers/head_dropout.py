@@ -63,16 +63,12 @@ class HeadDropout(BaseDropout):
         return per_axis(shape, 0, self._positive_axis(len(shape)))
 
     def apply_noise(self, inputs, shape, rate, seed):
-        temperature = self.rate_rule.temperature
-        if temperature is not None:
-            keep = noise.concrete(shape, rate, seed, temperature)
-        else:
-            drop, _ = noise.bernoulli(shape, rate, seed)
-            keep = 1.0 - ops.cast(drop, "float32")
+        keep = noise.keep_mask(shape, rate, seed, self.rate_rule.temperature)
+        axis = self._positive_axis(len(shape))
+        num_kept = ops.sum(keep, axis=axis, keepdims=True)
         # In float32: H / sum(m), rounded to bfloat16, would shift the mean.
-        share_kept = ops.mean(keep, axis=self._positive_axis(len(shape)), keepdims=True)
-        units = ops.cast(inputs, "float32")
-        outputs = units * ops.divide_no_nan(keep, share_kept)
+        scale = ops.divide_no_nan(ops.cast(shape[axis], "float32"), num_kept)
+        outputs = ops.cast(inputs, "float32") * (keep * scale)
         return ops.cast(outputs, inputs.dtype)
 
     def _positive_axis(self, rank):

@@ -30,7 +30,9 @@ def rebuild(config, model):
     Raises:
         ValueError: If Keras cannot build it.
     """
-    kinds = {type(layer) for _, layer in walk(model)} | {type(model)}
+    # Not Keras's own, some of which have the name of an operation.
+    kinds = {type(layer) for layer in (model, *(layer for _, layer in walk(model)))}
+    kinds = {kind for kind in kinds if not kind.__module__.startswith("keras.")}
     names = {kind.__name__: kind for kind in kinds}
     names |= {keras.saving.get_registered_name(kind): kind for kind in kinds}
     try:

@@ -96,23 +96,37 @@ class RateMover(keras.callbacks.Callback):
         )
 
 
-def make_model(jit_compile, dtype):
+# The shape into which the units are brought, and how many share their fate at most.
+LAYERS = {
+    "Dropout": (kdropout.layers.Dropout, (UNITS,), 1),
+    "SpatialDropout1D": (kdropout.layers.SpatialDropout1D, (10, 100), 10),
+    "DropPath": (kdropout.layers.DropPath, (UNITS,), UNITS),
+    "DropBlock1D": (kdropout.layers.DropBlock1D, (20, 50), 20),
+    "TokenDropout": (kdropout.layers.TokenDropout, (100, 10), 10),
+    "HeadDropout": (kdropout.layers.HeadDropout, (100, 10), 10),
+}
+
+
+def make_model(jit_compile, dtype, kind):
+    layer, shape, _ = LAYERS[kind]
     inputs = keras.Input((8,))
     before = keras.layers.Dense(
         UNITS, bias_initializer="ones", dtype=dtype, name="before"
     )(inputs)
-    after = kdropout.layers.Dropout(0.3, seed=1, dtype=dtype, name="drop")(before)
+    before = keras.layers.Reshape(shape, dtype=dtype)(before)
+    after = layer(0.3, seed=1, dtype=dtype, name="drop")(before)
     passed = Recorder(name="recorder", dtype=dtype)([before, after])
-    outputs = keras.layers.Dense(1, name="head")(passed)
+    flat = keras.layers.Flatten(dtype=dtype)(passed)
+    outputs = keras.layers.Dense(1, name="head")(flat)
     model = CountedModel(inputs, outputs)
     model.compile(keras.optimizers.SGD(1e-3), "mse", jit_compile=jit_compile)
     return model
 
 
 @functools.cache  # both tests look at the same runs
-def train(jit_compile, each, dtype):
+def train(jit_compile, each, dtype, kind="Dropout"):
     """What happened at each rate, and how often the training step was entered."""
-    model = make_model(jit_compile, dtype)
+    model = make_model(jit_compile, dtype, kind)
     batches = BATCHES if each == "epoch" else len(RATES)
     epochs = len(RATES) if each == "epoch" else 1
     x = np.random.default_rng(0).normal(size=(batches * BATCH_SIZE, 8))
@@ -131,11 +145,24 @@ def test_one_trace_serves_all_rates(jit_compile, each, dtype):
     print("traces:", "none, eager" if EAGER else entered)
 
     units = UNITS * BATCH_SIZE * (BATCHES if each == "epoch" else 1)
+    assert_dropped_as_told(seen, units)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "Dropout"])
+@pytest.mark.parametrize("jit_compile", COMPILATIONS[-1:])
+def test_one_trace_serves_all_rates_of_every_mask(jit_compile, kind):
+    seen, entered, steps = train(jit_compile, "batch", "float32", kind)
+    assert entered == (steps if EAGER else 1)
+    assert_dropped_as_told(seen, UNITS * BATCH_SIZE, together=LAYERS[kind][-1])
+
+
+def assert_dropped_as_told(seen, units, together=1):
+    """Within 5 sigma, of units of which up to `together` are dropped at once."""
     dropped = np.diff([0, *(entry["dropped"] for entry in seen)])
     changed = np.diff([0, *(entry["changed"] for entry in seen)])
     assert len(dropped) == len(RATES)
     for rate, count in zip(RATES, dropped, strict=True):
-        deviation = 5 * np.sqrt(units * rate * (1 - rate))
+        deviation = 5 * np.sqrt(units * together * rate * (1 - rate))
         assert abs(count - units * rate) <= deviation, (rate, count / units)
         print(f"dropped at {rate}: {count / units:.5f} of {units}")
     assert changed[RATES.index(0.0)] == 0  # the output is the input, bit for bit

@@ -119,6 +119,30 @@ def test_share_and_mean_are_exact_when_compiled(rate, policy):
     assert abs(mean_off) <= SIGMAS
 
 
+# The shape into which `CHUNK` units are brought, so that each has a fate of its own.
+WHOLES = {
+    "DropPath": (kdropout.layers.DropPath, (CHUNK, 1)),
+    "SpatialDropout1D": (kdropout.layers.SpatialDropout1D, (CHUNK // 100, 1, 100)),
+    "TokenDropout": (kdropout.layers.TokenDropout, (CHUNK // 100, 100, 1)),
+    "HeadDropout": (kdropout.layers.HeadDropout, (CHUNK // 40, 40, 1)),
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES[::2])
+@pytest.mark.parametrize("kind", WHOLES)
+def test_share_is_exact_of_wholes_as_well(kind, policy):
+    layer, shape = WHOLES[kind]
+    layer = layer(0.0, seed=7, dtype=policy)
+    ones = ops.ones(shape, layer.compute_dtype)
+    for rate in RATES:
+        layer.rate = rate
+        outputs = ops.convert_to_numpy(ops.cast(layer(ones, training=True), "float32"))
+        share = 1 - np.count_nonzero(outputs) / outputs.size
+        share_off = (share - rate) / np.sqrt(rate * (1 - rate) / outputs.size)
+        print(f"{BACKEND} {kind} {policy} rate {rate}: {share_off:+.2f} sigma")
+        assert abs(share_off) <= SIGMAS, rate
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_nothing_is_dropped_at_0_and_everything_at_1(policy):
     # Each seed makes one backend draw an exact 0 among its first 2 million numbers:
