@@ -930,7 +930,7 @@ CASES = {
     ),
     "insert after no layer": (
         *(lambda: kdropout.insert(plain_model(), 0.5, after="no_such"), V),
-        *("'after' must name layers that dropout can follow", "after='no_such'"),
+        *("'after' must name layers", "'no_such'", "There are: 'first', 'last'"),
     ),
     "insert after one layer that exists and one that does not": (
         *(lambda: kdropout.insert(plain_model(), 0.5, after=["first", "no_such"]), V),

@@ -1,0 +1,155 @@
+"""How much faster is `mc_predict` than the loop that users write?
+
+A small CNN (two blocks of convolution, ReLU and pooling, then 128 ReLU units and 10
+classes) on batches of 32 random images of 28 x 28, 30 samples of each, in three ways:
+
+1. `kdropout.mc_predict`: the layers before the first dropout once, the rest in one
+   compiled pass, mean and variance and entropies included;
+2. the usual loop, `[model(x, training=True) for _ in range(30)]`, then NumPy's mean
+   and variance;
+3. the same loop through one compiled call of the model (`tf.function`, `jax.jit`; on
+   PyTorch, where Keras models are not compiled, without gradients).
+
+(a) With dropout before the last layer only; (b) with dropout in every block.
+
+    python -m benchmarks.mc_predict
+
+Run once for each backend, with KERAS_BACKEND=jax and torch too: each replaces its own
+rows of results/mc_predict.csv. About a minute each on 2 cores (PyTorch was run with
+OMP_NUM_THREADS=1: on a shared machine its threads wait for each other). Fails if
+(a) is not 10 x, or (b) not 1.5 x as fast as the usual loop.
+"""
+
+import csv
+import os
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from keras import ops
+
+import kdropout
+from benchmarks import reporting
+
+BACKEND = keras.backend.backend()
+BATCH_SIZE, SAMPLES = 32, 30  # of Keras's predict, and as papers take
+FILTERS, UNITS, CLASSES = (16, 32), 128, 10  # a net of Keras's MNIST example
+RATE = 0.5
+ROUNDS = 30  # the three ways in turn: what slows the machine slows all of them
+WARM_UP = 2  # rounds left out: caches and thread pools fill
+RESAMPLES = 10_000  # of the bootstrap: its own error is below the digits printed
+TARGETS = {"head": 10.0, "every block": 1.5}
+
+
+def main():
+    rows = [measure(where) for where in TARGETS]
+    for row in rows:
+        print(row)
+    print(reporting.write_csv("mc_predict", rows_of_others() + rows))
+    slow = [row["dropout"] for row in rows if row["speedup"] < TARGETS[row["dropout"]]]
+    sys.exit(f"Slower than the target with dropout at: {slow}" if slow else 0)
+
+
+def measure(where):
+    """A row of results for dropout at `where`."""
+    model = build(everywhere=where == "every block")
+    x = np.random.default_rng(0).normal(size=(BATCH_SIZE, 28, 28, 1)).astype("float32")
+    call = compiled(model)
+    ways = {
+        "mc_predict": lambda: kdropout.mc_predict(model, x, SAMPLES, seed=1, verbose=0),
+        "loop": lambda: moments([model(x, training=True) for _ in range(SAMPLES)]),
+        "compiled_loop": lambda: moments([call(x) for _ in range(SAMPLES)]),
+    }
+    first = {name: seconds(way) for name, way in ways.items()}
+    times = {name: [] for name in ways}
+    for number in range(WARM_UP + ROUNDS):
+        for name in list(ways)[:: 1 if number % 2 else -1]:
+            times[name].append(seconds(ways[name]))
+    times = {name: np.array(values[WARM_UP:]) for name, values in times.items()}
+    row = {"backend": BACKEND, "dropout": where, "rounds": ROUNDS}
+    for name, values in times.items():
+        low, middle, high = (1e3 * np.quantile(values, (0.25, 0.5, 0.75))).tolist()
+        row[f"{name}_ms"] = round(middle, 1)
+        row[f"{name}_quartiles"] = f"{low:.1f} to {high:.1f}"
+        row[f"{name}_first_s"] = round(first[name], 2)
+    for name, key in (("loop", "speedup"), ("compiled_loop", "speedup_compiled")):
+        ratio, interval = ratio_of_medians(times[name], times["mc_predict"])
+        row[key] = round(ratio, 2)
+        row[f"{key}_interval"] = interval
+    return row
+
+
+def build(everywhere):
+    """The network, with dropout in every block or before the last layer only."""
+    keras.utils.set_random_seed(0)
+    stack = [keras.Input((28, 28, 1))]
+    for filters in FILTERS:
+        stack.append(keras.layers.Conv2D(filters, 3, activation="relu"))
+        stack.append(keras.layers.MaxPooling2D())
+        stack += [kdropout.layers.Dropout(RATE)] if everywhere else []
+    stack += [keras.layers.Flatten(), keras.layers.Dense(UNITS, activation="relu")]
+    stack.append(kdropout.layers.Dropout(RATE))
+    stack.append(keras.layers.Dense(CLASSES, activation="softmax"))
+    return keras.Sequential(stack)
+
+
+def moments(outputs):
+    """Mean and variance over the samples, which also waits for the last one."""
+    samples = np.stack([ops.convert_to_numpy(output) for output in outputs])
+    return samples.mean(axis=0), samples.var(axis=0)
+
+
+def compiled(model):
+    """A compiled `model(x, training=True)`, that draws other masks at each call."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(lambda x: model(x, training=True))
+    if BACKEND == "torch":
+        import torch
+
+        return torch.no_grad()(lambda x: model(x, training=True))
+    import jax
+
+    function = jax.jit(lambda *args: model.stateless_call(*args, training=True))
+
+    def call(x):
+        trainable = [v.value for v in model.trainable_variables]
+        state = [v.value for v in model.non_trainable_variables]
+        outputs, state = function(trainable, state, x)
+        for variable, value in zip(model.non_trainable_variables, state, strict=True):
+            variable.assign(value)
+        return outputs
+
+    return call
+
+
+def seconds(way):
+    begin = time.perf_counter()
+    way()
+    return time.perf_counter() - begin
+
+
+def ratio_of_medians(slow, fast):
+    """The ratio, and its 95 % interval from resampled rounds."""
+    rounds = np.random.default_rng(0).integers(len(slow), size=(RESAMPLES, len(slow)))
+    ratios = np.median(slow[rounds], axis=1) / np.median(fast[rounds], axis=1)
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return float(np.median(slow) / np.median(fast)), f"{low:.2f} to {high:.2f}"
+
+
+def rows_of_others():
+    """What was written before for the other backends."""
+    path = reporting.RESULTS / "mc_predict.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return [row for row in rows if row["backend"] != BACKEND]
+
+
+if __name__ == "__main__":
+    main()

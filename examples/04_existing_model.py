@@ -1,0 +1,78 @@
+"""An architecture of keras.applications made live, trained, and made plain again.
+
+The dropout in the head of MobileNetV3Small has a rate of 0.2, which a controller moves
+towards a target of the overfitting gap. With TensorFlow, the rate rises to about 0.25
+in ten epochs, and the gap stays at about 0.16, above the target: more epochs would be
+needed to tell what the rate does to it. The test error is 4 to 5 %, on other backends
+up to 12 %. Takes about 50 seconds of CPU time. Needs: pip install "kdropout[demo]"
+"""
+
+import tempfile
+
+import keras
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+import kdropout
+
+SEED = 0  # of the split, the initial weights and the masks
+TRAIN_SIZE, VALIDATION_SIZE = 900, 400  # the other 497 images are for the test
+SIZE = 32  # the smallest image that MobileNetV3 takes; digits have 8 x 8 pixels
+EPOCHS = 10
+BATCH_SIZE = 60
+STEPS_PER_EPOCH = TRAIN_SIZE // BATCH_SIZE
+TARGET = 0.1  # nats between validation and training loss
+
+keras.utils.set_random_seed(SEED)
+images, labels = load_digits(return_X_y=True)
+images = np.kron(images.reshape(-1, 8, 8) * (255 / 16), np.ones((4, 4)))
+images = np.repeat(images[..., np.newaxis], 3, axis=-1)
+x_train, x_rest, y_train, y_rest = train_test_split(
+    images, labels, train_size=TRAIN_SIZE, random_state=SEED, stratify=labels
+)
+x_validation, x_test = np.split(x_rest, [VALIDATION_SIZE])
+y_validation, y_test = np.split(y_rest, [VALIDATION_SIZE])
+
+model = keras.applications.MobileNetV3Small(
+    weights=None, input_shape=(SIZE, SIZE, 3), classes=10
+)
+for layer in model.layers:
+    if isinstance(layer, keras.layers.BatchNormalization):
+        layer.momentum = 0.9  # the default needs more steps than we take
+decay = keras.optimizers.schedules.CosineDecay(2e-3, EPOCHS * STEPS_PER_EPOCH)
+model.compile(
+    keras.optimizers.Adam(decay),
+    "sparse_categorical_crossentropy",
+    metrics=["accuracy"],
+)
+
+# The same object, with the same weights: only its rates can be moved from now on.
+kdropout.convert(model)
+kdropout.summary(model)
+history = model.fit(
+    x_train,
+    y_train,
+    BATCH_SIZE,
+    epochs=EPOCHS,
+    validation_data=(x_validation, y_validation),
+    callbacks=[
+        kdropout.callbacks.OverfittingGap((x_train, y_train), max_samples=300),
+        kdropout.callbacks.RateLogger(),
+        kdropout.callbacks.GapController(target=TARGET),
+    ],
+    verbose=0,
+).history
+print("epoch  rate   clean gap")
+for epoch in range(EPOCHS):
+    rate, gap = history["rate/dropout"][epoch], history["gap_loss"][epoch]
+    print(f"{epoch + 1:5d}  {rate:.3f}  {gap:9.3f}")
+
+# What is saved now loads where kdropout is not installed.
+plain = kdropout.strip(model)
+print(f"Keras's own dropout, at a rate of {plain.get_layer('dropout').rate:.3f}")
+with tempfile.TemporaryDirectory() as folder:
+    plain.save(f"{folder}/model.keras")
+    loaded = keras.saving.load_model(f"{folder}/model.keras")
+predicted = keras.ops.convert_to_numpy(loaded(x_test)).argmax(axis=-1)
+print(f"Test error: {np.mean(predicted != y_test):.1%}")

@@ -1,0 +1,91 @@
+"""Entropy and mutual information, against NumPy."""
+
+import keras
+import numpy as np
+import pytest
+
+import kdropout
+from kdropout import layers
+from kdropout.inference.moments import Moments
+
+X = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+
+
+def predict(activation, shape=(4,), units=3, dtype=None, num_samples=40):
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Dropout(0.5, dtype=dtype),
+            keras.layers.Dense(units, activation=activation, dtype=dtype),
+        ]
+    )
+    x = np.broadcast_to(X.reshape(5, *[1] * (len(shape) - 1), 4), (5, *shape))
+    return kdropout.mc_predict(model, x, num_samples, seed=1, return_samples=True)
+
+
+def entropy(*shares):
+    """`-sum(p log p)` in nats."""
+    shares = np.asarray(shares, "float64")
+    return -np.sum(shares * np.log(np.maximum(shares, 1e-300)), axis=0)
+
+
+@pytest.mark.parametrize("shape, units", [((4,), 3), ((6, 4), 2)])
+def test_softmax_outputs_are_classes_along_the_last_axis(shape, units):
+    prediction = predict("softmax", shape, units)
+    total = entropy(*np.moveaxis(prediction.mean, -1, 0))
+    expected = entropy(*np.moveaxis(prediction.samples, -1, 0)).mean(axis=0)
+    assert prediction.entropy.shape == (5, *shape[:-1])
+    np.testing.assert_allclose(prediction.entropy, total, rtol=1e-4)
+    information = prediction.mutual_information
+    np.testing.assert_allclose(information, total - expected, rtol=1e-3, atol=1e-6)
+    assert (information > 0).all()
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_each_sigmoid_output_is_a_choice_of_two(units):
+    prediction = predict("sigmoid", units=units)
+    mean, samples = prediction.mean, prediction.samples.astype("float64")
+    total, expected = entropy(mean, 1 - mean), entropy(samples, 1 - samples).mean(0)
+    np.testing.assert_allclose(prediction.entropy, total, rtol=1e-4)
+    information = prediction.mutual_information
+    np.testing.assert_allclose(information, total - expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh"])
+def test_regression_has_no_entropy(activation):
+    prediction = predict(activation)
+    assert prediction.entropy is None
+    assert prediction.mutual_information is None
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "mixed_bfloat16"])
+@pytest.mark.parametrize("units", [10, 50])
+def test_rounded_probabilities_are_still_classes(dtype, units):
+    # In bfloat16, with steps of 2^-8, the sum of 10 is off by up to 0.005 on JAX.
+    prediction = predict("softmax", units=units, dtype=dtype)
+    assert prediction.entropy.shape == (5,)
+    total = entropy(*prediction.mean.astype("float64").T)
+    np.testing.assert_allclose(prediction.entropy, total, rtol=1e-4)
+
+
+def test_certain_classes_have_entropy_0():
+    moments = Moments()
+    moments.add(np.eye(3)[[[0, 1, 2], [0, 1, 2]]])
+    assert moments.are_classes
+    np.testing.assert_array_equal(moments.class_entropy, 0.0)
+
+
+def test_moments_of_groups_are_those_of_all_samples_together():
+    # A mean of 1e6 would cancel the variance in a difference of squares.
+    samples = np.random.default_rng(0).normal(1e6, 1e-2, (20, 3, 2))
+    moments = Moments()
+    for group in (samples[:1], samples[1:8], samples[8:]):
+        moments.add(group)
+    np.testing.assert_allclose(moments.mean, samples.mean(0), rtol=1e-14)
+    np.testing.assert_allclose(moments.variance(), samples.var(0), rtol=1e-6)
+
+
+def test_one_sample_has_variance_0():
+    prediction = predict("softmax", num_samples=1)
+    np.testing.assert_array_equal(prediction.variance, 0.0)
+    np.testing.assert_allclose(prediction.mutual_information, 0.0, atol=1e-6)

@@ -1,0 +1,316 @@
+"""`convert` finds and moves the dropout of attention, applications and KerasHub."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import kdropout
+from kdropout.layer_walk import dropout_layers, walk
+
+ATTENTION = {
+    "MultiHeadAttention": lambda rate: layers.MultiHeadAttention(
+        2, 3, dropout=rate, name="attention"
+    ),
+    "GroupQueryAttention": lambda rate: layers.GroupQueryAttention(
+        3, 2, 1, dropout=rate, name="attention"
+    ),
+}
+SAMPLES = 4000
+IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+TOKENS = {
+    "token_ids": np.arange(24).reshape(2, 12),
+    "segment_ids": np.zeros((2, 12), "int32"),
+    "padding_mask": np.ones((2, 12), "int32"),
+}
+
+
+def efficient_net():
+    return keras.applications.EfficientNetB0(
+        weights=None, input_shape=(32, 32, 3), classes=4
+    )
+
+
+def conv_next():
+    return keras.applications.ConvNeXtTiny(
+        weights=None, input_shape=(32, 32, 3), classes=4
+    )
+
+
+def bert(dropout=0.1):
+    import keras_hub
+
+    return keras_hub.models.BertBackbone(
+        vocabulary_size=50,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_sequence_length=12,
+        dropout=dropout,
+    )
+
+
+def vit():
+    import keras_hub
+
+    return keras_hub.models.ViTBackbone(
+        image_shape=(32, 32, 3),
+        patch_size=8,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        dropout_rate=0.1,
+        attention_dropout=0.1,
+    )
+
+
+# The model, a batch, and how many dropouts it has. EfficientNet: one in each of 9
+# residual blocks and one before the head. ConvNeXt: one in each of 18 blocks. BERT: of
+# the embeddings, and of attention scores, attention and feed-forward part of 2 blocks.
+# ViT: of the embeddings, and of scores, attention and MLP of 2 blocks.
+MODELS = {
+    "EfficientNetB0": (efficient_net, IMAGES, 10),
+    "ConvNeXtTiny": (conv_next, IMAGES, 18),
+    "BERT": (bert, TOKENS, 7),
+    "ViT": (vit, IMAGES, 7),
+}
+
+
+def outputs_of(model, x, **kwargs):
+    outputs = keras.tree.flatten(model(x, **kwargs))
+    return np.concatenate([ops.convert_to_numpy(one).ravel() for one in outputs])
+
+
+def attention_model(kind, rate):
+    inputs = keras.Input((5, 4))
+    layer = ATTENTION[kind](rate)
+    return keras.Model(inputs, layers.Dense(1, use_bias=False)(layer(inputs, inputs)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_all_dropout_of_a_known_model_is_live(name):
+    make_model, x, count = MODELS[name]
+    model = make_model()
+    expected = outputs_of(model, x)
+    names = [layer.name for layer in model.layers]
+    weights = {variable.path for variable in model.trainable_variables}
+    with warnings.catch_warnings(record=True) as caught:
+        assert kdropout.convert(model) is model
+    assert caught == []  # nothing is left that could not be converted
+    found = dropout_layers(model)
+    assert len(found) == count
+    assert np.array_equal(outputs_of(model, x), expected)
+    assert [layer.name for layer in model.layers] == names
+    assert {variable.path for variable in model.trainable_variables} == weights
+
+    ones = np.ones((SAMPLES, 1, 1, 1), "float32")
+    deviations = {rate: 5 * np.sqrt(rate * (1 - rate) / SAMPLES) for rate in (0.8, 0.0)}
+    for rate, deviation in deviations.items():
+        kdropout.set_rates(model, rate)
+        for path, layer in found.items():
+            y = ops.convert_to_numpy(layer(ones, training=True))
+            assert abs(np.mean(y == 0) - rate) <= deviation, path
+
+
+@pytest.mark.parametrize("name", ["BERT", "ViT"])
+def test_each_rate_of_a_transformer_changes_what_the_model_computes(name):
+    make_model, x, _ = MODELS[name]
+    model = kdropout.convert(make_model())
+    expected = outputs_of(model, x)
+    for path in kdropout.rates(model):
+        kdropout.set_rates(model, 0.0)
+        np.testing.assert_allclose(
+            outputs_of(model, x, training=True), expected, rtol=1e-5, atol=1e-6
+        )
+        kdropout.set_rates(model, {path: 1.0})
+        moved = np.abs(outputs_of(model, x, training=True) - expected).max()
+        assert moved > 1e-3, path
+
+
+def test_head_dropout_of_efficient_net_follows_in_a_compiled_fit():
+    model = kdropout.convert(efficient_net())
+    kdropout.set_rates(model, {"*": 0.0, "top_dropout": 1.0})
+    loss = "sparse_categorical_crossentropy"
+    # XLA takes six times as long to compile, on TensorFlow; JAX has nothing else.
+    jit_compile = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.SGD(0.0), loss, jit_compile=jit_compile)
+    losses, y = [], np.array([0, 1])
+    for rate in (1.0, 0.0, 1.0):
+        kdropout.set_rates(model, {"top_dropout": rate})
+        losses.append(model.fit(IMAGES, y, verbose=0).history["loss"][0])
+    # Without features, and with a bias of 0, all 4 classes are equally likely.
+    np.testing.assert_allclose([losses[0], losses[2]], np.log(4), rtol=1e-6)
+    assert abs(losses[1] - np.log(4)) > 1e-3
+
+
+@pytest.mark.parametrize("kind", ATTENTION)
+def test_dropout_of_attention_scores_is_live_in_a_compiled_fit(kind):
+    model = attention_model(kind, 0.2)
+    x = np.random.default_rng(0).normal(size=(8, 5, 4)).astype("float32")
+    y = np.ones((8, 5, 1), "float32")
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.fit(x, y, verbose=0)
+    expected = outputs_of(model, x)
+    kdropout.convert(model)
+    assert list(kdropout.rates(model).values()) == [0.2]
+    assert np.array_equal(outputs_of(model, x), expected)
+    losses = []
+    for rate in (0.0, 1.0):
+        kdropout.set_rates(model, rate)
+        losses.append(model.fit(x, y, verbose=0).history["loss"][0])
+    # Nothing is attended to at rate 1: values, and so outputs, are 0 (biases are).
+    expected_losses = [model.evaluate(x, y, verbose=0), 1.0]
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
+    assert abs(losses[0] - 1.0) > 1e-3
+
+
+@pytest.mark.parametrize("kind", [*ATTENTION, "BERT"])
+def test_a_rate_that_is_listed_is_live_where_keras_was_given_zero(kind):
+    # Keras's attention calls its dropout layer only if its own argument is above 0.
+    if kind == "BERT":
+        model, x = bert(dropout=0.0), TOKENS
+    else:
+        x = np.random.default_rng(0).normal(size=(8, 5, 4)).astype("float32")
+        model = attention_model(kind, 0.0)
+        model = keras.Sequential([model, layers.Dropout(0.5, name="other")])
+        model.build((None, 5, 4))
+    kdropout.convert(model)
+    kdropout.set_rates(model, 0.0)
+    expected = outputs_of(model, x)
+    for path in kdropout.rates(model):
+        kdropout.set_rates(model, {"*": 0.0, path: 1.0})
+        moved = np.abs(outputs_of(model, x, training=True) - expected).max()
+        assert moved > 1e-3, f"'{path}' is listed, but its rate has no effect"
+
+
+class OwnDropout(layers.Dropout):
+    def call(self, inputs, training=False):
+        return super().call(inputs, training=training) * 1.0
+
+
+FROZEN = {
+    "LSTM": (lambda: layers.LSTM(3, dropout=0.25, name="cell"), "dropout=0.25"),
+    "GRU": (
+        *(lambda: layers.GRU(3, recurrent_dropout=0.3, name="cell"),),
+        "recurrent_dropout=0.3",
+    ),
+    "both": (
+        lambda: layers.LSTM(3, dropout=0.25, recurrent_dropout=0.5, name="cell"),
+        "dropout=0.25, recurrent_dropout=0.5",
+    ),
+    "subclass": (lambda: OwnDropout(0.4, name="cell"), "OwnDropout with rate=0.4"),
+    "Attention": (lambda: layers.Attention(dropout=0.35, name="cell"), "dropout=0.35"),
+    "AdditiveAttention": (
+        lambda: layers.AdditiveAttention(dropout=0.35, name="cell"),
+        "dropout=0.35",
+    ),
+}
+
+
+def with_frozen(make_layer, live=True):
+    inputs = keras.Input((5, 4))
+    drop = layers.Dropout(0.5, name="drop")
+    x = drop(inputs) if live else inputs
+    layer = make_layer()
+    pairs = isinstance(layer, (layers.Attention, layers.AdditiveAttention))
+    inner = keras.Input((5, 4))
+    nested = layer([inner, inner]) if pairs else layer(inner)
+    nested = keras.Model(inner, nested, name="nested")
+    return keras.Model(inputs, nested(x), name="model")
+
+
+@pytest.mark.parametrize("kind", FROZEN)
+def test_dropout_that_is_no_layer_is_named_in_a_warning(kind):
+    make_layer, what = FROZEN[kind]
+    model = with_frozen(make_layer)
+    with pytest.warns(UserWarning, match="could not be made live") as caught:
+        kdropout.convert(model)
+    (warning,) = caught
+    assert "'nested/cell' (" in str(warning.message)
+    assert what in str(warning.message)
+    assert warning.filename == __file__
+    assert kdropout.rates(model) == {"drop": 0.5}
+
+
+def test_one_warning_lists_all_that_stays():
+    inputs = keras.Input((5, 4))
+    x = layers.Dropout(0.5)(inputs)
+    x = layers.LSTM(3, dropout=0.1, return_sequences=True, name="first")(x)
+    x = layers.Bidirectional(layers.GRU(3, dropout=0.2, name="gru"), name="both")(x)
+    with pytest.warns(UserWarning) as caught:
+        kdropout.convert(keras.Model(inputs, x))
+    (warning,) = caught
+    assert "'first' (LSTM with dropout=0.1)" in str(warning.message)
+    assert "'both/" in str(warning.message) and "0.2" in str(warning.message)
+
+
+def test_nothing_left_gives_no_warning():
+    inputs = keras.Input((5, 4))
+    x = layers.LSTM(3, return_sequences=True)(layers.Dropout(0.5)(inputs))
+    x = layers.Attention(name="plain")([x, x])
+    x = ATTENTION["MultiHeadAttention"](0.5)(x, x)
+    kdropout.convert(keras.Model(inputs, x))  # warnings are errors
+
+
+def test_a_model_with_nothing_but_frozen_dropout_says_where_it_is():
+    model = with_frozen(FROZEN["LSTM"][0], live=False)
+    with pytest.raises(ValueError, match=r"'nested/cell' \(LSTM with dropout=0.25\)"):
+        kdropout.convert(model)
+
+
+@pytest.mark.parametrize("in_effect", [0.3, 0.0])
+def test_a_saved_model_keeps_its_rates(in_effect, tmp_path):
+    inputs = keras.Input((4,))
+    outputs = layers.Dense(2)(layers.Dropout(0.5, name="drop")(inputs))
+    model = kdropout.convert(keras.Model(inputs, outputs))
+    kdropout.set_rates(model, in_effect)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert kdropout.rates(loaded) == {"drop": in_effect}
+    x = np.ones((3, 4), "float32")
+    assert np.array_equal(outputs_of(loaded, x), outputs_of(model, x))
+    np.testing.assert_array_equal(
+        outputs_of(loaded, x, training=True), outputs_of(model, x, training=True)
+    )
+
+
+@pytest.mark.parametrize("kind", [*ATTENTION, "BERT"])
+def test_a_saved_layer_of_keras_loads_plain_and_converts_again(kind, tmp_path):
+    if kind == "BERT":
+        model, x = bert(), TOKENS
+    else:
+        model, x = attention_model(kind, 0.2), np.ones((2, 5, 4), "float32")
+    kdropout.convert(model)
+    for number, path in enumerate(kdropout.rates(model)):
+        kdropout.set_rates(model, {path: 0.05 * (number + 1)})
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = keras.saving.load_model(path)
+    plain = [one for _, one in walk(loaded) if isinstance(one, layers.Dropout)]
+    assert plain  # what layers of Keras hold is written as Keras's
+    kdropout.convert(loaded)
+    loaded.load_weights(path)
+    # By position: Keras numbers the layers inside its layers anew.
+    assert [*kdropout.rates(loaded).values()] == [*kdropout.rates(model).values()]
+    for training in (False, True):  # the seeds are restored as well
+        np.testing.assert_array_equal(
+            outputs_of(loaded, x, training=training),
+            outputs_of(model, x, training=training),
+        )
+
+
+def test_weights_of_the_plain_model_load_into_the_converted_one(tmp_path):
+    plain, model = (attention_model("MultiHeadAttention", 0.2) for _ in range(2))
+    kdropout.convert(model)
+    x = np.ones((2, 5, 4), "float32")
+    plain.save_weights(tmp_path / "plain.weights.h5")
+    model.load_weights(tmp_path / "plain.weights.h5")
+    assert np.array_equal(outputs_of(model, x), outputs_of(plain, x))
+    kdropout.set_rates(model, 0.7)
+    model.save_weights(tmp_path / "live.weights.h5")
+    plain.load_weights(tmp_path / "live.weights.h5")
+    assert np.array_equal(outputs_of(model, x), outputs_of(plain, x))
