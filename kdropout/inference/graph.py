@@ -137,10 +137,17 @@ def is_random(operation):
     return isinstance(operation, keras.layers.Layer) and bool(dropout_layers(operation))
 
 
+def input_keys(model):
+    """The keys of a Functional model that was made with a dict of inputs, or None."""
+    structure = getattr(model, "_inputs_struct", None)
+    return sorted(structure) if isinstance(structure, dict) else None
+
+
 def _run(steps, values):
     for step in steps:
         args, kwargs = step.arguments(values)
-        if "training" in getattr(step.operation, "call_signature_parameters", ()):
+        names = getattr(step.operation, "call_signature_parameters", ())
+        if "training" in names[len(args) :]:
             kwargs = {**kwargs, "training": False}  # for some, the default is True
         outputs = tree.flatten(step.operation(*args, **kwargs))
         values.update(zip(step.outputs, outputs, strict=True))

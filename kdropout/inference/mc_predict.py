@@ -86,6 +86,8 @@ def mc_predict(
             collector.add(group)
         collector.end_batch()
         bar.update(index + 1)
+    if not sampler.has_drawn:
+        raise ValueError(f"'x' must hold at least one batch. Received: x={x!r}")
     return collector.result()
 
 

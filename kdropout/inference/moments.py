@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# How far probabilities may be from a sum of 1: twice the rounding of bfloat16.
-_TOLERANCE = 2.0**-8
+# How far probabilities may be from a sum of 1: 0.005 was seen in bfloat16.
+_TOLERANCE = 2.0**-7
 
 
 class Moments:

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops, tree
 
 from kdropout.inference.batches import pad
-from kdropout.inference.graph import Graph
+from kdropout.inference.graph import Graph, input_keys
 from kdropout.inference.passes import Passes
 from kdropout.inference.whole import Whole
 from kdropout.layer_walk import dropout_layers, walk
@@ -33,6 +33,11 @@ class Sampler:
         self._num_passes = 0
         self._num_rows = 0
 
+    @property
+    def has_drawn(self):
+        """Whether there was a batch to draw for."""
+        return self._num_passes > 0
+
     def draw(self, batch, num_samples):
         """The outputs of `num_samples` thinned networks, in groups.
 
@@ -43,7 +48,7 @@ class Sampler:
         Yields:
             Structures of NumPy arrays of shape `(group, rows, ...)`.
         """
-        inputs = tree.flatten(_by_name(self._model, batch))
+        inputs = _inputs_of(self._model, batch)
         num_rows = len(inputs[0])
         # A smaller last batch is filled up: another shape would be compiled anew.
         self._num_rows = max(self._num_rows, num_rows)
@@ -103,12 +108,28 @@ class Sampler:
         return compiled[group_size]
 
 
-def _by_name(model, batch):
-    """A dict of inputs in the order of the model's, if its keys are their names."""
-    names = [tensor.name for tensor in model.inputs] if has_known_graph(model) else []
-    if isinstance(batch, dict) and set(names) <= set(batch) and names:
-        return [batch[name] for name in names]
-    return batch
+def _inputs_of(model, batch):
+    """The arrays of a batch, in the order of the model's inputs.
+
+    Raises:
+        ValueError: If they are not those that the model has.
+    """
+    if not has_known_graph(model):
+        return tree.flatten(batch)
+    names = [tensor.name for tensor in model.inputs]
+    if isinstance(batch, dict):
+        for keys in (names, input_keys(model)):
+            if keys and set(keys) <= set(batch):
+                return [batch[key] for key in keys]
+    arrays = tree.flatten(batch)
+    if isinstance(batch, dict) or len(arrays) != len(names):
+        received = f"{sorted(batch)} as" if isinstance(batch, dict) else len(arrays)
+        raise ValueError(
+            f"'x' must hold the {len(names)} inputs of '{model.name}': "
+            f"{', '.join(map(repr, names))}. Received: {received} arrays. If these are "
+            "inputs and targets, pass the inputs alone."
+        )
+    return arrays
 
 
 def _split(tensor, group_size):

@@ -284,24 +284,3 @@ def test_head_runs_once_per_batch_and_tail_once_per_pass(is_nested, monkeypatch)
 
         jax.effects_barrier()
     assert (len(head), len(tail)) == (3, 9)
-
-
-@pytest.mark.skipif(
-    BACKEND == "jax", reason="there, all steps share a mask in training as well"
-)
-def test_noise_of_each_time_step_of_a_cell_of_its_own():
-    class Cell(keras.layers.Layer):
-        state_size = 3
-
-        def __init__(self):
-            super().__init__()
-            self.drop = layers.Dropout(0.5)
-            self.built = True
-
-        def call(self, inputs, states, training=False):
-            return self.drop(inputs, training=training), states
-
-    inputs = keras.Input((5, 3))
-    outputs = keras.layers.RNN(Cell(), return_sequences=True)(inputs)
-    samples = predict(keras.Model(inputs, outputs), np.ones((2, 5, 3)), 20).samples
-    assert (np.ptp(samples, axis=2) > 0.0).any()
