@@ -817,6 +817,24 @@ CASES = {
             ("dict of another name", two_inputs, {"a": X, "c": Y}),
         ]
     },
+    **{
+        f"predict with inputs of shape {x.shape}": (
+            *(lambda x=x: ask(x=x), V, "'x' must fit the inputs of 'model'"),
+            *(f"an array of shape {x.shape}", "of shape (None, 3)"),
+        )
+        for x in (np.ones((4, 5)), np.ones((4, 3, 2)), np.ones(4))
+    },
+    **{
+        f"{name} of no layers": (
+            *(call, V, f"'{argument}' must name at least one layer"),
+            "Received: an empty collection",
+        )
+        for name, argument, call in [
+            *(("convert", "rate", lambda: kdropout.convert(with_keras_dropout(), {})),),
+            *(("insert", "rate", lambda: kdropout.insert(plain_model(), {})),),
+            *(("after", "after", lambda: kdropout.insert(plain_model(), 0.1, [])),),
+        ]
+    },
     # Functions
     "rates of no model": (
         *(lambda: kdropout.rates(3), T, "'model' must be", "model=3"),

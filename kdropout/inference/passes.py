@@ -10,7 +10,8 @@ from kdropout.sampling import sampling
 class Passes:
     """Runs the head once per batch, and the tail on several samples at a time.
 
-    Compiled by TensorFlow and JAX; on PyTorch, where compilation takes longer than
+    Nothing that a layer writes in a pass outlives it: the states of a recurrent layer
+    begin each time where the model's are. Compiled by TensorFlow and JAX; on PyTorch, where compilation takes longer than
     most predictions, run eagerly without gradients.
 
     Args:
@@ -54,7 +55,12 @@ def _tile(tensor, times):
 def _tensorflow(function, variables):
     import tensorflow as tf
 
-    return tf.function(function, autograph=False)
+    @tf.function(autograph=False)
+    def compiled(*arguments):
+        with keras.StatelessScope():
+            return function(*arguments)
+
+    return compiled
 
 
 def _jax(function, variables):
@@ -73,7 +79,12 @@ def _jax(function, variables):
 def _torch(function, variables):
     import torch
 
-    return torch.no_grad()(function)
+    @torch.no_grad()
+    def run(*arguments):
+        with keras.StatelessScope():
+            return function(*arguments)
+
+    return run
 
 
 _COMPILERS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

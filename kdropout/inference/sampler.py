@@ -129,7 +129,26 @@ def _inputs_of(model, batch):
             f"{', '.join(map(repr, names))}. Received: {received} arrays. If these are "
             "inputs and targets, pass the inputs alone."
         )
+    for array, tensor in zip(arrays, model.inputs, strict=True):
+        if not _fits(array.shape, tensor.shape):
+            raise ValueError(
+                f"'x' must fit the inputs of '{model.name}'. Received: an array of "
+                f"shape {array.shape} for '{tensor.name}' of shape {tensor.shape}."
+            )
     return arrays
+
+
+def _fits(shape, expected):
+    """Whether Keras takes an array of `shape`, whatever its number of rows."""
+    # Keras adds or removes a last axis of 1.
+    if len(shape) == len(expected) - 1:
+        shape = (*shape, 1)
+    elif len(shape) == len(expected) + 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return len(shape) == len(expected) and all(
+        wanted in (None, size)
+        for size, wanted in zip(shape[1:], expected[1:], strict=True)
+    )
 
 
 def _split(tensor, group_size):

@@ -18,10 +18,14 @@ def choose_rates(paths, rate, argument="rate"):
 
     Raises:
         TypeError: If a key is not a string.
-        ValueError: If a key matches no path.
+        ValueError: If a key matches no path, or there is no key.
     """
     if not isinstance(rate, dict):
         return dict.fromkeys(paths, rate)
+    if not rate:
+        raise ValueError(
+            f"'{argument}' must name at least one layer. Received: an empty collection."
+        )
     chosen = {}
     for pattern, value in rate.items():
         if not isinstance(pattern, str):

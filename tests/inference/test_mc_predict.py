@@ -107,6 +107,49 @@ def test_layer_that_always_trains_keeps_its_clock_and_is_sampled():
     assert abs(share - 0.2) < 5 * np.sqrt(0.2 * 0.8 / samples.size)
 
 
+class AlwaysNoisy(keras.layers.Layer):
+    """Draws at inference, too, as reparametrised layers do."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.seed_generator = keras.random.SeedGenerator(1)
+
+    def call(self, inputs):
+        noise = keras.random.normal(ops.shape(inputs), seed=self.seed_generator)
+        return inputs + noise
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize(
+    "make_layer",
+    [
+        lambda: keras.layers.LSTM(3, stateful=True, return_sequences=True),
+        lambda: keras.layers.GRU(3, stateful=True, return_sequences=True),
+        AlwaysNoisy,
+    ],
+    ids=["LSTM", "GRU", "AlwaysNoisy"],
+)
+def test_state_that_moves_at_inference_stays(make_layer, is_first):
+    inputs = keras.Input(batch_shape=(4, 5, 3))
+    layer = make_layer()
+    stack = [layers.Dropout(0.5, seed=1), layer][:: -1 if is_first else 1]
+    model = keras.Model(inputs, stack[1](stack[0](inputs)))
+    x = RNG.normal(size=(4, 5, 3)).astype("float32")
+    # Keras does not list the states of a recurrent layer among its variables.
+    variables = [*model.variables, *(getattr(layer, "states", None) or [])]
+    start = [numpy(variable).copy() for variable in variables]
+    model(x)
+    before = [numpy(variable).copy() for variable in variables]
+    moved = [not np.array_equal(*pair) for pair in zip(start, before, strict=True)]
+    assert any(moved)  # so there is a state that could move
+    kdropout.mc_predict(model, x, 3, batch_size=4, seed=1, verbose=0)
+    for variable, value in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(numpy(variable), value)
+
+
 class TrainsByDefault(keras.layers.Layer):
     def call(self, inputs, training=True):
         return 2.0 * inputs if training else inputs
