@@ -11,8 +11,8 @@ class Passes:
     """Runs the head once per batch, and the tail on several samples at a time.
 
     Nothing that a layer writes in a pass outlives it: the states of a recurrent layer
-    begin each time where the model's are. Compiled by TensorFlow and JAX; on PyTorch, where compilation takes longer than
-    most predictions, run eagerly without gradients.
+    begin each time where the model's are. Compiled by TensorFlow and JAX; on PyTorch,
+    where compilation takes longer than most predictions, run eagerly without gradients.
 
     Args:
         model: The model, which owns the variables.

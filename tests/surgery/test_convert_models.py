@@ -8,7 +8,9 @@ import pytest
 from keras import layers, ops
 
 import kdropout
+from kdropout import noise
 from kdropout.layer_walk import dropout_layers, walk
+from kdropout.layers import BaseDropout
 
 ATTENTION = {
     "MultiHeadAttention": lambda rate: layers.MultiHeadAttention(
@@ -80,6 +82,47 @@ MODELS = {
 }
 
 
+def many(x, times=4):
+    """The batch, several times over."""
+    return keras.tree.map_structure(lambda array: np.repeat(array, times, axis=0), x)
+
+
+class OwnCall(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(4)
+        self.drops = [layers.Dropout(0.5), layers.SpatialDropout1D(0.5)]
+
+    def call(self, inputs, training=False):
+        for drop in self.drops:
+            inputs = drop(self.hidden(inputs), training=training)
+        return inputs
+
+
+def own_call(x):
+    model = OwnCall()
+    model(x)
+    return model
+
+
+SEQUENCES = np.random.default_rng(0).normal(size=(16, 5, 4)).astype("float32")
+FITTED = {
+    **{
+        name: lambda make=make, x=x: (make(), many(x))
+        for name, (make, x, _) in MODELS.items()
+    },
+    "MultiHeadAttention": lambda: (
+        attention_model("MultiHeadAttention", 0.2),
+        SEQUENCES,
+    ),
+    "subclassed": lambda: (own_call(SEQUENCES), SEQUENCES),
+}
+
+
+def mean_output(y, outputs):
+    return ops.mean(ops.reshape(outputs, (outputs.shape[0], -1)), axis=-1)
+
+
 def outputs_of(model, x, **kwargs):
     outputs = keras.tree.flatten(model(x, **kwargs))
     return np.concatenate([ops.convert_to_numpy(one).ravel() for one in outputs])
@@ -129,6 +172,59 @@ def test_each_rate_of_a_transformer_changes_what_the_model_computes(name):
         kdropout.set_rates(model, {path: 1.0})
         moved = np.abs(outputs_of(model, x, training=True) - expected).max()
         assert moved > 1e-3, path
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="a training step has no values there"
+)
+@pytest.mark.parametrize("name", [*MODELS, "MultiHeadAttention", "subclassed"])
+def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch):
+    model, x = FITTED[name]()
+    kdropout.convert(model)
+    called, dropped = [], []  # per mask: the layer; units dropped, and all units
+    apply_noise, bernoulli = BaseDropout.apply_noise, noise.bernoulli
+
+    def watched_call(layer, *args):
+        called.append(layer)
+        return apply_noise(layer, *args)
+
+    def watched_mask(*args, **kwargs):
+        drop, scale = bernoulli(*args, **kwargs)
+        mask = ops.convert_to_numpy(drop)
+        dropped.append((mask.sum(), mask.size))
+        return drop, scale
+
+    monkeypatch.setattr(BaseDropout, "apply_noise", watched_call)
+    monkeypatch.setattr(noise, "bernoulli", watched_mask)
+    rates, epochs = [1.0, 0.0, 0.3], []
+
+    def end_epoch(epoch, logs):
+        epochs.append(([*called], [*dropped]))
+        called.clear(), dropped.clear()
+
+    num_rows = len(keras.tree.flatten(x)[0])
+    y = keras.tree.map_structure(lambda _: np.zeros(num_rows), model(x))
+    loss = keras.tree.map_structure(lambda _: mean_output, y)
+    model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
+    model.fit(
+        *(x, y),
+        batch_size=num_rows,
+        epochs=len(rates),
+        verbose=0,
+        callbacks=[
+            kdropout.callbacks.RateScheduler(lambda epoch, rate: rates[epoch]),
+            keras.callbacks.LambdaCallback(on_epoch_end=end_epoch),
+        ],
+    )
+    live = dropout_layers(model).values()
+    for rate, (layers_called, masks) in zip(rates, epochs, strict=True):
+        # KerasHub's transformer block calls one of its dropout layers twice.
+        assert {id(layer) for layer in layers_called} == {id(layer) for layer in live}
+        counts, sizes = np.transpose(masks)
+        off = abs(counts.sum() / sizes.sum() - rate)
+        assert off <= 5 * np.sqrt(rate * (1 - rate) / sizes.sum())
+        if rate in (0.0, 1.0):  # exact in each layer, however small its mask
+            assert np.array_equal(counts, rate * sizes)
 
 
 def test_head_dropout_of_efficient_net_follows_in_a_compiled_fit():
