@@ -6,11 +6,12 @@ import types
 
 import numpy as np
 import pytest
-from scipy import stats
 from sklearn.datasets import load_digits
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from kdropout.demo import data, files, report, run, statistics, training
+from kdropout import files
+from kdropout.demo import data, report, run, training
+from kdropout.demo import files as demo_files
 from kdropout.demo.arms import ARMS
 from kdropout.demo.batches import ShuffledBatches
 from kdropout.demo.progress import Progress
@@ -98,39 +99,6 @@ def test_batches_come_in_a_new_order_in_each_epoch_decided_by_the_seed():
     assert sorted(first) == sorted(second) == list(range(10))
     assert [first, second] == list(epochs(0))
     assert [first, second] != list(epochs(1))
-
-
-def test_interval_agrees_with_a_table_of_student():
-    value = statistics.interval([1.0, 2.0, 3.0, 6.0])
-    # t(0.975; 3) = 3.182 in any table; s^2 = 14 / 3.
-    assert value.mean == pytest.approx(3.0)
-    assert value.half_width == pytest.approx(3.182 * np.sqrt(14 / 3 / 4), rel=2e-4)
-
-
-def test_paired_interval_agrees_with_the_paired_t_test():
-    generator = np.random.default_rng(0)
-    baseline = generator.normal(15.0, 3.0, 6)
-    values = baseline - generator.normal(5.0, 1.0, 6)
-    expected = stats.ttest_rel(values, baseline).confidence_interval(0.95)
-    value = statistics.paired(values, baseline)
-    assert value.mean - value.half_width == pytest.approx(expected.low)
-    assert value.mean + value.half_width == pytest.approx(expected.high)
-
-
-@pytest.mark.parametrize(
-    ("mean", "half_width", "verdict"),
-    [
-        (-2.0, 1.0, "better"),
-        (-2.0, 2.0, "undecided"),
-        (-1.0, 2.0, "undecided"),
-        (0.0, 0.0, "undecided"),
-        (1.0, 2.0, "undecided"),
-        (2.0, 1.0, "worse"),
-        (float("nan"), 1.0, "undecided"),
-    ],
-)
-def test_verdict_only_where_the_interval_excludes_zero(mean, half_width, verdict):
-    assert statistics.Interval(mean, half_width).verdict == verdict
 
 
 def test_table_pairs_by_seed_and_shows_means():
@@ -222,7 +190,7 @@ def test_logs_of_an_earlier_demo_are_removed_and_nothing_else(tmp_path):
     others = [run_folder / "notes.txt", tmp_path / "events.out.tfevents.2.host"]
     for path in others:
         path.touch()
-    files.remove_logs(tmp_path)
+    demo_files.remove_logs(tmp_path)
     assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(others)
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from kdropout.demo import statistics
+from kdropout import statistics
 from kdropout.demo.arms import ARMS, TARGET
-from kdropout.demo.files import replacing
 from kdropout.demo.report import errors_of, fits_of
+from kdropout.files import replacing
 
 # Colours that colour-blind people can tell apart (Okabe and Ito 2008); dashes and
 # markers for paper without colours.

@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 
-from kdropout.demo import statistics
+from kdropout import statistics
 from kdropout.demo.arms import ARMS, BASELINE
-from kdropout.demo.files import replacing
+from kdropout.files import replacing
 
 # The gaps at the end are noisy from epoch to epoch.
 LAST_EPOCHS = 5

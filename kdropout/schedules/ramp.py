@@ -8,7 +8,34 @@ from keras import ops
 from kdropout import validation
 from kdropout.schedules.base import RateSchedule, progress, rate_argument
 
-SHAPES = ("linear", "cosine", "exponential")
+# Below what float32 holds in full, a logarithm would be infinite on some backends.
+_SMALLEST = 1e-37
+
+
+def linear(start, end, share):
+    """The rate at `share` of the way: numbers or float32 tensors."""
+    # This form gives start and end exactly, and nothing beyond them.
+    return start * (1.0 - share) + end * share
+
+
+def cosine(start, end, share):
+    """As `linear`, with a slow beginning and end."""
+    return linear(start, end, (1.0 - ops.cos(math.pi * share)) / 2.0)
+
+
+def exponential(start, end, share):
+    """As `linear`, in the logarithm of the rate. No end may be 0."""
+    start, end = (ops.convert_to_tensor(rate, "float32") for rate in (start, end))
+    logarithms = [ops.log(ops.maximum(rate, _SMALLEST)) for rate in (start, end)]
+    rate = ops.where(share < 1.0, ops.exp(linear(*logarithms, share)), end)
+    rate = ops.where(share > 0.0, rate, start)
+    # Rounding must not carry it beyond an end, least of all beyond 1.
+    low, high = ops.minimum(start, end), ops.maximum(start, end)
+    return ops.minimum(ops.maximum(rate, low), high)
+
+
+FORMULAS = {"linear": linear, "cosine": cosine, "exponential": exponential}
+SHAPES = tuple(FORMULAS)
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
@@ -60,16 +87,4 @@ class Ramp(RateSchedule):
 
     def __call__(self, step):
         share = progress(step, self.begin, self.steps)
-        if self.shape == "exponential":
-            logarithm = (
-                math.log(self.start) * (1.0 - share) + math.log(self.end) * share
-            )
-            rate = ops.where(share < 1.0, ops.exp(logarithm), self.end)
-            rate = ops.where(share > 0.0, rate, self.start)
-            # Rounding must not carry it beyond an end, least of all beyond 1.
-            low, high = sorted((self.start, self.end))
-            return ops.clip(rate, low, high)
-        if self.shape == "cosine":
-            share = (1.0 - ops.cos(math.pi * share)) / 2.0
-        # This form gives start and end exactly, and nothing beyond them.
-        return self.start * (1.0 - share) + self.end * share
+        return FORMULAS[self.shape](self.start, self.end, share)

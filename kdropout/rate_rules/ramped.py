@@ -1,0 +1,118 @@
+"""A ramp that may be moved while the model trains."""
+
+import keras
+from keras import ops
+
+from kdropout import validation
+from kdropout.rate_rules.base import RateRule, add_scalar, read
+from kdropout.schedules.ramp import FORMULAS, SHAPES, Ramp
+
+# What an integer variable holds on all backends.
+MOST_STEPS = 2**31 - 1
+
+
+class RampedRate(RateRule):
+    """The rate is a `Ramp` of the step, whose ends, length and shape are variables.
+
+    So a search moves them in a model that is compiled already, without another
+    trace. The clock is that of `ScheduledRate`, and the rate at each step that of
+    `kdropout.schedules.Ramp`. The configuration of the layer tells such a Ramp, with
+    the values in effect: a saved model knows nothing of this class.
+
+    Unlike other rules, this one belongs to one layer, whose variables it reads.
+
+    Args:
+        ramp: A `kdropout.schedules.Ramp`, the one to begin with.
+
+    Raises:
+        TypeError: If `ramp` is none.
+        ValueError: If its steps are too many for an integer variable.
+    """
+
+    decided_by = "schedule Ramp"
+
+    def __init__(self, ramp):
+        self._first = _check(ramp)
+        self._variables = None
+
+    @property
+    def ramp(self):
+        """The `Ramp` in effect."""
+        if self._variables is None:
+            return self._first
+        variables = self._variables
+        steps, begin, shape = (
+            int(ops.convert_to_numpy(variables[name]))
+            for name in ("steps", "begin", "shape")
+        )
+        start, end = read(variables["start"]), read(variables["end"])
+        return Ramp(start, end, steps, begin, SHAPES[shape])
+
+    def set_ramp(self, layer, ramp):
+        """Go on as `ramp`, from the step at which the layer is."""
+        variables = layer.rate_variables
+        for name, value in _values(_check(ramp)).items():
+            variables[name].assign(value)
+        # In effect is the rate of the last training call, as without the change.
+        step = ops.cast(ops.convert_to_tensor(variables["step"]), "float32")
+        variables["rate"].assign(self._at(layer, ops.maximum(step - 1.0, 0.0)))
+
+    def build(self, layer):
+        if self._variables is not None:
+            raise ValueError(
+                "'rate' must be a RampedRate of the layer's own. Received: one that "
+                "another layer has. Make one for each layer, or pass the Ramp itself."
+            )
+        first = self._first
+        self._variables = {
+            "rate": add_scalar(layer, "rate", first.start),
+            "step": add_scalar(layer, "step", 0, dtype="int"),
+        }
+        for name, value in _values(first).items():
+            dtype = "float32" if name in ("start", "end") else "int"
+            variable = add_scalar(layer, f"ramp_{name}", value, dtype=dtype)
+            self._variables[name] = variable
+        return self._variables
+
+    def next_rate(self, layer):
+        variables = layer.rate_variables
+        step = ops.convert_to_tensor(variables["step"])
+        rate = self._at(layer, ops.cast(step, "float32"))
+        variables["step"].assign(step + 1)
+        variables["rate"].assign(rate)
+        return rate
+
+    def current_rate(self, layer):
+        return layer.rate_variables["rate"].value
+
+    def value(self, layer):
+        return read(layer.rate_variables["rate"])
+
+    def argument(self):
+        return keras.saving.serialize_keras_object(self.ramp)
+
+    def _at(self, layer, step):
+        start, end, steps, begin, shape = (
+            ops.convert_to_tensor(layer.rate_variables[name])
+            for name in ("start", "end", "steps", "begin", "shape")
+        )
+        elapsed = step - ops.cast(begin, "float32")
+        share = ops.clip(elapsed / ops.cast(steps, "float32"), 0.0, 1.0)
+        # All shapes, of which a variable chooses one: a branch would need a trace.
+        rates = [formula(start, end, share) for formula in FORMULAS.values()]
+        return ops.take(ops.stack(rates), shape)
+
+
+def _values(ramp):
+    shape = SHAPES.index(ramp.shape)
+    return {**ramp.get_config(), "shape": shape}
+
+
+def _check(ramp):
+    if not isinstance(ramp, Ramp):
+        expected = "a kdropout.schedules.Ramp"
+        raise TypeError(validation.received("ramp", expected, ramp))
+    if max(ramp.steps, ramp.begin) > MOST_STEPS:
+        expected = f"a ramp of at most {MOST_STEPS} steps"
+        raise ValueError(validation.received("ramp", expected, ramp))
+    return ramp

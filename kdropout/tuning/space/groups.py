@@ -1,0 +1,121 @@
+"""Layers whose rates one entry of a space decides."""
+
+import dataclasses
+
+from kdropout import validation
+from kdropout.schedules import depth_rates
+from kdropout.tuning.space.hyperparameter import Hyperparameter
+from kdropout.tuning.space.rates import Rates
+from kdropout.tuning.space.schedules import Schedules
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Layers of a fixed rate, and the base of those whose rates are searched.
+
+    Attributes:
+        pattern: Path or glob, the key of the entry.
+        paths: Paths of the layers that the entry is left with, in order of depth.
+        choice: The entry: a float, `Rates` or `Schedules`.
+        prefix: What the names of its hyperparameters begin with.
+    """
+
+    pattern: str
+    paths: tuple[str, ...]
+    choice: float | Rates | Schedules
+    prefix: str = "rate"
+
+    def hyperparameters(self):
+        """The hyperparameters that move the layers, a tuple of `Hyperparameter`."""
+        return ()
+
+    def moved_by(self, name):
+        """Paths of the layers that the hyperparameter `name` moves."""
+        return self.paths
+
+    def settings(self, values):
+        """Dict from path to what the layer gets: a float, or a `Ramp`.
+
+        Args:
+            values: Dict from the name of each hyperparameter to its value.
+        """
+        return dict.fromkeys(self.paths, self.choice)
+
+    def without(self, paths):
+        """The group of those layers that are not among `paths`."""
+        left = tuple(path for path in self.paths if path not in paths)
+        return dataclasses.replace(self, paths=left)
+
+
+class RateGroup(Group):
+    """Layers whose rates are searched."""
+
+    def hyperparameters(self):
+        rates, shared = self.choice, f"{self.prefix}/{self.pattern}"
+        if rates.across == "shared":
+            return (Hyperparameter(shared, rates, self.paths[0]),)
+        if rates.across == "linear":
+            last = Hyperparameter(f"{shared}/last", rates, self.paths[-1])
+            if len(self.paths) == 1:  # which gets the last rate, as in depth_rates
+                return (last,)
+            return (Hyperparameter(f"{shared}/first", rates, self.paths[0]), last)
+        return tuple(
+            Hyperparameter(f"{self.prefix}/{path}", rates, path) for path in self.paths
+        )
+
+    def moved_by(self, name):
+        if self.choice.across == "free":
+            return (name.removeprefix(f"{self.prefix}/"),)
+        return self.paths
+
+    def settings(self, values):
+        names = [hyperparameter.name for hyperparameter in self.hyperparameters()]
+        chosen = [validation.number(n, values[n], 0.0, 1.0) for n in names]
+        across = self.choice.across
+        if across == "shared":
+            chosen = chosen * len(self.paths)
+        elif across == "linear":
+            chosen = depth_rates(len(self.paths), last=chosen[-1], first=chosen[0])
+        elif across in ("rising", "falling"):
+            chosen = sorted(chosen, reverse=across == "falling")
+        return dict(zip(self.paths, chosen, strict=True))
+
+
+class RampGroup(Group):
+    """Layers whose schedules are searched."""
+
+    def hyperparameters(self):
+        return tuple(
+            Hyperparameter(f"{base}/{part}", choice, path, part)
+            for base, path in self._bases().items()
+            for part, choice in self.choice.searched().items()
+        )
+
+    def moved_by(self, name):
+        if self.choice.across == "shared":
+            return self.paths
+        return (self._bases()[name.rpartition("/")[0]],)
+
+    def settings(self, values):
+        ramps = {}
+        for base, path in self._bases().items():
+            chosen = {p: values[f"{base}/{p}"] for p in self.choice.searched()}
+            try:
+                ramps[path] = self.choice.ramp(chosen)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"'{base}': {error}") from None
+        if self.choice.across == "shared":
+            return dict.fromkeys(self.paths, *ramps.values())
+        return ramps
+
+    def _bases(self):
+        """Dict from the beginning of names to the layer whose ramp they make."""
+        if self.choice.across == "shared":
+            return {f"{self.prefix}/{self.pattern}": self.paths[0]}
+        return {f"{self.prefix}/{path}": path for path in self.paths}
+
+
+def make_group(pattern, paths, choice, prefix):
+    """The group of layers that an entry of a space is left with."""
+    kinds = {Rates: RateGroup, Schedules: RampGroup}
+    return kinds.get(type(choice), Group)(pattern, tuple(paths), choice, prefix)

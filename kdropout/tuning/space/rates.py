@@ -1,0 +1,173 @@
+"""The rates that a search may choose from."""
+
+import dataclasses
+import math
+
+from kdropout import validation
+
+SAMPLINGS = ("linear", "log", "reverse_log")
+TIES = ("free", "shared", "linear", "rising", "falling")
+
+# A finer grid is a range: leave out the step.
+_MOST_POINTS = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """The rates that a search may choose from, for one or several layers.
+
+    Without `step` or `values`, any rate between the bounds, drawn as KerasTuner draws
+    its `Float`. With one of them, a grid, which KerasTuner gets as an ordered `Choice`:
+
+        linear:       low + i * step
+        log:          low * step ** i
+        reverse_log:  high + low - low * step ** i
+
+    Args:
+        low: Float in [0, 1], the smallest rate; above 0 for a logarithm. Defaults to 0.
+        high: Float in [0, 1] above `low`, the largest rate. Defaults to 0.8.
+        step: Float above 0, distance of the points of a grid; for a logarithm, float
+            above 1, their ratio. The grid must end at `high`. None for no grid.
+            Defaults to None.
+        sampling: "linear", "log" or "reverse_log". Defaults to "linear".
+        across: How the layers of a pattern go together. "free": one hyperparameter for
+            each. "shared": one for all. "linear": two, for the first and the last
+            layer; those between lie on the line (`kdropout.schedules.depth_rates`).
+            "rising", "falling": one for each, whose values the layers get in order of
+            size. Defaults to "free".
+        default: Float, the rate of the first trial, one of those to choose from. None
+            for that next to the layer's own rate. Defaults to None.
+        values: Sequence of at least two rates, to choose from these alone. None for all
+            between the bounds. Defaults to None.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range, or the step does not fit.
+
+    Example:
+
+    >>> from kdropout import tuning
+    >>> tuning.Rates(0.0, 0.5, step=0.125).grid
+    (0.0, 0.125, 0.25, 0.375, 0.5)
+    """
+
+    low: float = 0.0
+    high: float = 0.8
+    step: float | None = None
+    sampling: str = "linear"
+    across: str = "free"
+    default: float | None = None
+    values: tuple[float, ...] | None = None
+
+    def __post_init__(self):
+        validation.choice("sampling", self.sampling, SAMPLINGS)
+        validation.choice("across", self.across, TIES)
+        if self.values is not None:
+            self._take_values()
+        low = validation.number("low", self.low, 0.0, 1.0)
+        high = validation.number("high", self.high, 0.0, 1.0)
+        self._keep(low=low, high=high)
+        if low >= high:
+            raise ValueError(
+                f"'low' must be below 'high'. Received: low={low:g}, high={high:g}. To "
+                "fix a rate, give the number itself."
+            )
+        if self.sampling != "linear" and low == 0.0:
+            raise ValueError(
+                f"'low' must be above 0 for sampling={self.sampling!r}. Received: "
+                "low=0. Use a small rate such as 0.001, or sampling='linear'."
+            )
+        if self.step is not None:
+            self._check_step()
+        if self.default is not None:
+            self._check_default()
+
+    @property
+    def grid(self):
+        """The rates to choose from, in order; None for all between the bounds."""
+        if self.values is not None:
+            return self.values
+        if self.step is None:
+            return None
+        points = [self._point(index) for index in range(self._num_steps() + 1)]
+        # 12 digits: without the tail that binary fractions leave.
+        return tuple(round(point, 12) for point in sorted(points))
+
+    @property
+    def domain(self):
+        """What there is to choose from: equal for two that mean the same."""
+        return (self.low, self.high, self.sampling, self.grid)
+
+    def nearest(self, rate):
+        """The rate to choose from that is next to `rate`."""
+        if self.grid is None:
+            return min(max(rate, self.low), self.high)
+        return min(self.grid, key=lambda point: abs(point - rate))
+
+    def _take_values(self):
+        given = (self.low, self.high, self.step, self.sampling)
+        # `dataclasses.replace` gives back the bounds that the values have.
+        rest = (None, "linear")
+        if not isinstance(self.values, (list, tuple)):
+            expected = "a sequence of at least two different rates"
+            raise TypeError(validation.received("values", expected, self.values))
+        rates = sorted({validation.number("values", v, 0.0, 1.0) for v in self.values})
+        if len(rates) < 2 or len(rates) < len(self.values):
+            expected = "a sequence of at least two different rates"
+            raise ValueError(validation.received("values", expected, self.values))
+        bounds = ((0.0, 0.8), (rates[0], rates[-1]))
+        if given not in [(*pair, *rest) for pair in bounds]:
+            raise ValueError(
+                "'values' must stand alone, without 'low', 'high', 'step' and "
+                f"'sampling'. Received: values={self.values!r} beside one of them."
+            )
+        self._keep(low=rates[0], high=rates[-1], values=tuple(rates))
+
+    def _check_step(self):
+        linear = self.sampling == "linear"
+        floor = 0.0 if linear else 1.0
+        step = validation.number("step", self.step, floor, open_low=True)
+        self._keep(step=step)
+        span = self.high - self.low if linear else math.log(self.high / self.low)
+        count = span / (step if linear else math.log(step))
+        if count > _MOST_POINTS:
+            raise ValueError(
+                f"'step' must make at most {_MOST_POINTS} points. Received: "
+                f"step={step:g}, which makes {count:.0f}. Leave it out, to search all "
+                "rates between the bounds."
+            )
+        number = round(count)
+        if number < 1 or abs(count - number) > 1e-6:
+            whole = max(1, math.floor(count))
+            end = self.low + whole * step if linear else self.low * step**whole
+            hint = f" Use high={end:.6g}." if end <= 1.0 else ""
+            kind = "a whole number of steps" if linear else "a whole power of the step"
+            raise ValueError(
+                f"'step' must lead from 'low' to 'high' in {kind}. Received: "
+                f"low={self.low:g}, high={self.high:g}, step={step:g}.{hint}"
+            )
+
+    def _check_default(self):
+        default = validation.number("default", self.default, self.low, self.high)
+        near = self.nearest(default)
+        if abs(near - default) > 1e-9:
+            raise ValueError(
+                "'default' must be one of the rates to choose from. Received: "
+                f"default={default:g}. The nearest is {near:g}."
+            )
+        self._keep(default=near)
+
+    def _num_steps(self):
+        if self.sampling == "linear":
+            return round((self.high - self.low) / self.step)
+        return round(math.log(self.high / self.low) / math.log(self.step))
+
+    def _point(self, index):
+        if self.sampling == "linear":
+            return min(self.low + index * self.step, self.high)
+        point = min(self.low * self.step**index, self.high)
+        return point if self.sampling == "log" else self.high + self.low - point
+
+    def _keep(self, **fields):
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)

@@ -1,0 +1,82 @@
+"""Changes how the rate of a layer is decided, in place."""
+
+import keras
+
+from kdropout.layer_walk import walk
+from kdropout.rate_rules.fixed import FixedRate
+from kdropout.rate_rules.ramped import RampedRate
+from kdropout.rate_rules.scheduled import ScheduledRate
+from kdropout.schedules.ramp import Ramp
+
+
+def check_can_set(path, layer, argument="space"):
+    """Refuse a layer whose rate is neither yours nor a schedule's to decide.
+
+    Raises:
+        TypeError: If a gradient or the inputs decide it.
+    """
+    rule = layer.rate_rule
+    if not (rule.settable or isinstance(rule, (ScheduledRate, RampedRate))):
+        raise TypeError(
+            f"'{argument}' must name layers whose rate was given as a number or a "
+            f"schedule. Received: '{path}', whose rate is decided by "
+            f"{rule.decided_by}. {layer.how_to_set_rate} Or name the other layers, by "
+            "their paths or by globs that do not match this one."
+        )
+
+
+def own_values(layer):
+    """What the layer has now: its rate, and the parts of its ramp."""
+    rule = layer.rate_rule
+    ramp = rule.ramp if isinstance(rule, RampedRate) else None
+    if isinstance(rule, ScheduledRate) and isinstance(rule.schedule, Ramp):
+        ramp = rule.schedule
+    if ramp is None:
+        return {"rate": layer.rate, "start": layer.rate, "end": layer.rate}
+    return {"rate": layer.rate, **ramp.get_config()}
+
+
+def apply(model, settings):
+    """Give layers what was chosen for them.
+
+    Args:
+        model: The model that holds them.
+        settings: Dict from layer to a float or a `Ramp`.
+    """
+    replaced = [_apply(layer, setting) for layer, setting in settings.items()]
+    if any(replaced):
+        # The next `fit`, `evaluate` and `predict` trace the model as it is now.
+        for layer in [model, *(layer for _, layer in walk(model))]:
+            if isinstance(layer, keras.Model):
+                layer.train_function = None
+                layer.test_function = layer.predict_function = None
+
+
+def _apply(layer, setting):
+    """Whether the rule had to be replaced."""
+    rule = layer.rate_rule
+    if isinstance(setting, Ramp):
+        if isinstance(rule, RampedRate):
+            rule.set_ramp(layer, setting)
+            return False
+        _replace_rule(layer, RampedRate(setting))
+        return True
+    if rule.settable:
+        layer.rate = setting
+        return False
+    _replace_rule(layer, FixedRate(setting))
+    return True
+
+
+def _replace_rule(layer, rule):
+    """Let `rule` decide the rate of `layer`, with variables of its own."""
+    old = list(layer.rate_variables.values())
+    # A built layer refuses new variables; Keras opens itself this way for LoRA, too.
+    locked = layer._tracker.locked
+    layer._tracker.unlock()
+    for variable in old:
+        layer._untrack_variable(variable)
+    layer.rate_variables = rule.build(layer)
+    layer.rate_rule = rule
+    if locked:
+        layer._tracker.lock()

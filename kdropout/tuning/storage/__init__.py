@@ -1,0 +1,1 @@
+"""Files of a search that cannot be lost."""

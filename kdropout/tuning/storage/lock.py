@@ -1,0 +1,62 @@
+"""Keeps two processes from writing to one project."""
+
+import os
+import pathlib
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
+
+class ProjectLock:
+    """Held while a process writes to a project; the system frees it if that dies.
+
+    The file stands beside the folder of the project, which `overwrite=True` removes.
+
+    Args:
+        directory: Path of the folder that holds the project.
+        project_name: String.
+    """
+
+    def __init__(self, directory, project_name):
+        self.path = pathlib.Path(directory) / f".{project_name}.lock"
+        self._file = None
+
+    def acquire(self):
+        """Hold the lock; does nothing if it is held by this object.
+
+        Raises:
+            RuntimeError: If another process, or another tuner of this one, holds it.
+        """
+        if self._file is not None or fcntl is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(self.path, "a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise RuntimeError(
+                f"The project '{self._project()}' is being written by process "
+                f"{holder}. Wait for it to end, stop it, or pass another "
+                "'project_name'."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def release(self):
+        """Let others write. Does nothing if the lock is not held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _project(self):
+        return self.path.with_name(self.path.name[1:].removesuffix(".lock"))
+
+    def __getstate__(self):
+        return {**vars(self), "_file": None}

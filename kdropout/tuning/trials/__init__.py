@@ -1,0 +1,1 @@
+"""Trials on models that are compiled once."""

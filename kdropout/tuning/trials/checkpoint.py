@@ -1,0 +1,68 @@
+"""What a trial leaves behind: the weights of its best epoch, and its last state."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kdropout.files import replacing
+
+
+class BestEpoch(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch of all executions of a trial, in memory.
+
+    Args:
+        objective: The `keras_tuner.Objective`. Without its value in the logs, the
+            last epoch counts as the best.
+    """
+
+    def __init__(self, objective):
+        super().__init__()
+        self._objective = objective
+        self._best = None
+        self._weights = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._objective.has_value(logs or {}):
+            value = self._objective.get_value(logs)
+            if self._best is not None and not self._objective.better_than(
+                value, self._best
+            ):
+                return
+            self._best = value
+        self._weights = [ops.copy(v) for v in self.model.variables]
+
+    def write(self, path):
+        """Write them to `path`, if there was an epoch."""
+        if self._weights is not None:
+            save_values(self._weights, path)
+
+
+def save_values(variables, path):
+    """Write the values of variables or tensors to a file that is whole or not there."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, *map(_to_numpy, variables))
+
+
+def load_values(variables, path):
+    """Give variables the values that `save_values` wrote.
+
+    Raises:
+        ValueError: If the file holds those of other variables.
+    """
+    with np.load(path) as arrays:
+        values = [arrays[name] for name in arrays.files]
+    found = [value.shape for value in values]
+    expected = [tuple(variable.shape) for variable in variables]
+    if found != expected:
+        raise ValueError(
+            f"'{path}' must hold the variables of the same model, of shapes "
+            f"{expected}. Received: shapes {found}. Build the model as in the search."
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _to_numpy(variable):
+    array = ops.convert_to_numpy(variable)
+    # NumPy's files do not know bfloat16, whose numbers float32 holds exactly.
+    return array.astype("float32") if array.dtype.kind == "V" else array

@@ -1,0 +1,207 @@
+"""Runs the trials of a search on models that are compiled once."""
+
+import json
+import pathlib
+
+import keras
+import keras_tuner
+
+from kdropout import validation
+from kdropout.files import write_json
+from kdropout.tuning.storage.oracles import recoverable
+from kdropout.tuning.storage.project import Project
+from kdropout.tuning.trials.checkpoint import BestEpoch, load_values
+from kdropout.tuning.trials.epoch_fit import data_of_fit, epoch_fit, make_epochs
+from kdropout.tuning.trials.exactness import fit_arguments, reason_for_fit
+from kdropout.tuning.trials.fresh_names import FreshNames, begin_anew
+from kdropout.tuning.trials.hooks import tuner_hooks
+from kdropout.tuning.trials.model_pool import ModelPool
+from kdropout.tuning.trials.progress import Progress
+from kdropout.tuning.workers import check_ray
+
+# A prime, so that the executions of searches with neighbouring seeds differ.
+_SEED_STRIDE = 7919
+
+
+class TrialEngine(Project):
+    """What the tuners of kdropout add to those of KerasTuner.
+
+    A trial that differs from an earlier one in rates alone trains on that one's
+    compiled model; an epoch runs as one graph where that gives what `fit` gives; no
+    file is ever half written, and a search that was stopped in any way goes on.
+
+    Each execution of a trial begins with random states that the tuner's `seed` and the
+    number of the execution decide: all trials start from the same weights, so that
+    they differ in their hyperparameters alone, and a trial that is run again, or
+    elsewhere, gives the same result.
+
+    Args:
+        oracle: A `keras_tuner.Oracle`.
+        hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
+            to a compiled model. It is called once for each setting of those that are
+            not rates, so a rate must decide nothing in it but what `tune_rates` does.
+        workers: Integer of at least 1, number of processes that run trials, on Ray if
+            there is more than one. Defaults to 1.
+        ray_address: Address of a Ray cluster for the workers, such as "auto", or None
+            for this machine. Defaults to None.
+        threads_per_worker: Integer of at least 1, or None for a fair share of the
+            cores of this machine. Defaults to None.
+        **kwargs: Arguments of `keras_tuner.Tuner`.
+    """
+
+    def __init__(
+        self,
+        oracle,
+        hypermodel=None,
+        workers=1,
+        ray_address=None,
+        threads_per_worker=None,
+        **kwargs,
+    ):
+        self._workers = validation.integer("workers", workers, low=1)
+        self._ray_address = ray_address
+        if threads_per_worker is not None:
+            validation.integer("threads_per_worker", threads_per_worker, low=1)
+        self._threads_per_worker = threads_per_worker
+        if self._on_ray():
+            check_ray()
+        self._pool = ModelPool(self._make_model)
+        self._data = None
+        self._execution = 0
+        oracle = recoverable(oracle)
+        self.progress = oracle._display = Progress(oracle)
+        super().__init__(oracle, hypermodel, **kwargs)
+
+    def search(self, *args, **kwargs):
+        try:
+            super().search(*args, **kwargs)
+        finally:
+            self._data = None
+            self.progress.close()
+
+    def run_trials(self, *args, **kwargs):
+        """Run all trials, here or on Ray, while the project is locked."""
+        if not self._on_ray():
+            super().run_trials(*args, **kwargs)
+            return
+        from kdropout.tuning.workers.ray_search import RaySearch
+
+        self.oracle.verbose = kwargs.get("verbose", 1)
+        how = (self._workers, self._ray_address, self._threads_per_worker)
+        RaySearch(self, args, kwargs, *how).run()
+
+    def run_trial(self, trial, *args, **kwargs):
+        callbacks = kwargs.pop("callbacks", None) or []
+        best = BestEpoch(self.oracle.objective)
+        results = []
+        for execution in range(self.executions_per_trial):
+            copies = self._deepcopy_callbacks(callbacks)
+            self._configure_tensorboard_dir(copies, trial, execution)
+            added = [tuner_hooks(self, trial), best, self.progress.of_epochs(execution)]
+            self._execution = execution
+            results.append(
+                self._build_and_fit_model(
+                    trial, *args, callbacks=[*copies, *added], **kwargs
+                )
+            )
+        best.write(self._weights_file(trial))
+        return results
+
+    def load_model(self, trial):
+        path = self._weights_file(trial)
+        if not path.exists():  # a project of KerasTuner's own
+            return super().load_model(trial)
+        model = self._make_model(trial.hyperparameters, execution=0)
+        if not model.built:
+            build_config = self._get_build_config_fname(trial.trial_id)
+            model.build_from_config(json.loads(pathlib.Path(build_config).read_text()))
+        load_values(model.variables, path)
+        return model
+
+    def begin_training(self, trial, model, execution):
+        """Called with the model of a trial before it trains."""
+
+    def end_training(self, trial, model, execution):
+        """Called with the model of a trial in its last state."""
+
+    def _build_and_fit_model(self, trial, *args, **kwargs):
+        hp, execution = trial.hyperparameters, self._execution
+        pooled = self._pool.get(hp, execution)
+        self.begin_training(trial, pooled.model, execution)
+        results = self._train(hp, pooled, args, kwargs)
+        self.end_training(trial, pooled.model, execution)
+        write_json(
+            self._get_build_config_fname(trial.trial_id),
+            pooled.model.get_build_config(),
+        )
+        return results
+
+    def _train(self, hp, pooled, args, kwargs):
+        model, seed = pooled.model, self._seed_of(self._execution)
+        own_fit = type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        arguments = None if own_fit else fit_arguments(model, args, kwargs)
+        reason = reason_for_fit(self.hypermodel, model, arguments)
+        if reason is not None:
+            self.progress.note(f"Trials train with fit, because {reason}.")
+            if not own_fit:
+                kwargs = {**kwargs, "verbose": 0}  # the search has a bar of its own
+            keras.utils.set_random_seed(seed)
+            return self.hypermodel.fit(hp, model, *args, **kwargs)
+        data = self._data_of(arguments)
+        if pooled.epochs is None:
+            pooled.epochs = make_epochs(model, data)
+        return epoch_fit(model, pooled.epochs, data, arguments, seed)
+
+    def _data_of(self, arguments):
+        """The data on the device, which all trials of a search share."""
+        names = ("x", "y", "sample_weight", "validation_data")
+        given = [arguments[name] for name in names]
+        if self._data is None or any(
+            old is not new for old, new in zip(self._data[0], given, strict=True)
+        ):
+            self._data = (given, data_of_fit(arguments))
+        return self._data[1]
+
+    def _make_model(self, hp, execution):
+        """A new model, with the initial weights of an execution."""
+        begin_anew()
+        keras.utils.set_random_seed(self._seed_of(execution))
+        model = self._build_hypermodel(hp)
+        if not isinstance(model, keras.Model):
+            raise keras_tuner.errors.FatalTypeError(
+                "'hypermodel' must build a keras.Model. Received: "
+                f"{model!r} of type {type(model).__name__}"
+            )
+        size = model.count_params() if model.built else 0
+        if self.max_model_size and size > self.max_model_size:
+            raise keras_tuner.errors.FailedTrialError(
+                f"The model has {size} parameters, more than 'max_model_size'. "
+                f"Received: max_model_size={self.max_model_size}"
+            )
+        return model
+
+    def _populate_initial_space(self):
+        hypermodel = self.hypermodel
+        if hypermodel is not None:
+            self.hypermodel = FreshNames(hypermodel)
+        try:
+            super()._populate_initial_space()
+        finally:
+            self.hypermodel = hypermodel
+
+    def _weights_file(self, trial):
+        return pathlib.Path(self.get_trial_dir(trial.trial_id)) / "weights.npz"
+
+    def _seed_of(self, execution):
+        return (self._own_oracle.seed + _SEED_STRIDE * execution) % 2**31
+
+    def _on_ray(self):
+        return self._workers > 1 or self._ray_address is not None
+
+    def __getstate__(self):
+        # A worker compiles models of its own, and writes to no project.
+        return {**vars(self), "_pool": None, "_data": None, "_lock": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self._pool = ModelPool(self._make_model)

@@ -1,0 +1,98 @@
+"""When an epoch may run as one graph: only where the result is that of `fit`."""
+
+import inspect
+
+import keras
+import keras_tuner
+
+from kdropout.tuning.trials import data
+
+# What, redefined by a model, `fit` would call and a compiled epoch would not.
+_METHODS = (
+    "fit",
+    "evaluate",
+    "train_step",
+    "test_step",
+    "compute_metrics",
+    "get_metrics_result",
+    "make_train_function",
+    "make_test_function",
+    "reset_metrics",
+)
+_BATCH_HOOKS = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+)
+_MUST_BE_NONE = ("class_weight", "steps_per_epoch", "validation_steps")
+
+
+def fit_arguments(model, args, kwargs):
+    """The arguments of `model.fit` by name, with its defaults."""
+    bound = inspect.signature(model.fit).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def reason_for_fit(hypermodel, model, arguments):
+    """Why a trial must train with `fit`, in words, or None if it need not.
+
+    Args:
+        hypermodel: The `keras_tuner.HyperModel`.
+        model: The compiled model.
+        arguments: Dict of `fit_arguments`, or None if they are not those of `fit`.
+    """
+    if type(hypermodel).fit is not keras_tuner.HyperModel.fit:
+        return "the hypermodel has a fit of its own"
+    return _of_backend(model) or _of_model(model) or _of_arguments(arguments)
+
+
+def _of_backend(model):
+    backend = keras.backend.backend()
+    if backend == "tensorflow" and model.distribute_strategy.num_replicas_in_sync == 1:
+        return None
+    if backend == "jax" and keras.distribution.distribution() is None:
+        return None if model.jit_compile else "jit_compile is off"
+    if backend in ("tensorflow", "jax"):
+        return "the model is distributed over several devices"
+    return f"the backend {backend} has no graph of a whole epoch"
+
+
+def _of_model(model):
+    for name in _METHODS:
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            return f"the model has a {name} of its own"
+    return "run_eagerly is on" if model.run_eagerly else None
+
+
+def _of_arguments(arguments):
+    for name in _MUST_BE_NONE:
+        if arguments[name] is not None:
+            return f"{name} is given"
+    if not data.are_arrays((arguments["x"], arguments["y"])):
+        return "the training data are not arrays of numbers"
+    if arguments["sample_weight"] is not None and not (
+        data.is_array(arguments["sample_weight"]) and data.is_array(arguments["y"])
+    ):
+        return "sample_weight is more than one array"
+    validation = arguments["validation_data"]
+    if validation is not None and not (
+        isinstance(validation, (tuple, list)) and data.are_arrays(tuple(validation))
+    ):
+        return "the validation data are not arrays of numbers"
+    if not isinstance(arguments["shuffle"], bool):
+        return f"shuffle is {arguments['shuffle']!r}"
+    for callback in arguments["callbacks"] or ():
+        if _acts_at_batches(callback):
+            return f"the callback {type(callback).__name__} acts at batches"
+    return None
+
+
+def _acts_at_batches(callback):
+    return any(
+        getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+        for hook in _BATCH_HOOKS
+    )

@@ -1,0 +1,34 @@
+"""Layers without a name of their own get the same one in each trial."""
+
+import keras
+import keras_tuner
+
+
+def begin_anew():
+    """Let Keras number layers from the start, as in a new process.
+
+    Otherwise the dropout layers of the second trial would have other names, and so
+    other hyperparameters, than those of the first. What is compiled stays.
+    """
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(policy)  # a setting of the user's, which would go
+
+
+class FreshNames(keras_tuner.HyperModel):
+    """A hypermodel whose every build begins with the first names.
+
+    Args:
+        hypermodel: The `keras_tuner.HyperModel` that builds.
+    """
+
+    def __init__(self, hypermodel):
+        super().__init__()
+        self._hypermodel = hypermodel
+
+    def build(self, hp):
+        begin_anew()
+        return self._hypermodel.build(hp)
+
+    def declare_hyperparameters(self, hp):
+        return self._hypermodel.declare_hyperparameters(hp)

@@ -1,0 +1,86 @@
+"""Whole epochs as one JAX computation."""
+
+import jax
+from keras import tree
+
+
+class Epochs:
+    """Trains and evaluates one compiled model, an epoch per call.
+
+    Each step is the one of `fit` and `evaluate`, in a loop that XLA compiles as one.
+
+    Args:
+        model: A compiled and built `keras.Model`.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self._train = jax.jit(
+            self._train_epoch, static_argnames="batch_size", donate_argnums=0
+        )
+        self._evaluate = jax.jit(self._test_epoch, static_argnames="batch_size")
+
+    def train(self, data, order, batch_size):
+        """Train on the rows `order`, an integer array; return the logs as floats."""
+        model = self._model
+        model.reset_metrics()
+        groups = (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
+        state = self._train(_values(groups), data, order, batch_size=batch_size)
+        _assign(groups, state)
+        return tree.map_structure(float, model.get_metrics_result())
+
+    def evaluate(self, data, batch_size):
+        """Evaluate on all rows; return the logs as floats, without `val_`."""
+        model = self._model
+        model.reset_metrics()
+        groups = (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.metrics_variables,
+        )
+        state = self._evaluate(_values(groups), data, batch_size=batch_size)
+        _assign(groups, state)
+        return tree.map_structure(float, model.get_metrics_result())
+
+    def _train_epoch(self, state, data, order, batch_size):
+        def batch_at(rows):
+            return tree.map_structure(lambda a: a[rows], data)
+
+        return _run(self._model.train_step, state, batch_at, order, batch_size)
+
+    def _test_epoch(self, state, data, batch_size):
+        def batch_at(rows):
+            return tree.map_structure(lambda a: a[rows], data)
+
+        order = jax.numpy.arange(len(tree.flatten(data)[0]))
+        return _run(self._model.test_step, state, batch_at, order, batch_size)
+
+
+def _run(step, state, batch_at, order, batch_size):
+    """The state after a step on each batch of the rows `order`."""
+    num_full = len(order) // batch_size
+
+    def body(state, rows):
+        _, state = step(state, batch_at(rows))
+        return tuple(map(list, state)), None
+
+    full = order[: num_full * batch_size].reshape((num_full, batch_size))
+    state, _ = jax.lax.scan(body, state, full)
+    if len(order) % batch_size:
+        state, _ = body(state, order[num_full * batch_size :])
+    return state
+
+
+def _values(groups):
+    return tuple([variable.value for variable in group] for group in groups)
+
+
+def _assign(groups, state):
+    for group, values in zip(groups, state, strict=True):
+        for variable, value in zip(group, values, strict=True):
+            variable.assign(value)

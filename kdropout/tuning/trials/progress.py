@@ -1,0 +1,140 @@
+"""Tells how far a search is."""
+
+import sys
+import time
+
+import keras
+from tqdm import tqdm
+
+# A short line, for terminals of 80 columns.
+_FORMAT = "{desc} {n_fmt}/{total_fmt} [{bar:20}] {postfix} left {remaining}"
+_FORMAT_WITHOUT_END = "{desc} {n_fmt} {postfix} in {elapsed}"
+
+
+class Progress:
+    """A bar for the search and one for the trial that runs, on a terminal.
+
+    Elsewhere one line per trial. The bar of the search shows the best value so far and
+    the time left. It takes the place of KerasTuner's own display.
+
+    Args:
+        oracle: The `keras_tuner.Oracle` of the search.
+        stream: Text stream to write to, or None for standard error at the time.
+    """
+
+    def __init__(self, oracle, stream=None):
+        self.oracle = oracle
+        self.verbose = 1
+        self._stream = stream
+        self._search = None
+        self._trial = None
+        self._start = {}  # by trial: when it began
+        self._notes = set()
+
+    def on_trial_begin(self, trial):
+        self._start[trial.trial_id] = time.perf_counter()
+        if self._search is None and self._has_bars():
+            total = self.oracle.max_trials
+            self._search = tqdm(
+                total=total,
+                initial=self._num_ended() if total else 0,
+                desc="Search",
+                file=self._out(),
+                bar_format=_FORMAT if total else _FORMAT_WITHOUT_END,
+                dynamic_ncols=True,
+            )
+
+    def on_trial_end(self, trial):
+        if self.verbose < 1:
+            return
+        name = self.oracle.objective.name
+        best = self.oracle.get_best_trials(1)
+        best_text = f"best {name} {best[0].score:.5g}" if best else "no result yet"
+        if self._search is not None:
+            self._search.set_postfix_str(best_text, refresh=False)
+            self._search.update()
+            return
+        seconds = time.perf_counter() - self._start.get(trial.trial_id, float("nan"))
+        total = self.oracle.max_trials
+        number = f"{self._num_ended()}/{total}" if total else f"{self._num_ended()}"
+        result = trial.status.lower() if trial.score is None else f"{trial.score:.5g}"
+        print(
+            f"Trial {trial.trial_id} ({number}): {name} {result}, {best_text}, "
+            f"{seconds:.1f} s",
+            file=self._out(),
+            flush=True,
+        )
+
+    def of_epochs(self, execution):
+        """A callback that shows the epochs of one execution of a trial."""
+        return _EpochBar(self, execution)
+
+    def note(self, text):
+        """Say something about the search, once."""
+        if self.verbose >= 1 and text not in self._notes:
+            self._notes.add(text)
+            tqdm.write(text, file=self._out())
+
+    def close(self):
+        """Leave the bars as they are."""
+        for bar in (self._trial, self._search):
+            if bar is not None:
+                bar.close()
+        self._trial = self._search = None
+
+    def begin_epochs(self, title, done, total):
+        if self._search is not None:
+            self._trial = tqdm(
+                total=total,
+                initial=done,
+                desc=title,
+                leave=False,
+                file=self._out(),
+                bar_format="{desc} epoch {n_fmt}/{total_fmt} [{bar:20}]",
+                dynamic_ncols=True,
+            )
+
+    def end_epoch(self):
+        if self._trial is not None:
+            self._trial.update()
+
+    def end_epochs(self):
+        if self._trial is not None:
+            self._trial.close()
+            self._trial = None
+
+    def get_state(self):
+        return {}  # nothing that a search which goes on would need
+
+    def set_state(self, state):
+        pass
+
+    def __getstate__(self):
+        return {**vars(self), "_search": None, "_trial": None, "_stream": None}
+
+    def _num_ended(self):
+        return len(self.oracle.end_order)
+
+    def _has_bars(self):
+        return self.verbose >= 1 and self._out().isatty()
+
+    def _out(self):
+        return self._stream or sys.stderr
+
+
+class _EpochBar(keras.callbacks.Callback):
+    def __init__(self, progress, execution):
+        super().__init__()
+        self._progress = progress
+        self._execution = execution
+        self._done = 0
+
+    def on_train_begin(self, logs=None):
+        title = f"  Run {self._execution + 1}"
+        self._progress.begin_epochs(title, 0, self.params.get("epochs"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._progress.end_epoch()
+
+    def on_train_end(self, logs=None):
+        self._progress.end_epochs()

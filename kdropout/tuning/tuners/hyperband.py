@@ -1,0 +1,42 @@
+"""Hyperband."""
+
+import pathlib
+
+import keras_tuner
+
+from kdropout.tuning.trials.checkpoint import load_values, save_values
+from kdropout.tuning.trials.engine import TrialEngine
+from kdropout.tuning.trials.model_pool import all_variables
+
+
+class Hyperband(keras_tuner.Hyperband, TrialEngine):
+    """`keras_tuner.Hyperband` on models that are compiled once.
+
+    A trial that is promoted goes on exactly where it stopped: with its last weights,
+    the state of the optimizer, the clocks of schedules, rates and seeds, and with the
+    order of the data that a single training would have. (KerasTuner's own begins
+    with the weights of the best epoch and a new optimizer.)
+
+    Args:
+        *args: As for `keras_tuner.Hyperband`.
+        **kwargs: As for `keras_tuner.Hyperband`.
+
+    Raises:
+        RuntimeError: If another process writes to the same project.
+    """
+
+    def _build_hypermodel(self, hp):
+        # Weights come from the saved state, and not from the best epoch.
+        return TrialEngine._build_hypermodel(self, hp)
+
+    def begin_training(self, trial, model, execution):
+        parent = trial.hyperparameters.values.get("tuner/trial_id")
+        if parent is not None:
+            model.optimizer.build(model.trainable_variables)
+            load_values(all_variables(model), self._state_file(parent, execution))
+
+    def end_training(self, trial, model, execution):
+        save_values(all_variables(model), self._state_file(trial.trial_id, execution))
+
+    def _state_file(self, trial_id, execution):
+        return pathlib.Path(self.get_trial_dir(trial_id)) / f"state_{execution}.npz"

@@ -1,0 +1,352 @@
+"""Trials are those of KerasTuner, on models that are compiled once."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from keras import ops
+
+import kdropout
+from kdropout import tuning
+from kdropout.tuning.trials.model_pool import all_variables
+from tests.tuning.trials import searches
+from tests.tuning.trials.searches import Counting, build, make_model, scores, search
+
+BACKEND = keras.backend.backend()
+COMPILED = BACKEND in ("tensorflow", "jax")
+ONLY_COMPILED = pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
+
+
+def random_search(folder, hypermodel=build, kind=tuning.RandomSearch, **kwargs):
+    arguments = {"objective": "val_loss", "max_trials": 3, "seed": 1, **kwargs}
+    return kind(hypermodel, directory=folder, project_name="search", **arguments)
+
+
+def weights(batches):
+    return np.linspace(0.5, 2.0, batches)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"batch_size": 35},
+        {"batch_size": None, "validation_batch_size": 4},
+        {"sample_weight": weights(35)},
+        {"validation_data": None, "validation_split": 0.3},
+        {"x": searches.X[:35].astype("float64"), "y": searches.Y[:35, None]},
+    ],
+    ids=lambda given: ",".join(given) or "plain",
+)
+def test_scores_are_those_of_keras_tuner_to_the_bit(given, tmp_path):
+    ours = search(random_search(tmp_path / "ours"), **given)
+    theirs = random_search(tmp_path / "theirs", kind=keras_tuner.RandomSearch)
+    theirs = search(theirs, **given)
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.hyperparameters.values == their.hyperparameters.values
+        for name in ("loss", "val_loss", "accuracy", "val_accuracy"):
+            expected = their.metrics.get_best_value(name)
+            assert our.metrics.get_best_value(name) == expected
+        assert our.best_step == their.best_step
+    assert len(set(scores(ours))) == 3  # so rates do matter
+
+
+def test_callbacks_see_what_they_see_in_fit(tmp_path):
+    class Record(keras.callbacks.Callback):
+        seen = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen.append((epoch, dict(logs), self.model.layers[1].rate))
+
+        def on_test_begin(self, logs=None):
+            self.seen.append("test")
+
+        def __deepcopy__(self, memo):
+            return self
+
+    seen = []
+    for kind in (tuning.RandomSearch, keras_tuner.RandomSearch):
+        Record.seen = []
+        data = searches.DATA["x"], searches.DATA["y"]
+        callbacks = [
+            kdropout.callbacks.OverfittingGap(data, max_samples=16),
+            kdropout.callbacks.GapController(0.01, gain=2.0),
+            kdropout.callbacks.RateLogger(),
+            keras.callbacks.EarlyStopping(patience=1),
+            Record(),
+        ]
+        tuner = random_search(tmp_path / kind.__module__, kind=kind, max_trials=2)
+        search(tuner, epochs=4, callbacks=callbacks)
+        seen.append(Record.seen)
+    assert seen[0] == seen[1]
+    assert len({entry[2] for entry in seen[0] if entry != "test"}) > 2  # it was moved
+
+
+@ONLY_COMPILED
+def test_trials_that_differ_in_rates_are_compiled_once(tmp_path):
+    tuner = random_search(tmp_path, max_trials=6)
+    Counting.traces = 0
+    search(tuner)
+    once = Counting.traces
+    tuner = random_search(tmp_path / "one", max_trials=1)
+    Counting.traces = 0
+    search(tuner)
+    assert once == Counting.traces > 0
+
+
+@ONLY_COMPILED
+def test_other_hyperparameters_get_a_model_of_their_own_and_come_back_to_it(tmp_path):
+    def build_units(hp):
+        units = hp.Choice("units", [4, 8])
+        return tuning.tune_rates(hp, make_model(units), {"first": (0.0, 0.6)})
+
+    tuner = random_search(tmp_path, build_units, max_trials=6)
+    Counting.traces = 0
+    trials = search(tuner)
+    assert {t.hyperparameters.values["units"] for t in trials} == {4, 8}
+    traces = Counting.traces
+    tuner = random_search(tmp_path / "one", build_units, max_trials=1)
+    Counting.traces = 0
+    search(tuner)
+    assert traces == 2 * Counting.traces
+    theirs = random_search(tmp_path / "b", build_units, keras_tuner.RandomSearch)
+    theirs.oracle.max_trials = 6
+    assert scores(search(theirs)) == scores(trials)
+
+
+def test_model_of_the_next_trial_is_new_to_the_bit(tmp_path):
+    class Keeps(tuning.RandomSearch):
+        states = []
+
+        def begin_training(self, trial, model, execution):
+            values = [ops.convert_to_numpy(v).copy() for v in all_variables(model)]
+            rates = kdropout.rates(model)
+            self.states.append((values, rates, trial.hyperparameters.values))
+
+    tuner = random_search(tmp_path, kind=Keeps, max_trials=3)
+    search(tuner, callbacks=[kdropout.callbacks.RateScheduler(lambda e, r: 0.9)])
+    names = ["first", "second"]
+    for values, rates, hyperparameters in tuner.states:
+        assert rates == {n: pytest.approx(hyperparameters[f"rate/{n}"]) for n in names}
+        model = make_model()
+        kdropout.set_rates(model, rates)
+        model.optimizer.build(model.trainable_variables)
+        for value, variable in zip(values, all_variables(model), strict=True):
+            np.testing.assert_array_equal(value, ops.convert_to_numpy(variable))
+
+
+def test_executions_begin_with_weights_of_their_own(tmp_path):
+    class Keeps(tuning.RandomSearch):
+        kernels = {}
+
+        def begin_training(self, trial, model, execution):
+            kernel = ops.convert_to_numpy(model.layers[0].kernel).copy()
+            self.kernels[trial.trial_id, execution] = kernel
+
+    def run(folder, **kwargs):
+        Keeps.kernels = {}
+        tuner = random_search(folder, searches.unseeded, Keeps, max_trials=2, **kwargs)
+        return search(tuner), Keeps.kernels
+
+    trials, kernels = run(tmp_path, executions_per_trial=3)
+    assert len(kernels) == 6
+    for number in range(3):  # all trials begin alike, so that only rates differ
+        np.testing.assert_array_equal(kernels["0", number], kernels["1", number])
+    for one, other in [(0, 1), (0, 2), (1, 2)]:
+        assert not np.array_equal(kernels["0", one], kernels["0", other])
+    (first, _), _ = run(tmp_path / "one", executions_per_trial=1)
+    assert first.score != trials[0].score  # which is the mean of three
+    again, _ = run(tmp_path / "again", executions_per_trial=3)
+    assert scores(again) == scores(trials)
+
+
+def test_best_models_are_distinct_and_have_their_scores(tmp_path):
+    tuner = random_search(tmp_path)
+    trials = search(tuner, epochs=5)
+    best, second = tuner.get_best_models(2)
+    assert best is not second
+    expected = sorted(scores(trials))[:2]
+    for model, score in zip((best, second), expected, strict=True):
+        loss, _ = model.evaluate(*searches.DATA["validation_data"], verbose=0)
+        assert loss == pytest.approx(score, rel=1e-5)
+    values = tuner.get_best_hyperparameters()[0].values
+    assert kdropout.rates(best)["first"] == pytest.approx(values["rate/first"])
+    assert tuner.get_best_models(10)[0] is not best
+
+
+def test_best_models_of_a_search_in_another_process_load(tmp_path):
+    tuner = random_search(tmp_path)
+    search(tuner)
+    again = random_search(tmp_path)
+    x = searches.X
+    outputs = [t.get_best_models()[0].predict(x, verbose=0) for t in (tuner, again)]
+    np.testing.assert_array_equal(*outputs)
+
+
+def test_results_summary_and_space_summary_print(tmp_path, capsys):
+    tuner = random_search(tmp_path, max_trials=2)
+    tuner.search_space_summary()
+    search(tuner)
+    tuner.results_summary()
+    printed = capsys.readouterr().out
+    assert "rate/first (Float)" in printed and "Score: " in printed
+
+
+def test_fit_of_the_hypermodel_is_used(tmp_path, capsys):
+    class Own(keras_tuner.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            model.fit(*args, **kwargs)
+            return {"val_loss": 10.0 + hp.get("rate/first")}
+
+    tuner = random_search(tmp_path, Own(), max_trials=2)
+    trials = search(tuner, verbose=0)
+    for trial in trials:
+        assert trial.score == 10.0 + trial.hyperparameters.get("rate/first")
+    tuner.get_best_models()
+
+
+class BatchCallback(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+class OwnStep(keras.Sequential):
+    def train_step(self, *args, **kwargs):
+        return super().train_step(*args, **kwargs)
+
+
+def build_own_step(hp):
+    keras.utils.set_random_seed(0)
+    model = OwnStep(
+        [
+            keras.Input((4,)),
+            kdropout.layers.Dropout(0.5, name="first"),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return tuning.tune_rates(hp, model)
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        rows = slice(10 * index, 10 * index + 10)
+        return searches.X[rows], searches.Y[rows]
+
+
+DATASET = {"x": Batches(), "y": None, "batch_size": None}
+FALLBACKS = {
+    "the callback BatchCallback acts at batches": (
+        {"callbacks": [BatchCallback()]},
+        build,
+    ),
+    "the model has a train_step of its own": ({}, build_own_step),
+    "the training data are not arrays of numbers": (DATASET, build),
+    "class_weight is given": ({"class_weight": {0: 1.0, 1: 2.0, 2: 1.0}}, build),
+    "steps_per_epoch is given": ({"steps_per_epoch": 2}, build),
+    "validation_steps is given": ({"validation_steps": 1}, build),
+}
+
+
+@ONLY_COMPILED
+@pytest.mark.parametrize("reason", FALLBACKS)
+def test_what_only_fit_can_do_is_done_by_fit_and_said_once(reason, tmp_path, capsys):
+    given, hypermodel = FALLBACKS[reason]
+    ours = random_search(tmp_path / "ours", hypermodel, max_trials=2)
+    trials = search(ours, verbose=1, **given)
+    printed = capsys.readouterr().err
+    assert printed.count(f"Trials train with fit, because {reason}.") == 1
+    theirs = random_search(
+        tmp_path / "theirs", hypermodel, keras_tuner.RandomSearch, max_trials=2
+    )
+    assert scores(trials) == scores(search(theirs, **given))
+
+
+@pytest.mark.skipif(COMPILED, reason="an epoch is one graph there")
+def test_other_backends_train_with_fit_and_say_so(tmp_path, capsys):
+    search(random_search(tmp_path, max_trials=1), verbose=1)
+    assert f"the backend {BACKEND} has no graph" in capsys.readouterr().err
+
+
+def test_recurrent_model_with_states_begins_anew_in_each_trial(tmp_path):
+    def build_stateful(hp):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input(batch_shape=(5, 4, 1))
+        x = keras.layers.LSTM(3, stateful=True)(inputs)
+        x = kdropout.layers.Dropout(0.5, name="first")(x)
+        model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(x))
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return tuning.tune_rates(hp, model)
+
+    x = searches.X[:, :, None]
+    data = {
+        "x": x[:35],
+        "batch_size": 5,
+        "validation_data": (x[35:], searches.Y[35:]),
+    }
+    tuner = random_search(tmp_path / "ours", build_stateful, max_trials=3)
+    theirs = random_search(
+        tmp_path / "theirs", build_stateful, keras_tuner.RandomSearch, max_trials=3
+    )
+    ours, theirs = search(tuner, **data), search(theirs, **data)
+    np.testing.assert_allclose(scores(ours), scores(theirs), rtol=1e-6)
+
+
+def test_layers_without_names_have_the_same_hyperparameters_in_each_trial(tmp_path):
+    def build_unnamed(hp):
+        layers = [kdropout.layers.Dropout(0.5) for _ in range(2)]
+        stack = [keras.Input((4,)), *layers, keras.layers.Dense(3, "softmax")]
+        model = keras.Sequential(stack)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return tuning.tune_rates(hp, model)
+
+    make_model()  # names that are taken when the search begins
+    kdropout.layers.Dropout(0.5)
+    tuner = random_search(tmp_path, build_unnamed, max_trials=2)
+    names = {tuple(t.hyperparameters.values) for t in search(tuner)}
+    assert names == {("rate/dropout", "rate/dropout_1")}
+
+
+def test_precision_that_the_user_has_set_stays(tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        tuner = random_search(tmp_path, max_trials=2)
+        search(tuner)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        assert tuner.get_best_models()[0].layers[0].compute_dtype == "bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_model_that_is_too_large_is_a_failed_trial(tmp_path):
+    tuner = random_search(tmp_path, max_model_size=10, max_trials=2)
+    with pytest.raises(RuntimeError, match="No trial of the search .* 'max_model_size'"):
+        search(tuner)
+        tuner.get_best_models()
+    assert {t.status for t in tuner.oracle.trials.values()} == {"FAILED"}
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "message"),
+    [
+        ({"workers": 0}, ValueError, "'workers' must be an integer of at least 1"),
+        ({"workers": "2"}, TypeError, "'workers' must be .* Received: workers='2'"),
+        ({"threads_per_worker": 0}, ValueError, "'threads_per_worker' must be"),
+    ],
+)
+def test_bad_arguments_are_named(kwargs, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        random_search(tmp_path, **kwargs)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_function_that_builds_no_model_is_told_so(tmp_path):
+    with pytest.raises(Exception, match="'hypermodel' must build a keras.Model"):
+        search(random_search(tmp_path, lambda hp: hp.Float("a", 0, 1)))
