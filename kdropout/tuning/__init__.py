@@ -1,5 +1,8 @@
 """The best rate for each layer: searches with KerasTuner, compiled once."""
 
+from kdropout.tuning.job import Job, JobError, load_job
+from kdropout.tuning.report import Report
+from kdropout.tuning.run import load_report, run_job
 from kdropout.tuning.space import RatePlan, Rates, Schedules, plan_of
 from kdropout.tuning.tune_rates import tune_rates
 from kdropout.tuning.tuners import (
@@ -13,10 +16,16 @@ __all__ = [
     "BayesianOptimization",
     "GridSearch",
     "Hyperband",
+    "Job",
+    "JobError",
     "RandomSearch",
     "RatePlan",
     "Rates",
+    "Report",
     "Schedules",
+    "load_job",
+    "load_report",
     "plan_of",
+    "run_job",
     "tune_rates",
 ]

@@ -13,6 +13,7 @@ class ProjectLock:
     """Held while a process writes to a project; the system frees it if that dies.
 
     The file stands beside the folder of the project, which `overwrite=True` removes.
+    On Windows nothing is locked.
 
     Args:
         directory: Path of the folder that holds the project.
@@ -20,8 +21,16 @@ class ProjectLock:
     """
 
     def __init__(self, directory, project_name):
-        self.path = pathlib.Path(directory) / f".{project_name}.lock"
+        self._project = pathlib.Path(directory, project_name)
+        self.path = self._project.with_name(f".{self._project.name}.lock")
         self._file = None
+
+    def __enter__(self):
+        self.acquire()
+        return self
+
+    def __exit__(self, *exception):
+        self.release()
 
     def acquire(self):
         """Hold the lock; does nothing if it is held by this object.
@@ -39,9 +48,10 @@ class ProjectLock:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             file.close()
+            whose = " (another tuner of this one)" if holder == str(os.getpid()) else ""
             raise RuntimeError(
-                f"The project '{self._project()}' is being written by process "
-                f"{holder}. Wait for it to end, stop it, or pass another "
+                f"The project '{self._project}' is being written by process "
+                f"{holder}{whose}. Wait for it to end, stop it, or pass another "
                 "'project_name'."
             ) from None
         file.truncate(0)
@@ -54,9 +64,3 @@ class ProjectLock:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def _project(self):
-        return self.path.with_name(self.path.name[1:].removesuffix(".lock"))
-
-    def __getstate__(self):
-        return {**vars(self), "_file": None}

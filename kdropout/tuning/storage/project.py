@@ -1,5 +1,9 @@
 """The folder of a search: one process writes to it, and a stopped search goes on."""
 
+import contextlib
+import json
+import pathlib
+
 import keras_tuner
 
 from kdropout.files import write_json
@@ -18,31 +22,28 @@ class Project(keras_tuner.Tuner):
 
     def __init__(self, oracle, hypermodel=None, **kwargs):
         self._reloaded = False
-        self._lock = None
         if self._is_worker():
             kwargs["overwrite"] = False  # the folder is the chief's
+            self._lock = contextlib.nullcontext()
         else:
             self._lock = ProjectLock(
                 kwargs.get("directory") or ".",
                 kwargs.get("project_name") or "untitled_project",
             )
-            if kwargs.get("overwrite"):
-                self._lock.acquire()
         # In a worker, KerasTuner puts a proxy in its place.
         self._own_oracle = oracle
-        super().__init__(oracle, hypermodel, **kwargs)
-        has_begun = getattr(oracle, "has_saved_search", bool)()
-        if has_begun and not self._reloaded and not self._is_worker():
-            self.reload()  # the tuner's own file is missing, but it says nothing
+        with self._lock if kwargs.get("overwrite") else contextlib.nullcontext():
+            super().__init__(oracle, hypermodel, **kwargs)
+        # Without the file of the tuner KerasTuner would begin anew. A search that was
+        # killed in its first trial has none.
+        if not self._reloaded and not self._is_worker() and self._has_begun():
+            self.reload()
 
     def search(self, *args, **kwargs):
-        if self._lock is not None:
-            self._lock.acquire()
-        try:
+        with self._lock:
+            if not self._is_worker() and self._was_overtaken():
+                self.reload()
             self.run_trials(*args, **kwargs)
-        finally:
-            if self._lock is not None:
-                self._lock.release()
 
     def run_trials(self, *args, **kwargs):
         """Run all trials, while the project is locked."""
@@ -56,7 +57,11 @@ class Project(keras_tuner.Tuner):
     def reload(self):
         self._reloaded = True
         if not self._is_worker():
-            self.oracle.reload()
+            self._own_oracle.seed = self._saved_seed()
+            self._own_oracle.reload()
+
+    def get_state(self):
+        return {"seed": self._own_oracle.seed}
 
     def get_best_models(self, num_models=1):
         self._require_results()
@@ -66,6 +71,20 @@ class Project(keras_tuner.Tuner):
         self._require_results()
         return super().get_best_hyperparameters(num_trials)
 
+    def _has_begun(self):
+        return getattr(self._own_oracle, "has_saved_search", bool)()
+
+    def _was_overtaken(self):
+        return getattr(self._own_oracle, "was_overtaken", bool)()
+
+    def _saved_seed(self):
+        """The seed of a search that was given none; counts if `oracle.json` is lost."""
+        try:
+            state = json.loads(pathlib.Path(self._get_tuner_fname()).read_text())
+            return int(state["seed"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return self._own_oracle.seed
+
     def _require_results(self):
         if self.oracle.get_best_trials(1):
             return
@@ -73,5 +92,5 @@ class Project(keras_tuner.Tuner):
         why = failed[0].message.strip().splitlines()[-1] if failed else "none was run"
         raise RuntimeError(
             f"No trial of the search in '{self.project_dir}' has completed, so none "
-            f"is the best. The first: {why}"
+            f"is the best: {why}"
         )

@@ -5,15 +5,14 @@ import pathlib
 import warnings
 
 import keras_tuner
+import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from kdropout.files import write_json
-
-# Where the random numbers of a search go on whose stream could not be found again.
-_FAR = 1_000_000
+from kdropout.tuning.storage.replay import Replay
 
 
-class StoredOracle(keras_tuner.Oracle):
+class StoredOracle(Replay, keras_tuner.Oracle):
     """An oracle that can be stopped at any moment and taken up again.
 
     `oracle.json` holds the state of the search and all trials, and is replaced as a
@@ -22,6 +21,14 @@ class StoredOracle(keras_tuner.Oracle):
     same values. `trial_*/trial.json` are there for people and for KerasTuner; only if
     `oracle.json` is missing or damaged is the search put together from them.
     """
+
+    _stamp = None  # of the file as this object last wrote or read it
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial):
+        own = self.trials[trial.trial_id].hyperparameters.values
+        _make_exact(trial.hyperparameters.values, own)
+        super().end_trial(trial)
 
     def get_best_trials(self, num_trials=1):
         """The best of the trials that have completed, and no others."""
@@ -32,16 +39,15 @@ class StoredOracle(keras_tuner.Oracle):
     def save(self):
         trials = [trial.get_state() for trial in self.trials.values()]
         write_json(self._get_oracle_fname(), {**self.get_state(), "trials": trials})
-
-    def _save_trial(self, trial):
-        path = pathlib.Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
-        write_json(path, trial.get_state())
+        self._stamp = self._stamp_of_file()
 
     def has_saved_search(self):
         """Whether a search has begun in the folder of the project."""
-        return pathlib.Path(self._get_oracle_fname()).exists() or bool(
-            self._trial_files()
-        )
+        return self._stamp_of_file() is not None or bool(self._trial_files())
+
+    def was_overtaken(self):
+        """Whether another tuner has written to the project since this one did."""
+        return self._stamp_of_file() not in (None, self._stamp)
 
     def reload(self):
         path = pathlib.Path(self._get_oracle_fname())
@@ -53,45 +59,20 @@ class StoredOracle(keras_tuner.Oracle):
             else:
                 self._set_trials(map(Trial.from_state, trials))
             self.set_state(state)
-        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             self._rebuild_without(path, error)
+        self._stamp = self._stamp_of_file()
         self._run_again()
 
-    def rebuild(self):
-        """Find out the state of the search from its trials. Subclasses add theirs."""
-        self.start_order = sorted(self.trials)
-        ended = (TrialStatus.COMPLETED, TrialStatus.FAILED)
-        self.end_order = [i for i in self.start_order if self.trials[i].status in ended]
-        self.ongoing_trials = {}
-        self._retry_queue = []
-        self._run_times.clear()
-        self._run_times.update({trial_id: 1 for trial_id in self.end_order})
-        self._tried_so_far = set()
-        self._id_to_hash.clear()
-        for trial_id in self.start_order:
-            self.update_space(self.trials[trial_id].hyperparameters)
-        self._find_random_state()
-        for trial_id in self.start_order:
-            self._record_values(self.trials[trial_id])
+    def _save_trial(self, trial):
+        path = pathlib.Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
+        write_json(path, trial.get_state())
 
-    def is_random(self, trial):
-        """Whether the values of a trial were drawn at random."""
-        return True
-
-    def num_random(self):
-        """How many trials at most had values drawn at random."""
-        return len(self.trials)
-
-    def _find_random_state(self):
-        """Draw the random values again, up to where the search was."""
-        self._seed_state = self.seed
-        drawn = [t for i in self.start_order if self.is_random(t := self.trials[i])]
-        for trial in drawn[: self.num_random()]:
-            values, seen = self._random_values(), trial.hyperparameters.values
-            if values is None or any(seen.get(name) != values[name] for name in values):
-                self._seed_state = self.seed + _FAR  # it had another seed
-                return
-            self._tried_so_far.add(self._compute_values_hash(seen))
+    def _retry(self, trial):
+        is_retried = super()._retry(trial)
+        if is_retried:
+            _forget_results(trial)  # KerasTuner would keep those of the failed run
+        return is_retried
 
     def _rebuild_without(self, path, error):
         self._load_trial_files()
@@ -102,12 +83,12 @@ class StoredOracle(keras_tuner.Oracle):
                 "rebuild it from. Pass overwrite=True to begin anew, or another "
                 "'project_name'."
             ) from error
-        self.rebuild()
         warnings.warn(
-            f"'{path}' was missing or damaged ({error!r}). The search has been rebuilt "
-            f"from its {len(self.trials)} trials and goes on.",
+            f"'{path}' was missing or damaged ({error!r}). The search is rebuilt from "
+            f"its {len(self.trials)} trials and goes on.",
             stacklevel=2,
         )
+        self.rebuild()
 
     def _run_again(self):
         """Put the trials that had begun and not ended in the queue."""
@@ -115,7 +96,7 @@ class StoredOracle(keras_tuner.Oracle):
         ended = {*self.end_order, *self._retry_queue}
         begun = [trial_id for trial_id in self.start_order if trial_id not in ended]
         for trial_id in begun:
-            self.trials[trial_id].metrics = type(self.trials[trial_id].metrics)()
+            _forget_results(self.trials[trial_id])
         # The queue is emptied from its end: the oldest trial comes first.
         self._retry_queue = [*begun[::-1], *self._retry_queue]
 
@@ -124,9 +105,10 @@ class StoredOracle(keras_tuner.Oracle):
         for path in self._trial_files():
             try:
                 trials.append(Trial.load(str(path)))
-            except (ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, LookupError, TypeError, AttributeError) as e:
                 warnings.warn(
-                    f"'{path}' is damaged ({error!r}): this trial is left out.",
+                    f"'{path}' is damaged ({e!r}). The trial is run again if the "
+                    "search tells its values, and left out if not.",
                     stacklevel=2,
                 )
         self._set_trials(trials)
@@ -138,6 +120,28 @@ class StoredOracle(keras_tuner.Oracle):
         folder = pathlib.Path(self._get_oracle_fname()).parent
         return sorted(folder.glob("trial_*/trial.json"))
 
+    def _stamp_of_file(self):
+        try:
+            status = pathlib.Path(self._get_oracle_fname()).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
 
 def _has_score(trial):
     return trial.status == TrialStatus.COMPLETED and trial.score is not None
+
+
+def _forget_results(trial):
+    trial.metrics = type(trial.metrics)()
+    trial.score = None
+    trial.best_step = 0
+
+
+def _make_exact(values, own):
+    """KerasTuner's chief and workers send each other numbers of 32 bits."""
+    for name, value in own.items():
+        received = values.get(name)
+        if isinstance(value, float) and isinstance(received, float):
+            if np.float32(value) == np.float32(received):
+                values[name] = value

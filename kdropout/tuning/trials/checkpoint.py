@@ -31,6 +31,11 @@ class BestEpoch(keras.callbacks.Callback):
             self._best = value
         self._weights = [ops.copy(v) for v in self.model.variables]
 
+    def restore(self):
+        """Give the model the weights of its best epoch."""
+        for variable, value in zip(self.model.variables, self._weights, strict=True):
+            variable.assign(value)
+
     def write(self, path):
         """Write them to `path`, if there was an epoch."""
         if self._weights is not None:

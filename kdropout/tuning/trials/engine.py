@@ -107,6 +107,30 @@ class TrialEngine(Project):
         best.write(self._weights_file(trial))
         return results
 
+    def train_anew(self, hp, execution, prepare, *args, **kwargs):
+        """Train once more, outside of the search.
+
+        Args:
+            hp: `keras_tuner.HyperParameters` of the model.
+            execution: Integer, which decides the initial weights and the order of the
+                data. Those from 0 up to `executions_per_trial` are the search's.
+            prepare: Function that is called with the model before it trains.
+            *args: As for `search`.
+            **kwargs: As for `search`.
+
+        Returns:
+            The model, with the weights of its best epoch. The next training, or trial,
+            may use the same object.
+        """
+        best = BestEpoch(self.oracle.objective)
+        callbacks = self._deepcopy_callbacks(kwargs.pop("callbacks", None) or [])
+        pooled = self._pool.get(hp, execution)
+        prepare(pooled.model)
+        self._execution = execution
+        self._train(hp, pooled, args, {**kwargs, "callbacks": [*callbacks, best]})
+        best.restore()
+        return pooled.model
+
     def load_model(self, trial):
         path = self._weights_file(trial)
         if not path.exists():  # a project of KerasTuner's own

@@ -11,6 +11,9 @@ from kdropout.tuning.space.plan import plan_of
 # too, comes back to few of their values. More models would only hold memory.
 _SIZE = 4
 
+# Initial states to keep of each: executions of a trial come in turn.
+_STARTS = 8
+
 # What Hyperband tells a trial: how long to train, not what.
 _OF_THE_SEARCH = "tuner/"
 
@@ -94,6 +97,8 @@ class PooledModel:
     def keep_start(self, execution, fresh):
         """Keep the state of a new model as how the execution begins."""
         self._starts[execution] = [ops.copy(v) for v in all_variables(fresh)]
+        while len(self._starts) > _STARTS:
+            del self._starts[next(iter(self._starts))]
 
     def begin(self, execution, values):
         """Put the model back to where the execution begins, with the rates of now."""

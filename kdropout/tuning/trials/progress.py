@@ -4,6 +4,7 @@ import sys
 import time
 
 import keras
+from keras_tuner.engine.trial import TrialStatus
 from tqdm import tqdm
 
 # A short line, for terminals of 80 columns.
@@ -52,7 +53,8 @@ class Progress:
         best_text = f"best {name} {best[0].score:.5g}" if best else "no result yet"
         if self._search is not None:
             self._search.set_postfix_str(best_text, refresh=False)
-            self._search.update()
+            if trial.status != TrialStatus.INVALID:  # or else it is run once more
+                self._search.update()
             return
         seconds = time.perf_counter() - self._start.get(trial.trial_id, float("nan"))
         total = self.oracle.max_trials

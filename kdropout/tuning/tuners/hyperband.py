@@ -31,12 +31,26 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
 
     def begin_training(self, trial, model, execution):
         parent = trial.hyperparameters.values.get("tuner/trial_id")
-        if parent is not None:
+        if parent is None:
+            return
+        path = self._state_file(parent, execution)
+        if path.exists():
             model.optimizer.build(model.trainable_variables)
-            load_values(all_variables(model), self._state_file(parent, execution))
+            load_values(all_variables(model), path)
+        else:
+            self._begin_with_best_weights(parent, model)
 
     def end_training(self, trial, model, execution):
         save_values(all_variables(model), self._state_file(trial.trial_id, execution))
+
+    def _begin_with_best_weights(self, trial_id, model):
+        """As KerasTuner does, whose projects hold no more."""
+        best = self.load_model(self.oracle.get_trial(trial_id))
+        model.set_weights(best.get_weights())
+        self.progress.note(
+            f"The last state of trial {trial_id} is not in its folder. What is promoted "
+            "from it begins with the weights of its best epoch and a new optimizer."
+        )
 
     def _state_file(self, trial_id, execution):
         return pathlib.Path(self.get_trial_dir(trial_id)) / f"state_{execution}.npz"

@@ -1,0 +1,167 @@
+"""Small networks with named dropout after each hidden layer."""
+
+import math
+
+import keras
+
+from kdropout.layers import Dropout, SpatialDropout2D
+from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.position_embedding import PositionEmbedding
+
+
+def build_architecture(settings, data):
+    """A model, not compiled, for the shape of the data.
+
+    Args:
+        settings: A value of `kdropout.tuning.job.model_settings.ARCHITECTURES`.
+        data: `kdropout.tuning.job.Description`.
+
+    Returns:
+        `keras.Model`. It gives probabilities for classification, and the targets for
+        regression.
+
+    Raises:
+        InvalidSetting: If the architecture is not for such data.
+    """
+    if data.task == "classification" and data.num_classes is None:
+        raise InvalidSetting(
+            "model.architecture",
+            "needs labels that are integers, counted from 0. Of one-hot labels y they "
+            "are y.argmax(-1); of a dataset they are not known: use 'build' in place "
+            "of 'architecture'.",
+        )
+    return _BUILDERS[settings.architecture](settings, data)
+
+
+def _mlp(settings, data):
+    inputs = _image_or_table(settings, data)
+    x = inputs
+    if len(data.input_shape) > 1:
+        x = keras.layers.Flatten(name="flatten")(x)
+    if settings.input_dropout:
+        x = Dropout(settings.rate, name="input_drop")(x)
+    return keras.Model(inputs, _output(_dense(x, settings), data), name="mlp")
+
+
+def _cnn(settings, data):
+    inputs = _image_or_table(settings, data)
+    shape = data.input_shape
+    if len(shape) != 3 or min(shape[:2]) < 2 ** len(settings.filters):
+        raise InvalidSetting(
+            "model.architecture",
+            "cnn needs images of shape (height, width, channels), at least "
+            f"{2 ** len(settings.filters)} pixels high and wide for "
+            f"{len(settings.filters)} convolutions, each of which halves them. "
+            f"Received: samples of shape {shape}. Use architecture: mlp, or fewer "
+            "filters.",
+        )
+    x = inputs
+    for index, filters in enumerate(settings.filters, start=1):
+        x = keras.layers.Conv2D(
+            filters,
+            settings.kernel_size,
+            padding="same",
+            activation=settings.activation,
+            data_format="channels_last",
+            name=f"conv{index}",
+        )(x)
+        x = keras.layers.MaxPooling2D(data_format="channels_last", name=f"pool{index}")(
+            x
+        )
+        x = SpatialDropout2D(
+            settings.rate, data_format="channels_last", name=f"conv{index}_drop"
+        )(x)
+    x = _dense(keras.layers.Flatten(name="flatten")(x), settings)
+    return keras.Model(inputs, _output(x, data), name="cnn")
+
+
+def _transformer(settings, data):
+    shape = data.input_shape
+    if data.num_tokens is None or not isinstance(shape, tuple) or len(shape) != 1:
+        raise InvalidSetting(
+            "model.architecture",
+            "transformer needs sequences of integers, one row for each sample. "
+            f"Received: {data.input_dtype} samples of shape {shape}. Take data: "
+            "{text: ...}, or architecture: mlp.",
+        )
+    if settings.embedding_dim % settings.num_heads:
+        raise InvalidSetting(
+            "model.num_heads",
+            f"must divide embedding_dim={settings.embedding_dim}. Received: "
+            f"{settings.num_heads}",
+        )
+    # One label for each token: then each may see only those before it.
+    causal = data.target_shape == shape
+    inputs = keras.Input(shape, dtype="int32", name="tokens")
+    x = keras.layers.Embedding(
+        data.num_tokens, settings.embedding_dim, name="embedding"
+    )(inputs)
+    x = PositionEmbedding(name="positions")(x)
+    x = Dropout(settings.rate, name="embedding_drop")(x)
+    for index in range(1, settings.num_blocks + 1):
+        x = _block(x, settings, f"block{index}", causal)
+    x = keras.layers.LayerNormalization(name="final_norm")(x)
+    if not causal:
+        x = keras.layers.GlobalAveragePooling1D(name="mean")(x)
+    return keras.Model(inputs, _output(x, data, causal), name="transformer")
+
+
+def _block(x, settings, name, causal):
+    normed = keras.layers.LayerNormalization(name=f"{name}_attention_norm")(x)
+    attention = keras.layers.MultiHeadAttention(
+        settings.num_heads,
+        settings.embedding_dim // settings.num_heads,
+        name=f"{name}_attention",
+    )(normed, normed, use_causal_mask=causal)
+    attention = Dropout(settings.rate, name=f"{name}_attention_drop")(attention)
+    x = keras.layers.Add(name=f"{name}_attention_add")([x, attention])
+    y = keras.layers.LayerNormalization(name=f"{name}_feed_forward_norm")(x)
+    y = keras.layers.Dense(
+        settings.feed_forward_dim,
+        activation=settings.activation,
+        name=f"{name}_feed_forward",
+    )(y)
+    y = keras.layers.Dense(settings.embedding_dim, name=f"{name}_projection")(y)
+    y = Dropout(settings.rate, name=f"{name}_feed_forward_drop")(y)
+    return keras.layers.Add(name=f"{name}_feed_forward_add")([x, y])
+
+
+def _image_or_table(settings, data):
+    if data.input_dtype != "float32":
+        raise InvalidSetting(
+            "model.architecture",
+            f"{settings.architecture} needs one array of floating-point inputs. "
+            f"Received: {data.input_dtype}. Save them as float32, or use 'build' in "
+            "place of 'architecture'.",
+        )
+    return keras.Input(data.input_shape, name="features")
+
+
+def _dense(x, settings):
+    for index, units in enumerate(settings.units, start=1):
+        name = f"dense{index}"
+        x = keras.layers.Dense(units, activation=settings.activation, name=name)(x)
+        x = Dropout(settings.rate, name=f"{name}_drop")(x)
+    return x
+
+
+def _output(x, data, per_position=False):
+    """Probabilities, or the targets."""
+    if data.task == "classification":
+        if data.target_shape not in ((), (1,)) and not per_position:
+            raise InvalidSetting(
+                "model.architecture",
+                "needs one label for each sample. Received: labels of shape "
+                f"{data.target_shape}. Use 'build' in place of 'architecture'.",
+            )
+        dense = keras.layers.Dense(
+            data.num_classes, activation="softmax", name="output"
+        )
+        return dense(x)
+    x = keras.layers.Dense(math.prod(data.target_shape), name="output")(x)
+    if len(data.target_shape) > 1:
+        x = keras.layers.Reshape(data.target_shape, name="targets")(x)
+    return x
+
+
+_BUILDERS = {"mlp": _mlp, "cnn": _cnn, "transformer": _transformer}

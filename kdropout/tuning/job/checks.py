@@ -1,0 +1,133 @@
+"""Whether a trial could be trained, found out without training one."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+
+from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout.datasets import iterate_batches
+from kdropout.tuning.job.data import Data
+from kdropout.tuning.job.errors import InvalidSetting, nearest
+from kdropout.tuning.job.model_builder import ModelBuilder
+
+# A prime: labels and outputs of another size are less likely to broadcast.
+NUM_SAMPLES = 7
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What `Job.check` made: all that a search needs.
+
+    Args:
+        data: `kdropout.tuning.job.Data`.
+        build: The function for KerasTuner.
+        model: A model with the rates of the first trial.
+        hyperparameters: `keras_tuner.HyperParameters` with all that is searched.
+    """
+
+    data: Data
+    build: ModelBuilder
+    model: keras.Model
+    hyperparameters: Any
+
+
+def check_job(job):
+    """Make the data and a model, and evaluate the model on a few samples.
+
+    Args:
+        job: `kdropout.tuning.job.Job`.
+
+    Returns:
+        `Checked`.
+
+    Raises:
+        JobError: If the data cannot be used.
+        InvalidSetting: If the model, the space or the objective cannot.
+    """
+    import keras_tuner
+
+    data = job.make_data()
+    build = job.make_hypermodel(data)
+    hp = keras_tuner.HyperParameters()
+    try:
+        model = build(hp)
+    except InvalidSetting:
+        raise
+    except (TypeError, ValueError) as error:
+        raise _about_space(job, error) from error
+    logged = _evaluate(model, data)
+    _check_objective(job.objective, logged, model)
+    return Checked(data, build, model, hp)
+
+
+def _about_space(job, error):
+    """The error of `tune_rates`, at the pattern that it names, if it names one."""
+    message = str(error)
+    patterns = [pattern for pattern in job.space or () if f"'{pattern}'" in message]
+    key = f"space.{patterns[0]}" if len(patterns) == 1 else "space"
+    return InvalidSetting(key, f"does not fit the model: {message}")
+
+
+def _evaluate(model, data):
+    """The names that a model logs, from evaluating a few samples."""
+    x, y = data.x_val, data.y_val
+    if y is None:
+        x, y = next(iter(iterate_batches(x)))[:2]
+    x, y = keras.tree.map_structure(lambda array: array[:NUM_SAMPLES], (x, y))
+    # Nothing is compiled for so few, and errors point to the layer.
+    eagerly, model.run_eagerly = model.run_eagerly, True
+    try:
+        logged = model.test_on_batch(x, y, return_dict=True)
+    except Exception as error:  # of any layer, loss or metric, and of any backend
+        reason = " ".join(str(error).split())
+        raise InvalidSetting(
+            "model",
+            f"does not fit the data, with inputs of shape {_shapes(x)} and labels of "
+            f"shape {_shapes(y)}: {type(error).__name__}: {reason[:500]}",
+        ) from error
+    if not np.isfinite(logged["loss"]):
+        raise InvalidSetting(
+            "model",
+            f"must have a finite loss to begin with. Received: {logged['loss']}, on "
+            f"inputs of shape {_shapes(x)} and labels of shape {_shapes(y)}. Are there "
+            "as many outputs as classes, and do loss and labels belong together?",
+        )
+    model.reset_metrics()
+    model.run_eagerly, model.test_function = eagerly, None
+    return logged
+
+
+def _shapes(values):
+    shapes = [tuple(array.shape) for array in keras.tree.flatten(values)]
+    return shapes[0] if len(shapes) == 1 else shapes
+
+
+def _check_objective(objective, logged, model):
+    prefixes = ["", "val_"]
+    if objective.needs_gap:
+        prefixes += ["gap_", "naive_gap_", "clean_"]
+        _check_directions(objective, logged, model)
+    names = [f"{prefix}{name}" for prefix in prefixes for name in logged]
+    if objective.metric not in names:
+        raise InvalidSetting(
+            "objective.metric",
+            f"must be a name that is logged. Received: {objective.metric!r}."
+            f"{nearest(objective.metric, names)} There are: {', '.join(names)}",
+        )
+
+
+def _check_directions(objective, logged, model):
+    """The gap is that of all metrics: its sign needs the direction of each."""
+    for name in logged:
+        try:
+            lower_is_better(name, model, objective.directions)
+        except ValueError:
+            raise InvalidSetting(
+                "objective",
+                f"needs the overfitting gap, and whether a lower '{name}' is better "
+                "cannot be told from its name. Give that metric of the model a name "
+                "that ends with one of Keras's, such as '_accuracy' or '_loss', or "
+                "leave it out.",
+            ) from None

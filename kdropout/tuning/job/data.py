@@ -1,0 +1,98 @@
+"""What is trained and validated on."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a model must know of the data. A function that builds one may ask for it.
+
+    Args:
+        task: "classification" or "regression".
+        input_shape: Shape of one sample, a tuple; a dict, list or tuple of those
+            where there are several inputs.
+        input_dtype: "float32" or "int32", nested likewise.
+        target_shape: Shape of the label or target of one sample, a tuple.
+        num_classes: Number of classes where labels are integers, else None.
+        num_tokens: Number of different tokens where inputs are integers, else None.
+        num_samples: Number of training samples, or None where a dataset does not tell.
+    """
+
+    task: str
+    input_shape: Any
+    input_dtype: Any
+    target_shape: tuple
+    num_classes: int | None
+    num_tokens: int | None
+    num_samples: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Training, validation and test data, ready for `fit`.
+
+    Args:
+        x_train: Array of the training inputs, a dict, list or tuple of arrays, or a
+            dataset.
+        y_train: Array of the training labels or targets; None with a dataset.
+        x_val: Likewise for the validation.
+        y_val: Likewise.
+        x_test: Likewise for the test, or None without a test set.
+        y_test: Likewise.
+        description: `Description`.
+        target_mean: What was subtracted from the targets. Defaults to 0.
+        target_scale: By what they were divided then: a root mean squared error times
+            this is in the unit of the targets. Defaults to 1.
+    """
+
+    x_train: Any
+    y_train: Any
+    x_val: Any
+    y_val: Any
+    x_test: Any
+    y_test: Any
+    description: Description
+    target_mean: Any = dataclasses.field(default_factory=lambda: np.float32(0.0))
+    target_scale: Any = dataclasses.field(default_factory=lambda: np.float32(1.0))
+
+    @property
+    def training(self):
+        """What `fit` and the callbacks take: a tuple `(x, y)`, or a dataset."""
+        return _pair(self.x_train, self.y_train)
+
+    @property
+    def validation(self):
+        """Likewise."""
+        return _pair(self.x_val, self.y_val)
+
+    @property
+    def test(self):
+        """Likewise, or None without a test set."""
+        return None if self.x_test is None else _pair(self.x_test, self.y_test)
+
+    @property
+    def is_dataset(self):
+        """Whether the training data come in batches, rather than as arrays."""
+        return self.y_train is None
+
+    @property
+    def task(self):
+        """ "classification" or "regression"."""
+        return self.description.task
+
+    @property
+    def input_shape(self):
+        """Shape of one sample."""
+        return self.description.input_shape
+
+    @property
+    def num_classes(self):
+        """Number of classes, or None."""
+        return self.description.num_classes
+
+
+def _pair(x, y):
+    return x if y is None else (x, y)

@@ -1,0 +1,64 @@
+"""What is wrong with a job, and where."""
+
+import dataclasses
+import difflib
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Args:
+        place: Where it was read, such as "line 7" or "--set training.epochs=0"; empty
+            if it was read nowhere.
+        key: Dotted key, such as "training.epochs"; empty for the whole file.
+        message: What is expected, what was received, and the way out.
+    """
+
+    place: str
+    key: str
+    message: str
+
+    def __str__(self):
+        where = ", ".join(part for part in (self.place, self.key) if part)
+        return f"{where}: {self.message}" if where else self.message
+
+
+class JobError(ValueError):
+    """A job cannot be used. Lists everything that is wrong with it.
+
+    Args:
+        path: Path of the job's file, or None for a job that was read from no file.
+        problems: Sequence of `Problem`.
+    """
+
+    def __init__(self, path, problems):
+        self.path, self.problems = path, tuple(problems)
+        name = "The job" if path is None else str(path)
+        lines = "".join(f"\n  {problem}" for problem in self.problems)
+        super().__init__(f"{name} cannot be used:{lines}")
+
+    def __reduce__(self):
+        return type(self), (self.path, self.problems)
+
+
+class InvalidSetting(ValueError):
+    """The value of one key cannot be used; whoever knows its line adds that.
+
+    Args:
+        key: Dotted key, such as "data.npz".
+        message: What is expected, what was received, and the way out.
+    """
+
+    def __init__(self, key, message):
+        self.key, self.message = key, message
+        super().__init__(f"{key}: {message}")
+
+    def __reduce__(self):
+        return type(self), (self.key, self.message)
+
+
+def nearest(name, names):
+    """A hint at the one of `names` that `name` resembles, or an empty string."""
+    close = difflib.get_close_matches(str(name), list(map(str, names)), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,208 @@
+"""A search, from the model to the folder of its results, as one value."""
+
+import hashlib
+import json
+import os
+from typing import Annotated
+
+import yaml
+from pydantic import Field, PrivateAttr
+
+from kdropout.tuning.job.data_settings import Data as DataKey
+from kdropout.tuning.job.data_settings import SklearnData
+from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem
+from kdropout.tuning.job.model_settings import MlpModel, Model
+from kdropout.tuning.job.problems import place_of
+from kdropout.tuning.job.run_settings import ConfirmSettings, TrainingSettings
+from kdropout.tuning.job.search_settings import (
+    Objective,
+    ObjectiveSettings,
+    RandomSearch,
+    Search,
+)
+from kdropout.tuning.job.settings import Settings
+from kdropout.tuning.job.space_settings import Space
+
+# What may change while a search is interrupted: none of it changes a trial.
+NOT_DECISIVE = ("confirm", "workers", "ray", "threads_per_worker", "output")
+
+
+class Job(Settings):
+    """A search for the best dropout rates. `kdropout.tuning.load_job` reads one.
+
+    Nothing is read or trained before a method is called.
+
+    Attributes:
+        model, data, search, space, objective, training, confirm: The keys of the
+            file, with all defaults.
+        workers, ray, threads_per_worker, output: Likewise.
+        path: Path of the file, or None.
+
+    Raises:
+        pydantic.ValidationError: If it is made in Python, of settings that are wrong.
+
+    Example:
+
+    >>> from kdropout.tuning.job import Job
+    >>> job = Job(data={"sklearn": "iris"}, training={"epochs": 5})
+    >>> job.search.algorithm, job.training.epochs, job.make_data().num_classes
+    ('random', 5, 3)
+    """
+
+    model: Model = Field(
+        default=MlpModel(architecture="mlp"),
+        description="The model whose rates are searched.",
+    )
+    data: DataKey = Field(
+        default=SklearnData(sklearn="digits"),
+        description="What it is trained and validated on.",
+    )
+    search: Search = Field(
+        default=RandomSearch(), description="How the settings to try are chosen."
+    )
+    space: Space | None = Field(
+        default=None,
+        description="What may become of each rate, by layer path or glob. Defaults to "
+        "[0.0, 0.8] for each layer whose rate is a number.",
+    )
+    objective: Objective = Field(
+        default=ObjectiveSettings(), description="What is optimised."
+    )
+    training: TrainingSettings = Field(
+        default=TrainingSettings(), description="How each setting is trained."
+    )
+    confirm: ConfirmSettings = Field(
+        default=ConfirmSettings(), description="Whether the best is really better."
+    )
+    workers: Annotated[int, Field(ge=1)] = Field(
+        1, description="Trials at a time, each in a process of its own if above 1."
+    )
+    ray: str | None = Field(
+        None,
+        description="Address of a Ray cluster, such as ray://host:10001 or auto. "
+        "Defaults to this machine.",
+    )
+    threads_per_worker: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Threads of each worker. Defaults to what the backend takes."
+    )
+    output: str = Field(
+        "kdropout-search",
+        min_length=1,
+        description="Folder for the results, from the current folder.",
+    )
+
+    _path: str | None = PrivateAttr(None)
+    _folders: tuple = PrivateAttr(default_factory=lambda: (os.getcwd(),))
+    _places: dict = PrivateAttr(default_factory=dict)
+
+    @property
+    def path(self):
+        """Path of the file that it was read from, or None."""
+        return self._path
+
+    @property
+    def folders(self):
+        """Where modules are looked for: the file's folder, and the current one.
+
+        As they were when the job was read. They are sent along to other processes.
+        """
+        return self._folders
+
+    def error(self, key, message):
+        """A `JobError` about the value of one key, with its line."""
+        problem = Problem(place_of(key, self._places), key, message)
+        return JobError(self._path, [problem])
+
+    def make_data(self):
+        """Load, check, split and scale the data.
+
+        Returns:
+            `kdropout.tuning.job.Data`.
+
+        Raises:
+            JobError: If they cannot be loaded, or nothing could be trained on them.
+        """
+        from kdropout.tuning.job.preparation import prepare
+
+        return self._located(prepare, self.data, self.folders)
+
+    def make_hypermodel(self, data):
+        """A function for KerasTuner, which can be pickled: `build(hp) -> model`.
+
+        Args:
+            data: What `make_data` returned.
+
+        Returns:
+            `kdropout.tuning.job.ModelBuilder`.
+        """
+        from kdropout.tuning.job.model_builder import ModelBuilder
+
+        return ModelBuilder(self, data.description)
+
+    def make_callbacks(self, data):
+        """New callbacks that the objective needs, and early stopping if wanted.
+
+        Args:
+            data: What `make_data` returned.
+
+        Returns:
+            List of `keras.callbacks.Callback`, in the order in which they must stand.
+        """
+        from kdropout.tuning.job.job_callbacks import make_callbacks
+
+        return make_callbacks(self.objective, self.training, data)
+
+    def check(self):
+        """Make the data and a model, and evaluate it once, so that nothing is trained.
+
+        Returns:
+            `kdropout.tuning.job.Checked`: the data, the builder, the model and its
+            hyperparameters.
+
+        Raises:
+            JobError: If a trial could not be trained.
+        """
+        from kdropout.tuning.job.checks import check_job
+
+        return self._located(check_job, self)
+
+    def claim_output(self):
+        """Make the folder of the results, and say in it which job they are of.
+
+        Returns:
+            `pathlib.Path` of the folder.
+
+        Raises:
+            JobError: If it holds results of another job, or cannot be written to.
+        """
+        from kdropout.tuning.job.output import claim
+
+        return self._located(claim, self)
+
+    def decisive(self):
+        """The settings that decide what a trial is, as plain values.
+
+        Of the budget, only how long a training is: a search may be given more trials
+        when it goes on. Where data lie is no part of it either.
+        """
+        settings = self.model_dump(mode="json", exclude=set(NOT_DECISIVE))
+        settings["search"].pop("max_trials", None)
+        settings["data"].pop("data_dir", None)
+        return settings
+
+    def fingerprint(self):
+        """A text that is the same for two jobs if their trials are the same."""
+        text = json.dumps(self.decisive(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_yaml(self):
+        """All settings, with the defaults, as a file that `load_job` reads."""
+        settings = self.model_dump(mode="json")
+        return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None)
+
+    def _located(self, function, *arguments):
+        """Call a function; of the errors about a key, tell the line."""
+        try:
+            return function(*arguments)
+        except InvalidSetting as error:
+            raise self.error(error.key, error.message) from error

@@ -1,0 +1,109 @@
+"""The folder of the results belongs to one job."""
+
+import contextlib
+import json
+import pathlib
+
+from kdropout.files import replacing
+from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.problems import dotted
+from kdropout.version import __version__
+
+FILE = "job.json"
+
+
+def claim(job):
+    """Make the folder of a job, and write into it which job it belongs to.
+
+    Args:
+        job: `kdropout.tuning.job.Job`.
+
+    Returns:
+        `pathlib.Path` of the folder.
+
+    Raises:
+        InvalidSetting: If it belongs to another job, or cannot be written to.
+    """
+    folder = pathlib.Path(job.output).expanduser()
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / FILE
+        earlier = _read(file) if file.exists() else None
+    if earlier is None:
+        _refuse_search_without_job(folder)
+    else:
+        _refuse_other(job, folder, earlier)
+    content = {
+        "kdropout": __version__,
+        "fingerprint": job.fingerprint(),
+        "settings": job.decisive(),
+    }
+    with _told(folder), replacing(file) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    return folder
+
+
+@contextlib.contextmanager
+def _told(folder):
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidSetting(
+            "output",
+            f"must be a folder that can be written to. Received: '{folder}': {reason}. "
+            "Choose another, by --set output=FOLDER.",
+        ) from None
+
+
+def _read(file):
+    try:
+        return dict(json.loads(file.read_text())["settings"])
+    except (ValueError, KeyError, TypeError):
+        raise InvalidSetting(
+            "output",
+            f"'{file}' is damaged, so it cannot be told which job the results are of. "
+            "If they are of this one, delete that file; else choose another folder, by "
+            "--set output=FOLDER.",
+        ) from None
+
+
+def _refuse_search_without_job(folder):
+    found = [*folder.glob("oracle.json"), *folder.glob("*/oracle.json")]
+    if found:
+        raise InvalidSetting(
+            "output",
+            f"'{folder}' holds a search ('{found[0]}') but no '{FILE}' that tells of "
+            "which job. Choose another folder, by --set output=FOLDER, or delete it.",
+        )
+
+
+def _refuse_other(job, folder, earlier):
+    before, now = _flat(earlier), _flat(job.decisive())
+    missing = object()
+    differing = [
+        f"{dotted(key)} is {_shown(before.get(key, missing), missing)} there and "
+        f"{_shown(now.get(key, missing), missing)} here"
+        for key in dict.fromkeys([*before, *now])
+        if before.get(key, missing) != now.get(key, missing)
+    ]
+    if differing:
+        raise InvalidSetting(
+            "output",
+            f"'{folder}' holds the results of another job: {'; '.join(differing)}. "
+            "Choose another folder, by --set output=FOLDER, or delete it.",
+        )
+
+
+def _shown(value, missing):
+    return "not set" if value is missing else repr(value)
+
+
+def _flat(settings, key=()):
+    """Dict from key, a tuple of names, to plain value. A list is one value."""
+    if not isinstance(settings, dict) or not settings:
+        return {key: settings}
+    flat = {}
+    for name, value in settings.items():
+        flat.update(_flat(value, (*key, name)))
+    return flat

@@ -1,0 +1,141 @@
+"""From a source of data to data that are ready for training."""
+
+import keras
+import numpy as np
+
+from kdropout.datasets import iterate_batches
+from kdropout.tuning.job.array_checks import check_pair, check_same_shapes
+from kdropout.tuning.job.data import Data
+from kdropout.tuning.job.data_settings import TABLES, SklearnData, TextData, UciData
+from kdropout.tuning.job.describing import (
+    count_classes,
+    count_tokens,
+    describe,
+    find_task,
+)
+from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.sources import read_source
+from kdropout.tuning.job.splitting import split
+from kdropout.tuning.job.standardizing import standardize
+
+
+def prepare(settings, folders):
+    """Read, check, split, add noise to and scale the data of a job.
+
+    Args:
+        settings: The key `data` of the job.
+        folders: Paths of the folders where functions are looked for.
+
+    Returns:
+        `kdropout.tuning.job.Data`.
+
+    Raises:
+        InvalidSetting: If the data cannot be read, or nothing can be trained on them.
+    """
+    key, parts = read_source(settings, folders)
+    named = {"train": parts.train, "val": parts.validation, "test": parts.test}
+    if not _is_pair(parts.train):
+        return _prepare_datasets(key, settings, named)
+    pairs = {}
+    for name, part in named.items():
+        if part is None:
+            continue
+        if not _is_pair(part):
+            raise InvalidSetting(
+                key,
+                f"the {name} data must be a tuple (x, y) of arrays, as the training "
+                f"data are. Received: {type(part).__name__}",
+            )
+        pairs[name] = check_pair(key, name, *part)
+        check_same_shapes(key, pairs["train"], pairs[name], name)
+    generator = np.random.default_rng(settings.seed)
+    pairs = split(settings, pairs, generator)
+    task = find_task(settings, pairs["train"][1])
+    num_classes, num_tokens = count_classes(key, task, pairs), count_tokens(pairs)
+    if isinstance(settings, TextData):  # both are characters of one alphabet
+        num_classes = num_tokens = max(num_classes, num_tokens)
+    if settings.label_noise:
+        pairs = _with_noise(settings, pairs, num_classes, generator)
+    mean, scale = np.float32(0.0), np.float32(1.0)
+    if _is_standardized(settings):
+        pairs, mean, scale = standardize(pairs, task)
+    num_samples = len(pairs["train"][1])
+    description = describe(task, *pairs["train"], num_classes, num_tokens, num_samples)
+    test = pairs.get("test", (None, None))
+    return Data(*pairs["train"], *pairs["val"], *test, description, mean, scale)
+
+
+def _is_pair(part):
+    return isinstance(part, (tuple, list)) and len(part) == 2
+
+
+def _with_noise(settings, pairs, num_classes, generator):
+    """Replace a share of the labels by random ones; those of the test stay right."""
+    if num_classes is None:
+        raise InvalidSetting(
+            "data.label_noise",
+            "needs labels that are integers, counted from 0. Received: "
+            f"{pairs['train'][1].dtype} labels.",
+        )
+    noisy = {}
+    for name in ("train", "val"):
+        x, y = pairs[name]
+        y = y.copy()
+        rows = generator.permutation(len(y))[: round(settings.label_noise * len(y))]
+        y[rows] = generator.integers(0, num_classes, (len(rows), *y.shape[1:]))
+        noisy[name] = (x, y)
+    return {**pairs, **noisy}
+
+
+def _is_standardized(settings):
+    if settings.standardize is None:
+        table = isinstance(settings, SklearnData) and settings.sklearn in TABLES
+        return table or isinstance(settings, UciData)
+    return settings.standardize
+
+
+def _prepare_datasets(key, settings, parts):
+    """Data that come in batches; only what the first batch shows can be checked."""
+    names = ("label_noise", "standardize", "train_size", "validation_size")
+    given = [name for name in names if getattr(settings, name)]
+    if given:
+        raise InvalidSetting(
+            f"data.{given[0]}",
+            "is for arrays. The function returns datasets: do it there, or return "
+            "tuples (x, y) of arrays.",
+        )
+    if parts["val"] is None:
+        raise InvalidSetting(
+            key, "must return validation data, too, because a dataset is not split."
+        )
+    first = {}
+    for name, part in parts.items():
+        if part is None:
+            continue
+        first[name] = check_pair(key, name, *_first_batch(key, name, part))
+        check_same_shapes(key, first["train"], first[name], name)
+    task = find_task(settings, first["train"][1])
+    description = describe(task, *first["train"])
+    columns = [part if _is_pair(part) else (part, None) for part in parts.values()]
+    return Data(*(value for column in columns for value in column), description)
+
+
+def _first_batch(key, name, part):
+    if _is_pair(part):
+        return part
+    try:
+        batch = next(iter(iterate_batches(part)), None)
+    except TypeError:
+        raise InvalidSetting(
+            key,
+            f"the {name} data must be a tuple (x, y) of arrays or a dataset. Received: "
+            f"{part!r}",
+        ) from None
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        raise InvalidSetting(
+            key,
+            f"the {name} data must hold batches (x, y), at least one. Received: "
+            f"{type(batch).__name__}",
+        )
+    numpy = keras.ops.convert_to_numpy
+    return keras.tree.map_structure(numpy, batch[0]), numpy(batch[1])

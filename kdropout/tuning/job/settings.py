@@ -1,0 +1,142 @@
+"""What all parts of a job's schema share."""
+
+import functools
+import operator
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+)
+from pydantic_core import PydanticCustomError
+
+from kdropout.tuning.job.errors import nearest
+
+# Names of the members of a union in pydantic's error locations. No key looks so.
+KIND = "<kind>"
+
+# The settings that such a name stands for.
+MEMBERS = {}
+
+
+class Settings(BaseModel):
+    """A mapping of the job: no other keys, no conversions, no changes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
+
+
+def invalid(message, key=""):
+    """The error of a check, at `key` below the value that is being checked."""
+    return PydanticCustomError("invalid", "{text}", {"text": message, "key": key})
+
+
+def one_of(kinds, choose):
+    """A union of settings, of which `choose` says which one a mapping is.
+
+    Args:
+        kinds: Dict from name to subclass of `Settings`.
+        choose: Function from a mapping to a name in `kinds`. It raises the error of
+            a mapping that is none of them.
+    """
+
+    def name_of(value):
+        if isinstance(value, Settings):
+            return next(n for n, kind in kinds.items() if type(value) is kind)
+        return choose(value)
+
+    def check(value):
+        if not isinstance(value, (dict, Settings)):
+            example = f"such as {{{next(iter(kinds))}: ...}}"
+            raise invalid(
+                f"must be a mapping. Received: {value!r}. Write one {example}"
+            )
+        name_of(value)
+        return value
+
+    union = functools.reduce(operator.or_, map(member, kinds.values()))
+    choice = Discriminator(lambda value: tag_of(kinds[name_of(value)]))
+    return Annotated[union, choice, BeforeValidator(check)]
+
+
+def member(kind):
+    """A subclass of `Settings` as a member of a union."""
+    MEMBERS[tag_of(kind)] = kind
+    return Annotated[kind, Tag(tag_of(kind))]
+
+
+def tag_of(kind):
+    """The name of a subclass of `Settings` in pydantic's error locations."""
+    return f"{KIND}{kind.__name__}"
+
+
+def choose_by_key(kinds):
+    """A function that chooses by the one key of `kinds` that a mapping has."""
+
+    def choose(value):
+        given = [name for name in kinds if name in value]
+        names = ", ".join(map(repr, kinds))
+        if len(given) == 1:
+            return given[0]
+        if given:
+            raise invalid(
+                f"must have one of the keys {names}, not several. Received: "
+                f"{', '.join(map(repr, given))}"
+            )
+        # Of what was written, the key that is most like one that was meant.
+        hints = [nearest(key, kinds) for key in value]
+        hint = next((hint for hint in hints if hint), "")
+        raise invalid(
+            f"must have one of the keys {names}. Received: "
+            f"{', '.join(map(repr, value)) or 'none'}.{hint}"
+        )
+
+    return choose
+
+
+def choose_by_value(kinds, key, default=None):
+    """A function that chooses by the value of `key`."""
+
+    def choose(value):
+        name = value.get(key, default)
+        if not isinstance(name, str) or name not in kinds:
+            raise invalid(
+                f"must be one of {', '.join(map(repr, kinds))}. Received: {name!r}."
+                f"{nearest(name, kinds)}",
+                key,
+            )
+        return name
+
+    return choose
+
+
+def _check_size(value: Any):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise invalid(f"{_SIZE} Received: {value!r}")
+    share = isinstance(value, float) and 0.0 < value < 1.0
+    if not share and not (isinstance(value, int) and value >= 1):
+        raise invalid(f"{_SIZE} Received: {value!r}")
+    return value
+
+
+_SIZE = "must be a number of samples, at least 1, or a share between 0 and 1."
+
+# A share of the samples, or a number of them.
+Size = Annotated[
+    Any,
+    AfterValidator(_check_size),
+    Field(json_schema_extra={"kind": "number of samples, or share in (0, 1)"}),
+]
+
+# Lists of YAML become tuples, which cannot be changed.
+Widths = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)
+]
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]

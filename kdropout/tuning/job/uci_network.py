@@ -1,0 +1,64 @@
+"""The network of the published search over dropout rates on tables of UCI."""
+
+import keras
+
+from kdropout.layers import Dropout
+from kdropout.tuning.job.live_weight_decay import LiveWeightDecay
+
+UNITS = 50
+LENGTH_SCALE = 1e-2
+LEARNING_RATE = 1e-3
+
+
+def build(data, tau=1.0, units=UNITS, length_scale=LENGTH_SCALE):
+    """A compiled model: one hidden layer, with dropout before each dense layer.
+
+    The weights of a dense layer, whose inputs are dropped at the rate `p`, decay by
+
+        L2 = length_scale^2 * (1 - p) / (2 * N * tau)
+
+    with `N` training samples: the dropout network is then an approximation of a
+    Gaussian process. The decay follows the rate as it moves.
+
+    Args:
+        data: `kdropout.tuning.job.Description` of a regression.
+        tau: Float above 0, precision of the noise of the targets, in the inverse
+            square of their unit. Defaults to 1.
+        units: Integer of at least 1, units of the hidden layer. Defaults to 50.
+        length_scale: Float of at least 0, prior length scale. Defaults to 0.01.
+
+    Returns:
+        `keras.Model`, with the rate 0.05 in both dropout layers, `input_drop` and
+        `hidden_drop`.
+
+    Example:
+
+    >>> from kdropout.tuning.job import Job, uci_network
+    >>> data = Job(data={"sklearn": "diabetes"}).make_data()
+    >>> kdropout.rates(uci_network.build(data.description))
+    {'input_drop': 0.05, 'hidden_drop': 0.05}
+
+    Reference:
+        Gal, Ghahramani 2016, "Dropout as a Bayesian approximation", ICML, section 5.
+    """
+    inputs = keras.Input(data.input_shape, name="features")
+    scale = length_scale**2 / (2.0 * data.num_samples * tau)
+    x = inputs
+    for name, size, activation in (
+        ("input", units, "relu"),
+        ("hidden", data.target_shape[0] if data.target_shape else 1, None),
+    ):
+        drop = Dropout(0.05, name=f"{name}_drop")
+        x = keras.layers.Dense(
+            size,
+            activation=activation,
+            kernel_regularizer=LiveWeightDecay(scale, drop),
+            name=f"{name}_dense",
+        )(drop(x))
+    model = keras.Model(inputs, x, name="uci")
+    model.compile(
+        keras.optimizers.Adam(LEARNING_RATE),
+        loss="mean_squared_error",
+        metrics=["root_mean_squared_error"],
+    )
+    return model

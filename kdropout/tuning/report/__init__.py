@@ -1,0 +1,18 @@
+"""The answer of a search over dropout rates: which are best, and do they help?"""
+
+from kdropout.tuning.report.candidates import choose_candidates
+from kdropout.tuning.report.confirm import confirm
+from kdropout.tuning.report.confirmation import Confirmation
+from kdropout.tuning.report.plain_data import scores_from_plain, scores_to_plain
+from kdropout.tuning.report.report import Report
+from kdropout.tuning.report.trial_record import TrialRecord
+
+__all__ = [
+    "Confirmation",
+    "Report",
+    "TrialRecord",
+    "choose_candidates",
+    "confirm",
+    "scores_from_plain",
+    "scores_to_plain",
+]

@@ -1,0 +1,78 @@
+"""How scores are written for people."""
+
+import dataclasses
+import math
+
+# Digits that a number without an interval is written with.
+DIGITS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """The unit of a score: per cent for accuracies, the bare number for the rest.
+
+    Args:
+        measure: String, name of the score.
+        factor: Float, by which the score is multiplied.
+        unit: String, unit of a score.
+        difference_unit: String, unit of a difference of two scores.
+    """
+
+    measure: str
+    factor: float = 1.0
+    unit: str = ""
+    difference_unit: str = ""
+
+    def score(self, value):
+        """A score with its unit: "97.5 %"."""
+        return f"{_significant(self.factor * value)}{_space(self.unit)}"
+
+    def amount(self, value, half_width):
+        """A difference with its unit, as precise as its interval: "0.8 points"."""
+        number = self.number(value, half_width)
+        return f"{number}{_space(self.difference_unit)}"
+
+    def number(self, value, half_width):
+        """`value`, with two significant digits of `half_width`."""
+        value, half_width = self.factor * value, self.factor * half_width
+        if not (math.isfinite(half_width) and half_width > 0.0):
+            return _significant(value)
+        text = f"{value:.{_decimals(half_width)}f}"
+        return text if float(text) else text.removeprefix("-")
+
+    @property
+    def axis(self):
+        """The name of the score with its unit, for an axis."""
+        return f"{self.measure} ({self.unit})" if self.unit else self.measure
+
+    @property
+    def difference_axis(self):
+        """What a difference is measured in, for an axis."""
+        unit = self.difference_unit
+        return f"{unit} of {self.measure}" if unit else self.measure
+
+
+def scale_of(measure, scores):
+    """The `Scale` of a score, from its name and its values.
+
+    >>> scale_of("val_accuracy", [0.9751]).score(0.9751)
+    '97.5 %'
+    >>> scale_of("val_loss", [0.25]).score(0.25)
+    '0.25'
+    """
+    if measure.lower().endswith(("accuracy", "acc")):
+        if all(0.0 <= score <= 1.0 for score in scores):
+            return Scale(measure, 100.0, "%", "points")
+    return Scale(measure)
+
+
+def _significant(value):
+    return f"{value:.{DIGITS}g}"
+
+
+def _decimals(half_width):
+    return min(8, max(0, 1 - math.floor(math.log10(half_width))))
+
+
+def _space(unit):
+    return f" {unit}" if unit else ""

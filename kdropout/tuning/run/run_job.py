@@ -1,0 +1,93 @@
+"""Runs a job, from its file to its report."""
+
+import warnings
+
+from kdropout import validation
+from kdropout.files import replacing
+from kdropout.inspection import rates
+from kdropout.tuning.job import Job
+from kdropout.tuning.report import Report
+from kdropout.tuning.run.confirmation_run import ConfirmationRun
+from kdropout.tuning.run.trial_records import trial_records
+from kdropout.tuning.run.tuner_of_job import PROJECT, fit_arguments, make_tuner
+from kdropout.tuning.space import plan_of
+
+# The job as it was run, beside its results.
+FILE = "job.yaml"
+
+
+def run_job(job, resume=False, verbose=1):
+    """Search the best dropout rates, find out whether they help, and write it down.
+
+    First everything that can be wrong is checked, without training. The output folder
+    then holds the search ("search/"), the job ("job.yaml"), and at the end
+    "report.md", "report.json" and pictures. If the run is interrupted, in any way, all
+    trainings that have ended are kept, and `resume=True` goes on.
+
+    Args:
+        job: `kdropout.tuning.Job`, as `kdropout.tuning.load_job` reads it.
+        resume: Whether to go on with what the output folder holds. Defaults to False:
+            a folder with a search is refused.
+        verbose: 1 to show progress, 0 for none. Defaults to 1.
+
+    Returns:
+        `kdropout.tuning.Report`.
+
+    Raises:
+        JobError: If the job cannot be used, or its output folder holds a search and
+            `resume` is False.
+        RuntimeError: If no trial has completed, or another process writes to the
+            folder.
+        TypeError: If `job` is no job.
+
+    Example:
+
+    >>> import tempfile
+    >>> from kdropout import tuning
+    >>> from kdropout.tuning.job import Job
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     job = Job(
+    ...         data={"sklearn": "iris"}, model={"architecture": "mlp", "units": (8,)},
+    ...         search={"max_trials": 2}, training={"epochs": 1}, confirm={"seeds": 2},
+    ...         output=folder)
+    ...     report = tuning.run_job(job, verbose=0)
+    >>> list(report.best_rates)
+    ['dense1_drop']
+    """
+    if not isinstance(job, Job):
+        raise TypeError(validation.received("job", "a kdropout.tuning.Job", job))
+    checked = job.check()
+    folder = job.claim_output()
+    if (folder / PROJECT).exists() and not resume:
+        raise job.error(
+            "output",
+            f"'{folder}' holds a search of this job already. Go on with it by --resume "
+            "(in Python, resume=True), or choose another folder, by --set "
+            "output=FOLDER.",
+        )
+    with replacing(folder / FILE) as temporary:
+        temporary.write_text(job.to_yaml())
+    tuner = make_tuner(job, checked.build, folder)
+    arguments = fit_arguments(job, checked.data)
+    plan = plan_of(checked.model)
+    baseline = rates(checked.model)
+    with warnings.catch_warnings():
+        # Of a model that is converted in each build, once is enough.
+        warnings.filterwarnings("once", message="Some dropout is not a layer")
+        tuner.search(**arguments, verbose=verbose)
+        tuner.get_best_hyperparameters()  # tells if no trial has completed
+        trials = tuner.oracle.trials.values()
+        records = trial_records(trials, plan, job.training.epochs)
+        confirmation = None
+        if job.confirm.seeds:
+            run = ConfirmationRun(job, tuner, checked.data, arguments, folder)
+            confirmation = run.run(records, plan, show=verbose > 0)
+    report = Report(
+        records,
+        job.objective.name,
+        job.objective.resolved_direction,
+        baseline,
+        confirmation,
+    )
+    report.save(folder)
+    return report

@@ -1,0 +1,189 @@
+"""Data on which nothing could be trained are refused by name, before any training."""
+
+import gzip
+
+import keras
+import numpy as np
+import pytest
+
+from kdropout.tuning.job import JobError
+
+X, Y = np.ones((10, 2)), np.arange(10) % 2
+WITH_NAN = np.where(np.arange(20).reshape(10, 2) == 7, np.nan, 1.0)
+
+ARRAYS = {
+    "NaN": (
+        *(
+            {"x_train": WITH_NAN},
+            "x_train must be finite",
+            "1 NaN or infinite values of",
+        ),
+        *("20, the first at [3, 1]", "Remove these samples"),
+    ),
+    "infinite targets": ({"y_train": np.full(10, np.inf)}, "y_train must be finite"),
+    "beyond float32": ({"x_train": X * 1e300}, "x_train must be finite in float32"),
+    "another length": (
+        *({"y_train": Y[:9]}, "x_train and y_train must have as many samples"),
+        "shapes (10, 2) and (9,)",
+    ),
+    "no samples": (
+        *(
+            {"x_train": X[:0], "y_train": Y[:0]},
+            "x_train must hold at least one sample",
+        ),
+        "shape (0, 2)",
+    ),
+    "texts": (
+        {"x_train": np.full((10, 2), "a")},
+        "x_train must be an array of numbers",
+    ),
+    "complex": ({"x_train": X + 1j}, "x_train must be an array of numbers", "complex"),
+    "a scalar": ({"x_train": np.float32(3)}, "at least one sample", "shape ()"),
+    "negative labels": (
+        {"y_train": Y - 1},
+        "y_train must hold classes",
+        "Received: -1",
+    ),
+    "one class": ({"y_train": Y * 0}, "at least two classes"),
+    "labels beyond int32": ({"y_train": Y + 2**40}, "y_train must fit into int32"),
+    "validation of another shape": (
+        *({"x_val": np.ones((4, 3)), "y_val": Y[:4]}, "x_train and x_val must be of"),
+        "float32 of shape (2,) and float32 of shape (3,)",
+    ),
+    "validation with NaN": (
+        *({"x_val": WITH_NAN, "y_val": Y}, "x_val must be finite in float32"),
+    ),
+    "half a validation": ({"x_val": X}, "must hold 'y_val'", "'x_train'"),
+    "objects": ({"x_train": np.array([{}] * 10)}, "which cannot be read"),
+}
+
+
+def make(job_of, source, *overrides):
+    job_of(f"data:\n  {source}\n", *overrides).make_data()
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_bad_arrays_are_named(name, tmp_path, job_of):
+    arrays, *parts = ARRAYS[name]
+    np.savez(tmp_path / "bad.npz", **({"x_train": X, "y_train": Y} | arrays))
+    with pytest.raises(JobError) as raised:
+        make(job_of, "npz: bad.npz")
+    message = str(raised.value)
+    assert "job.yaml cannot be used:\n  line 2, data.npz:" in message
+    assert all(part in message for part in parts), message
+
+
+@pytest.mark.parametrize(
+    "overrides, parts",
+    [
+        (["data.train_size=11"], ("data.train_size", "of the 10 samples", "11 for")),
+        (["data.train_size=9", "data.validation_size=2"], ("9 for training, 2",)),
+        (["data.validation_size=10"], ("data.validation_size", "0 for training")),
+        (["data.train_size=0.01"], ("data.train_size", "0 for training")),
+        (["data.task=regression", "data.label_noise=0.5"], ("needs labels that",)),
+    ],
+)
+def test_sizes_and_noise_that_cannot_be_had(overrides, parts, tmp_path, job_of):
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y)
+    with pytest.raises(JobError) as raised:
+        make(job_of, "npz: a.npz", *overrides)
+    assert all(part in str(raised.value) for part in parts), str(raised.value)
+
+
+def test_a_size_beyond_a_validation_set_of_its_own(tmp_path, job_of):
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_val=X[:4], y_val=Y[:4])
+    with pytest.raises(JobError, match="data.validation_size: must be from 1 to the 4"):
+        make(job_of, "npz: a.npz", "data.validation_size=5")
+
+
+def test_files_that_are_missing_or_damaged(tmp_path, job_of):
+    np.savez(tmp_path / "there.npz", x_train=X, y_train=Y)
+    with pytest.raises(JobError, match="There is none at.*Did you mean 'there.npz'"):
+        make(job_of, "npz: three.npz")
+    (tmp_path / "text.npz").write_text("no arrays")
+    with pytest.raises(JobError, match="must be a file of arrays.*text.npz"):
+        make(job_of, "npz: text.npz")
+    np.save(tmp_path / "one.npy", X)
+    with pytest.raises(JobError, match="must be a file of arrays.*one.npy"):
+        make(job_of, "npz: one.npy")
+    (tmp_path / "short.txt").write_text("too short")
+    with pytest.raises(JobError, match="long enough for 10 sequences of 65 characters"):
+        make(job_of, "text: short.txt")
+    with pytest.raises(JobError, match="tinyshakespeare or the path of a text"):
+        make(job_of, "text: none.txt")
+
+
+def test_data_that_are_not_part_of_kdropout_say_where_to_put_them(tmp_path, job_of):
+    for source in ("uci: wine", "text: tinyshakespeare"):
+        with pytest.raises(JobError, match="data.data_dir.*KDROPOUT_DATA.*diabetes"):
+            make(job_of, source)
+        with pytest.raises(JobError, match="data.data_dir to be a folder.*'nowhere'"):
+            make(job_of, source, "data.data_dir=nowhere")
+    with pytest.raises(
+        JobError, match="needs the file.*data.txt.*there is no such file"
+    ):
+        make(job_of, "uci: wine", f"data.data_dir={tmp_path}")
+    folder = tmp_path / "uci" / "yacht"
+    folder.mkdir(parents=True)
+    for name in ("data", "index_features", "index_target"):
+        (folder / f"{name}.txt").write_text("7 8\n9 10\n")
+    with pytest.raises(JobError, match="names column 10 of a table of 2 columns"):
+        make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
+    (folder / "data.txt").write_text("a b\n")
+    with pytest.raises(JobError, match="is no table of numbers"):
+        make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
+
+
+def test_a_download_that_fails_says_what_else_there_is(monkeypatch, job_of):
+    def fail():
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
+    with pytest.raises(JobError, match="cannot be downloaded.*URL fetch.*digits"):
+        make(job_of, "keras: mnist")
+
+
+def test_damaged_pictures_are_named(tmp_path, job_of):
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    file = folder / "train-images-idx3-ubyte.gz"
+    with pytest.raises(JobError, match="needs the file.*train-images.*Keras downloads"):
+        make(job_of, "keras: mnist", f"data.data_dir={tmp_path}")
+    whole = gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x01" * 3 + b"\0")
+    for content in (whole[:-9], b"no gzip", gzip.compress(b"\0\0"), whole[:12] + b"x"):
+        file.write_bytes(content)
+        with pytest.raises(JobError, match="train-images.*(damaged|cannot be read)"):
+            make(job_of, "keras: mnist", f"data.data_dir={tmp_path}")
+
+
+FUNCTIONS = {
+    "fails": ("    raise KeyError('x')", "'bad_f:load' fails: KeyError: 'x'", "line 2"),
+    "one": ("    return 3", "must return (train, validation)", "Received: int"),
+    "four": ("    return 1, 2, 3, 4", "must return (train, validation)", "tuple of 4"),
+    "numbers": ("    return 3, 4", "the train data must be a tuple (x, y) of arrays"),
+    "no batch": ("    return [], []", "must hold batches (x, y), at least one"),
+    "no validation": ("    return [([[1.0]], [1.0])], None", "a dataset is not split"),
+    "mixed": (
+        "    import numpy as np\n    return (np.ones((9, 2)), [0, 1] * 4 + [1]), [1]",
+        "the val data must be a tuple (x, y) of arrays",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_that_return_no_data(name, tmp_path, job_of):
+    body, *parts = FUNCTIONS[name]
+    module = f"bad_{name.replace(' ', '_')}"
+    (tmp_path / f"{module}.py").write_text(f"def load():\n{body}\n")
+    with pytest.raises(JobError) as raised:
+        make(job_of, f"function: {module}:load")
+    message = str(raised.value).replace(module, "bad_f")
+    assert "data.function" in message
+    assert all(part in message for part in parts), message
+
+
+def test_what_is_for_arrays_is_refused_for_datasets(tmp_path, job_of):
+    body = "def load():\n    batch = [([[1.0]], [1.0])]\n    return batch, batch\n"
+    (tmp_path / "batches_of_mine.py").write_text(body)
+    with pytest.raises(JobError, match="--set data.label_noise=0.1.*is for arrays"):
+        make(job_of, "function: batches_of_mine:load", "data.label_noise=0.1")

@@ -1,0 +1,37 @@
+"""The README of the shipped jobs is made from the schema."""
+
+import re
+
+from kdropout.tuning.job import Job, data_settings, model_settings, search_settings
+from kdropout.tuning.job.documentation import render
+from kdropout.tuning.job.space_settings import RatesSettings, ScheduleSettings
+
+
+def test_the_readme_of_the_shipped_jobs_is_current(configs):
+    command = "python -m kdropout.tuning.job.documentation > tuner_configs/README.md"
+    assert (configs / "README.md").read_text() == render(), f"run: {command}"
+
+
+def test_every_key_is_documented_with_a_meaning():
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.*) \| (.*) \|$", render(), re.M)
+    documented = {name: meaning for name, _, _, meaning in rows}
+    kinds = [Job, RatesSettings, ScheduleSettings, search_settings.ObjectiveSettings]
+    for module in (model_settings, data_settings):
+        kinds += module.KINDS.values()
+    kinds += search_settings.ALGORITHMS.values()
+    for kind in kinds:
+        missing = set(kind.model_fields) - set(documented) - {"algorithm"}
+        assert not missing, (kind, missing)
+    silent = {name for name, meaning in documented.items() if not meaning}
+    assert silent == {"architecture"}
+
+
+def test_every_shipped_job_is_named(configs):
+    text = render()
+    for path in configs.glob("*.yaml"):
+        assert f"`{path.name}`" in text
+
+
+def test_the_short_job_of_the_readme_loads(job_of):
+    example = re.search(r"```yaml\n(.*?)```", render(), re.S)[1]
+    assert job_of(example).data.label_noise == 0.3

@@ -1,0 +1,210 @@
+"""A job is what its file says, with the overrides, and defaults for the rest."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from kdropout.tuning.job import Job, JobError, Problem, load_job
+from kdropout.tuning.job.yaml_tree import parse_value, read_tree
+
+NAMES = [
+    "digits_mlp",
+    "fashion_cnn",
+    "mnist_mlp",
+    "schedule_search",
+    "transformer_text",
+    "uci_regression",
+]
+
+SHORT = """\
+    model:
+      architecture: mlp
+      units: [16]
+    data:
+      sklearn: iris
+    training:
+      epochs: 3
+    search:
+      algorithm: grid
+    output: here
+"""
+
+
+def test_all_shipped_jobs_are_tested(configs):
+    assert sorted(path.stem for path in configs.glob("*.yaml")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_job_loads_and_comes_back_from_its_own_yaml(name, configs, job_of):
+    job = load_job(configs / f"{name}.yaml")
+    again = job_of(job.to_yaml())
+    assert again.model_dump() == job.model_dump()
+    assert again.fingerprint() == job.fingerprint()
+    assert name == "uci_regression" or job.output == f"results/{name}"
+
+
+@pytest.mark.parametrize("name", ["digits_mlp", "schedule_search"])
+def test_a_shipped_job_without_downloads_could_be_trained(name, configs):
+    checked = load_job(configs / f"{name}.yaml").check()
+    assert [len(checked.data.x_train), len(checked.data.x_val)] == [900, 400]
+    assert len(checked.data.x_test) == 1797 - 1300
+    layers = [w.shape for w in checked.model.get_weights() if w.ndim == 2]
+    assert layers == [(64, 256), (256, 256), (256, 10)]
+    names = set(checked.hyperparameters.values)
+    expected = {
+        "digits_mlp": {"rate/dense1_drop", "rate/dense2_drop"},
+        "schedule_search": {f"rate/*/{p}" for p in ("start", "end", "steps", "shape")},
+    }
+    assert names == expected[name]
+
+
+SMALL = {
+    "mnist_mlp": ("data.train_size=20", "data.validation_size=10"),
+    "fashion_cnn": ("data.train_size=20", "data.validation_size=10"),
+    "uci_regression": (),
+    "transformer_text": ("data.train_size=20", "data.validation_size=5"),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_shipped_job_could_be_trained_on_data_like_its_own(
+    name, configs, tmp_path, monkeypatch, write_images, write_table
+):
+    write_images("mnist")
+    write_images("fashion_mnist")
+    write_table("yacht", range(6), 6)
+    (tmp_path / "text" / "tinyshakespeare").mkdir(parents=True)
+    text = tmp_path / "text" / "tinyshakespeare" / "input.txt"
+    text.write_text("What is in a name? " * 200)
+    monkeypatch.setenv("KDROPOUT_DATA", str(tmp_path))
+    job = load_job(configs / f"{name}.yaml", SMALL[name])
+    checked = job.check()
+    assert checked.model.compiled
+    expected = {
+        "mnist_mlp": ["input_drop", "dense1_drop", "dense2_drop"],
+        "fashion_cnn": ["conv1_drop", "conv2_drop", "dense1_drop"],
+        "uci_regression": ["*"],
+        "transformer_text": [
+            "embedding_drop",
+            "*attention_drop",
+            "*feed_forward_drop/first",
+            "*feed_forward_drop/last",
+        ],
+    }
+    names = {f"rate/{path}" for path in expected[name]}
+    assert set(checked.hyperparameters.values) == names
+
+
+def test_ten_lines_are_enough(job_of):
+    job = job_of(SHORT)
+    assert job.model.units == (16,)
+    assert job.model.input_dropout is False
+    assert job.search.algorithm == "grid" and job.search.max_trials is None
+    assert job.space is None
+    assert job.objective.metric == "val_loss"
+    assert (job.training.epochs, job.training.batch_size) == (3, 32)
+    assert (job.confirm.top, job.confirm.seeds, job.workers) == (3, 5, 1)
+
+
+def test_overrides_take_the_place_of_what_the_file_says(job_of):
+    job = job_of(
+        SHORT,
+        "training.epochs=7",
+        "model.units.0=8",
+        "space.dense*.low=1e-2",
+        "confirm={seeds: 2}",
+        "search.max_trials=5",
+        "training.epochs=9",
+    )
+    assert job.training.epochs == 9
+    assert job.model.units == (8,)
+    assert job.space["dense*"].low == 0.01
+    assert (job.confirm.top, job.confirm.seeds) == (3, 2)
+    assert job.search.max_trials == 5
+
+
+def test_overrides_must_be_a_sequence_of_strings(job_of):
+    for wrong in ("training.epochs=3", [3]):
+        with pytest.raises(TypeError, match="'overrides' must be a sequence"):
+            load_job("job.yaml", wrong)
+    with pytest.raises(TypeError, match="'path' must be the path of a file.*path=3"):
+        load_job(3)
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("1e-3", 0.001),
+        ("-2.5E+2", -250.0),
+        (".5", 0.5),
+        ("010", 10),
+        ("1:30", "1:30"),
+        ("2026-01-31", "2026-01-31"),
+        ("yes", True),
+        ("Off", False),
+        ("null", None),
+        ("", None),
+        ("~", None),
+        ("'3'", "3"),
+        ("1.2.3", "1.2.3"),
+        ("[1, a]", [1, "a"]),
+        ("{a: {b: 2}}", {"a": {"b": 2}}),
+    ],
+)
+def test_values_mean_what_people_mean_by_them(text, value):
+    parsed = parse_value(text)
+    assert parsed == value and type(parsed) is type(value)
+
+
+def test_the_line_of_each_key_is_known(tmp_path):
+    path = tmp_path / "lines.yaml"
+    path.write_text("a:\n  b: 1\n\n  c:\n    - 2\n    - 3\nd: {e: 4}\n")
+    tree, lines = read_tree(path)
+    assert tree == {"a": {"b": 1, "c": [2, 3]}, "d": {"e": 4}}
+    assert lines[("a",)] == 1 and lines[("a", "b")] == 2 and lines[("a", "c")] == 4
+    assert lines[("a", "c", 1)] == 6 and lines[("d", "e")] == 7
+
+
+def test_a_job_and_its_errors_can_be_sent_to_another_process(job_of):
+    job = job_of(SHORT)
+    copy = pickle.loads(pickle.dumps(job))
+    assert copy == job and copy.folders == job.folders and copy.path == job.path
+    error = job.error("training.epochs", "is wrong.")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert again.problems == (Problem("line 7", "training.epochs", "is wrong."),)
+    assert isinstance(again, JobError)
+
+
+def test_the_fingerprint_is_that_of_what_decides_a_trial(job_of):
+    first = job_of(SHORT).fingerprint()
+    for same in ("workers=2", "output=there", "confirm.seeds=0", "search.max_trials=2"):
+        assert job_of(SHORT, same).fingerprint() == first, same
+    for other in (
+        "training.epochs=4",
+        "search.seed=1",
+        "space.x=[0, 0.3]",
+        "data.seed=2",
+    ):
+        assert job_of(SHORT, other).fingerprint() != first, other
+    # The default written out is the same job.
+    assert job_of(SHORT, "training.batch_size=32").fingerprint() == first
+
+
+def test_a_job_can_be_made_in_python():
+    job = Job(data={"sklearn": "wine"}, objective="val_accuracy")
+    assert job.path is None and job.objective.resolved_direction == "max"
+    with pytest.raises(JobError, match="The job cannot be used:\n  data: is wrong"):
+        raise job.error("data", "is wrong")
+
+
+def test_importing_kdropout_imports_nothing_that_jobs_need():
+    code = (
+        "import sys, kdropout\n"
+        "wanted = {'yaml', 'pydantic', 'keras_tuner', 'kdropout.tuning.job'}\n"
+        "sys.exit(str(wanted & set(sys.modules)) if wanted & set(sys.modules) else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert result.returncode == 0, result.stderr[-200:]

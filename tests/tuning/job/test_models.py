@@ -1,0 +1,264 @@
+"""Models for the data of a job: built in, from a function, from a file."""
+
+import cloudpickle
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import kdropout
+from kdropout.tuning.job import Description, Job, JobError, uci_network
+from kdropout.tuning.job.architectures import build_architecture
+from kdropout.tuning.job.live_weight_decay import LiveWeightDecay
+
+
+def describe(shape, dtype="float32", task="classification", **rest):
+    rest = {"target_shape": (), "num_classes": 3, "num_tokens": None} | rest
+    rest |= {"num_samples": 12}
+    return Description(task, shape, dtype, **rest)
+
+
+IMAGE = describe((8, 8, 2))
+TOKENS = {"dtype": "int32", "num_tokens": 5}
+
+BUILT_IN = {
+    "mlp": (
+        *({"architecture": "mlp", "units": [4, 5]}, describe((6,))),
+        ["dense1_drop", "dense2_drop"],
+    ),
+    "mlp with dropped inputs, of images": (
+        *({"architecture": "mlp", "units": [4], "input_dropout": True}, IMAGE),
+        ["input_drop", "dense1_drop"],
+    ),
+    "mlp of a regression": (
+        {"architecture": "mlp", "units": [4]},
+        describe((6,), task="regression", num_classes=None, target_shape=(2,)),
+        ["dense1_drop"],
+    ),
+    "cnn": (
+        *({"architecture": "cnn", "filters": [2, 3], "units": [4]}, IMAGE),
+        ["conv1_drop", "conv2_drop", "dense1_drop"],
+    ),
+    "transformer of classes": (
+        {"architecture": "transformer", "embedding_dim": 4, "num_heads": 2}
+        | {"num_blocks": 1, "feed_forward_dim": 6},
+        describe((7,), **TOKENS),
+        ["embedding_drop", "block1_attention_drop", "block1_feed_forward_drop"],
+    ),
+    "transformer of tokens": (
+        {"architecture": "transformer", "embedding_dim": 4, "num_heads": 2}
+        | {"num_blocks": 2, "feed_forward_dim": 6, "rate": 0.25},
+        describe((7,), target_shape=(7,), **TOKENS),
+        ["embedding_drop"]
+        + [f"block{i}_{n}_drop" for i in (1, 2) for n in ("attention", "feed_forward")],
+    ),
+}
+
+
+def make_arrays(data, samples=12):
+    generator = np.random.default_rng(0)
+    if data.num_tokens:
+        x = generator.integers(0, data.num_tokens, (samples, *data.input_shape))
+    else:
+        x = generator.normal(size=(samples, *data.input_shape)).astype("float32")
+    if data.num_classes:
+        y = generator.integers(0, data.num_classes, (samples, *data.target_shape))
+    else:
+        y = generator.normal(size=(samples, *data.target_shape)).astype("float32")
+    return x, y
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_an_architecture_trains_saves_and_has_its_dropout(name, tmp_path):
+    settings, data, layers = BUILT_IN[name]
+    job = Job(model=settings)
+    model = job.make_hypermodel(type("Data", (), {"description": data})).build()
+    assert kdropout.rates(model) == dict.fromkeys(layers, job.model.rate)
+    x, y = make_arrays(data)
+    before = [np.array(w) for w in model.get_weights()]
+    loss = model.train_on_batch(x, y, return_dict=True)
+    assert np.isfinite(loss["loss"])
+    moved = zip(before, model.get_weights(), strict=True)
+    assert any((one != two).any() for one, two in moved)
+    outputs = model.predict(x, verbose=0)
+    if data.task == "classification":
+        assert outputs.shape == (12, *data.target_shape, data.num_classes)
+        np.testing.assert_allclose(outputs.sum(-1), 1.0, rtol=1e-5)
+        assert set(loss) == {"loss", "accuracy"}
+    else:
+        assert outputs.shape == (12, *data.target_shape)
+        assert set(loss) == {"loss", "root_mean_squared_error"}
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), outputs, rtol=1e-5)
+
+
+def test_a_token_is_predicted_from_those_before_it_alone():
+    settings, data, _ = BUILT_IN["transformer of tokens"]
+    model = build_architecture(Job(model=settings).model, data)
+    x, _ = make_arrays(data, 3)
+    changed = x.copy()
+    changed[:, 4] = (changed[:, 4] + 1) % data.num_tokens
+    one, two = model.predict(x, verbose=0), model.predict(changed, verbose=0)
+    np.testing.assert_allclose(one[:, :4], two[:, :4], atol=1e-6)
+    assert (np.abs(one[:, 4:] - two[:, 4:]).max((0, 2)) > 1e-6).all()
+
+
+def test_the_order_of_tokens_matters():
+    settings, data, _ = BUILT_IN["transformer of classes"]
+    model = build_architecture(Job(model=settings).model, data)
+    x = np.arange(7).reshape(1, 7) % 5
+    outputs = model.predict(np.concatenate([x, x[:, ::-1]]), verbose=0)
+    assert np.abs(outputs[0] - outputs[1]).max() > 1e-6
+
+
+def test_a_job_compiles_what_it_says():
+    job = Job(
+        model={
+            **{"architecture": "mlp", "units": [4], "loss": "mae", "metrics": []},
+            "optimizer": {"name": "SGD", "learning_rate": 0.25, "momentum": 0.5},
+        },
+        data={"sklearn": "diabetes"},
+    )
+    checked = job.check()
+    optimizer = checked.model.optimizer
+    assert isinstance(optimizer, keras.optimizers.SGD)
+    assert (
+        float(np.array(optimizer.learning_rate)) == 0.25 and optimizer.momentum == 0.5
+    )
+    assert checked.model.loss == "mae"
+    assert checked.build.build().optimizer is not optimizer
+
+
+def test_the_builder_can_be_sent_to_another_process_and_sets_the_rates():
+    job = Job(
+        model={"architecture": "mlp", "units": [4, 4]},
+        data={"sklearn": "iris"},
+        space={"*": {"values": [0.25, 0.5], "across": "shared"}, "dense2_drop": 0.125},
+    )
+    build = cloudpickle.loads(cloudpickle.dumps(job.make_hypermodel(job.make_data())))
+    hp = keras_tuner.HyperParameters()
+    hp.values["rate/*"] = 0.5
+    model = build(hp)
+    assert kdropout.rates(model) == {"dense1_drop": 0.5, "dense2_drop": 0.125}
+    assert list(hp.values) == ["rate/*"]
+
+
+def test_a_function_is_told_of_the_data_and_a_compiled_model_stays(tmp_path, job_of):
+    (tmp_path / "their_models.py").write_text(
+        "import keras\n"
+        "class Inner:\n"
+        "    @staticmethod\n"
+        "    def build(data, units, compiled=True):\n"
+        "        model = keras.Sequential([keras.Input(data.input_shape),\n"
+        "            keras.layers.Dense(units, 'relu'),\n"
+        "            keras.layers.Dropout(0.5, name='plain'),\n"
+        "            keras.layers.Dense(data.num_classes, 'softmax')])\n"
+        "        if compiled:\n"
+        "            model.compile('rmsprop', 'sparse_categorical_crossentropy')\n"
+        "        return model\n"
+    )
+    text = """\
+        model:
+          build: their_models:Inner.build
+          arguments: {units: 4}
+        data: {sklearn: wine}
+        """
+    checked = job_of(text).check()
+    assert checked.hyperparameters.values == {"rate/plain": 0.5}
+    assert checked.model.input_shape == (None, 13)
+    assert isinstance(checked.model.optimizer, keras.optimizers.RMSprop)
+    again = job_of(text, "model.optimizer=sgd").check().model
+    assert isinstance(again.optimizer, keras.optimizers.SGD)
+    new = job_of(text, "model.arguments.compiled=false").check().model
+    assert isinstance(new.optimizer, keras.optimizers.Adam)
+
+
+def test_a_saved_model_begins_with_its_weights(tmp_path, job_of):
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(5, "relu"),
+            kdropout.layers.Dropout(0.2, name="drop"),
+            keras.layers.Dense(3, "softmax"),
+        ]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.save(tmp_path / "saved.keras")
+    checked = job_of("model: {file: saved.keras}\ndata: {sklearn: iris}\n").check()
+    for one, two in zip(model.get_weights(), checked.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert checked.hyperparameters.values == {"rate/drop": pytest.approx(0.2)}
+
+
+def test_the_weight_decay_of_uci_follows_the_rate():
+    data = describe((3,), task="regression", num_classes=None)
+    model = uci_network.build(data, tau=0.5, units=4)
+    x, y = make_arrays(data)
+    kernels = [w for w in model.get_weights() if w.ndim == 2]
+    squares = [float((w.astype("float64") ** 2).sum()) for w in kernels]
+    for rates in ((0.05, 0.05), (0.0, 0.5), (1.0, 0.25)):
+        kdropout.set_rates(model, {"input_drop": rates[0], "hidden_drop": rates[1]})
+        # L2 = l^2 (1 - p) / (2 N tau), N = 12, for each layer of weights.
+        expected = sum(
+            1e-4 * (1 - p) / (2 * 12 * 0.5) * s
+            for p, s in zip(rates, squares, strict=True)
+        )
+        penalty = sum(float(keras.ops.convert_to_numpy(p)) for p in model.losses)
+        assert penalty == pytest.approx(expected, rel=1e-5)
+        mean = ((model.predict(x, verbose=0)[:, 0] - y) ** 2).mean()
+        logs = model.evaluate(x, y, verbose=0, return_dict=True)
+        assert logs["loss"] == pytest.approx(mean + expected, rel=1e-4)
+        assert logs["root_mean_squared_error"] == pytest.approx(mean**0.5, rel=1e-4)
+
+
+def test_the_weight_decay_is_saved_with_the_rate_in_effect():
+    drop = kdropout.layers.Dropout(0.5)
+    decay = LiveWeightDecay(2.0, drop)
+    drop.rate = 0.25
+    loaded = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(decay)
+    )
+    assert float(keras.ops.convert_to_numpy(loaded(np.ones((2, 2), "float32")))) == 6.0
+
+
+BAD_FITS = {
+    "cnn of a table": (
+        {"architecture": "cnn"},
+        *("model.architecture", "cnn needs images of shape", "Received: samples of"),
+    ),
+    "transformer of a table": (
+        {"architecture": "transformer"},
+        *("model.architecture", "needs sequences of integers", "float32 samples"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FITS)
+def test_an_architecture_that_is_not_for_the_data(name):
+    settings, *parts = BAD_FITS[name]
+    with pytest.raises(JobError) as raised:
+        Job(model=settings, data={"sklearn": "iris"}).check()
+    assert all(part in str(raised.value) for part in parts), str(raised.value)
+
+
+def test_heads_must_divide_the_embedding(tmp_path, job_of):
+    (tmp_path / "t.txt").write_text("abc" * 300)
+    text = "model: {architecture: transformer, num_heads: 3}\ndata: {text: t.txt}\n"
+    with pytest.raises(
+        JobError, match="line 1, model.num_heads: must divide embedding"
+    ):
+        job_of(text).check()
+    with pytest.raises(JobError, match="mlp needs one array of floating-point inputs"):
+        job_of("model: {architecture: mlp}\ndata: {text: t.txt}\n").check()
+
+
+def test_labels_that_no_architecture_can_predict(tmp_path, job_of):
+    x, y = np.ones((10, 2)), np.arange(10) % 2
+    text = "model: {architecture: mlp}\ndata: {npz: a.npz, task: classification}\n"
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.eye(2)[y])
+    with pytest.raises(JobError, match="needs labels that are integers.*argmax"):
+        job_of(text).check()
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.eye(2, dtype=int)[y])
+    with pytest.raises(JobError, match=r"needs one label for each sample.*\(2,\)"):
+        job_of(text).check()

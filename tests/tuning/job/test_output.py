@@ -1,0 +1,75 @@
+"""A folder holds the results of one job."""
+
+import json
+
+import pytest
+
+from kdropout.tuning.job import JobError
+
+JOB = "data: {sklearn: iris}\nmodel: {architecture: mlp}\noutput: results/here\n"
+
+
+def test_a_folder_is_made_and_tells_its_job(job_of):
+    job = job_of(JOB)
+    folder = job.claim_output()
+    content = json.loads((folder / "job.json").read_text())
+    assert content["fingerprint"] == job.fingerprint()
+    assert content["settings"]["data"]["sklearn"] == "iris"
+    assert [path.name for path in folder.iterdir()] == ["job.json"]
+
+
+def test_the_same_job_may_go_on_with_more_trials_or_workers(job_of):
+    folder = job_of(JOB).claim_output()
+    (folder / "mine.txt").write_text("stays")
+    more = (
+        "search.max_trials=50",
+        "workers=2",
+        "confirm.seeds=0",
+        "output=results/here",
+    )
+    assert job_of(JOB, *more).claim_output() == folder
+    assert (folder / "mine.txt").read_text() == "stays"
+
+
+def test_the_folder_of_another_job_is_refused_with_what_differs(job_of):
+    folder = job_of(JOB, "space={dense1_drop: [0, 0.5]}").claim_output()
+    before = (folder / "job.json").read_text()
+    with pytest.raises(JobError) as raised:
+        job_of(JOB, "training.epochs=3", "data={npz: a.npz}").claim_output()
+    message = str(raised.value)
+    for part in (
+        "line 3, output: 'results/here' holds the results of another job",
+        "training.epochs is 20 there and 3 here",
+        "data.sklearn is 'iris' there and not set here",
+        "data.npz is not set there and 'a.npz' here",
+        "space.dense1_drop is [0.0, 0.5] there and not set here",
+        "--set output=FOLDER",
+    ):
+        assert part in message, message
+    assert "model" not in message
+    assert (folder / "job.json").read_text() == before
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, job_of):
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(JobError, match="line 3, output: must be a folder.*another"):
+        job_of(JOB).claim_output()
+    with pytest.raises(JobError, match="--set output=results, output: must be a fol"):
+        job_of(JOB, "output=results").claim_output()
+    assert (tmp_path / "results").read_text() == "a file"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"settings": 3}', "\xff"])
+def test_a_damaged_note_is_refused_with_the_way_out(content, job_of):
+    folder = job_of(JOB).claim_output()
+    (folder / "job.json").write_text(content, encoding="latin-1")
+    with pytest.raises(JobError, match="job.json' is damaged.*delete that file"):
+        job_of(JOB).claim_output()
+
+
+def test_a_search_without_a_note_is_refused(tmp_path, job_of):
+    search = tmp_path / "results" / "here" / "search"
+    search.mkdir(parents=True)
+    (search / "oracle.json").write_text("{}")
+    with pytest.raises(JobError, match="holds a search .*oracle.json.*no 'job.json'"):
+        job_of(JOB).claim_output()

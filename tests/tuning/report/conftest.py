@@ -1,0 +1,40 @@
+"""Searches and trainings whose outcome is a known function of the rates."""
+
+import numpy as np
+import pytest
+
+from kdropout.tuning.report import TrialRecord
+
+
+@pytest.fixture(scope="session")
+def make_trials():
+    """A random search over `score(rates)`, plus noise."""
+
+    def make(score, paths, num_trials, seed=0, noise=0.0, high=0.8):
+        generator = np.random.default_rng(seed)
+        trials = []
+        for number in range(num_trials):
+            drawn = generator.uniform(0.0, high, len(paths)).tolist()
+            rates = dict(zip(paths, drawn, strict=True))
+            values = {f"rate/{path}": rate for path, rate in rates.items()}
+            noisy = score(rates) + noise * generator.normal()
+            trials.append(TrialRecord(f"{number:03d}", values, rates, noisy))
+        return trials
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_train():
+    """A training with this score: part of its noise comes with the seed alone."""
+
+    def make(score, run, shared=0.05, own=0.02):
+        generator = np.random.default_rng(run)
+
+        def train(rates, seed):
+            luck = np.random.default_rng([run, seed]).normal()
+            return score(rates) + shared * luck + own * generator.normal()
+
+        return train
+
+    return make

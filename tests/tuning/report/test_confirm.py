@@ -1,0 +1,184 @@
+"""Settings trained again: choosing them, pairing, failures, resuming."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from kdropout.tuning.report import (
+    TrialRecord,
+    choose_candidates,
+    confirm,
+    scores_from_plain,
+    scores_to_plain,
+)
+from kdropout.tuning.report.candidates import best_uniform_rate
+
+CANDIDATES = {
+    "no dropout": {"a": 0.0, "b": 0.0},
+    "uniform 0.3": {"a": 0.3, "b": 0.3},
+    "search 1": {"a": 0.1, "b": 0.4},
+}
+
+
+def test_candidates_are_no_dropout_one_uniform_rate_and_the_best_of_the_search():
+    rates = [(0.1, 0.2), (0.3, 0.4), (0.1, 0.2), (0.0, 0.0), (0.5, 0.2)]
+    scores = [3.0, 2.0, 1.0, 0.5, 4.0]
+    trials = [
+        TrialRecord(str(i), {"rate/a": a, "rate/b": b}, {"a": a, "b": b}, score)
+        for i, ((a, b), score) in enumerate(zip(rates, scores, strict=True))
+    ]
+    chosen = choose_candidates(trials, "min", top=3, uniform=0.4)
+    # The repeated setting counts once; that of trial 3 is no dropout.
+    assert chosen == {
+        "no dropout": {"a": 0.0, "b": 0.0},
+        "uniform 0.4": {"a": 0.4, "b": 0.4},
+        "search 1": {"a": 0.1, "b": 0.2},
+        "search 2": {"a": 0.3, "b": 0.4},
+        "search 3": {"a": 0.5, "b": 0.2},
+    }
+    assert list(choose_candidates(trials, "max", top=1, uniform=0.4).values())[-1] == {
+        "a": 0.5,
+        "b": 0.2,
+    }
+    by_value = choose_candidates(trials, "min", top=1, uniform=0.4, use_values=True)
+    assert by_value["search 1"] == {"rate/a": 0.1, "rate/b": 0.2}
+
+
+def test_uniform_rate_is_where_the_score_is_best_with_all_rates_equal(make_trials):
+    def score(rates):
+        # With both at r it is 2 (r - 0.4)^2 + 0.02, least at 0.4.
+        return (rates["a"] - 0.3) ** 2 + (rates["b"] - 0.5) ** 2
+
+    trials = make_trials(score, ["a", "b"], num_trials=150)
+    assert best_uniform_rate(trials, "min", 0) == pytest.approx(0.4, abs=0.051)
+
+
+def test_uniform_rate_is_the_mean_of_the_best_trial_where_nothing_is_learned():
+    trials = [TrialRecord(str(i), {}, {"a": 0.2, "b": 0.6}, 1.0 + i) for i in range(2)]
+    assert best_uniform_rate(trials, "min", 0) == pytest.approx(0.4)
+
+
+def test_search_over_one_rate_for_all_has_no_uniform_candidate(make_trials):
+    trials = make_trials(lambda rates: rates["a"], ["a"], 3)
+    assert list(choose_candidates(trials, "min", top=2)) == [
+        *("no dropout", "search 1", "search 2")
+    ]
+
+
+def test_every_candidate_is_trained_with_every_seed_one_seed_after_the_other():
+    calls, steps = [], []
+
+    def train(rates, seed):
+        calls.append((rates["b"], seed))
+        return rates["b"] + seed
+
+    found = confirm(
+        *(CANDIDATES, train, (7, 9), "max"),
+        progress=lambda *step: steps.append(step),
+    )
+    assert calls == [(b, seed) for seed in (7, 9) for b in (0.0, 0.3, 0.4)]
+    assert found.scores["search 1", 9] == pytest.approx(9.4)
+    assert [step[:4] for step in steps[:2]] == [
+        (1, 6, "no dropout", 7),
+        (2, 6, "uniform 0.3", 7),
+    ]
+    assert steps[-1] == (6, 6, "search 1", 9, found.scores["search 1", 9])
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("min", -1.0), ("max", 1.0)])
+def test_gains_are_paired_and_their_intervals_corrected(direction, sign):
+    generator = np.random.default_rng(0)
+    table = {
+        (label, seed): float(value)
+        for label in CANDIDATES
+        for seed, value in enumerate(generator.normal(0.0, 0.1, 6))
+    }
+    labels = {rates["b"]: label for label, rates in CANDIDATES.items()}
+    found = confirm(
+        *(CANDIDATES, lambda rates, seed: table[labels[rates["b"]], seed]),
+        *(range(6), direction),
+    )
+    comparisons = found.comparisons
+    assert [(one.label, one.reference) for one in comparisons] == [
+        ("uniform 0.3", "no dropout"),
+        ("search 1", "no dropout"),
+        ("search 1", "uniform 0.3"),
+    ]
+    for one in comparisons:
+        first = [table[one.label, seed] for seed in range(6)]
+        second = [table[one.reference, seed] for seed in range(6)]
+        expected = stats.ttest_rel(first, second).confidence_interval(1.0 - 0.05 / 3)
+        bounds = sorted([sign * expected.low, sign * expected.high])
+        assert one.gain.low == pytest.approx(bounds[0])
+        assert one.gain.high == pytest.approx(bounds[1])
+
+
+def test_a_failed_training_is_noted_and_the_others_go_on():
+    def train(rates, seed):
+        if rates["a"] == 0.3 and seed == 1:
+            raise RuntimeError("out of memory")
+        if rates["a"] == 0.1 and seed == 2:
+            return float("nan")
+        return rates["b"] + 0.01 * rates["a"] * seed
+
+    found = confirm(CANDIDATES, train, range(4), "max")
+    assert len(found.scores) == 3 * 4 - 2
+    assert found.failures["uniform 0.3", 1] == "RuntimeError: out of memory"
+    assert "finite number. Received: nan" in found.failures["search 1", 2]
+    assert len(found.comparison("search 1", "no dropout").gains) == 3
+    assert len(found.comparison("search 1", "uniform 0.3").gains) == 2
+
+
+def test_an_interrupted_confirmation_goes_on_where_it_was():
+    def train(rates, seed):
+        return rates["b"] * np.sin(seed + 1.0)
+
+    saved, calls = [], itertools.count()
+
+    def interrupted(rates, seed):
+        if next(calls) == 4:
+            raise KeyboardInterrupt
+        return train(rates, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        confirm(CANDIDATES, interrupted, range(3), "max", save=saved.append)
+    assert len(saved[-1]) == 4
+    text = json.dumps(scores_to_plain(CANDIDATES, saved[-1]))
+    partial = scores_from_plain(CANDIDATES, json.loads(text))
+    assert partial == saved[-1]
+    trained = []
+
+    def counted(rates, seed):
+        trained.append(seed)
+        return train(rates, seed)
+
+    resumed = confirm(CANDIDATES, counted, range(3), "max", partial=partial)
+    assert len(trained) == 5
+    assert resumed == confirm(CANDIDATES, train, range(3), "max")
+
+
+def test_saved_scores_of_a_setting_that_changed_are_left_out():
+    scores = {("search 1", 0): 0.5, ("no dropout", 0): 0.4}
+    plain = scores_to_plain(CANDIDATES, scores)
+    changed = {**CANDIDATES, "search 1": {"a": 0.2, "b": 0.4}}
+    assert scores_from_plain(changed, plain) == {("no dropout", 0): 0.4}
+
+
+def test_a_setting_whose_training_failed_is_never_best():
+    scores = {0.0: [1.0, 1.0, 1.0], 0.3: [2.0, 2.0, 2.0], 0.4: [9.0, 9.0, np.nan]}
+    found = confirm(
+        CANDIDATES, lambda rates, seed: scores[rates["b"]][seed], range(3), "max"
+    )
+    assert found.best_of(CANDIDATES) == "uniform 0.3"
+
+
+def test_equal_differences_with_all_seeds_claim_nothing():
+    # Shares of 100 images, say: no spread to judge by.
+    scores = {0.0: [0.90, 0.92], 0.3: [0.91, 0.93], 0.4: [0.91, 0.93]}
+    found = confirm(
+        CANDIDATES, lambda rates, seed: scores[rates["b"]][seed], range(2), "max"
+    )
+    assert {one.verdict for one in found.comparisons} == {"undecided"}

@@ -1,0 +1,275 @@
+"""The report: best rates, JSON, Markdown, files and pictures."""
+
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+from matplotlib import image
+
+import kdropout
+from kdropout.tuning.report import Report, TrialRecord, choose_candidates, confirm
+from kdropout.tuning.report.features import find_features
+from kdropout.tuning.report.markdown_text import code_block, escape
+from kdropout.tuning.report.picture_marginals import shape_of
+from kdropout.tuning.report.picture_trials import farthest
+from kdropout.tuning.report.short_names import short_all, two_lines
+
+TREES = 20
+ODD = ("a|b", "<b>bold</b>", "`x` *y* _z_", "with\nline", "$cost$", "[link](x)")
+
+
+def score(rates):
+    return 0.4 + sum((rate - 0.3) ** 2 for rate in rates.values())
+
+
+@pytest.fixture(scope="module")
+def make_report(make_trials, make_train):
+    def make(paths=("drop1", "drop2"), num_trials=15, confirmed=True, **arguments):
+        trials = make_trials(score, paths, num_trials, noise=0.01)
+        message = "Traceback\nValueError: a | pipe <b>"
+        rates = dict.fromkeys(paths, 0.1)
+        trials.insert(
+            1, TrialRecord("bad", {}, rates, None, {}, "FAILED", None, message)
+        )
+        found = None
+        if confirmed:
+            candidates = choose_candidates(trials, "min", top=2)
+            found = confirm(candidates, make_train(score, 0), (7, 8, 9), "min")
+        settings = {"baseline": dict.fromkeys(paths, 0.5), "trees": TREES, **arguments}
+        return Report(trials, "val_loss", "min", confirmation=found, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def report(make_report):
+    return make_report()
+
+
+def test_best_rates_without_confirmation_are_those_of_the_best_trial(make_report):
+    report = make_report(confirmed=False)
+    best = min((t for t in report.trials if t.completed), key=lambda trial: trial.score)
+    assert report.best_rates == best.rates
+    assert report.best_values == best.values
+    assert report.recommended is None
+
+
+def test_best_rates_are_those_that_did_best_with_new_seeds(make_trials):
+    trials = make_trials(score, ("a", "b"), 5)
+    candidates = choose_candidates(trials, "min", top=2, uniform=0.7)
+    # The luck of the search: its second is the better one.
+    means = dict(zip(candidates, [0.9, 0.9, 0.5, 0.3], strict=True))
+    table = {tuple(rates.values()): means[label] for label, rates in candidates.items()}
+    found = confirm(
+        *(candidates, lambda rates, seed: table[tuple(rates.values())] + 0.01 * seed),
+        *(range(3), "min"),
+    )
+    report = Report(trials, "val_loss", "min", confirmation=found, trees=TREES)
+    assert report.recommended == "search 2"
+    assert report.best_rates == candidates["search 2"]
+    assert report.best_values == {
+        f"rate/{path}": rate for path, rate in report.best_rates.items()
+    }
+
+
+def test_best_rates_can_be_set(report):
+    drops = [kdropout.layers.Dropout(0.5, name=name) for name in ("drop1", "drop2")]
+    model = keras.Sequential([keras.Input((3,)), *drops])
+    kdropout.set_rates(model, report.best_rates)
+    for path, rate in kdropout.rates(model).items():
+        assert rate == pytest.approx(report.best_rates[path])
+
+
+def test_a_setting_given_by_hyperparameters_leads_to_the_rates_of_its_trial():
+    trials = [
+        TrialRecord(str(i), {"rate/d/steps": 10 * i, "rate/d/end": r}, {"d": r}, 1 / i)
+        for i, r in [(1, 0.2), (2, 0.4)]
+    ]
+    candidates = choose_candidates(trials, "min", top=1, use_values=True)
+    found = confirm(candidates, lambda values, seed: len(values), (1, 2), "max")
+    report = Report(trials, "val_loss", "min", confirmation=found, trees=TREES)
+    assert report.best_rates == {"d": 0.4}
+    assert report.best_values == {"rate/d/steps": 20, "rate/d/end": 0.4}
+
+
+def test_json_and_back_is_the_same_report(report, make_report):
+    for one in (report, make_report(confirmed=False, num_trials=1, baseline=None)):
+        again = Report.from_json(one.to_json())
+        assert again.to_json() == one.to_json()
+        assert again.trials == one.trials
+        assert again.importance == one.importance
+        assert again.marginals == one.marginals
+        assert again.confirmation == one.confirmation
+        assert again.verdict == one.verdict
+        assert again.to_markdown() == one.to_markdown()
+
+
+def test_json_is_of_the_standard_even_where_numbers_are_not(make_trials):
+    trials = make_trials(score, ("a",), 3)
+    trials.append(TrialRecord("x", {}, {"a": 0.1}, np.nan, {"loss": np.inf}))
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    text = Report(trials, "val_loss", "min", trees=TREES).to_json()
+    content = json.loads(text, parse_constant=refuse)
+    assert content["trials"][-1]["score"] is None
+    assert "nan" in content["trials"][-1]["message"]
+
+
+def test_markdown_begins_with_the_verdict_and_the_line_to_use_it(report):
+    text = report.to_markdown()
+    assert text.index("The rates found") < text.index("kdropout.set_rates(model, {")
+    code = re.search(r"kdropout\.set_rates\(model, ({.*})\)", text).group(1)
+    for path, rate in eval(code).items():  # noqa: S307 - what a user would paste
+        assert rate == pytest.approx(report.best_rates[path], rel=1e-3)
+    assert "Failed trials: 1 of 16" in text
+    assert "seeds 7, 8, 9" in text
+    assert "Bonferroni" in text
+
+
+def test_markdown_shows_odd_names_as_they_are(make_report):
+    text = make_report(paths=ODD, confirmed=False).to_markdown()
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    for line in tables:
+        assert "<b>" not in line
+    rates = text[text.index("## The rates") : text.index("## Importance")]
+    rows = [line for line in rates.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(ODD)
+    for row in rows:
+        assert len(re.findall(r"(?<!\\)\|", row)) == 4  # three cells each
+    assert r"| a\|b |" in text
+    assert "&lt;b&gt;bold&lt;/b&gt;" in text
+    assert r"ValueError: a \| pipe &lt;b&gt;" in text
+
+
+def test_code_is_fenced_by_more_backticks_than_it_has():
+    block = code_block("x = '```'")
+    assert block.startswith("````python\n")
+    assert block.endswith("\n````")
+
+
+def test_underscores_within_words_need_no_escape():
+    assert escape("block_1/drop_out _x_") == r"block_1/drop_out \_x\_"
+
+
+def test_unreliable_importance_is_said_in_markdown(make_report):
+    text = make_report(num_trials=5, confirmed=False).to_markdown()
+    assert "**Unreliable**: only 5 trials completed" in text
+
+
+def test_save_writes_report_and_pictures(report, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    written = report.save(folder)
+    names = {"report.md", "report.json", "trials.png", "importance.png"}
+    names |= {"marginals.png", "confirmation.png"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert set(written) == {folder / name for name in names}
+    assert (folder / "report.md").read_text(encoding="utf-8") == report.to_markdown()
+    text = (folder / "report.json").read_text(encoding="utf-8")
+    assert Report.from_json(text).to_json() == report.to_json()
+    for name in re.findall(r"\]\((\w+\.png)\)", report.to_markdown()):
+        assert_picture(folder / name)
+
+
+def test_a_failing_picture_leaves_the_earlier_report_whole(
+    report, tmp_path, monkeypatch
+):
+    report.save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(
+        "matplotlib.backends.backend_agg.FigureCanvasAgg.print_png", fail
+    )
+    with pytest.raises(OSError, match="disk full"):
+        report.save(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("paths", "num_trials", "confirmed"),
+    [
+        (("drop",), 1, False),
+        (("drop",), 4, True),
+        (tuple(f"encoder/block_{i}/attention/drop" for i in range(12)), 12, True),
+        (tuple(f"block{i}" for i in range(27)), 6, False),
+        ((*ODD, "層"), 5, True),
+    ],
+    ids=["one trial", "one layer", "12 layers", "27 layers", "odd names"],
+)
+def test_pictures_of_few_and_of_many_layers(
+    make_report, tmp_path, paths, num_trials, confirmed
+):
+    report = make_report(paths=paths, num_trials=num_trials, confirmed=confirmed)
+    report.plot(tmp_path / "all.png")
+    assert_picture(tmp_path / "all.png")
+    for path in report.save(tmp_path):
+        if path.suffix == ".png":
+            assert_picture(path)
+    assert (tmp_path / "confirmation.png").exists() == confirmed
+
+
+def test_pictures_of_a_search_over_schedules(tmp_path):
+    trials = [
+        TrialRecord(
+            str(i),
+            {"rate/d/end": 0.1 * (i % 5), "rate/d/shape": "ab"[i % 2]},
+            {"d": 0.1 * (i % 5)},
+            float(i % 7),
+        )
+        for i in range(12)
+    ]
+    report = Report(trials, "val_loss", "min", trees=TREES)
+    assert [one.kind for one in report.marginals] == ["rate", "shape"]
+    report.plot(tmp_path / "all.png")
+    assert_picture(tmp_path / "all.png")
+    assert "'rate/d/shape': 'a'" in report.to_markdown()
+
+
+def test_reports_of_trials_that_tell_nothing(tmp_path):
+    trials = [TrialRecord(str(i), {}, {"a": 0.2}, 0.5) for i in range(3)]
+    report = Report(trials, "val_loss", "min")
+    assert find_features(trials) == []
+    assert report.importance.features == report.marginals == ()
+    assert "no rate differs" in report.to_markdown()
+    report.save(tmp_path)
+    assert_picture(tmp_path / "importance.png")
+
+
+def test_a_diverged_trial_does_not_squeeze_the_picture():
+    scores = np.array([0.3, 0.4, 0.5, 0.45, 1e6])
+    assert farthest(scores, "min") < 2.0
+    assert farthest(-scores, "max") > -2.0
+    assert farthest(np.array([0.3, 0.4, 0.5]), "min") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("count", "shape"),
+    [(1, (1, 1)), (2, (1, 2)), (4, (2, 2)), (12, (3, 4)), (24, (4, 6)), (30, (4, 6))],
+)
+def test_curves_fill_a_grid(count, shape):
+    class Some:
+        marginals = range(count)
+
+    assert shape_of(Some()) == shape
+
+
+def test_shortened_names_still_differ():
+    names = [f"decoder/a_layer_with_a_long_name_{i}/dropout" for i in range(12)]
+    short = short_all(names, 24)
+    assert len(set(short)) == 12
+    assert max(map(len, short)) <= 24
+    assert short_all(["a", "b"]) == ["a", "b"]
+    assert two_lines("x" * 30, 20) == "x" * 20 + "\n" + "x" * 10
+
+
+def assert_picture(path):
+    pixels = image.imread(path)
+    height, width, _ = pixels.shape
+    assert height > 200 and width > 200
+    assert 0.003 < (pixels[..., :3].min(axis=-1) < 0.95).mean() < 0.7

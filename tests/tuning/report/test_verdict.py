@@ -1,0 +1,200 @@
+"""The verdict claims what is shown, and nothing else."""
+
+import re
+
+import numpy as np
+import pytest
+
+from kdropout.tuning.report import Confirmation, Report, choose_candidates, confirm
+from kdropout.tuning.report.importance import FeatureImportance, Importance
+from kdropout.tuning.report.recommendation import has_claim, recommended
+from kdropout.tuning.report.scale import Scale, scale_of
+from kdropout.tuning.report.verdict import describe
+
+CLAIM = re.compile(r"\b(is|are) (better|worse) than\b")
+UNKNOWN = Importance((), None, 0, "nothing was measured")
+KNOWN = Importance(
+    (
+        FeatureImportance("a", ("a",), 0.8, 0.1),
+        FeatureImportance("b", ("b",), 0.1, 0.1),
+    ),
+    *(0.7, 30, ""),
+)
+LABELS = {
+    "no dropout": {"a": 0.0, "b": 0.0},
+    "uniform 0.3": {"a": 0.3, "b": 0.3},
+    "search 1": {"a": 0.2, "b": 0.4},
+    "search 2": {"a": 0.1, "b": 0.5},
+}
+PATHS = ("a", "b")
+
+
+def confirmed(means, noise=0.01, seeds=5, direction="max", measure="accuracy", run=0):
+    """A confirmation with these mean scores, in the order of `LABELS`."""
+    generator = np.random.default_rng(run)
+    scores = {
+        (label, seed): float(mean + noise * generator.normal())
+        for seed in range(seeds)
+        for label, mean in zip(LABELS, means, strict=False)
+    }
+    chosen = dict(list(LABELS.items())[: len(means)])
+    return Confirmation(chosen, tuple(range(seeds)), direction, measure, scores)
+
+
+def test_large_effect_is_claimed_with_its_size():
+    found = confirmed([0.80, 0.85, 0.90, 0.89])
+    text = describe(found, KNOWN)
+    one = found.comparison("search 1", "no dropout")
+    gain, low, high = (100 * v for v in (one.gain.mean, one.gain.low, one.gain.high))
+    assert f"The rates found are better than no dropout by {gain:.1f} points" in text
+    assert f"(95 % interval {low:.1f} to {high:.1f})" in text
+    assert "They are better than 0.3 everywhere by" in text
+    assert "widened, because 5 differences" in text
+    assert "most to do with 'a'" in text
+    assert recommended(found) == "search 1"
+
+
+def test_small_difference_to_a_uniform_rate_is_nothing_you_could_notice():
+    text = describe(confirmed([0.80, 0.90, 0.901, 0.899]), KNOWN)
+    assert "The rates found are better than no dropout" in text
+    assert "Against 0.3 everywhere, the difference is" in text
+    assert "nothing you could notice" in text
+
+
+def test_rates_that_harm_are_called_worse_and_no_dropout_is_recommended():
+    found = confirmed([0.90, 0.80, 0.85, 0.84])
+    assert "The rates found are worse than no dropout by" in describe(found, UNKNOWN)
+    assert recommended(found) == "no dropout"
+
+
+def test_a_uniform_rate_that_is_better_is_said_and_recommended():
+    found = confirmed([0.80, 0.90, 0.85, 0.84])
+    assert "They are worse than 0.3 everywhere by" in describe(found, UNKNOWN)
+    assert recommended(found) == "uniform 0.3"
+
+
+def test_a_uniform_rate_is_named_where_only_it_helps():
+    found = confirmed([0.80, 0.90, 0.801, 0.80])
+    text = describe(found, UNKNOWN)
+    assert "Between the rates found and no dropout, the difference is" in text
+    assert "0.3 everywhere is better than no dropout by" in text
+
+
+def test_a_lower_loss_is_better():
+    found = confirmed([0.5, 0.4, 0.3, 0.35], direction="min", measure="val_loss")
+    text = describe(found, UNKNOWN)
+    assert re.search(r"are better than no dropout by 0\.\d+ of val_loss", text)
+
+
+def test_without_dropout_in_reach_of_a_claim_importance_is_not_mentioned():
+    text = describe(confirmed([0.8, 0.8, 0.8, 0.8]), KNOWN)
+    assert not CLAIM.search(text)
+    assert "to do with" not in text
+
+
+def test_an_interval_that_nearly_holds_zero_does_not_read_as_if_it_did():
+    scores = {("no dropout", s): 0.0 for s in range(3)}
+    # Mean 1 and t(0.975; 2) = 4.3027 times 0.401 / sqrt(3): from 0.0039 to 1.996.
+    scores |= {("search 1", s): 1.0 + d for s, d in enumerate([-0.401, 0.0, 0.401])}
+    chosen = {label: LABELS[label] for label in ("no dropout", "search 1")}
+    found = Confirmation(chosen, (0, 1, 2), "max", "score", scores)
+    assert "(95 % interval 0.0039 to 2.00)" in describe(found, UNKNOWN)
+
+
+def test_an_uncertain_large_difference_is_left_open():
+    scores = {("no dropout", s): 0.5 + 0.001 * s for s in range(3)}
+    scores |= {("uniform 0.3", s): v for s, v in enumerate([0.4, 0.7, 0.9])}
+    found = Confirmation(
+        dict(list(LABELS.items())[:2]), (0, 1, 2), "max", "accuracy", scores
+    )
+    text = describe(found, UNKNOWN)
+    assert not CLAIM.search(text)
+    assert "3 seeds are too few to tell" in text
+
+
+def test_without_confirmation_nothing_is_claimed():
+    text = describe(None, KNOWN)
+    assert text.startswith("Not confirmed")
+    assert not CLAIM.search(text)
+
+
+def test_failures_are_counted_and_where_all_failed_the_first_is_shown():
+    def fail(rates, seed):
+        raise RuntimeError("no memory")
+
+    found = confirm(LABELS, fail, range(2), "max")
+    text = describe(found, UNKNOWN)
+    assert "no training with a new seed ended" in text
+    assert "RuntimeError: no memory" in text
+    assert recommended(found) is None
+
+    def fail_with_dropout(rates, seed):
+        return fail(rates, seed) if rates["a"] else 0.1 * seed
+
+    some = confirm(LABELS, fail_with_dropout, range(2), "max")
+    assert "none could be trained" in describe(some, UNKNOWN)
+    assert "6 of 8 trainings failed." in describe(some, UNKNOWN)
+    assert recommended(some) == "no dropout"
+
+
+def test_one_seed_in_common_says_nothing():
+    scores = {("no dropout", 0): 0.1, ("search 1", 0): 0.9, ("search 1", 1): 0.9}
+    chosen = {label: LABELS[label] for label in ("no dropout", "search 1")}
+    found = Confirmation(chosen, (0, 1), "max", "accuracy", scores)
+    assert "fewer than two seeds" in describe(found, UNKNOWN)
+
+
+def test_no_claim_in_searches_whose_rates_do_nothing(make_trials, make_train):
+    # Each has a probability of about 0.02 to claim something by chance.
+    for run in range(12):
+        trials = make_trials(lambda rates: 0.5, PATHS, 20, seed=run, noise=0.05)
+        train = make_train(lambda rates: 0.5, run)
+        found = confirm(choose_candidates(trials, "min"), train, range(5), "min")
+        report = Report(trials, "val_loss", "min", confirmation=found, trees=20)
+        assert not CLAIM.search(report.verdict), report.verdict
+        assert not has_claim(found)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_claims_where_rates_do_nothing_are_rarer_than_one_in_twenty(seeds):
+    runs = 300
+    found = [confirmed([0.8] * 4, 0.01, seeds, run=run) for run in range(runs)]
+    claims = sum(bool(CLAIM.search(describe(one, UNKNOWN))) for one in found)
+    assert claims <= runs * 0.05 + 5 * np.sqrt(runs * 0.05 * 0.95)
+    # Without the correction, each of 5 comparisons errs in 1 of 20: more than this.
+    assert claims < runs * 0.08
+
+
+def test_planted_effect_is_claimed_from_search_to_verdict(make_trials, make_train):
+    def score(rates):
+        return 0.5 + 2.0 * (rates["a"] - 0.6) ** 2 + 1.0 * (rates["b"] - 0.1) ** 2
+
+    trials = make_trials(score, PATHS, 40, noise=0.02)
+    candidates = choose_candidates(trials, "min")
+    found = confirm(candidates, make_train(score, 0), range(5), "min", "val_loss")
+    report = Report(trials, "val_loss", "min", confirmation=found, trees=50)
+    assert "The rates found are better than no dropout" in report.verdict
+    assert "They are better than 0." in report.verdict
+    assert report.best_rates["a"] == pytest.approx(0.6, abs=0.2)
+    assert report.best_rates["b"] == pytest.approx(0.1, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("value", "half_width", "text"),
+    [
+        (0.0123, 0.0045, "1.23 points"),
+        (0.123, 0.045, "12.3 points"),
+        (-0.00001, 0.0045, "0.00 points"),
+        (0.5, 0.25, "50 points"),
+        (0.025, 0.0, "2.5 points"),
+    ],
+)
+def test_differences_are_as_precise_as_their_interval(value, half_width, text):
+    scale = scale_of("val_accuracy", [0.2, 1.0])
+    assert scale.amount(value, half_width) == text
+
+
+def test_only_shares_are_written_in_per_cent():
+    assert scale_of("val_accuracy", [0.5, 97.0]) == Scale("val_accuracy")
+    assert scale_of("val_loss", [0.5]).score(0.12345) == "0.123"
+    assert scale_of("acc", [0.5]).score(0.5) == "50 %"
