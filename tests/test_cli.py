@@ -8,6 +8,7 @@ import pytest
 
 import kdropout
 from kdropout import cli
+from kdropout.cli import demo as demo_command
 from kdropout.demo import training
 
 
@@ -15,7 +16,7 @@ from kdropout.demo import training
 def calls(monkeypatch):
     """The arguments that the command line hands to the demo."""
     received = []
-    monkeypatch.setattr(cli, "run", lambda **arguments: received.append(arguments))
+    monkeypatch.setattr(demo_command, "run", lambda **arguments: received.append(arguments))
     return received
 
 
@@ -139,7 +140,7 @@ def test_interrupt_ends_without_a_traceback(capsys, monkeypatch):
     def interrupt(**arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run", interrupt)
+    monkeypatch.setattr(demo_command, "run", interrupt)
     assert cli.main(["demo"]) == 130
     assert capsys.readouterr().err == "\nkdropout demo: interrupted\n"
 

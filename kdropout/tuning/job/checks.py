@@ -59,6 +59,7 @@ def check_job(job):
         raise _about_space(job, error) from error
     logged = _evaluate(model, data)
     _check_objective(job.objective, logged, model)
+    _check_confirmation(job.confirm, logged)
     return Checked(data, build, model, hp)
 
 
@@ -115,6 +116,16 @@ def _check_objective(objective, logged, model):
             "objective.metric",
             f"must be a name that is logged. Received: {objective.metric!r}."
             f"{nearest(objective.metric, names)} There are: {', '.join(names)}",
+        )
+
+
+def _check_confirmation(confirm, logged):
+    if confirm.metric is not None and confirm.metric not in logged:
+        raise InvalidSetting(
+            "confirm.metric",
+            "must be a metric of the model. Received: "
+            f"{confirm.metric!r}.{nearest(confirm.metric, logged)} There are: "
+            f"{', '.join(logged)}",
         )
 
 

@@ -34,6 +34,13 @@ class ConfirmSettings(Settings):
         "everywhere, and without dropout. 0 for none.",
     )
 
+    metric: str | None = Field(
+        None,
+        min_length=1,
+        description="What they are compared by: a metric of the model, on the test "
+        "set if there is one. Defaults to that of the objective.",
+    )
+
     @model_validator(mode="after")
     def _check(self):
         if self.seeds == 1:

@@ -41,10 +41,7 @@ class ConfirmationRun:
         self._arguments = arguments
         self._file = folder / FILE
         self._hp = tuner.get_best_hyperparameters()[0]
-        # A gap is not what a model is judged by.
-        gap_alone = job.objective.needs_gap and job.objective.gap_limit is None
-        metric = "loss" if gap_alone else job.objective.metric
-        self._metric = metric.removeprefix("val_")
+        self._metric = _metric(job)
 
     def run(self, records, plan, show):
         """The `Confirmation`, or None if the search found nothing to confirm.
@@ -65,7 +62,9 @@ class ConfirmationRun:
             return None  # no dropout at all came out best
         seeds = range(_FIRST_SEED, _FIRST_SEED + self._job.confirm.seeds)
         bar = tqdm(
-            total=len(candidates) * len(seeds), desc="Confirmation", disable=not show
+            total=len(candidates) * len(seeds),
+            desc="Confirmation",
+            disable=None if show else True,  # None: where there is no terminal
         )
         with bar:
             return confirm(
@@ -113,6 +112,15 @@ class ConfirmationRun:
             return scores_from_plain(candidates, json.loads(self._file.read_text()))
         except (OSError, ValueError, KeyError, TypeError):
             return None  # there is none, or none that can be used: it is trained anew
+
+
+def _metric(job):
+    """What the settings are compared by, as the model calls it."""
+    if job.confirm.metric is not None:
+        return job.confirm.metric
+    if job.objective.needs_gap and job.objective.gap_limit is None:
+        return "loss"  # a gap is not what a model is judged by
+    return job.objective.metric.removeprefix("val_")
 
 
 def give_rates(model, rates):

@@ -109,7 +109,7 @@ def notes(folder):
     return path.read_text().split() if path.exists() else []
 
 
-def begin(algorithm, folder):
+def begin(algorithm, folder, **kwargs):
     """Search in a child; return its process number."""
     child = os.fork()
     if child:
@@ -117,7 +117,7 @@ def begin(algorithm, folder):
     code = 1
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # KerasTuner tells that it reloads
-        make_tuner(algorithm, folder).search(verbose=0)
+        make_tuner(algorithm, folder, **kwargs).search(verbose=0)
         code = 0
     finally:
         sys.stderr.flush()
@@ -136,7 +136,7 @@ def wait(child, seconds=float("inf")):
         time.sleep(0.0002)
 
 
-def kill_search(algorithm, num_kills, seed):
+def kill_search(algorithm, num_kills, seed, **kwargs):
     """Search twice, the second time with kills; return what became of it as a dict."""
     rng = random.Random(f"{algorithm} {seed}")
     row = {
@@ -151,11 +151,11 @@ def kill_search(algorithm, num_kills, seed):
     }
     with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        _require_end(wait(begin(algorithm, whole)))
+        _require_end(wait(begin(algorithm, whole, **kwargs)))
         # Each life gets as far, on average, as the kills leave it time to.
         span = 2 * (time.monotonic() - start) / num_kills
         while row["kills"] < num_kills:
-            child = begin(algorithm, folder)
+            child = begin(algorithm, folder, **kwargs)
             code = wait(child, rng.uniform(0, max(span, 0.03)))
             if code is not None:
                 _require_end(code)
@@ -165,7 +165,7 @@ def kill_search(algorithm, num_kills, seed):
             row["kills"] += 1
             row["kills_within_a_write"] += _num_unfinished(folder, child)
             _check_committed(row, folder)
-        _require_end(wait(begin(algorithm, folder)))
+        _require_end(wait(begin(algorithm, folder, **kwargs)))
         _check_committed(row, folder)
         row["trials"] = len(results(whole))
         row["trials_begun_again"] = len(notes(folder)) - row["trials"]
@@ -198,9 +198,11 @@ def main():
     parser.add_argument("algorithms", nargs="+", choices=list(ALGORITHMS))
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--trials", type=int, help="instead of the number above")
     options = parser.parse_args()
     for algorithm in options.algorithms:
-        row = kill_search(algorithm, options.kills, options.seed)
+        limit = {} if options.trials is None else {"max_trials": options.trials}
+        row = kill_search(algorithm, options.kills, options.seed, **limit)
         print(json.dumps(row), flush=True)
 
 

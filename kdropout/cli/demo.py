@@ -1,47 +1,12 @@
-"""The command line: `kdropout demo`."""
+"""The command `kdropout demo`."""
 
 import argparse
-import sys
 
 from kdropout.demo import run, settings
-from kdropout.demo.requirements import MissingPackages
-from kdropout.version import __version__
 
 
-def main(arguments=None):
-    """Run the command line.
-
-    Args:
-        arguments: List of strings, or None for those of the process.
-
-    Returns:
-        Exit code: 0, or 1 after an error. Wrong usage exits with 2 at once.
-    """
-    options = _parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except (MissingPackages, OSError) as error:
-        print(f"{options.prog}: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\n{options.prog}: interrupted", file=sys.stderr)
-        return 130  # what shells report for an interrupt: 128 + SIGINT
-    return 0
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="kdropout", description="Dropout rates that move while Keras trains."
-    )
-    parser.add_argument(
-        "--version", action="version", version=f"kdropout {__version__}"
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_demo(commands)
-    return parser
-
-
-def _add_demo(commands):
+def add_to(commands):
+    """Add `kdropout demo`."""
     text = (
         "Compare five ways to decide the dropout rate (none, fixed, scheduled, "
         "learned, controlled by the overfitting gap) on handwritten digits with "
@@ -114,7 +79,3 @@ def _number(text):
         except ValueError:
             continue
     return text
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,54 @@
+"""The command `kdropout check`."""
+
+import argparse
+
+from kdropout.cli.errors import needs_tuner
+from kdropout.cli.job_options import add_job, read_job
+
+_TEXT = """\
+Check a job without training: read the file, load the data, build the model, evaluate
+it on a few samples. Prints what would be searched; exits with 1 if anything is wrong,
+and says where and how to mend it.
+"""
+
+
+def add_to(commands):
+    """Add `kdropout check`."""
+    parser = commands.add_parser(
+        "check",
+        help="check a job, and show what it would search",
+        description=_TEXT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_job(parser)
+    parser.set_defaults(command=_check, prog=parser.prog)
+
+
+def _check(options):
+    needs_tuner()
+    job = read_job(options)
+    checked = job.check()
+    description = checked.data.description
+    size = description.num_samples
+    print(
+        f"data      {size or 'batches of'} samples of shape {description.input_shape}"
+    )
+    print(f"model     {checked.model.count_params():,} parameters")
+    print(f"search    {_budget(job)}, objective {job.objective.name}")
+    print(f"output    {job.output}")
+    print("searched:")
+    for hyperparameter in checked.hyperparameters.space:
+        config = hyperparameter.get_config()
+        print(f"  {config['name']}: {_domain(config)}")
+
+
+def _budget(job):
+    trials = getattr(job.search, "max_trials", None)
+    number = "" if trials is None else f"{trials} trials, "
+    return f"{job.search.algorithm}, {number}{job.training.epochs} epochs"
+
+
+def _domain(config):
+    if "values" in config:
+        return ", ".join(map(str, config["values"]))
+    return f"{config['min_value']} to {config['max_value']}"

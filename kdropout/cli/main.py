@@ -1,0 +1,44 @@
+"""The command line: `kdropout demo`, `tune`, `check` and `report`."""
+
+import argparse
+import sys
+
+from kdropout.cli import check, demo, report, tune
+from kdropout.cli.errors import ERRORS, Interrupted
+from kdropout.version import __version__
+
+
+def main(arguments=None):
+    """Run the command line.
+
+    Args:
+        arguments: List of strings, or None for those of the process.
+
+    Returns:
+        Exit code: 0, or 1 after an error, 130 after an interrupt. Wrong usage exits
+        with 2 at once.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except ERRORS as error:
+        print(f"{options.prog}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as error:
+        more = f". {error}" if isinstance(error, Interrupted) else ""
+        print(f"\n{options.prog}: interrupted{more}", file=sys.stderr)
+        return 130  # what shells report for an interrupt: 128 + SIGINT
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="kdropout", description="Dropout rates that move while Keras trains."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"kdropout {__version__}"
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (demo, tune, check, report):
+        command.add_to(commands)
+    return parser

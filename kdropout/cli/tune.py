@@ -1,0 +1,72 @@
+"""The command `kdropout tune`."""
+
+import argparse
+import os
+
+from kdropout.cli.errors import Interrupted, needs_tuner
+from kdropout.cli.job_options import add_job, read_job
+
+_TEXT = """\
+Search the best dropout rate of each layer, and find out on new seeds whether it is
+really better. Prints the answer; the output folder of the job gets a report with
+pictures, and everything that is needed to go on after an interruption.
+"""
+_EXAMPLES = """\
+examples:
+  kdropout tune tuner_configs/digits_mlp.yaml
+  kdropout tune job.yaml --set training.epochs=5 --set output=results/short
+  kdropout tune job.yaml --workers 2
+  kdropout tune job.yaml --resume
+"""
+
+
+def add_to(commands):
+    """Add `kdropout tune`."""
+    parser = commands.add_parser(
+        "tune",
+        help="search the best dropout rate of each layer",
+        description=_TEXT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_job(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the search in the output folder",
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        help="number of processes that run trials, on Ray if there is more than one",
+    )
+    parser.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="Ray cluster to run the trials on, such as auto or ray://host:10001",
+    )
+    parser.set_defaults(command=_tune, prog=parser.prog)
+
+
+def _tune(options):
+    needs_tuner()
+    from kdropout.tuning import run_job
+
+    for key, value in (("workers", options.workers), ("ray", options.ray_address)):
+        if value is not None:
+            options.overrides.append(f"{key}={value}")
+    job = read_job(options)
+    try:
+        report = run_job(job, resume=options.resume)
+    except KeyboardInterrupt:
+        raise Interrupted(_how_to_go_on(options)) from None
+    print(f"\n{report.verdict}\n\nkdropout.set_rates(model, {report.best_rates})")
+    print(f"\nWritten: {os.path.join(job.output, 'report.md')} and its pictures.")
+
+
+def _how_to_go_on(options):
+    changes = "".join(f" --set {override}" for override in options.overrides)
+    return (
+        "All trials that have ended are kept. Go on with:\n"
+        f"  kdropout tune {options.config}{changes} --resume"
+    )
