@@ -99,6 +99,12 @@ class ObjectiveSettings(Settings):
         "it count only where none is below.",
     )
 
+    epoch: Literal["best", "last"] = Field(
+        "best",
+        description="The epoch of a training that counts: the best one, or the last, "
+        "as without early stopping.",
+    )
+
     @model_validator(mode="after")
     def _check(self):
         if self.direction is None:

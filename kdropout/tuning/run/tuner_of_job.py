@@ -17,6 +17,7 @@ def make_tuner(job, build, folder):
         folder: Path of the output.
     """
     settings = job.search.model_dump()
+    settings["seed"] += 1  # KerasTuner takes 0 for none, and draws one
     algorithm = settings.pop("algorithm")
     if algorithm == "hyperband":
         settings["hyperband_iterations"] = settings.pop("iterations")
@@ -32,21 +33,26 @@ def make_tuner(job, build, folder):
         workers=job.workers,
         ray_address=job.ray,
         threads_per_worker=job.threads_per_worker,
+        scored_epoch=job.objective.epoch,
         **settings,
     )
 
 
 def fit_arguments(job, data):
     """What `search` hands to each training: a dict."""
-    batched = {} if data.is_dataset else {"batch_size": job.training.batch_size}
+    more = {} if data.is_dataset else {"batch_size": job.training.batch_size}
+    callbacks = job.make_callbacks(data)
+    last_alone = job.objective.epoch == "last" and not callbacks
+    if last_alone and job.search.algorithm != "hyperband":
+        more["validation_freq"] = job.training.epochs  # what counts, and no more
     return {
         "x": data.x_train,
         "y": data.y_train,
         "validation_data": data.validation,
         "epochs": job.training.epochs,
         "shuffle": job.training.shuffle,
-        "callbacks": job.make_callbacks(data),
-        **batched,
+        "callbacks": callbacks,
+        **more,
     }
 
 

@@ -1,5 +1,7 @@
 """KerasTuner's oracles, whose knowledge of a search cannot be lost."""
 
+import warnings
+
 import keras_tuner
 from keras_tuner.engine.trial import TrialStatus
 
@@ -38,7 +40,10 @@ class BayesianOptimizationOracle(
 
         # Not kept in the files: a stream for each trial needs no memory.
         self._random_state = np.random.RandomState([self.seed, len(self.trials)])
-        answer = super().populate_space(trial_id)
+        with warnings.catch_warnings():
+            # Of how well the process fits few points: nothing a user could change.
+            warnings.filterwarnings("ignore", module="sklearn")
+            answer = super().populate_space(trial_id)
         values = answer["values"]
         if values is None or not self._duplicate(values):
             return answer

@@ -11,8 +11,8 @@ class BestEpoch(keras.callbacks.Callback):
     """Keeps the weights of the best epoch of all executions of a trial, in memory.
 
     Args:
-        objective: The `keras_tuner.Objective`. Without its value in the logs, the
-            last epoch counts as the best.
+        objective: The `keras_tuner.Objective`, or None: then, as without its value in
+            the logs, the last epoch counts as the best.
     """
 
     def __init__(self, objective):
@@ -22,7 +22,7 @@ class BestEpoch(keras.callbacks.Callback):
         self._weights = None
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._objective.has_value(logs or {}):
+        if self._objective is not None and self._objective.has_value(logs or {}):
             value = self._objective.get_value(logs)
             if self._best is not None and not self._objective.better_than(
                 value, self._best

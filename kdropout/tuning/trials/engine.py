@@ -46,6 +46,9 @@ class TrialEngine(Project):
             for this machine. Defaults to None.
         threads_per_worker: Integer of at least 1, or None for a fair share of the
             cores of this machine. Defaults to None.
+        scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
+            "last" by its last one, as it would be without early stopping. The weights
+            that are kept are those of that epoch. Defaults to "best".
         **kwargs: Arguments of `keras_tuner.Tuner`.
     """
 
@@ -56,8 +59,12 @@ class TrialEngine(Project):
         workers=1,
         ray_address=None,
         threads_per_worker=None,
+        scored_epoch="best",
         **kwargs,
     ):
+        self._scored_epoch = validation.choice(
+            "scored_epoch", scored_epoch, ("best", "last")
+        )
         self._workers = validation.integer("workers", workers, low=1)
         self._ray_address = ray_address
         if threads_per_worker is not None:
@@ -92,7 +99,7 @@ class TrialEngine(Project):
 
     def run_trial(self, trial, *args, **kwargs):
         callbacks = kwargs.pop("callbacks", None) or []
-        best = BestEpoch(self.oracle.objective)
+        best = self._make_checkpoint()
         results = []
         for execution in range(self.executions_per_trial):
             copies = self._deepcopy_callbacks(callbacks)
@@ -122,7 +129,7 @@ class TrialEngine(Project):
             The model, with the weights of its best epoch. The next training, or trial,
             may use the same object.
         """
-        best = BestEpoch(self.oracle.objective)
+        best = self._make_checkpoint()
         callbacks = self._deepcopy_callbacks(kwargs.pop("callbacks", None) or [])
         pooled = self._pool.get(hp, execution)
         prepare(pooled.model)
@@ -158,6 +165,10 @@ class TrialEngine(Project):
             self._get_build_config_fname(trial.trial_id),
             pooled.model.get_build_config(),
         )
+        if self._scored_epoch == "last" and isinstance(
+            results, keras.callbacks.History
+        ):
+            return {name: values[-1] for name, values in results.history.items()}
         return results
 
     def _train(self, hp, pooled, args, kwargs):
@@ -212,6 +223,10 @@ class TrialEngine(Project):
             super()._populate_initial_space()
         finally:
             self.hypermodel = hypermodel
+
+    def _make_checkpoint(self):
+        is_best = self._scored_epoch == "best"
+        return BestEpoch(self.oracle.objective if is_best else None)
 
     def _weights_file(self, trial):
         return pathlib.Path(self.get_trial_dir(trial.trial_id)) / "weights.npz"

@@ -60,7 +60,7 @@ class Epochs:
 
         def body(start):
             # With a smaller last batch the size of a batch is not known to the graph,
-            # without it it is: as in `fit`, because the two are optimised in other ways.
+            # else it is. The two are optimised in other ways, so: as in `fit`.
             size = batch_size
             if num_rows % batch_size:
                 size = tf.minimum(batch_size, num_rows - start)

@@ -66,7 +66,7 @@ ALGORITHMS = {
     "random": (tuning.RandomSearch, {"max_trials": 40}),
     "bayesian": (
         tuning.BayesianOptimization,
-        {"max_trials": 14, "num_initial_points": 6},
+        {"max_trials": 10, "num_initial_points": 6},
     ),
     "hyperband": (tuning.Hyperband, {"max_epochs": 9, "hyperband_iterations": 2}),
     "grid": (tuning.GridSearch, {"max_trials": 60}),

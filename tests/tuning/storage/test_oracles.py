@@ -1,0 +1,124 @@
+"""What the algorithms themselves promise."""
+
+import itertools
+
+import keras_tuner
+import pytest
+
+from tests.tuning.storage import kills
+
+STEPS = {"rate/a": 4, "rate/b": 3}
+
+
+def small_space():
+    hp = keras_tuner.HyperParameters()
+    hp.Float("rate/a", 0.0, 0.3, step=0.1)
+    hp.Float("rate/b", 0.0, 0.2, step=0.1)
+    return hp
+
+
+def make_tuner(folder, algorithm, space, **kwargs):
+    tuner = kills.make_tuner(algorithm, folder, hyperparameters=space, **kwargs)
+
+    def run_trial(trial, *args, **kwargs):
+        values = trial.hyperparameters.values
+        return sum((v - 0.1) ** 2 for v in values.values() if isinstance(v, float))
+
+    tuner.run_trial = run_trial
+    return tuner
+
+
+def points(tuner):
+    return [
+        tuple(sorted(trial.hyperparameters.values.items()))
+        for trial in tuner.oracle.trials.values()
+    ]
+
+
+@pytest.mark.parametrize("initial", [3, 100], ids=["process", "random"])
+def test_bayesian_optimization_asks_each_point_once_and_then_ends(initial, tmp_path):
+    tuner = make_tuner(
+        tmp_path, "bayesian", small_space(), max_trials=40, num_initial_points=initial
+    )
+    tuner.search(verbose=0)
+    asked = points(tuner)
+    assert len(asked) == len(set(asked)) == 4 * 3
+
+
+def test_bayesian_optimization_finds_the_best_point_early(tmp_path):
+    tuner = make_tuner(
+        tmp_path, "bayesian", small_space(), max_trials=8, num_initial_points=4
+    )
+    tuner.search(verbose=0)
+    best = tuner.get_best_hyperparameters()[0].values
+    assert best == {"rate/a": pytest.approx(0.1), "rate/b": pytest.approx(0.1)}
+
+
+def test_bayesian_optimization_proposes_the_same_when_it_is_taken_up(tmp_path):
+    def search(folder, *limits):
+        for limit in limits:
+            tuner = make_tuner(
+                folder, "bayesian", small_space(), max_trials=limit, num_initial_points=3
+            )
+            tuner.search(verbose=0)
+        return points(tuner)
+
+    whole = search(tmp_path / "whole", 9)
+    assert search(tmp_path / "parts", 2, 5, 6, 9) == whole
+
+
+def conditional_space():
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("kind", ["plain", "deep"])
+    with hp.conditional_scope("kind", ["deep"]):
+        hp.Float("rate/deep", 0.25, 0.75, step=0.25)
+    hp.Float("rate/a", 0.0, 0.1, step=0.1)
+    return hp
+
+
+def test_grid_search_visits_each_point_once_also_when_it_is_taken_up(tmp_path):
+    for limit in (1, 2, 5, 6, 50):
+        tuner = make_tuner(tmp_path, "grid", conditional_space(), max_trials=limit)
+        tuner.search(verbose=0)
+    found = [
+        tuple(dict(point).get(name) for name in ("kind", "rate/deep", "rate/a"))
+        for point in points(tuner)
+    ]
+    plain = [("plain", None, a) for a in (0.0, 0.1)]
+    deep = list(itertools.product(["deep"], [0.25, 0.5, 0.75], [0.0, 0.1]))
+    assert found == plain + deep
+
+
+def test_grid_search_whose_space_grows_is_rebuilt_alike(tmp_path):
+    def search(folder, stop_at=None):
+        space = keras_tuner.HyperParameters()
+        space.Float("rate/a", 0.0, 0.2, step=0.1)
+        tuner = make_tuner(folder, "grid", space, max_trials=20)
+
+        def run_trial(trial, *args, **kwargs):
+            if len(tuner.oracle.end_order) == stop_at:
+                raise KeyboardInterrupt
+            hp = trial.hyperparameters
+            return hp.get("rate/a") + hp.Float("rate/new", 0.0, 0.1, step=0.1)
+
+        tuner.run_trial = run_trial
+        tuner.search(verbose=0)
+        return points(tuner)
+
+    whole = search(tmp_path / "whole")
+    assert len(whole) == len(set(whole)) == 3 * 2
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "half", 3)
+    (tmp_path / "half" / "search" / "oracle.json").unlink()
+    with pytest.warns(UserWarning, match="oracle.json"):
+        assert search(tmp_path / "half") == whole
+
+
+def test_oracle_of_the_users_own_keeps_working(tmp_path):
+    class Own(keras_tuner.oracles.RandomSearchOracle):
+        pass
+
+    from kdropout.tuning.storage.oracles import recoverable
+
+    own = Own("val_loss", 3)
+    assert recoverable(own) is own
