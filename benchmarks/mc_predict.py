@@ -20,7 +20,6 @@ OMP_NUM_THREADS=1: on a shared machine its threads wait for each other). Fails i
 (a) is not 10 x, or (b) not 1.5 x as fast as the usual loop.
 """
 
-import csv
 import os
 import sys
 import time
@@ -48,7 +47,8 @@ def main():
     rows = [measure(where) for where in TARGETS]
     for row in rows:
         print(row)
-    print(reporting.write_csv("mc_predict", rows_of_others() + rows))
+    others = reporting.rows_of_other_backends("mc_predict")
+    print(reporting.write_csv("mc_predict", others + rows))
     slow = [row["dropout"] for row in rows if row["speedup"] < TARGETS[row["dropout"]]]
     sys.exit(f"Slower than the target with dropout at: {slow}" if slow else 0)
 
@@ -139,16 +139,6 @@ def ratio_of_medians(slow, fast):
     ratios = np.median(slow[rounds], axis=1) / np.median(fast[rounds], axis=1)
     low, high = np.quantile(ratios, (0.025, 0.975))
     return float(np.median(slow) / np.median(fast)), f"{low:.2f} to {high:.2f}"
-
-
-def rows_of_others():
-    """What was written before for the other backends."""
-    path = reporting.RESULTS / "mc_predict.csv"
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return [row for row in rows if row["backend"] != BACKEND]
 
 
 if __name__ == "__main__":

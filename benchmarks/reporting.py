@@ -7,6 +7,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import keras
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -35,6 +37,16 @@ def write_csv(name, rows):
         writer.writerows(rows)
     os.replace(partial, path)
     return path
+
+
+def rows_of_other_backends(name):
+    """What `results/<name>.csv` holds of other backends than this process runs on."""
+    path = RESULTS / f"{name}.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return [row for row in rows if row["backend"] != keras.backend.backend()]
 
 
 def _command():

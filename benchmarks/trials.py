@@ -22,7 +22,6 @@ fast steady and 8 x with the first trial, the convolutional net 6 x, a score dif
 the memory grows by 5 MB.
 """
 
-import csv
 import os
 import sys
 import tempfile
@@ -65,7 +64,8 @@ def main():
             problems.append(net)
         if row["memory_growth_mb"] >= MEMORY_LIMIT_MB:
             problems.append(f"memory of {net}")
-    print(reporting.write_csv("trials", rows_of_others() + rows))
+    others = reporting.rows_of_other_backends("trials")
+    print(reporting.write_csv("trials", others + rows))
     sys.exit(f"Missed the target: {problems}" if problems else 0)
 
 
@@ -193,16 +193,6 @@ def resident_mb():
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def rows_of_others():
-    """What was written before for the other backends."""
-    path = reporting.RESULTS / "trials.csv"
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return [row for row in rows if row["backend"] != BACKEND]
 
 
 if __name__ == "__main__":

@@ -4,14 +4,15 @@ import keras
 from keras import ops
 
 from kdropout import validation
-from kdropout.rate_rules.base import RateRule, add_scalar, read
+from kdropout.rate_rules.base import add_scalar, read
+from kdropout.rate_rules.clocked import ClockedRate
 from kdropout.schedules.ramp import FORMULAS, SHAPES, Ramp
 
 # What an integer variable holds on all backends.
 MOST_STEPS = 2**31 - 1
 
 
-class RampedRate(RateRule):
+class RampedRate(ClockedRate):
     """The rate is a `Ramp` of the step, whose ends, length and shape are variables.
 
     So a search moves them in a model that is compiled already, without another
@@ -74,19 +75,8 @@ class RampedRate(RateRule):
             self._variables[name] = variable
         return self._variables
 
-    def next_rate(self, layer):
-        variables = layer.rate_variables
-        step = ops.convert_to_tensor(variables["step"])
-        rate = self._at(layer, ops.cast(step, "float32"))
-        variables["step"].assign(step + 1)
-        variables["rate"].assign(rate)
-        return rate
-
-    def current_rate(self, layer):
-        return layer.rate_variables["rate"].value
-
-    def value(self, layer):
-        return read(layer.rate_variables["rate"])
+    def rate_at(self, layer, step):
+        return self._at(layer, ops.cast(step, "float32"))
 
     def argument(self):
         return keras.saving.serialize_keras_object(self.ramp)

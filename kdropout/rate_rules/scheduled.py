@@ -6,14 +6,15 @@ import warnings
 import keras
 from keras import ops
 
-from kdropout.rate_rules.base import RateRule, add_scalar, read
+from kdropout.rate_rules.base import add_scalar
+from kdropout.rate_rules.clocked import ClockedRate
 from kdropout.rate_rules.guard import outside_trace, stop_unless
 
 # Frames between the user's line and a warning.
 _LIBRARIES = ("kdropout", "keras")
 
 
-class ScheduledRate(RateRule):
+class ScheduledRate(ClockedRate):
     """The rate is `schedule(step)`, computed in the graph at each training call.
 
     `step` is a float32 scalar tensor: the number of training calls of that layer
@@ -41,21 +42,11 @@ class ScheduledRate(RateRule):
             "step": add_scalar(layer, "step", 0, dtype="int"),
         }
 
-    def next_rate(self, layer):
-        variables = layer.rate_variables
-        step = ops.convert_to_tensor(variables["step"])
+    def rate_at(self, layer, step):
         rate = self._at(ops.cast(step, "float32"))
-        if not getattr(self.schedule, "stays_in_unit_interval", False):
-            rate = self._stop_outside_unit_interval(rate, step, layer)
-        variables["step"].assign(step + 1)
-        variables["rate"].assign(rate)
-        return rate
-
-    def current_rate(self, layer):
-        return layer.rate_variables["rate"].value
-
-    def value(self, layer):
-        return read(layer.rate_variables["rate"])
+        if getattr(self.schedule, "stays_in_unit_interval", False):
+            return rate
+        return self._stop_outside_unit_interval(rate, step, layer)
 
     def argument(self):
         return keras.saving.serialize_keras_object(self.schedule)

@@ -1,0 +1,167 @@
+"""A trial that Hyperband promotes goes on as one training would have gone on."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from keras import ops
+
+import kdropout
+from kdropout import tuning
+from kdropout.tuning.trials.model_pool import all_variables
+from tests.tuning.trials import searches
+
+COMPILED = keras.backend.backend() in ("tensorflow", "jax")
+NUM_ROWS = len(searches.DATA["x"])
+
+
+def build(hp):
+    """A model with all that a training moves: a schedule, a seed, an optimizer."""
+    steps = 2 * (NUM_ROWS // 8 + 1)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(8, activation="relu"),
+            kdropout.layers.Dropout(0.5, name="first"),
+            keras.layers.BatchNormalization(),
+            kdropout.layers.Dropout(
+                kdropout.schedules.Ramp(0.0, 0.6, steps), name="scheduled"
+            ),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    rate = keras.optimizers.schedules.ExponentialDecay(0.01, 4, 0.9)
+    model.compile(
+        keras.optimizers.Adam(rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return tuning.tune_rates(hp, model, {"first": (0.0, 0.6)})
+
+
+class Moved(keras.callbacks.Callback):
+    """Moves a rate by a callback: what is in effect must go on, too."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        layer = self.model.get_layer("first")
+        layer.rate = 0.9 * layer.rate
+
+
+class Keeps(tuning.Hyperband):
+    """Keeps the state in which each execution of a trial ends."""
+
+    def on_search_begin(self):
+        self.states = {}
+
+    def end_training(self, trial, model, execution):
+        super().end_training(trial, model, execution)
+        values = [ops.convert_to_numpy(v).copy() for v in all_variables(model)]
+        scheduled = model.get_layer("scheduled").rate
+        self.states[trial.trial_id, execution] = (
+            values,
+            {**kdropout.rates(model), "scheduled": scheduled},
+        )
+
+
+def hyperband(folder, kind=Keeps, hypermodel=build, **kwargs):
+    arguments = {"max_epochs": 4, "factor": 2, "seed": 5, **kwargs}
+    return kind(hypermodel, "val_loss", directory=folder, **arguments)
+
+
+def promoted(trials):
+    """The trials that were promoted until they had all epochs, from the start."""
+    return [
+        t
+        for t in trials
+        if t.hyperparameters.values["tuner/epochs"] == 4
+        and t.hyperparameters.values["tuner/initial_epoch"] > 0
+    ]
+
+
+@pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("num_executions", [1, 2])
+def test_last_state_is_that_of_one_training(shuffle, num_executions, tmp_path):
+    arguments = {"shuffle": shuffle, "callbacks": [Moved()]}
+    tuner = hyperband(tmp_path / "bands", executions_per_trial=num_executions)
+    trials = promoted(searches.search(tuner, **arguments))
+    assert len(trials) >= 2
+    assert {t.hyperparameters.values["tuner/initial_epoch"] for t in trials} == {2}
+    for number, trial in enumerate(trials):
+        values = {
+            name: value
+            for name, value in trial.hyperparameters.values.items()
+            if not name.startswith("tuner/")
+        }
+        # A search of one trial that has all epochs from the start.
+        once = hyperband(tmp_path / f"once{number}", executions_per_trial=num_executions)
+        hp = once.oracle.get_space()
+        hp.values = {**values, "tuner/epochs": 4, "tuner/initial_epoch": 0}
+        once.on_search_begin()
+        alone = keras_tuner.engine.trial.Trial(hp, "0000")
+        data = {**searches.DATA, "batch_size": 8, **arguments}
+        once.run_trial(alone, **data)
+        for execution in range(num_executions):
+            ours, rates = tuner.states[trial.trial_id, execution]
+            theirs, expected = once.states["0000", execution]
+            assert rates == expected
+            assert rates["scheduled"] == pytest.approx(0.6)
+            for our, their in zip(ours, theirs, strict=True):
+                np.testing.assert_array_equal(our, their)
+
+
+@pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
+def test_last_state_is_that_of_one_fit(tmp_path):
+    tuner = hyperband(tmp_path)
+    trial = promoted(searches.search(tuner, shuffle=False))[0]
+    keras.utils.set_random_seed(tuner.oracle.seed)
+    model = build(keras_tuner.HyperParameters())
+    tuning.plan_of(model).assign(model, trial.hyperparameters.values)
+    model.fit(**searches.DATA, batch_size=8, epochs=4, shuffle=False, verbose=0)
+    states, _ = tuner.states[trial.trial_id, 0]
+    for our, their in zip(states, all_variables(model), strict=True):
+        np.testing.assert_array_equal(our, ops.convert_to_numpy(their))
+
+
+def test_order_of_rows_differs_between_epochs(tmp_path):
+    """Otherwise the test above could not tell one part of a training from another."""
+    orders = []
+
+    class Watch(Keeps):
+        def begin_training(self, trial, model, execution):
+            super().begin_training(trial, model, execution)
+            orders.append(int(model.optimizer.iterations))
+
+    tuner = hyperband(tmp_path, Watch)
+    searches.search(tuner, shuffle=True)
+    steps = -(-NUM_ROWS // 8)
+    assert set(orders) == {0, steps, 2 * steps}
+
+
+def test_what_is_promoted_without_a_last_state_begins_with_the_best_weights(
+    tmp_path, capsys
+):
+    class Forgets(Keeps):
+        def end_training(self, trial, model, execution):
+            super().end_training(trial, model, execution)
+            self._state_file(trial.trial_id, execution).unlink()
+
+    trials = searches.search(hyperband(tmp_path, Forgets), verbose=1)
+    assert {t.status for t in trials} == {"COMPLETED"}
+    assert "begins with the weights of its best epoch" in capsys.readouterr().err
+
+
+def test_project_of_keras_tuner_is_taken_over_in_mid_bracket(tmp_path):
+    class Stop(Exception):
+        pass
+
+    class Stops(keras_tuner.Hyperband):
+        def on_trial_begin(self, trial):
+            if "tuner/trial_id" in trial.hyperparameters.values:
+                raise Stop
+
+    with pytest.raises(Stop):
+        searches.search(hyperband(tmp_path, Stops))
+    trials = searches.search(hyperband(tmp_path))
+    assert {t.status for t in trials} == {"COMPLETED"}
+    assert promoted(trials)
