@@ -5,22 +5,26 @@ from pathlib import Path
 
 import pytest
 
+import kdropout
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-def test_code_blocks_run_in_order(capsys):
+def test_code_blocks_run_in_order(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     namespace = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), namespace)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     assert "rate/drop" in namespace["history"].history
     assert namespace["layer"].rate == 0.3
     assert namespace["prediction"].mutual_information.shape == (32,)
+    assert list(kdropout.rates(namespace["best"])) == ["first", "second"]
     assert "decided by" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["demo", "test"])
+@pytest.mark.parametrize("name", ["demo", "test", "tune"])
 def test_commands_are_marked(name):
     assert re.search(rf"<!-- command: {name} -->\n```sh\n.+\n```\n", README)
 

@@ -3,8 +3,8 @@
 import dataclasses
 import math
 
-# Digits that a number without an interval is written with.
-DIGITS = 3
+# Digits that a number without an interval is written with: the best trials are close.
+DIGITS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ def scale_of(measure, scores):
     """The `Scale` of a score, from its name and its values.
 
     >>> scale_of("val_accuracy", [0.9751]).score(0.9751)
-    '97.5 %'
+    '97.51 %'
     >>> scale_of("val_loss", [0.25]).score(0.25)
     '0.25'
     """

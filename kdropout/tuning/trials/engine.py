@@ -9,7 +9,6 @@ import keras_tuner
 from kdropout import validation
 from kdropout.files import write_json
 from kdropout.tuning.storage.oracles import recoverable
-from kdropout.tuning.storage.project import Project
 from kdropout.tuning.trials.checkpoint import BestEpoch, load_values
 from kdropout.tuning.trials.epoch_fit import data_of_fit, epoch_fit, make_epochs
 from kdropout.tuning.trials.exactness import fit_arguments, reason_for_fit
@@ -17,13 +16,13 @@ from kdropout.tuning.trials.fresh_names import FreshNames, begin_anew
 from kdropout.tuning.trials.hooks import tuner_hooks
 from kdropout.tuning.trials.model_pool import ModelPool
 from kdropout.tuning.trials.progress import Progress
-from kdropout.tuning.workers import check_ray
+from kdropout.tuning.workers.several_workers import SeveralWorkers
 
 # A prime, so that the executions of searches with neighbouring seeds differ.
 _SEED_STRIDE = 7919
 
 
-class TrialEngine(Project):
+class TrialEngine(SeveralWorkers):
     """What the tuners of kdropout add to those of KerasTuner.
 
     A trial that differs from an earlier one in rates alone trains on that one's
@@ -40,38 +39,16 @@ class TrialEngine(Project):
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
             to a compiled model. It is called once for each setting of those that are
             not rates, so a rate must decide nothing in it but what `tune_rates` does.
-        workers: Integer of at least 1, number of processes that run trials, on Ray if
-            there is more than one. Defaults to 1.
-        ray_address: Address of a Ray cluster for the workers, such as "auto", or None
-            for this machine. Defaults to None.
-        threads_per_worker: Integer of at least 1, or None for a fair share of the
-            cores of this machine. Defaults to None.
         scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
             "last" by its last one, as it would be without early stopping. The weights
             that are kept are those of that epoch. Defaults to "best".
-        **kwargs: Arguments of `keras_tuner.Tuner`.
+        **kwargs: Arguments of `SeveralWorkers` and `keras_tuner.Tuner`.
     """
 
-    def __init__(
-        self,
-        oracle,
-        hypermodel=None,
-        workers=1,
-        ray_address=None,
-        threads_per_worker=None,
-        scored_epoch="best",
-        **kwargs,
-    ):
+    def __init__(self, oracle, hypermodel=None, scored_epoch="best", **kwargs):
         self._scored_epoch = validation.choice(
             "scored_epoch", scored_epoch, ("best", "last")
         )
-        self._workers = validation.integer("workers", workers, low=1)
-        self._ray_address = ray_address
-        if threads_per_worker is not None:
-            validation.integer("threads_per_worker", threads_per_worker, low=1)
-        self._threads_per_worker = threads_per_worker
-        if self._on_ray():
-            check_ray()
         self._pool = ModelPool(self._make_model)
         self._data = None
         self._execution = 0
@@ -85,17 +62,6 @@ class TrialEngine(Project):
         finally:
             self._data = None
             self.progress.close()
-
-    def run_trials(self, *args, **kwargs):
-        """Run all trials, here or on Ray, while the project is locked."""
-        if not self._on_ray():
-            super().run_trials(*args, **kwargs)
-            return
-        from kdropout.tuning.workers.ray_search import RaySearch
-
-        self.oracle.verbose = kwargs.get("verbose", 1)
-        how = (self._workers, self._ray_address, self._threads_per_worker)
-        RaySearch(self, args, kwargs, *how).run()
 
     def run_trial(self, trial, *args, **kwargs):
         callbacks = kwargs.pop("callbacks", None) or []
@@ -234,12 +200,9 @@ class TrialEngine(Project):
     def _seed_of(self, execution):
         return (self._own_oracle.seed + _SEED_STRIDE * execution) % 2**31
 
-    def _on_ray(self):
-        return self._workers > 1 or self._ray_address is not None
-
     def __getstate__(self):
-        # A worker compiles models of its own, and writes to no project.
-        return {**vars(self), "_pool": None, "_data": None, "_lock": None}
+        # A worker compiles models of its own.
+        return {**super().__getstate__(), "_pool": None, "_data": None}
 
     def __setstate__(self, state):
         vars(self).update(state)

@@ -10,7 +10,9 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
 
     Args:
         *args: As for `keras_tuner.GridSearch`.
-        **kwargs: As for `keras_tuner.GridSearch`.
+        **kwargs: As for `keras_tuner.GridSearch`, and `workers`, `ray_address`,
+            `threads_per_worker` and `scored_epoch`:
+            see `kdropout.tuning.trials.TrialEngine`.
 
     Raises:
         RuntimeError: If another process writes to the same project.

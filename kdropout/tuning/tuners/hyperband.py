@@ -19,7 +19,9 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
 
     Args:
         *args: As for `keras_tuner.Hyperband`.
-        **kwargs: As for `keras_tuner.Hyperband`.
+        **kwargs: As for `keras_tuner.Hyperband`, and `workers`, `ray_address`,
+            `threads_per_worker` and `scored_epoch`:
+            see `kdropout.tuning.trials.TrialEngine`.
 
     Raises:
         RuntimeError: If another process writes to the same project.
@@ -48,8 +50,9 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
         best = self.load_model(self.oracle.get_trial(trial_id))
         model.set_weights(best.get_weights())
         self.progress.note(
-            f"The last state of trial {trial_id} is not in its folder. What is promoted "
-            "from it begins with the weights of its best epoch and a new optimizer."
+            f"The last state of trial {trial_id} is not in its folder. What is "
+            "promoted from it begins with the weights of its best epoch and a new "
+            "optimizer."
         )
 
     def _state_file(self, trial_id, execution):

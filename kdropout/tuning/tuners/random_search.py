@@ -11,7 +11,9 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
     Args:
         *args: As for `keras_tuner.RandomSearch`: `hypermodel`, `objective`,
             `max_trials`, `seed` and so on.
-        **kwargs: As for `keras_tuner.RandomSearch`.
+        **kwargs: As for `keras_tuner.RandomSearch`, and `workers`, `ray_address`,
+            `threads_per_worker` and `scored_epoch`:
+            see `kdropout.tuning.trials.TrialEngine`.
 
     Raises:
         RuntimeError: If another process writes to the same project.
