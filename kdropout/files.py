@@ -18,7 +18,17 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path, value):
-    """Write `value` as JSON, so that whoever reads `path` sees all of it or none."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value))
+def write_json(path, value, is_durable=False):
+    """Write `value` as JSON, so that whoever reads `path` sees all of it or none.
+
+    Args:
+        path: Path of the file.
+        value: What JSON can hold.
+        is_durable: Whether to wait until the disk has it, so that a power cut does not
+            lose it. Defaults to False.
+    """
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(json.dumps(value))
+        if is_durable:
+            file.flush()
+            os.fsync(file.fileno())

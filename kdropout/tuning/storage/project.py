@@ -13,6 +13,11 @@ from kdropout.tuning.storage.lock import ProjectLock
 class Project(keras_tuner.Tuner):
     """A tuner whose files are always whole, and never another process's to delete.
 
+    With KerasTuner's own chief and workers (`KERASTUNER_TUNER_ID`, ...): all of them
+    need one folder that they share, and the same `seed`; scores come as numbers of 32
+    bits. A worker that was killed must be started again under the same name, which
+    takes its trial up, or the chief waits for it. Workers on Ray have no such limits.
+
     Args:
         oracle: A `keras_tuner.Oracle`, best a recoverable one.
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters

@@ -38,7 +38,8 @@ class StoredOracle(Replay, keras_tuner.Oracle):
 
     def save(self):
         trials = [trial.get_state() for trial in self.trials.values()]
-        write_json(self._get_oracle_fname(), {**self.get_state(), "trials": trials})
+        state = {**self.get_state(), "trials": trials}
+        write_json(self._get_oracle_fname(), state, is_durable=True)
         self._stamp = self._stamp_of_file()
 
     def has_saved_search(self):

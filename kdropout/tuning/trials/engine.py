@@ -57,6 +57,8 @@ class TrialEngine(SeveralWorkers):
         super().__init__(oracle, hypermodel, **kwargs)
 
     def search(self, *args, **kwargs):
+        verbose = kwargs.get("verbose", "auto")
+        self.progress.verbose = 1 if verbose == "auto" else verbose
         try:
             super().search(*args, **kwargs)
         finally:

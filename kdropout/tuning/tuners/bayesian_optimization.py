@@ -13,8 +13,8 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
 
     Args:
         *args: As for `keras_tuner.BayesianOptimization`.
-        **kwargs: As for `keras_tuner.BayesianOptimization`, and `workers`, `ray_address`,
-            `threads_per_worker` and `scored_epoch`:
+        **kwargs: As for `keras_tuner.BayesianOptimization`, and `workers`,
+            `ray_address`, `threads_per_worker` and `scored_epoch`:
             see `kdropout.tuning.trials.TrialEngine`.
 
     Raises:

@@ -2,111 +2,100 @@
 
 import collections
 import copy
-import os
 
-import keras
 import ray
 from keras_tuner.engine.trial import TrialStatus
 
-from kdropout.tuning.workers.ray_worker import RayWorker, read_files, write_files
+from kdropout.tuning.workers.ray_worker import read_files, write_files
+from kdropout.tuning.workers.ray_workers import RayWorkers, on_ray
 
 # A trial that has ended so many workers is to blame for it, and counts as failed.
 _MAX_LOST_WORKERS = 5
-
-# What the libraries below Keras ask for the number of their threads.
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-)
 
 
 class RaySearch:
     """Runs the trials of a tuner on workers, until its oracle has no more.
 
     The oracle stays here, in the process of the search, which alone writes to the
-    project. A worker that dies is replaced, and its trial begins again on the new one.
+    project. A worker that dies is replaced, and its trial begins again on another.
 
     Args:
         tuner: The tuner.
         args: Positional arguments of `search`.
         kwargs: Keyword arguments of `search`.
         num_workers: Integer of at least 1.
-        address: Address of a Ray cluster, or None to start Ray on this machine.
-        threads: Integer, number of threads for each worker, or None for a fair share.
+        address: Address of a Ray cluster, or None to start Ray on this machine, or to
+            use what this process has started already.
+        threads: Integer, number of threads for each worker, or None for a fair share
+            of this machine.
     """
 
     def __init__(self, tuner, args, kwargs, num_workers, address=None, threads=None):
         self._tuner = tuner
         self._oracle = tuner.oracle
-        self._num_workers = num_workers
         self._address = address
-        self._threads = threads or max(1, (os.cpu_count() or 1) // num_workers)
         self._job = (tuner, args, kwargs)
-        self._workers = {}  # by name
+        self._workers = RayWorkers(num_workers, threads, tuner.progress.note)
         self._running = {}  # by the future result: name of the worker, trial
+        self._lost = collections.deque()  # trials whose workers died
         self._num_lost = collections.Counter()  # by trial
 
     def run(self):
         """Run all trials; what has completed stays if this is interrupted."""
-        starts_ray = not ray.is_initialized()
-        if starts_ray:
-            here = {"num_cpus": self._num_workers * self._threads}
-            ray.init(
-                address=self._address,
-                include_dashboard=False if self._address is None else None,
-                log_to_driver=False,
-                **(here if self._address is None else {}),
-            )
-        try:
-            self._job = [ray.put(part) for part in self._job]
-            for number in range(self._num_workers):
-                self._start_worker(f"worker{number}")
-            while self._give_out_trials():
-                (result,), _ = ray.wait(list(self._running), num_returns=1)
-                self._take(result)
-        finally:
-            for worker in self._workers.values():
-                ray.kill(worker)
-            if starts_ray:
-                ray.shutdown()
-
-    def _start_worker(self, name):
-        variables = dict.fromkeys(_THREAD_VARIABLES, str(self._threads))
-        variables["KERAS_BACKEND"] = keras.backend.backend()
-        variables["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
-        remote = ray.remote(RayWorker).options(
-            num_cpus=self._threads, runtime_env={"env_vars": variables}
-        )
-        self._workers[name] = remote.remote(*self._job)
+        with on_ray(self._address, self._workers.num_cpus):
+            self._tuner.on_search_begin()
+            try:
+                self._workers.start([ray.put(part) for part in self._job])
+                while self._give_out_trials():
+                    self._wait()
+            finally:
+                self._workers.stop()
+            self._tuner.on_search_end()
 
     def _give_out_trials(self):
-        """Give each idle worker a trial; whether any trial runs."""
+        """Give each idle worker a trial; whether there is anything to wait for."""
         busy = {name for name, _ in self._running.values()}
-        for name in [name for name in self._workers if name not in busy]:
-            trial = self._oracle.create_trial(name)
-            if trial.status != TrialStatus.RUNNING:
+        idle = [name for name in self._workers.ready if name not in busy]
+        for name in idle:
+            trial = self._next_trial(name)
+            if trial is None:
                 break  # there is none, or none before another ends
             self._submit(name, trial)
-        return bool(self._running)
+        return bool(self._running) or not idle
+
+    def _next_trial(self, name):
+        if self._lost:
+            return self._lost.popleft()
+        self._tuner.pre_create_trial()
+        trial = self._oracle.create_trial(name)
+        if trial.status != TrialStatus.RUNNING:
+            return None
+        self._tuner.on_trial_begin(trial)
+        return trial
 
     def _submit(self, name, trial):
         parent = trial.hyperparameters.values.get("tuner/trial_id")
         files = {}
         if parent is not None:
             files[parent] = read_files(self._tuner.get_trial_dir(parent))
-        result = self._workers[name].run.remote(trial.get_state(), files)
+        result = self._workers.ready[name].run.remote(trial.get_state(), files)
         self._running[result] = (name, trial)
+
+    def _wait(self):
+        future = self._workers.wait(list(self._running))
+        if future in self._running:
+            self._take(future)
 
     def _take(self, result):
         """What a worker has done, or what became of it."""
         name, trial = self._running.pop(result)
         try:
             state, report, files = ray.get(result)
-        except ray.exceptions.RayActorError as error:
-            self._replace_worker(name, trial, error)
+        except ray.exceptions.RayTaskError:
+            raise  # a mistake that no other worker would get over
+        except ray.exceptions.RayError as error:
+            self._workers.replace(name)
+            self._begin_again(trial, error)
             return
         write_files(self._tuner.get_trial_dir(trial.trial_id), files)
         if report is not None:
@@ -115,15 +104,15 @@ class RaySearch:
         ended.set_state({**state, "metrics": trial.metrics.get_config()})
         self._tuner.on_trial_end(ended)
 
-    def _replace_worker(self, name, trial, error):
+    def _begin_again(self, trial, error):
         self._num_lost[trial.trial_id] += 1
-        self._start_worker(name)
         if self._num_lost[trial.trial_id] < _MAX_LOST_WORKERS:
-            self._submit(name, trial)
+            self._lost.append(trial)
             return
-        trial.status = TrialStatus.FAILED
-        trial.message = (
-            f"The trial has ended {_MAX_LOST_WORKERS} workers. The last one died of: "
-            f"{error}"
+        ended = copy.copy(trial)
+        ended.status = TrialStatus.FAILED
+        ended.message = (
+            f"The trial has ended {_MAX_LOST_WORKERS} workers, as too little memory "
+            f"would. What Ray says of the last one: {error}"
         )
-        self._tuner.on_trial_end(trial)
+        self._tuner.on_trial_end(ended)

@@ -1,6 +1,7 @@
 """One process that runs the trials it is given."""
 
 import pathlib
+import shutil
 import tempfile
 
 from keras_tuner.engine.trial import Trial
@@ -26,6 +27,10 @@ class RayWorker:
         tuner.progress.verbose = 0
         self._tuner, self._args, self._kwargs = tuner, args, kwargs
 
+    def is_ready(self):
+        """Returns once the worker has started."""
+        return True
+
     def run(self, state, files):
         """Run a trial.
 
@@ -38,27 +43,38 @@ class RayWorker:
             Tuple of the state of the trial, the arguments for `oracle.update_trial`
             (None if it failed) and the files that it left.
         """
-        for trial_id, contents in files.items():
-            write_files(self._tuner.get_trial_dir(trial_id), contents)
         trial = Trial.from_state(state)
         oracle, reported = self._tuner.oracle, []
         oracle.trials[trial.trial_id] = trial
         oracle.update_trial = lambda _, metrics, step=0: reported.append(
             {"metrics": metrics, "step": step}
         )
-        self._tuner._try_run_and_update_trial(trial, *self._args, **self._kwargs)
-        left = read_files(self._tuner.get_trial_dir(trial.trial_id))
+        try:
+            for trial_id, contents in files.items():
+                write_files(self._tuner.get_trial_dir(trial_id), contents)
+            self._tuner._try_run_and_update_trial(trial, *self._args, **self._kwargs)
+            left = read_files(self._tuner.get_trial_dir(trial.trial_id))
+        finally:
+            for trial_id in (trial.trial_id, *files):
+                shutil.rmtree(self._tuner.get_trial_dir(trial_id), ignore_errors=True)
         return trial.get_state(), reported[0] if reported else None, left
 
 
 def read_files(folder):
-    """The files of a trial, but for KerasTuner's own: dict from name to bytes."""
-    paths = pathlib.Path(folder).iterdir()
-    return {p.name: p.read_bytes() for p in paths if p.name != "trial.json"}
+    """The files of a trial, but for KerasTuner's own: dict from path to bytes."""
+    folder = pathlib.Path(folder)
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        # A name with a dot in front is what a killed process had begun to write.
+        if path.is_file() and path.name != "trial.json" and path.name[0] != "."
+    }
 
 
 def write_files(folder, contents):
     """Write what `read_files` read."""
     for name, content in contents.items():
-        with replacing(pathlib.Path(folder) / name) as temporary:
+        path = pathlib.Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
             temporary.write_bytes(content)

@@ -45,7 +45,6 @@ class SeveralWorkers(Project):
             return
         from kdropout.tuning.workers.ray_search import RaySearch
 
-        self.oracle.verbose = kwargs.get("verbose", 1)
         how = (self._workers, self._ray_address, self._threads_per_worker)
         RaySearch(self, args, kwargs, *how).run()
 

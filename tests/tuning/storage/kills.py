@@ -8,6 +8,8 @@ Keras, whose threads a fork does not take along.
 """
 
 import argparse
+import functools
+import itertools
 import json
 import os
 import pathlib
@@ -25,6 +27,12 @@ from kdropout import tuning
 
 # Long enough that kills also hit a trial, and not the files alone.
 _SECONDS_PER_TRIAL = 0.002
+
+# In seconds; to begin takes a child some time, too.
+_SHORTEST_SPAN = 0.03
+
+# Every second kill waits so long for the writing of a file, to come within it.
+_SECONDS_FOR_A_WRITE = 1.0
 
 
 def space():
@@ -88,8 +96,12 @@ def results(folder):
     state = json.loads(pathlib.Path(folder, "search", "oracle.json").read_text())
     trials = {trial["trial_id"]: trial for trial in state["trials"]}
     return [
-        (i, trials[i]["hyperparameters"]["values"], trials[i]["score"],
-         trials[i]["status"])
+        (
+            i,
+            trials[i]["hyperparameters"]["values"],
+            trials[i]["score"],
+            trials[i]["status"],
+        )
         for i in state["start_order"]
     ]
 
@@ -109,13 +121,14 @@ def notes(folder):
     return path.read_text().split() if path.exists() else []
 
 
-def begin(algorithm, folder, **kwargs):
-    """Search in a child; return its process number."""
+def begin(algorithm, folder, prepare=lambda: None, **kwargs):
+    """Search in a child, after a call of `prepare`; return its process number."""
     child = os.fork()
     if child:
         return child
     code = 1
     try:
+        prepare()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # KerasTuner tells that it reloads
         make_tuner(algorithm, folder, **kwargs).search(verbose=0)
         code = 0
@@ -137,40 +150,98 @@ def wait(child, seconds=float("inf")):
 
 
 def kill_search(algorithm, num_kills, seed, **kwargs):
-    """Search twice, the second time with kills; return what became of it as a dict."""
+    """Search with kills; return what became of it as a dict.
+
+    A search that has ended before so many kills is followed by another one.
+    """
     rng = random.Random(f"{algorithm} {seed}")
     row = {
         "algorithm": algorithm,
         "trials": 0,
+        "searches": 0,
         "kills": 0,
         "kills_within_a_write": 0,
         "trials_begun_again": 0,
         "lost": 0,
         "repeated_after_end": 0,
-        "same_sequence": False,
+        "other_sequences": 0,
     }
-    with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as whole:
         start = time.monotonic()
         _require_end(wait(begin(algorithm, whole, **kwargs)))
-        # Each life gets as far, on average, as the kills leave it time to.
-        span = 2 * (time.monotonic() - start) / num_kills
-        while row["kills"] < num_kills:
-            child = begin(algorithm, folder, **kwargs)
-            code = wait(child, rng.uniform(0, max(span, 0.03)))
-            if code is not None:
-                _require_end(code)
-                break
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            row["kills"] += 1
-            row["kills_within_a_write"] += _num_unfinished(folder, child)
+        span = max(2 * (time.monotonic() - start) / num_kills, _SHORTEST_SPAN)
+        expected = results(whole)
+    row["trials"] = len(expected)
+    while row["kills"] < num_kills:
+        with tempfile.TemporaryDirectory() as folder:
+            make = functools.partial(begin, algorithm, folder, **kwargs)
+            while _is_killed(row, make(), folder, num_kills, rng.uniform(0, span)):
+                _check_committed(row, folder)
             _check_committed(row, folder)
-        _require_end(wait(begin(algorithm, folder, **kwargs)))
-        _check_committed(row, folder)
-        row["trials"] = len(results(whole))
-        row["trials_begun_again"] = len(notes(folder)) - row["trials"]
-        row["same_sequence"] = results(folder) == results(whole)
+            row["searches"] += 1
+            row["trials_begun_again"] += len(notes(folder)) - row["trials"]
+            row["other_sequences"] += results(folder) != expected
     return row
+
+
+def _is_killed(row, child, folder, num_kills, seconds):
+    """Kill a child after a time, if it does not end before; whether it was killed."""
+    is_last = row["kills"] == num_kills
+    code = wait(child, float("inf") if is_last else seconds)
+    if code is not None:
+        _require_end(code)
+        return False
+    if row["kills"] % 2:
+        _wait_for_a_write(folder, child)
+    os.kill(child, signal.SIGKILL)
+    if wait(child) == 0:  # it was about to end
+        return False
+    row["kills"] += 1
+    row["kills_within_a_write"] += _num_unfinished(folder, child)
+    return True
+
+
+def kill_at_each_file(algorithm, num_files, **kwargs):
+    """Kill a search just before and after each of its first files takes its place."""
+    row = {"algorithm": algorithm, "kills": 0, "lost": 0, "repeated_after_end": 0}
+    with tempfile.TemporaryDirectory() as whole:
+        _require_end(wait(begin(algorithm, whole, **kwargs)))
+        expected = results(whole)
+    row["other_sequences"] = 0
+    for at in range(num_files):
+        for late in (False, True):
+            with tempfile.TemporaryDirectory() as folder:
+                prepare = functools.partial(_die_at_file, at, late)
+                code = wait(begin(algorithm, folder, prepare, **kwargs))
+                row["kills"] += code == -signal.SIGKILL
+                _check_committed(row, folder)
+                _require_end(wait(begin(algorithm, folder, **kwargs)))
+                _check_committed(row, folder)
+                row["other_sequences"] += results(folder) != expected
+    return row
+
+
+def _die_at_file(at, late):
+    """Kill this process before, or after, it puts the file number `at` in its place."""
+    replace, numbers = os.replace, itertools.count()
+
+    def replace_or_die(*paths):
+        is_the_one = next(numbers) == at
+        if is_the_one and not late:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(*paths)
+        if is_the_one:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.replace = replace_or_die
+
+
+def _wait_for_a_write(folder, child):
+    """Return when the child writes the file of the search, or after a while."""
+    begun = os.path.join(folder, "search", f".{child}.oracle.json")
+    end = time.monotonic() + _SECONDS_FOR_A_WRITE
+    while not os.path.exists(begun) and time.monotonic() < end:
+        pass
 
 
 def _require_end(code):
@@ -199,10 +270,16 @@ def main():
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, help="instead of the number above")
+    parser.add_argument("--files", type=int, help="kill at each of so many files")
     options = parser.parse_args()
     for algorithm in options.algorithms:
         limit = {} if options.trials is None else {"max_trials": options.trials}
-        row = kill_search(algorithm, options.kills, options.seed, **limit)
+        if algorithm == "hyperband" and limit:
+            limit = {"max_epochs": 3, "hyperband_iterations": 1}  # 6 trials
+        if options.files is None:
+            row = kill_search(algorithm, options.kills, options.seed, **limit)
+        else:
+            row = kill_at_each_file(algorithm, options.files, **limit)
         print(json.dumps(row), flush=True)
 
 

@@ -50,7 +50,7 @@ def stop(algorithm, folder, **kwargs):
 
 @pytest.fixture(scope="module")
 def searches(tmp_path_factory):
-    """For each algorithm the results of a whole search, and the folder of half of it."""
+    """For each algorithm the results of a search, and the folder of half of it."""
     made = {}
     for algorithm in ALGORITHMS:
         whole = tmp_path_factory.mktemp("whole")

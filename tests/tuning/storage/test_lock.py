@@ -13,11 +13,12 @@ from kdropout.tuning.storage.lock import ProjectLock
 from tests.tuning.storage import kills
 
 ROOT = pathlib.Path(__file__).parents[3]
+# The file alone, because to import the package takes seconds.
 HOLDER = """
-import sys, time
-sys.modules["keras"] = sys.modules["kdropout"] = None  # the lock needs neither
-exec(open("kdropout/tuning/storage/lock.py").read())
-ProjectLock(sys.argv[1], "search").acquire()
+import runpy, sys, time
+names = runpy.run_path("kdropout/tuning/storage/lock.py")
+lock = names["ProjectLock"](sys.argv[1], "search")
+lock.acquire()
 print("held", flush=True)
 time.sleep(600)
 """
@@ -118,7 +119,11 @@ def test_second_search_of_a_tuner_adds_nothing(tmp_path):
 def test_worker_of_keras_tuner_deletes_and_locks_nothing(tmp_path, monkeypatch):
     make_tuner(tmp_path).search(verbose=0)
     found = kills.results(tmp_path)
-    for name, value in [("TUNER_ID", "worker"), ("ORACLE_IP", "::"), ("ORACLE_PORT", "1")]:
+    for name, value in [
+        ("TUNER_ID", "worker"),
+        ("ORACLE_IP", "::"),
+        ("ORACLE_PORT", "1"),
+    ]:
         monkeypatch.setenv(f"KERASTUNER_{name}", value)
     make_tuner(tmp_path, overwrite=True)
     assert kills.results(tmp_path) == found

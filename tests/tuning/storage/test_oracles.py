@@ -8,6 +8,7 @@ import pytest
 from kdropout.tuning.storage.oracles import recoverable
 from tests.tuning.storage import kills
 
+
 def small_space():
     hp = keras_tuner.HyperParameters()
     hp.Float("rate/a", 0.0, 0.75, step=0.25)
@@ -56,7 +57,11 @@ def test_bayesian_optimization_proposes_the_same_when_it_is_taken_up(tmp_path):
     def search(folder, *limits):
         for limit in limits:
             tuner = make_tuner(
-                folder, "bayesian", small_space(), max_trials=limit, num_initial_points=3
+                folder,
+                "bayesian",
+                small_space(),
+                max_trials=limit,
+                num_initial_points=3,
             )
             tuner.search(verbose=0)
         return points(tuner)

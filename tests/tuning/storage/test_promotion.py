@@ -94,7 +94,9 @@ def test_last_state_is_that_of_one_training(shuffle, num_executions, tmp_path):
             if not name.startswith("tuner/")
         }
         # A search of one trial that has all epochs from the start.
-        once = hyperband(tmp_path / f"once{number}", executions_per_trial=num_executions)
+        once = hyperband(
+            tmp_path / f"once{number}", executions_per_trial=num_executions
+        )
         hp = once.oracle.get_space()
         hp.values = {**values, "tuner/epochs": 4, "tuner/initial_epoch": 0}
         once.on_search_begin()
@@ -151,6 +153,8 @@ def test_what_is_promoted_without_a_last_state_begins_with_the_best_weights(
     assert "begins with the weights of its best epoch" in capsys.readouterr().err
 
 
+# KerasTuner saves the optimizer with the weights, and Keras says that it is not read.
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 def test_project_of_keras_tuner_is_taken_over_in_mid_bracket(tmp_path):
     class Stop(Exception):
         pass

@@ -1,0 +1,55 @@
+"""Searches that are killed at 30 random moments, and taken up each time.
+
+For each algorithm a search runs once without and once with SIGKILL at random moments;
+a plain function of the hyperparameters takes the place of training, so that kills hit
+the writing of files as well. Counted are the kills, how many came within the writing of
+a file, trials that were begun again, that were lost after they had ended, that ran once
+more after they had ended; and the searches whose trials, in number, values, scores or
+order, were other ones than without kills. A search that ends before it was killed so
+often is followed by another one.
+
+    python -m benchmarks.search_kills
+
+About 3 minutes on 2 cores. Writes results/search_kills.csv.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks import reporting
+
+ROOT = Path(__file__).parents[1]
+
+# Gaussian processes take longest.
+TRIALS = {"random": 60, "bayesian": 16, "hyperband": None, "grid": 140}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=30, help="for each algorithm")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rows = [
+        killed_search(algorithm, arguments.kills, arguments.seed)
+        for algorithm in TRIALS
+    ]
+    print(reporting.write_csv("search_kills", rows))
+
+
+def killed_search(algorithm, num_kills, seed):
+    """A row of the table; the search runs in a process that can fork."""
+    command = [sys.executable, "-m", "tests.tuning.storage.kills", algorithm]
+    command += ["--kills", str(num_kills), "--seed", str(seed)]
+    if TRIALS[algorithm] is not None:
+        command += ["--trials", str(TRIALS[algorithm])]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    row = json.loads(done.stdout)
+    print(row, flush=True)
+    return row
+
+
+if __name__ == "__main__":
+    main()
