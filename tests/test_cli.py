@@ -16,7 +16,9 @@ from kdropout.demo import training
 def calls(monkeypatch):
     """The arguments that the command line hands to the demo."""
     received = []
-    monkeypatch.setattr(demo_command, "run", lambda **arguments: received.append(arguments))
+    monkeypatch.setattr(
+        demo_command, "run", lambda **arguments: received.append(arguments)
+    )
     return received
 
 
@@ -148,7 +150,8 @@ def test_interrupt_ends_without_a_traceback(capsys, monkeypatch):
 def test_import_of_the_command_line_needs_no_optional_package():
     code = (
         "import sys\n"
-        "for name in 'sklearn', 'matplotlib', 'tensorboard':\n"
+        "for name in 'sklearn', 'matplotlib', 'tensorboard', 'keras_tuner', "
+        "'pydantic', 'yaml', 'tqdm', 'ray':\n"
         "    sys.modules[name] = None\n"
         "import kdropout.cli\n"
     )

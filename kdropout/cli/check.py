@@ -1,6 +1,7 @@
 """The command `kdropout check`."""
 
 import argparse
+import math
 
 from kdropout.cli.errors import needs_tuner
 from kdropout.cli.job_options import add_job, read_job
@@ -10,6 +11,11 @@ Check a job without training: read the file, load the data, build the model, eva
 it on a few samples. Prints what would be searched; exits with 1 if anything is wrong,
 and says where and how to mend it.
 """
+_EXAMPLES = """\
+examples:
+  kdropout check tuner_configs/digits_mlp.yaml
+  kdropout check job.yaml --set model.units=[64,64] --set "space.*=[0.1,0.5]"
+"""
 
 
 def add_to(commands):
@@ -18,6 +24,7 @@ def add_to(commands):
         "check",
         help="check a job, and show what it would search",
         description=_TEXT,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_job(parser)
@@ -33,7 +40,9 @@ def _check(options):
     print(
         f"data      {size or 'batches of'} samples of shape {description.input_shape}"
     )
-    print(f"model     {checked.model.count_params():,} parameters")
+    variables = checked.model.trainable_variables
+    size = sum(math.prod(variable.shape) for variable in variables)
+    print(f"model     {size:,} trainable parameters")
     print(f"search    {_budget(job)}, objective {job.objective.name}")
     print(f"output    {job.output}")
     print("searched:")

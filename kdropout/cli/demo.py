@@ -17,6 +17,7 @@ def add_to(commands):
         "demo",
         help="compare five ways to decide the rate, on noisy digits",
         description=text,
+        epilog="example: kdropout demo --seeds 2 --epochs 10 --output quick",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(

@@ -1,9 +1,22 @@
 """What a command can fail with that is not a fault of the program."""
 
+import importlib.util
+
 from kdropout.demo.requirements import MissingPackages
 
 # A job that cannot be used is a ValueError.
-ERRORS = (MissingPackages, ModuleNotFoundError, OSError, RuntimeError, ValueError)
+ERRORS = (ImportError, OSError, RuntimeError, ValueError)
+
+# Name on the package index: module. What a search needs, now or at its end.
+PACKAGES = {
+    "keras-tuner": "keras_tuner",
+    "matplotlib": "matplotlib",
+    "pydantic": "pydantic",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "tensorboard": "tensorboard",
+    "tqdm": "tqdm",
+}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -11,17 +24,21 @@ class Interrupted(KeyboardInterrupt):
 
 
 def needs_tuner():
-    """Tell which packages are missing before a command begins.
+    """Tell which packages are missing before a command begins, not at its end.
 
     Raises:
         MissingPackages: If the extra `tuner` is not installed.
     """
-    try:
-        import kdropout.tuning  # noqa: F401
-    except ModuleNotFoundError as error:
-        if (error.name or "kdropout").split(".")[0] == "kdropout":
-            raise
+    missing = [name for name, module in PACKAGES.items() if not _is_there(module)]
+    if missing:
         raise MissingPackages(
-            f"this command needs the package '{error.name}', which is not installed. "
-            'Run: pip install "kdropout[tuner]"'
-        ) from None
+            f"this command needs {', '.join(PACKAGES)}. Not installed: "
+            f'{", ".join(missing)}. Run: pip install "kdropout[tuner]"'
+        )
+
+
+def _is_there(module):
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False

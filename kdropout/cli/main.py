@@ -7,6 +7,17 @@ from kdropout.cli import check, demo, report, tune
 from kdropout.cli.errors import ERRORS, Interrupted
 from kdropout.version import __version__
 
+_EXAMPLES = """\
+examples:
+  kdropout demo
+  kdropout check tuner_configs/digits_mlp.yaml
+  kdropout tune tuner_configs/digits_mlp.yaml
+  kdropout report results/digits_mlp
+
+'kdropout COMMAND --help' tells more of each. What a command finds goes to standard
+output, all else to standard error.
+"""
+
 
 def main(arguments=None):
     """Run the command line.
@@ -18,7 +29,7 @@ def main(arguments=None):
         Exit code: 0, or 1 after an error, 130 after an interrupt. Wrong usage exits
         with 2 at once.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         options.command(options)
     except ERRORS as error:
@@ -31,9 +42,12 @@ def main(arguments=None):
     return 0
 
 
-def _parser():
+def make_parser():
     parser = argparse.ArgumentParser(
-        prog="kdropout", description="Dropout rates that move while Keras trains."
+        prog="kdropout",
+        description="Dropout rates that move while Keras trains.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--version", action="version", version=f"kdropout {__version__}"

@@ -1,12 +1,20 @@
 """The command `kdropout report`."""
 
 import argparse
+import pathlib
+import sys
 
 from kdropout.cli.errors import needs_tuner
 
 _TEXT = """\
-Print the report of a job, and draw its pictures anew. Of a search that was
-interrupted, the report is of the trials that have ended, and claims nothing.
+Print the report of a job, as Markdown, and write it and its pictures anew. Of a search
+that was interrupted, or still runs, the report is of the trials that have ended, and
+claims nothing. Neither the model nor the data are needed.
+"""
+_EXAMPLES = """\
+examples:
+  kdropout report results/digits_mlp
+  kdropout report results/digits_mlp > answer.md
 """
 
 
@@ -16,10 +24,13 @@ def add_to(commands):
         "report",
         help="print the report of a job",
         description=_TEXT,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "folder", metavar="DIR", help="output folder of the job, such as results/digits"
+        "folder",
+        metavar="DIR",
+        help="folder of the results, the 'output' of the job",
     )
     parser.set_defaults(command=_report, prog=parser.prog)
 
@@ -31,3 +42,16 @@ def _report(options):
     report = load_report(options.folder)
     report.save(options.folder)
     print(report.to_markdown())
+    if report.confirmation is None and _expects_confirmation(options.folder):
+        print(
+            f"{options.prog}: the job is not finished. Go on with it by "
+            "'kdropout tune CONFIG --resume'.",
+            file=sys.stderr,
+        )
+
+
+def _expects_confirmation(folder):
+    from kdropout.tuning import load_job
+
+    file = pathlib.Path(folder, "job.yaml")
+    return file.is_file() and load_job(file).confirm.seeds > 0

@@ -1,7 +1,10 @@
 """The command `kdropout tune`."""
 
 import argparse
+import contextlib
 import os
+import shlex
+import sys
 
 from kdropout.cli.errors import Interrupted, needs_tuner
 from kdropout.cli.job_options import add_job, read_job
@@ -17,6 +20,9 @@ examples:
   kdropout tune job.yaml --set training.epochs=5 --set output=results/short
   kdropout tune job.yaml --workers 2
   kdropout tune job.yaml --resume
+
+Ctrl-C stops a search, and nothing that has ended is lost: --resume goes on with it.
+Exits with 0, or 1 after an error, 2 if the command line is wrong, 130 after Ctrl-C.
 """
 
 
@@ -57,16 +63,34 @@ def _tune(options):
             options.overrides.append(f"{key}={value}")
     job = read_job(options)
     try:
-        report = run_job(job, resume=options.resume)
+        # Standard output is for the answer alone, whatever a model or KerasTuner says.
+        with contextlib.redirect_stdout(sys.stderr):
+            report = run_job(job, resume=options.resume)
     except KeyboardInterrupt:
         raise Interrupted(_how_to_go_on(options)) from None
-    print(f"\n{report.verdict}\n\nkdropout.set_rates(model, {report.best_rates})")
+    rates = _short(report.best_rates)
+    print(f"\n{report.verdict}\n\nkdropout.set_rates(model, {rates})")
+    if any(marginal.kind != "rate" for marginal in report.marginals):
+        values = _short(report.best_values)
+        print(f"\nThese are the rates at the end of the schedules. All of it: {values}")
     print(f"\nWritten: {os.path.join(job.output, 'report.md')} and its pictures.")
 
 
+def _short(values):
+    """Without digits that make no difference."""
+    return {
+        name: float(f"{value:.4g}") if isinstance(value, float) else value
+        for name, value in values.items()
+    }
+
+
 def _how_to_go_on(options):
-    changes = "".join(f" --set {override}" for override in options.overrides)
+    words = ["kdropout", "tune", options.config]
+    for override in options.overrides:
+        words += ["--set", override]
+    if options.data_dir is not None:
+        words += ["--data-dir", options.data_dir]
     return (
-        "All trials that have ended are kept. Go on with:\n"
-        f"  kdropout tune {options.config}{changes} --resume"
+        "All trainings that have ended are kept. Go on with:\n"
+        f"  {shlex.join([*words, '--resume'])}"
     )

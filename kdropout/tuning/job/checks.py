@@ -76,7 +76,9 @@ def _evaluate(model, data):
     x, y = data.x_val, data.y_val
     if y is None:
         x, y = next(iter(iterate_batches(x)))[:2]
-    x, y = keras.tree.map_structure(lambda array: array[:NUM_SAMPLES], (x, y))
+    # Of a dataset, they may be tensors of another backend.
+    numpy = keras.ops.convert_to_numpy
+    x, y = keras.tree.map_structure(lambda array: numpy(array)[:NUM_SAMPLES], (x, y))
     # Nothing is compiled for so few, and errors point to the layer.
     eagerly, model.run_eagerly = model.run_eagerly, True
     try:

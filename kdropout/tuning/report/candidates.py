@@ -3,6 +3,7 @@
 import numpy as np
 
 from kdropout import validation
+from kdropout.tuning.report.features import SCHEDULE
 from kdropout.tuning.report.forest import Forest, why_no_forest
 from kdropout.tuning.report.importance import LOWEST_R2
 from kdropout.tuning.report.marginal import tables_with
@@ -65,11 +66,17 @@ def choose_candidates(trials, direction, top=3, uniform=None, use_values=False, 
     settings = []
     for trial in best:
         setting = dict(trial.values if use_values else trial.rates)
-        if any(trial.rates.values()) and setting not in settings:
+        if _has_dropout(trial) and setting not in settings:
             settings.append(setting)
     for number, setting in enumerate(settings[:top], 1):
         chosen[f"{SEARCH}{number}"] = setting
     return chosen
+
+
+def _has_dropout(trial):
+    """Also with a schedule, whose rate may end at 0."""
+    parts = [v for n, v in trial.values.items() if n.rpartition("/")[2] in SCHEDULE]
+    return any(trial.rates.values()) or any(parts)
 
 
 def best_uniform_rate(trials, direction, seed):

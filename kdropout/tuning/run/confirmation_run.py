@@ -2,8 +2,6 @@
 
 import json
 
-from tqdm import tqdm
-
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.files import write_json
 from kdropout.layer_walk import dropout_layers
@@ -15,6 +13,7 @@ from kdropout.tuning.report import (
     scores_from_plain,
     scores_to_plain,
 )
+from kdropout.tuning.run.confirmation_progress import ConfirmationProgress
 from kdropout.tuning.space import plan_of
 
 FILE = "confirmation.json"
@@ -29,15 +28,16 @@ class ConfirmationRun:
     Args:
         job: `kdropout.tuning.job.Job`.
         tuner: Its tuner, after the search.
-        data: `kdropout.tuning.job.Data`.
+        checked: `kdropout.tuning.job.Checked`, the data and a model of the job.
         arguments: Dict of the arguments of `fit`.
         folder: `pathlib.Path` of the output.
     """
 
-    def __init__(self, job, tuner, data, arguments, folder):
+    def __init__(self, job, tuner, checked, arguments, folder):
         self._job = job
         self._tuner = tuner
-        self._data = data
+        self._data = checked.data
+        self._model = checked.model
         self._arguments = arguments
         self._file = folder / FILE
         self._hp = tuner.get_best_hyperparameters()[0]
@@ -61,22 +61,16 @@ class ConfirmationRun:
         if len(candidates) < 2:
             return None  # no dropout at all came out best
         seeds = range(_FIRST_SEED, _FIRST_SEED + self._job.confirm.seeds)
-        bar = tqdm(
-            total=len(candidates) * len(seeds),
-            desc="Confirmation",
-            disable=None if show else True,  # None: where there is no terminal
-        )
-        with bar:
+        measure = self._measure()
+        with ConfirmationProgress(candidates, seeds, measure, show) as progress:
             return confirm(
                 candidates,
                 self._train,
                 seeds,
                 self._direction(),
-                measure=self._measure(),
-                progress=lambda done, *_: bar.update(done - bar.n),
-                save=lambda scores: write_json(
-                    self._file, scores_to_plain(candidates, scores)
-                ),
+                measure=measure,
+                progress=progress.update,
+                save=lambda scores: self._save(candidates, scores),
                 partial=self._earlier(candidates),
             )
 
@@ -103,14 +97,21 @@ class ConfirmationRun:
         return f"{kind} {self._metric}"
 
     def _direction(self):
-        model = self._tuner.get_best_models()[0]
         known = self._job.objective.directions
-        return "min" if lower_is_better(self._metric, model, known) else "max"
+        lower = lower_is_better(self._metric, self._model, known)
+        return "min" if lower else "max"
+
+    def _save(self, candidates, scores):
+        plain = scores_to_plain(candidates, scores)
+        write_json(self._file, {"measure": self._measure(), "scores": plain})
 
     def _earlier(self, candidates):
         try:
-            return scores_from_plain(candidates, json.loads(self._file.read_text()))
-        except (OSError, ValueError, KeyError, TypeError):
+            plain = json.loads(self._file.read_text())
+            if plain["measure"] != self._measure():
+                return None  # scores of another metric
+            return scores_from_plain(candidates, plain["scores"])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # there is none, or none that can be used: it is trained anew
 
 

@@ -4,13 +4,20 @@ import warnings
 
 from kdropout import validation
 from kdropout.files import replacing
-from kdropout.inspection import rates
 from kdropout.tuning.job import Job
 from kdropout.tuning.report import Report
 from kdropout.tuning.run.confirmation_run import ConfirmationRun
+from kdropout.tuning.run.plan_file import write_plan
+from kdropout.tuning.run.searched_model import searched_model
 from kdropout.tuning.run.trial_records import trial_records
-from kdropout.tuning.run.tuner_of_job import PROJECT, fit_arguments, make_tuner
+from kdropout.tuning.run.tuner_of_job import (
+    PROJECT,
+    check_can_travel,
+    fit_arguments,
+    make_tuner,
+)
 from kdropout.tuning.space import plan_of
+from kdropout.tuning.storage.failure_text import failure_text
 
 # The job as it was run, beside its results.
 FILE = "job.yaml"
@@ -57,6 +64,7 @@ def run_job(job, resume=False, verbose=1):
     if not isinstance(job, Job):
         raise TypeError(validation.received("job", "a kdropout.tuning.Job", job))
     checked = job.check()
+    check_can_travel(job, checked.data)
     folder = job.claim_output()
     if (folder / PROJECT).exists() and not resume:
         raise job.error(
@@ -65,23 +73,24 @@ def run_job(job, resume=False, verbose=1):
             "(in Python, resume=True), or choose another folder, by --set "
             "output=FOLDER.",
         )
+    model, baseline = searched_model(job, checked.build)
     with replacing(folder / FILE) as temporary:
         temporary.write_text(job.to_yaml())
+    write_plan(folder, job, model, baseline)
     tuner = make_tuner(job, checked.build, folder)
     arguments = fit_arguments(job, checked.data)
-    plan = plan_of(checked.model)
-    baseline = rates(checked.model)
     with warnings.catch_warnings():
         # Of a model that is converted in each build, once is enough.
         warnings.filterwarnings("once", message="Some dropout is not a layer")
-        tuner.search(**arguments, verbose=verbose)
-        tuner.get_best_hyperparameters()  # tells if no trial has completed
+        # Of a tf.data.Dataset, which has an order of its own: nobody asked for it.
+        warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
+        _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
-        records = trial_records(trials, plan, job.training.epochs)
+        records = trial_records(trials, plan_of(model), job.training.epochs)
         confirmation = None
         if job.confirm.seeds:
-            run = ConfirmationRun(job, tuner, checked.data, arguments, folder)
-            confirmation = run.run(records, plan, show=verbose > 0)
+            run = ConfirmationRun(job, tuner, checked, arguments, folder)
+            confirmation = run.run(records, plan_of(model), show=verbose > 0)
     report = Report(
         records,
         job.objective.name,
@@ -91,3 +100,27 @@ def run_job(job, resume=False, verbose=1):
     )
     report.save(folder)
     return report
+
+
+def _search(tuner, arguments, verbose):
+    """Run all trials; tell briefly why if nothing comes of them."""
+    try:
+        tuner.search(**arguments, verbose=verbose)
+    except RuntimeError as error:
+        # KerasTuner shows the traceback of the last trial, which its file keeps.
+        first = str(error).partition("\n")[0]
+        if "consecutive failures" not in first:
+            raise
+        raise RuntimeError(f"{first} {_about_failures(tuner)}") from error
+    if not tuner.oracle.get_best_trials(1):
+        raise RuntimeError(f"No trial has completed. {_about_failures(tuner)}")
+
+
+def _about_failures(tuner):
+    messages = [t.message for t in tuner.oracle.trials.values() if t.message]
+    last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
+    return (
+        f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. What has "
+        "failed is not tried again: mend the cause, and search in another folder, by "
+        "--set output=FOLDER."
+    )

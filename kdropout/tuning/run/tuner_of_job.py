@@ -7,6 +7,10 @@ from kdropout.tuning import tuners
 # Folder of the search, within that of the job.
 PROJECT = "search"
 
+# KerasTuner counts on from the seed with each draw: neighbouring seeds would try the
+# same settings, shifted by one. Two primes keep them apart, and 0 for none.
+_SEED_STRIDE, _LARGEST_SEED = 1_000_003, 2**31 - 1
+
 
 def make_tuner(job, build, folder):
     """A tuner of `kdropout.tuning` with the settings of a job.
@@ -17,7 +21,7 @@ def make_tuner(job, build, folder):
         folder: Path of the output.
     """
     settings = job.search.model_dump()
-    settings["seed"] += 1  # KerasTuner takes 0 for none, and draws one
+    settings["seed"] = settings["seed"] * _SEED_STRIDE % _LARGEST_SEED + 1
     algorithm = settings.pop("algorithm")
     if algorithm == "hyperband":
         settings["hyperband_iterations"] = settings.pop("iterations")
@@ -36,6 +40,33 @@ def make_tuner(job, build, folder):
         scored_epoch=job.objective.epoch,
         **settings,
     )
+
+
+def check_can_travel(job, data):
+    """Refuse data that cannot be sent to workers, before anything is trained.
+
+    Args:
+        job: `kdropout.tuning.job.Job`.
+        data: `kdropout.tuning.job.Data`.
+
+    Raises:
+        JobError: If there are workers, and the data are no arrays and cannot be
+            pickled.
+    """
+    if not data.is_dataset or (job.workers == 1 and job.ray is None):
+        return
+    from ray import cloudpickle
+
+    try:
+        cloudpickle.dumps((data.training, data.validation))
+    except Exception as error:  # of whatever the dataset is made of
+        raise job.error(
+            "workers" if job.workers > 1 else "ray",
+            "needs data that can be sent to other processes: arrays, or a "
+            f"keras.utils.PyDataset. Received: {type(data.x_train).__name__}, which "
+            f"cannot be pickled ({type(error).__name__}). Return arrays from the "
+            "function, or set workers=1 and no ray.",
+        ) from None
 
 
 def fit_arguments(job, data):

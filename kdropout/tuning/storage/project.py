@@ -7,6 +7,7 @@ import pathlib
 import keras_tuner
 
 from kdropout.files import write_json
+from kdropout.tuning.storage.failure_text import failure_text
 from kdropout.tuning.storage.lock import ProjectLock
 
 
@@ -94,7 +95,7 @@ class Project(keras_tuner.Tuner):
         if self.oracle.get_best_trials(1):
             return
         failed = [t for t in self._own_oracle.trials.values() if t.message]
-        why = failed[0].message.strip().splitlines()[-1] if failed else "none was run"
+        why = failure_text(failed[0].message) if failed else "none was run"
         raise RuntimeError(
             f"No trial of the search in '{self.project_dir}' has completed, so none "
             f"is the best: {why}"

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-_DEFAULT_BATCH_SIZE = 32  # Keras's
+DEFAULT_BATCH_SIZE = 32  # Keras's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ def split_off_validation(data, share):
 
 def make_data(train, validation, batch_size=None, validation_batch_size=None):
     """The `TrialData` for arguments of `fit`."""
-    batch_size = batch_size or _DEFAULT_BATCH_SIZE
+    batch_size = batch_size or DEFAULT_BATCH_SIZE
     return TrialData(
         train=_to_tensors(train),
         validation=None if validation is None else _to_tensors(validation),

@@ -10,7 +10,13 @@ from kdropout import validation
 from kdropout.files import write_json
 from kdropout.tuning.storage.oracles import recoverable
 from kdropout.tuning.trials.checkpoint import BestEpoch, load_values
-from kdropout.tuning.trials.epoch_fit import data_of_fit, epoch_fit, make_epochs
+from kdropout.tuning.trials.data import are_arrays
+from kdropout.tuning.trials.epoch_fit import (
+    create_state,
+    data_of_fit,
+    epoch_fit,
+    make_epochs,
+)
 from kdropout.tuning.trials.exactness import fit_arguments, reason_for_fit
 from kdropout.tuning.trials.fresh_names import FreshNames, begin_anew
 from kdropout.tuning.trials.hooks import tuner_hooks
@@ -148,6 +154,9 @@ class TrialEngine(SeveralWorkers):
             self.progress.note(f"Trials train with fit, because {reason}.")
             if not own_fit:
                 kwargs = {**kwargs, "verbose": 0}  # the search has a bar of its own
+                train = (arguments["x"], arguments["y"])
+                if are_arrays(train):
+                    create_state(model, train, arguments["batch_size"])
             keras.utils.set_random_seed(seed)
             return self.hypermodel.fit(hp, model, *args, **kwargs)
         data = self._data_of(arguments)

@@ -5,7 +5,11 @@ import random
 import keras
 import numpy as np
 
-from kdropout.tuning.trials.data import make_data, split_off_validation
+from kdropout.tuning.trials.data import (
+    DEFAULT_BATCH_SIZE,
+    make_data,
+    split_off_validation,
+)
 
 
 def make_epochs(model, data):
@@ -15,14 +19,29 @@ def make_epochs(model, data):
         model: A compiled `keras.Model`.
         data: `TrialData`, whose shapes the metrics and the optimizer are built for.
     """
-    batch = keras.tree.map_structure(lambda a: a[: data.batch_size], data.train)
-    # Keras has no public way to create the state of metrics without using it.
-    model._symbolic_build(data_batch=batch)
+    create_state(model, data.train, data.batch_size)
     if keras.backend.backend() == "jax":
         from kdropout.tuning.trials.jax_epochs import Epochs
     else:
         from kdropout.tuning.trials.tensorflow_epochs import Epochs
     return Epochs(model)
+
+
+def create_state(model, train, batch_size):
+    """Create the variables of metrics and optimizer, which `fit` would at its start.
+
+    On JAX and PyTorch, `fit` draws a batch to see what they are like, and with it
+    random numbers that the next training of the same model does not draw.
+
+    Args:
+        model: A compiled `keras.Model`.
+        train: Structure of arrays, the training data.
+        batch_size: Integer, or None for Keras's default.
+    """
+    batch_size = batch_size or DEFAULT_BATCH_SIZE
+    batch = keras.tree.map_structure(lambda a: a[:batch_size], train)
+    # Keras has no public way to do it without a training step.
+    model._symbolic_build(data_batch=batch)
 
 
 def data_of_fit(arguments):

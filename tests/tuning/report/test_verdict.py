@@ -196,5 +196,5 @@ def test_differences_are_as_precise_as_their_interval(value, half_width, text):
 
 def test_only_shares_are_written_in_per_cent():
     assert scale_of("val_accuracy", [0.5, 97.0]) == Scale("val_accuracy")
-    assert scale_of("val_loss", [0.5]).score(0.12345) == "0.123"
+    assert scale_of("val_loss", [0.5]).score(0.123456) == "0.1235"
     assert scale_of("acc", [0.5]).score(0.5) == "50 %"

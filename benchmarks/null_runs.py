@@ -1,0 +1,94 @@
+"""Does the report claim a gain where rates cannot matter?
+
+Ten jobs: search, confirmation on new seeds, verdict. The network is that of
+`benchmarks.fair_coin`, with dropout rates to search that change which units are
+dropped, but not how likely: whatever they are, the training is the same in
+distribution. The scores differ between seeds, and at one seed between settings; any
+gain is luck. The digits, the 30 % of wrong labels, the settings that are tried and all
+seeds are new in each run: those of run `i` follow from the number `i`.
+
+The intervals of one report hold together with at least 95 %, so that by design up to
+one report in 20 may claim something, better or worse, that is not so; ten are free of
+it with a chance of at least 0.95^10 = 60 %. What runs, and from which seeds, was
+settled before the first run, and is no selection.
+
+    python -m benchmarks.null_runs
+
+About 2 minutes on 2 cores. Writes results/null_runs.csv. Exits with 1 if a verdict
+claims a difference.
+"""
+
+import os
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+from benchmarks import reporting
+from kdropout import tuning
+from kdropout.tuning.job import Job
+from kdropout.tuning.report.recommendation import has_claim
+
+RUNS = 10
+# As in tuner_configs/digits_mlp.yaml, smaller.
+DATA = {"sklearn": "digits", "train_size": 300, "validation_size": 400}
+NOISE = 0.3
+TRIALS, EPOCHS = 8, 15
+CONFIRM = {"top": 3, "seeds": 5}  # the defaults
+
+
+def main():
+    rows = []
+    for number in range(RUNS):
+        report = run(number)
+        rows.append(row_of(number, report))
+        print(f"{number}: {report.verdict}\n", flush=True)
+    for row in rows:
+        print(row)
+    print(reporting.write_csv("null_runs", rows))
+    claims = [row["run"] for row in rows if row["claims"]]
+    sys.exit(
+        f"Claims where rates cannot matter, in the runs: {claims}" if claims else 0
+    )
+
+
+def run(number, trials=TRIALS, epochs=EPOCHS, confirm=CONFIRM):
+    """The report of one job."""
+    keras.utils.clear_session()
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(
+            model={"build": "benchmarks.fair_coin:build"},
+            data={**DATA, "label_noise": NOISE, "seed": number},
+            search={"algorithm": "random", "max_trials": trials, "seed": number},
+            training={"epochs": epochs},
+            confirm=confirm,
+            output=folder,
+        )
+        return tuning.run_job(job, verbose=0)
+
+
+def row_of(number, report):
+    """What a report says, and how much its scores vary."""
+    confirmation = report.confirmation
+    verdicts = [one.verdict for one in confirmation.comparisons]
+    scores = np.array(
+        [list(confirmation.scores_of(one).values()) for one in confirmation.candidates]
+    )
+    return {
+        "run": number,
+        "comparisons": len(verdicts),
+        "better": verdicts.count("better"),
+        "worse": verdicts.count("worse"),
+        "claims": int(has_claim(confirmation)),
+        "mean_score": round(float(scores.mean()), 4),
+        "std_between_seeds": round(float(scores.std(axis=1, ddof=1).mean()), 4),
+        "std_between_settings": round(float(scores.std(axis=0, ddof=1).mean()), 4),
+        "verdict": report.verdict,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What a report must know of the model, kept where there is no model at hand."""
+
+import json
+
+from kdropout.files import replacing
+from kdropout.tuning.job.space_settings import plain_space
+from kdropout.tuning.space.groups import make_group
+from kdropout.tuning.space.parsing import parse
+from kdropout.tuning.space.plan import RatePlan
+from kdropout.tuning.space.selection import select_groups
+
+FILE = "plan.json"
+
+# A report of a search that was stopped needs no module of the user's, no data and no
+# training: only which layers each entry of the space has found.
+
+
+def write_plan(folder, job, model, baseline):
+    """Keep the layers that each pattern of the space decides on.
+
+    Args:
+        folder: `pathlib.Path` of the output.
+        job: `kdropout.tuning.job.Job`.
+        model: A model that went through `tune_rates`.
+        baseline: Dict from layer path to the rate before the search.
+    """
+    groups = select_groups(model, parse(plain_space(job.space)))
+    content = {
+        "layers": [[group.pattern, list(group.paths)] for group in groups],
+        "baseline": baseline,
+    }
+    with replacing(folder / FILE) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_plan(folder, job):
+    """Tuple of the `RatePlan` of a job, and the rates before the search.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or of another space.
+    """
+    path, space = folder / FILE, parse(plain_space(job.space))
+    try:
+        content = json.loads(path.read_text())
+        choices = space if isinstance(space, dict) else {"*": space}
+        groups = [
+            make_group(pattern, paths, choices[pattern], "rate")
+            for pattern, paths in content["layers"]
+        ]
+        return RatePlan(groups), dict(content["baseline"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"'{path}' must tell which layers were searched. It cannot be read: "
+            f"{error!r}. 'kdropout tune' with --resume writes it anew."
+        ) from None

@@ -1,0 +1,221 @@
+"""The commands that run jobs: what they print, where, and their exit codes."""
+
+import ast
+import contextlib
+import io
+import json
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import kdropout
+from kdropout import cli
+from kdropout.cli.errors import PACKAGES
+from kdropout.cli.main import make_parser
+from kdropout.tuning.report import pictures
+
+JOB = """\
+data: {sklearn: iris}
+model: {architecture: mlp, units: [8]}
+search: {max_trials: 3}
+training: {epochs: 2, batch_size: 90}
+confirm: {seeds: 2, top: 1}
+output: results
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_with_a_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("KDROPOUT_DATA", "")  # so that it is put back
+    monkeypatch.delenv("KDROPOUT_DATA")
+    pathlib.Path("job.yaml").write_text(JOB)
+
+
+def main(*arguments):
+    """Exit code, standard output and standard error of a command."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main(list(arguments))
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_tune_prints_the_answer_and_report_prints_it_in_full():
+    code, out, err = main("tune", "job.yaml", "--set", "confirm.top=2")
+    assert code == 0
+    verdict, call, written = out.strip().split("\n\n")
+    assert "no dropout" in verdict
+    rates = ast.literal_eval(
+        call.removeprefix("kdropout.set_rates(model, ").removesuffix(")")
+    )
+    assert list(rates) == ["dense1_drop"] and 0 <= rates["dense1_drop"] <= 0.8
+    assert (
+        written == f"Written: {os.path.join('results', 'report.md')} and its pictures."
+    )
+    assert "Trial 2 (3/3): val_loss" in err and "Seed 1001 (2/2): no dropout" in err
+    code, out, err = main("report", "results")
+    assert (code, err) == (0, "")
+    assert out.strip() == pathlib.Path("results", "report.md").read_text().strip()
+    code, out, err = main("tune", "job.yaml")
+    assert (code, out) == (1, "")
+    assert err.startswith("kdropout tune: error: job.yaml cannot be used:\n  line 6, ")
+    assert "--resume" in err
+    code, again, err = main("tune", "job.yaml", "--resume", "--set", "confirm.top=2")
+    assert code == 0 and again.strip().startswith(verdict)
+
+
+def test_check_shows_what_would_be_searched_and_writes_nothing():
+    pathlib.Path("job.yaml").write_text(JOB + "space: {'*': [0.1, 0.5]}\n")
+    code, out, err = main("check", "job.yaml", "--set", "search.max_trials=7")
+    assert (code, err) == (0, "")
+    lines = [line.split(maxsplit=1) for line in out.splitlines()]
+    assert lines == [
+        ["data", "90 samples of shape (4,)"],
+        ["model", f"{4 * 8 + 8 + 8 * 3 + 3} trainable parameters"],
+        ["search", "random, 7 trials, 2 epochs, objective val_loss"],
+        ["output", "results"],
+        ["searched:"],
+        ["rate/dense1_drop:", "0.1 to 0.5"],
+    ]
+    assert [path.name for path in pathlib.Path().iterdir()] == ["job.yaml"]
+
+
+def test_all_that_is_wrong_is_told_at_once_with_its_place():
+    pathlib.Path("job.yaml").write_text(JOB.replace("units", "unit"))
+    for command in ("check", "tune"):
+        code, out, err = main(command, "job.yaml", "--set", "training.epochs=0")
+        assert (code, out) == (1, "")
+        assert err.startswith(f"kdropout {command}: error: job.yaml cannot be used:\n")
+        assert "line 2, model.unit: " in err and "'units'" in err
+        assert "--set training.epochs=0, training.epochs: " in err
+        assert "Traceback" not in err and len(err.splitlines()) == 3
+    assert not pathlib.Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tune", "jobs.yaml"], "jobs.yaml"),
+        (["tune", "job.yaml", "--workers", "0"], "workers"),
+        (["check", "job.yaml", "--set", "epochs"], "must be key=value"),
+        (["report", "nowhere"], "must be a folder that 'kdropout tune' wrote to"),
+        (["report", "."], "must be a folder that 'kdropout tune' wrote to"),
+    ],
+)
+def test_an_error_is_one_block_on_standard_error(arguments, message):
+    code, out, err = main(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"kdropout {arguments[0]}: error: ") and message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [["tune"], ["report"], ["check", "a", "b"]])
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: kdropout ")
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["tune"], ["check"], ["report"]])
+def test_help_shows_examples_that_can_be_parsed(command, capsys, monkeypatch):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*command, "--help"])
+    assert stop.value.code == 0
+    _, _, epilog = capsys.readouterr().out.partition("\nexample")
+    examples = [
+        line.split("kdropout ", 1)[1]
+        for line in epilog.splitlines()[:6]
+        if "kdropout " in line and not line.startswith("'")
+    ]
+    assert examples
+    for example in examples:
+        words = shlex.split(example.split(" > ")[0])
+        assert callable(make_parser().parse_args(words).command)
+
+
+def test_data_dir_is_where_data_are_looked_for():
+    pathlib.Path("job.yaml").write_text(JOB.replace("sklearn: iris", "uci: yacht"))
+    pathlib.Path("there").mkdir()
+    code, _, err = main("check", "job.yaml", "--data-dir", "there")
+    assert code == 1 and os.path.join("there", "uci", "yacht") in err
+
+
+@pytest.mark.parametrize("command", ["tune", "check", "report"])
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_missing_package_is_told_at_once(package, command, monkeypatch):
+    module = PACKAGES[package]
+
+    class Blocker:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == module:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Blocker, *sys.meta_path])
+    code, out, err = main(command, "job.yaml")
+    assert (code, out) == (1, "")
+    assert f'Not installed: {package}. Run: pip install "kdropout[tuner]"' in err
+
+
+def test_ctrl_c_tells_how_to_go_on_and_that_works(monkeypatch):
+    changes = ["--set", "training.epochs=400", "--data-dir", "my data"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kdropout.cli", "tune", "job.yaml", *changes],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(pathlib.Path(kdropout.__file__).parents[1]),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not completed():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    *_, told, command = err.rstrip().splitlines()
+    assert told == (
+        "kdropout tune: interrupted. All trainings that have ended are kept. "
+        "Go on with:"
+    )
+    before = completed()
+    assert 1 <= len(before) < 3  # it was in mid-search
+    code, out, err = main("report", "results")
+    assert code == 0 and "Not confirmed" in out
+    assert "kdropout report: the job is not finished. Go on with it by" in err
+    program, *arguments = shlex.split(command)
+    assert program == "kdropout" and "my data" in arguments
+    monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
+    code, out, _ = main(*arguments)
+    assert code == 0 and "no dropout" in out
+    after = completed()
+    assert len(after) == 3 and before.items() <= after.items()
+
+
+def completed():
+    """Score by trial, of those that have ended so far."""
+    try:
+        state = json.loads(pathlib.Path("results/search/oracle.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return {
+        trial["trial_id"]: trial["score"]
+        for trial in state["trials"]
+        if trial["status"] == "COMPLETED"
+    }

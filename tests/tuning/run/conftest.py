@@ -1,0 +1,64 @@
+"""What the tests of running jobs share."""
+
+import importlib
+import sys
+
+import pytest
+
+from kdropout import tuning
+from kdropout.tuning.job import Job
+from kdropout.tuning.report import pictures
+from kdropout.tuning.trials.engine import TrialEngine
+
+# Two epochs of three batches, three trials, and four trainings to confirm.
+SETTINGS = {
+    "data": {"sklearn": "iris"},
+    "model": {"architecture": "mlp", "units": (8,)},
+    "search": {"max_trials": 3},
+    "training": {"epochs": 2, "batch_size": 30},
+    "confirm": {"seeds": 2, "top": 1},
+}
+
+
+def make_job(folder, training=(), confirm=(), **changes):
+    """A job of a second."""
+    settings = {**SETTINGS, "output": str(folder), **changes}
+    settings["training"] = {**SETTINGS["training"], **dict(training)}
+    settings["confirm"] = {**SETTINGS["confirm"], **dict(confirm)}
+    return Job(**settings)
+
+
+def run(folder, resume=False, **changes):
+    return tuning.run_job(make_job(folder, **changes), resume=resume, verbose=0)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """They take as long as all the rest."""
+    monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
+
+
+@pytest.fixture
+def without_forest(monkeypatch):
+    """Nothing is learned from so few trials, and it takes as long."""
+    module = importlib.import_module("kdropout.tuning.report.report")
+    monkeypatch.setattr(module, "why_no_forest", lambda trials: "too few trials")
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """A list that gets an entry for each training."""
+    begun, train = [], TrialEngine._train
+
+    def counted(self, hp, pooled, args, kwargs):
+        begun.append(dict(hp.values))
+        return train(self, hp, pooled, args, kwargs)
+
+    monkeypatch.setattr(TrialEngine, "_train", counted)
+    return begun

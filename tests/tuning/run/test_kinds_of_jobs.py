@@ -1,0 +1,307 @@
+"""Each algorithm, kind of space, objective, data and model, from end to end."""
+
+import json
+import pathlib
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from kdropout import tuning
+from kdropout.tuning.job import JobError
+from tests.tuning.run.conftest import make_job, run
+
+pytestmark = pytest.mark.usefixtures("without_pictures", "without_forest")
+
+UNCONFIRMED = {"seeds": 0}
+
+MODULE = """
+import keras, numpy as np, tensorflow as tf
+
+def build(data):
+    return keras.Sequential([
+        keras.Input(data.input_shape),
+        keras.layers.Dense(6, activation="relu"),
+        keras.layers.Dropout(0.4),
+        keras.layers.Dense(6, activation="relu"),
+        keras.layers.Dropout(0.9),
+        keras.layers.Dense(3, activation="softmax"),
+    ])
+
+class Broken(keras.layers.Layer):
+    def call(self, inputs, training=False):
+        if training:
+            raise ValueError("no training today")
+        return inputs
+
+def broken(data):
+    model = build(data)
+    return keras.Sequential([keras.Input(data.input_shape), Broken(), model])
+
+def load():
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+    y = (x[:, 0] > 0).astype("int32")
+    pairs = (x[:40], y[:40]), (x[40:], y[40:])
+    return [tf.data.Dataset.from_tensor_slices(p).batch(20) for p in pairs]
+"""
+
+
+@pytest.fixture
+def module(tmp_path):
+    """A module of the user's in the current folder; its name."""
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    pathlib.Path(f"{name}.py").write_text(MODULE)
+    return name
+
+
+def test_hyperband_tells_how_long_each_trial_was_trained(tmp_path):
+    report = run(
+        tmp_path / "results",
+        search={"algorithm": "hyperband", "factor": 3},
+        training={"epochs": 3},
+        confirm=UNCONFIRMED,
+    )
+    assert {trial.epochs for trial in report.trials} == {1, 3}
+
+
+def test_a_grid_is_tried_as_a_whole(tmp_path):
+    report = run(
+        tmp_path / "results",
+        search={"algorithm": "grid"},
+        space={"*": {"values": [0.1, 0.2, 0.4]}},
+        confirm=UNCONFIRMED,
+    )
+    rates = [trial.rates["dense1_drop"] for trial in report.trials]
+    assert sorted(rates) == [0.1, 0.2, 0.4]
+
+
+def test_bayesian_optimization_tries_no_rate_twice(tmp_path):
+    report = run(
+        tmp_path / "results",
+        search={"algorithm": "bayesian", "max_trials": 5, "num_initial_points": 2},
+        confirm=UNCONFIRMED,
+    )
+    assert len({trial.rates["dense1_drop"] for trial in report.trials}) == 5
+
+
+def test_schedules_are_confirmed_by_all_their_parts_also_if_they_end_at_0(tmp_path):
+    schedule = {"start": [0.2, 0.8], "end": 0.0, "steps": [2, 6]}
+    report = run(tmp_path / "results", space={"*": {"schedule": schedule}})
+    prefix = "rate/dense1_drop"
+    found = report.confirmation.candidates["search 1"]
+    assert found == report.best_trial.values == report.best_values
+    assert set(found) == {f"{prefix}/start", f"{prefix}/steps"}
+    assert report.best_rates == {"dense1_drop": 0.0}
+    scores = report.confirmation.scores
+    assert scores["search 1", 1000] != scores["no dropout", 1000]
+
+
+def test_one_rate_everywhere_and_fixed_rates(tmp_path):
+    report = run(
+        tmp_path / "results",
+        model={"architecture": "mlp", "units": (6, 6), "input_dropout": True},
+        space={"dense*": [0.1, 0.6], "input_drop": 0.2},
+        confirm={"top": 2},
+    )
+    labels = list(report.confirmation.candidates)
+    assert labels[0] == "no dropout" and labels[2:] == ["search 1", "search 2"]
+    assert labels[1].startswith("uniform ")
+    assert all(trial.rates["input_drop"] == 0.2 for trial in report.trials)
+    assert report.baseline == dict.fromkeys(report.best_rates, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("objective", "name"),
+    [
+        ("gap_loss", "gap_loss"),
+        ({"metric": "val_loss", "gap_limit": 0.0}, "limited_val_loss"),
+    ],
+)
+def test_a_gap_is_searched_but_models_are_compared_by_their_loss(
+    objective, name, tmp_path
+):
+    report = run(tmp_path / "results", objective=objective)
+    assert report.objective == name
+    for trial in report.trials:
+        assert trial.score == trial.metrics[name]
+    assert report.confirmation.measure == "test loss"
+
+
+def test_without_a_test_set_the_validation_data_tell(module, tmp_path):
+    report = run(
+        tmp_path / "results",
+        data={"function": f"{module}:load"},  # batches of a tf.data.Dataset
+        model={"build": f"{module}:build"},
+        training={"batch_size": 32},
+    )
+    assert report.confirmation.measure == "validation loss"
+    assert not report.confirmation.failures
+    assert all(trial.completed for trial in report.trials)
+
+
+def test_a_dataset_that_cannot_be_sent_to_workers_is_refused_at_once(module, tmp_path):
+    pytest.importorskip("ray")
+    with pytest.raises(JobError, match="workers: needs data that can be sent.*arrays"):
+        run(
+            tmp_path / "results",
+            data={"function": f"{module}:load"},
+            model={"build": f"{module}:build"},
+            workers=2,
+        )
+    assert not (tmp_path / "results").exists()
+
+
+def test_regression(tmp_path):
+    metric = "root_mean_squared_error"
+    report = run(
+        tmp_path / "results",
+        data={"sklearn": "diabetes"},
+        objective=f"val_{metric}",
+        confirm={"metric": metric},
+    )
+    confirmation = report.confirmation
+    assert (confirmation.measure, confirmation.direction) == (f"test {metric}", "min")
+    # Of standardised targets: about 1 for the mean of all.
+    assert 0.5 < np.mean(list(confirmation.scores.values())) < 1.5
+
+
+def test_layers_without_names_are_the_same_ones_in_a_process_that_has_made_others(
+    module, tmp_path
+):
+    keras.layers.Dropout(0.5)  # takes the first name
+    report = run(
+        tmp_path / "results", model={"build": f"{module}:build"}, confirm=UNCONFIRMED
+    )
+    assert set(report.best_rates) == {"dropout", "dropout_1"}
+    # As it was before, though the search goes no further than 0.8.
+    assert report.baseline == {"dropout": 0.4, "dropout_1": 0.9}
+
+
+def test_trials_and_confirmation_begin_with_the_weights_of_a_file(tmp_path):
+    job = make_job("x")
+    data = job.make_data()
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(5, activation="relu"),
+            keras.layers.Dropout(0.5, name="drop"),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.save("model.keras")
+    loss = [
+        model.evaluate(*pair, verbose=0)[0] for pair in (data.validation, data.test)
+    ]
+    still = {"name": "sgd", "learning_rate": 0.0}
+    report = run(
+        tmp_path / "results", model={"file": "model.keras", "optimizer": still}
+    )
+    found = [trial.score for trial in report.trials]
+    np.testing.assert_allclose(found, loss[0], rtol=1e-5)
+    found = list(report.confirmation.scores.values())
+    np.testing.assert_allclose(found, loss[1], rtol=1e-5)
+    assert "there is no difference" in report.verdict or "too coarse" in report.verdict
+
+
+def test_the_last_epoch_may_be_what_counts(tmp_path):
+    scores = {}
+    for epoch in ("best", "last"):
+        # As if a higher loss were better: the first epochs are the best.
+        objective = {"metric": "val_loss", "direction": "max", "epoch": epoch}
+        report = run(tmp_path / epoch, objective=objective, confirm=UNCONFIRMED)
+        scores[epoch] = np.array([trial.score for trial in report.trials])
+    assert (scores["best"] > scores["last"]).all()
+
+
+def test_of_the_last_epoch_are_score_and_weights(tmp_path):
+    data = make_job("x").make_data()
+    seen = []
+
+    class Record(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(logs["val_loss"])
+
+        def __deepcopy__(self, memo):
+            return self
+
+    def build(hp):
+        model = keras.Sequential(
+            [
+                keras.Input((4,)),
+                keras.layers.Dense(8, activation="relu"),
+                keras.layers.Dropout(0.1, name="drop"),
+                keras.layers.Dense(3, activation="softmax"),
+            ]
+        )
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return tuning.tune_rates(hp, model)
+
+    tuner = tuning.RandomSearch(
+        build,
+        # As if a higher loss were better: the first epoch is the best.
+        keras_tuner.Objective("val_loss", "max"),
+        max_trials=1,
+        seed=1,
+        scored_epoch="last",
+        directory=tmp_path,
+    )
+    tuner.search(
+        *data.training,
+        validation_data=data.validation,
+        epochs=3,
+        callbacks=[Record()],
+        verbose=0,
+    )
+    assert len(seen) == 3 and seen[-1] < max(seen)
+    (trial,) = tuner.oracle.trials.values()
+    assert trial.score == seen[-1]
+    (model,) = tuner.get_best_models()
+    loss = model.evaluate(*data.validation, verbose=0)
+    assert loss == pytest.approx(seen[-1], rel=1e-5)
+    with pytest.raises(
+        ValueError, match="'scored_epoch' must be one of 'best', 'last'"
+    ):
+        tuning.RandomSearch(build, "val_loss", 1, scored_epoch="lats")
+
+
+def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(tmp_path):
+    report = run(
+        tmp_path / "results",
+        model={"architecture": "mlp", "units": (8,), "rate": 0.0},
+        search={"algorithm": "grid", "max_trials": 1},
+        space={"*": {"values": [0.0, 0.5]}},
+    )
+    assert report.best_rates == {"dense1_drop": 0.0}
+    assert report.confirmation is None
+
+
+def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path):
+    with pytest.raises(RuntimeError) as raised:
+        run(tmp_path / "results", model={"build": f"{module}:broken"})
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("  ValueError: ")
+    assert lines[1].endswith("no training today")
+    with pytest.raises(ValueError, match="no training today"):
+        tuning.load_report(tmp_path / "results")
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="once is enough: it takes long"
+)
+def test_two_workers_find_what_one_finds(tmp_path):
+    pytest.importorskip("ray")
+    one = run(tmp_path / "one", confirm=UNCONFIRMED)
+    two = run(tmp_path / "two", confirm=UNCONFIRMED, workers=2, threads_per_worker=1)
+    rates, scores = zip(*[_by_rates(report) for report in (one, two)], strict=True)
+    assert rates[0] == rates[1]
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5)
+    state = json.loads((tmp_path / "two" / "search" / "oracle.json").read_text())
+    assert {trial["status"] for trial in state["trials"]} == {"COMPLETED"}
+
+
+def _by_rates(report):
+    pairs = sorted((t.rates["dense1_drop"], t.score) for t in report.trials)
+    return zip(*pairs, strict=True)
