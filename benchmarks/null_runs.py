@@ -1,20 +1,23 @@
 """Does the report claim a gain where rates cannot matter?
 
-Ten jobs: search, confirmation on new seeds, verdict. The network is that of
+Twenty jobs: search, confirmation on new seeds, verdict. The network is that of
 `benchmarks.fair_coin`, with dropout rates to search that change which units are
 dropped, but not how likely: whatever they are, the training is the same in
 distribution. The scores differ between seeds, and at one seed between settings; any
 gain is luck. The digits, the 30 % of wrong labels, the settings that are tried and all
 seeds are new in each run: those of run `i` follow from the number `i`.
 
-The intervals of one report hold together with at least 95 %, so that by design up to
-one report in 20 may claim something, better or worse, that is not so; ten are free of
-it with a chance of at least 0.95^10 = 60 %. What runs, and from which seeds, was
-settled before the first run, and is no selection.
+The intervals of one report hold together with at least 99 %, so that by design up to
+one report in 100 may claim something, better or worse, that is not so. What runs, and
+from which seeds, was settled before the first run, and is no selection.
+
+With 95 %, as it was at first, one of the ten runs 0 to 9 claimed that a rate was worse
+than no dropout, and none that one was better. Hence the 99 %, which were then tried on
+other numbers.
 
     python -m benchmarks.null_runs
 
-About 2 minutes on 2 cores. Writes results/null_runs.csv. Exits with 1 if a verdict
+About 5 minutes on 2 cores. Writes results/null_runs.csv. Exits with 1 if a verdict
 claims a difference.
 """
 
@@ -32,17 +35,17 @@ from kdropout import tuning
 from kdropout.tuning.job import Job
 from kdropout.tuning.report.recommendation import has_claim
 
-RUNS = 10
+FIRST_RUN, RUNS = 200, 20
 # As in tuner_configs/digits_mlp.yaml, smaller.
 DATA = {"sklearn": "digits", "train_size": 300, "validation_size": 400}
 NOISE = 0.3
 TRIALS, EPOCHS = 8, 15
-CONFIRM = {"top": 3, "seeds": 5}  # the defaults
+CONFIRM = {"top": 3, "seeds": 10}  # the defaults
 
 
 def main():
     rows = []
-    for number in range(RUNS):
+    for number in range(FIRST_RUN, FIRST_RUN + RUNS):
         report = run(number)
         rows.append(row_of(number, report))
         print(f"{number}: {report.verdict}\n", flush=True)

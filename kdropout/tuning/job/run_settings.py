@@ -29,7 +29,7 @@ class ConfirmSettings(Settings):
 
     top: Count = Field(3, description="Best settings of the search to train again.")
     seeds: Annotated[int, Field(ge=0)] = Field(
-        5,
+        10,
         description="Trainings of each of them, of the best rate that is the same "
         "everywhere, and without dropout. 0 for none.",
     )

@@ -8,6 +8,10 @@ from kdropout import statistics
 from kdropout.tuning.report.candidates import BASELINE, SEARCH, UNIFORM
 from kdropout.tuning.report.comparison import compare
 
+# With 95 %, of ten searches in which rates cannot matter up to four might claim that
+# they do.
+CONFIDENCE = 0.99
+
 
 @dataclasses.dataclass(frozen=True)
 class Confirmation:
@@ -17,13 +21,13 @@ class Confirmation:
     new: the luck of the search is not in these scores, so their intervals are unbiased.
     Differences are paired by seed. There are several: each setting against no dropout,
     and each setting of the search against each uniform rate. Their intervals are
-    Student's t, widened by Bonferroni's rule so that all hold together with 95 %:
+    Student's t, widened by Bonferroni's rule so that all hold together with 99 %:
 
-        mean +- t(1 - 0.05 / (2 m); n - 1) * s / sqrt(n)
+        mean +- t(1 - 0.01 / (2 m); n - 1) * s / sqrt(n)
 
     with `m` comparisons, `n` seeds and `s` the standard deviation of the differences.
     So the best setting may be picked after looking, and still a difference is claimed
-    by chance in at most 5 % of the searches.
+    by chance in at most 1 % of the searches.
 
     Args:
         candidates: Dict from label to setting, as for `confirm`.
@@ -50,7 +54,7 @@ class Confirmation:
         others = [label for label in self.candidates if label != BASELINE]
         pairs = [(label, BASELINE) for label in others]
         pairs += [(s, u) for s in self.search for u in self.uniform]
-        confidence = statistics.for_all_of(max(1, len(pairs)))
+        confidence = statistics.for_all_of(max(1, len(pairs)), CONFIDENCE)
         return tuple(
             compare(
                 *(label, reference, self.scores_of(label), self.scores_of(reference)),

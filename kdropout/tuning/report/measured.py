@@ -1,5 +1,6 @@
 """How the numbers of a report came about, in sentences."""
 
+from kdropout.tuning.report.confirmation import CONFIDENCE
 from kdropout.tuning.report.features import fixed_rates
 from kdropout.tuning.report.importance import REPEATS
 from kdropout.tuning.report.markdown_text import escape
@@ -68,12 +69,12 @@ def _confirmation(report):
         "did not use. A setting was chosen by its score in the search, so that score "
         "is partly luck; these are not. Scores: mean +- half of the 95 % interval of "
         "Student's t. Gains: differences paired by seed, positive where the setting is "
-        "better."
+        f"better, with {100 * CONFIDENCE:g} % intervals."
     )
     if count > 1:
         text += (
-            f" With {count} comparisons one would look good by chance more often than "
-            "1 in 20, so their intervals are widened (Bonferroni) to hold all together "
-            "with 95 %."
+            f" With {count} comparisons one would look good by chance far more often, "
+            "so their intervals are widened (Bonferroni) to hold all together with "
+            f"{100 * CONFIDENCE:g} %."
         )
     return f"{text} 'better' or 'worse' only where the interval excludes 0."

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kdropout.tuning.report import style
+from kdropout.tuning.report.confirmation import CONFIDENCE
 from kdropout.tuning.report.scale import scale_of
 from kdropout.tuning.report.short_names import short
 from kdropout.tuning.report.verdict import name_of
@@ -37,7 +38,7 @@ def draw_confirmation(report, axes):
     style.title(
         axes,
         f"Gain with {seeds} new seeds, paired by seed\n"
-        f"line: 95 % interval{widened}; small dots: seeds",
+        f"line: {100 * CONFIDENCE:g} % interval{widened}; small dots: seeds",
     )
 
 

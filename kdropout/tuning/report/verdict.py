@@ -3,6 +3,7 @@
 import numpy as np
 
 from kdropout.tuning.report.candidates import BASELINE, UNIFORM
+from kdropout.tuning.report.confirmation import CONFIDENCE
 from kdropout.tuning.report.recommendation import has_claim, shown
 from kdropout.tuning.report.scale import scale_of
 
@@ -92,7 +93,7 @@ def _claim(confirmation, comparison, subject, verb):
     return (
         f"{subject} {verb} {comparison.verdict} than {name_of(comparison.reference)} "
         f"by {scale.amount(sign * gain.mean, width)} of {confirmation.measure} "
-        f"(95 % interval {_bound(scale, low, width)} to "
+        f"({100 * CONFIDENCE:g} % interval {_bound(scale, low, width)} to "
         f"{_bound(scale, high, width)})."
     )
 

@@ -105,7 +105,7 @@ def test_ten_lines_are_enough(job_of):
     assert job.space is None
     assert job.objective.metric == "val_loss"
     assert (job.training.epochs, job.training.batch_size) == (3, 32)
-    assert (job.confirm.top, job.confirm.seeds, job.workers) == (3, 5, 1)
+    assert (job.confirm.top, job.confirm.seeds, job.workers) == (3, 10, 1)
 
 
 def test_overrides_take_the_place_of_what_the_file_says(job_of):

@@ -110,7 +110,7 @@ def test_gains_are_paired_and_their_intervals_corrected(direction, sign):
     for one in comparisons:
         first = [table[one.label, seed] for seed in range(6)]
         second = [table[one.reference, seed] for seed in range(6)]
-        expected = stats.ttest_rel(first, second).confidence_interval(1.0 - 0.05 / 3)
+        expected = stats.ttest_rel(first, second).confidence_interval(1.0 - 0.01 / 3)
         bounds = sorted([sign * expected.low, sign * expected.high])
         assert one.gain.low == pytest.approx(bounds[0])
         assert one.gain.high == pytest.approx(bounds[1])

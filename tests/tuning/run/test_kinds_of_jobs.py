@@ -1,6 +1,5 @@
 """Each algorithm, kind of space, objective, data and model, from end to end."""
 
-import json
 import pathlib
 
 import keras
@@ -10,6 +9,7 @@ import pytest
 
 from kdropout import tuning
 from kdropout.tuning.job import JobError
+from kdropout.tuning.run.tuner_of_job import make_tuner
 from tests.tuning.run.conftest import make_job, run
 
 pytestmark = pytest.mark.usefixtures("without_pictures", "without_forest")
@@ -288,20 +288,9 @@ def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path)
         tuning.load_report(tmp_path / "results")
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="once is enough: it takes long"
-)
-def test_two_workers_find_what_one_finds(tmp_path):
+def test_workers_of_a_job_are_those_of_its_tuner(tmp_path):
     pytest.importorskip("ray")
-    one = run(tmp_path / "one", confirm=UNCONFIRMED)
-    two = run(tmp_path / "two", confirm=UNCONFIRMED, workers=2, threads_per_worker=1)
-    rates, scores = zip(*[_by_rates(report) for report in (one, two)], strict=True)
-    assert rates[0] == rates[1]
-    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5)
-    state = json.loads((tmp_path / "two" / "search" / "oracle.json").read_text())
-    assert {trial["status"] for trial in state["trials"]} == {"COMPLETED"}
-
-
-def _by_rates(report):
-    pairs = sorted((t.rates["dense1_drop"], t.score) for t in report.trials)
-    return zip(*pairs, strict=True)
+    job = make_job(tmp_path, workers=2, threads_per_worker=1, ray="auto")
+    tuner = make_tuner(job, job.check().build, tmp_path)
+    assert (tuner._workers, tuner._threads_per_worker) == (2, 1)
+    assert tuner._ray_address == "auto"

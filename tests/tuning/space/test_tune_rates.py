@@ -243,20 +243,17 @@ def test_ranges_that_the_user_declared_beforehand_count():
     assert [known.name for known in hp.space] == ["rate/a", "rate/b"]
 
 
-# KerasTuner 1.4.8 asks for the thread in the way of older Pythons.
-@pytest.mark.filterwarnings("ignore:currentThread:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:getName:DeprecationWarning")
 def test_search_of_keras_tuner_finds_the_rate_that_is_best(tmp_path):
     class Planted(keras_tuner.HyperModel):
         def build(self, hp):
-            return tune_rates(hp, model_of("a", "b"), Rates(0.0, 0.5, step=0.1))
+            return tune_rates(hp, model_of("a", "b"), Rates(0.0, 0.5, step=0.25))
 
         def fit(self, hp, model, **kwargs):
             rates = kdropout.rates(model)
-            return (rates["a"] - 0.4) ** 2 + (rates["b"] - 0.1) ** 2
+            return (rates["a"] - 0.5) ** 2 + (rates["b"] - 0.25) ** 2
 
-    tuner = keras_tuner.GridSearch(Planted(), directory=tmp_path, max_trials=36)
+    tuner = keras_tuner.GridSearch(Planted(), directory=tmp_path, max_trials=9)
     tuner.search(verbose=0)
-    assert len(tuner.oracle.trials) == 36
+    assert len(tuner.oracle.trials) == 9
     best = tuner.get_best_hyperparameters()[0].values
-    assert best == {"rate/a": 0.4, "rate/b": 0.1}
+    assert best == {"rate/a": 0.5, "rate/b": 0.25}

@@ -5,6 +5,7 @@ import warnings
 import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import TrialStatus
+from threadpoolctl import threadpool_limits
 
 from kdropout.tuning.storage.stored_oracle import StoredOracle
 
@@ -25,7 +26,8 @@ class BayesianOptimizationOracle(
     def populate_space(self, trial_id):
         # Not kept in the files: a stream for each trial needs no memory.
         self._random_state = np.random.RandomState([self.seed, len(self.trials)])
-        with warnings.catch_warnings():
+        # The matrices are small: more threads would only wait for each other.
+        with threadpool_limits(1), warnings.catch_warnings():
             # Of how well the process fits few points: nothing a user could change.
             warnings.filterwarnings("ignore", module="sklearn")
             answer = super().populate_space(trial_id)
