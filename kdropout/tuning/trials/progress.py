@@ -8,8 +8,9 @@ from keras_tuner.engine.trial import TrialStatus
 from tqdm import tqdm
 
 # A short line, for terminals of 80 columns.
-_FORMAT = "{desc} {n_fmt}/{total_fmt} [{bar:20}] {postfix} left {remaining}"
-_FORMAT_WITHOUT_END = "{desc} {n_fmt} {postfix} in {elapsed}"
+# What tqdm calls a postfix begins with a comma.
+_FORMAT = "{desc} {n_fmt}/{total_fmt} [{bar:20}]{postfix}, {remaining} left"
+_FORMAT_WITHOUT_END = "{desc} {n_fmt}{postfix}, after {elapsed}"
 
 
 class Progress:
