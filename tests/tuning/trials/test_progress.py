@@ -1,0 +1,50 @@
+"""A search tells how far it is."""
+
+import io
+import re
+
+import pytest
+
+from kdropout import tuning
+from tests.tuning.trials import searches
+
+
+class Stream(io.StringIO):
+    def __init__(self, is_terminal):
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self):
+        return self._is_terminal
+
+
+def run(folder, is_terminal, verbose=1, **kwargs):
+    tuner = tuning.RandomSearch(
+        searches.build, "val_loss", max_trials=2, seed=1, directory=folder, **kwargs
+    )
+    tuner.progress._stream = stream = Stream(is_terminal)
+    trials = searches.search(tuner, verbose=verbose)
+    return stream.getvalue(), min(trial.score for trial in trials)
+
+
+def test_terminal_has_bars_with_the_best_so_far_and_the_time_left(tmp_path):
+    text, best = run(tmp_path, is_terminal=True, executions_per_trial=2)
+    lines = text.split("\r")
+    last = [line for line in lines if line.startswith("Search 2/2 [")][-1]
+    assert f"], best val_loss {best:.5g}, 00:00 left" in last
+    epochs = re.findall(r"  Run (\d) epoch (\d)/2 \[", text)
+    assert {("1", "0"), ("2", "0")} <= set(epochs)
+
+
+def test_elsewhere_there_is_a_line_for_each_trial(tmp_path):
+    text, best = run(tmp_path, is_terminal=False)
+    lines = [line for line in text.splitlines() if line.startswith("Trial ")]
+    assert len(lines) == 2
+    assert re.match(r"Trial 1 \(2/2\): val_loss [\d.]+, best val_loss", lines[1])
+    assert f"best val_loss {best:.5g}, " in lines[1]
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_nothing_is_said_if_nothing_is_to_be(is_terminal, tmp_path):
+    text, _ = run(tmp_path, is_terminal, verbose=0)
+    assert text == ""
