@@ -9,6 +9,8 @@ from pathlib import Path
 
 import keras
 
+from kdropout.files import replacing
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -29,13 +31,11 @@ def write_csv(name, rows):
     """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
-    partial = path.with_suffix(".partial")
-    with open(partial, "w", newline="") as file:
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         file.write(f"# {_command()}\n# {environment()}\n")
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(partial, path)
     return path
 
 

@@ -1,11 +1,11 @@
 """The one walk over the dropout layers of a model."""
 
-import difflib
 import fnmatch
 
 import keras
 
 from kdropout.layers.base import BaseDropout
+from kdropout.validation import nearest
 
 
 def dropout_layers(model):
@@ -138,9 +138,8 @@ def _unique(path, found):
 
 def _no_match(item, found, argument):
     name = item if isinstance(item, str) else item.name
-    close = difflib.get_close_matches(name, found, n=1)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
     return (
         f"'{argument}' must name dropout layers of the model. "
-        f"Received: '{name}'.{hint} The model has: {', '.join(map(repr, found))}"
+        f"Received: '{name}'.{nearest(name, found)} "
+        f"The model has: {', '.join(map(repr, found))}"
     )

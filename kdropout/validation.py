@@ -1,5 +1,6 @@
 """Checks of arguments, with the one wording of their errors."""
 
+import difflib
 import math
 import numbers
 
@@ -74,6 +75,12 @@ def choice(name, value, options):
             received(name, "one of " + ", ".join(map(repr, options)), value)
         )
     return value
+
+
+def nearest(name, names):
+    """A hint at the one of `names` that `name` resembles, or an empty string."""
+    close = difflib.get_close_matches(str(name), list(map(str, names)), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def received(name, expected, value):

@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from kdropout.demo.requirements import MissingPackages
+from kdropout.requirements import check_packages
 
 # A job that cannot be used is a ValueError.
 ERRORS = (ImportError, OSError, RuntimeError, ValueError)
@@ -29,12 +29,7 @@ def needs_tuner():
     Raises:
         MissingPackages: If the extra `tuner` is not installed.
     """
-    missing = [name for name, module in PACKAGES.items() if not _is_there(module)]
-    if missing:
-        raise MissingPackages(
-            f"this command needs {', '.join(PACKAGES)}. Not installed: "
-            f'{", ".join(missing)}. Run: pip install "kdropout[tuner]"'
-        )
+    check_packages("this command", PACKAGES, "tuner", _is_there)
 
 
 def _is_there(module):

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from kdropout import label_noise
+
 # Of 1,797 images. Few enough to be learned by heart, wrong labels included; the
 # rest, 497, is left for the test.
 NUM_TRAINING = 900
@@ -54,7 +56,4 @@ def noisy_digits(seed, noise):
 
 def with_noise(labels, noise, generator):
     """A copy of `labels` in which a share `noise` is replaced by random ones."""
-    labels = labels.copy()
-    rows = generator.permutation(len(labels))[: round(noise * len(labels))]
-    labels[rows] = generator.integers(0, NUM_CLASSES, len(rows))
-    return labels
+    return label_noise.with_noise(labels, noise, NUM_CLASSES, generator)

@@ -6,6 +6,7 @@ import keras
 
 from kdropout.layer_walk import dropout_layers, sublayers, walk
 from kdropout.surgery.counterparts import live_counterpart
+from kdropout.surgery.keras_state import forget_compiled_steps
 from kdropout.surgery.leftovers import frozen_dropout
 from kdropout.surgery.rate_choice import choose_rates
 from kdropout.surgery.transform import transform
@@ -87,7 +88,7 @@ def convert(model, rate=None):
     ]
     for layer, live in made:
         transform(layer, live)
-    _forget_compiled_steps([model, *(layer for _, layer in layers)])
+    forget_compiled_steps([model, *(layer for _, layer in layers)])
     frozen = frozen_dropout(layers)
     if frozen:
         warnings.warn(
@@ -117,13 +118,6 @@ def _make(layer, kind, arguments, rate):
     return kind(
         rate=rate, seed=seed, name=layer.name, dtype=layer.dtype_policy, **arguments
     )
-
-
-def _forget_compiled_steps(layers):
-    """The next `fit`, `evaluate` and `predict` trace the model as it is now."""
-    for layer in layers:
-        if isinstance(layer, keras.Model):
-            layer.train_function = layer.test_function = layer.predict_function = None
 
 
 def _listed(found):

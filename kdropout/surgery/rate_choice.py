@@ -1,7 +1,8 @@
 """Rates for the layers of a model: one for all, or a dict by path."""
 
-import difflib
 import fnmatch
+
+from kdropout.validation import nearest
 
 
 def choose_rates(paths, rate, argument="rate"):
@@ -35,11 +36,10 @@ def choose_rates(paths, rate, argument="rate"):
             )
         matches = [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
         if not matches:
-            close = difflib.get_close_matches(pattern, paths, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
             raise ValueError(
                 f"'{argument}' must name layers that dropout can be at. Received: "
-                f"'{pattern}'.{hint} There are: {', '.join(map(repr, paths)) or 'none'}"
+                f"'{pattern}'.{nearest(pattern, paths)} There are: "
+                f"{', '.join(map(repr, paths)) or 'none'}"
             )
         chosen.update(dict.fromkeys(matches, value))
     return chosen

@@ -1,5 +1,7 @@
 """Turns a layer into one of another class, in place."""
 
+from kdropout.surgery.keras_state import unlocked
+
 # Who the layer is, and what Keras keeps per object.
 _KEPT = {"name", "built", "build", "quantize", "autocast", "seed_generator"}
 
@@ -20,17 +22,13 @@ def transform(layer, live):
     for name in _public(old) - _public(new):
         del old[name]
     layer.__class__ = type(live)
-    # A built layer refuses new variables; Keras opens itself this way for LoRA, too.
-    locked = layer._tracker.locked
-    layer._tracker.unlock()
-    for name in _public(new) - (_KEPT & old.keys()):
-        setattr(layer, name, new[name])
+    with unlocked(layer):
+        for name in _public(new) - (_KEPT & old.keys()):
+            setattr(layer, name, new[name])
     for name in new:
         # What Keras found out about the signature of `call`, and its input checks.
         if name.startswith("_call_") or name in ("_supports_masking", "_input_spec"):
             old[name] = new[name]
-    if locked:
-        layer._tracker.lock()
 
 
 def _public(attributes):

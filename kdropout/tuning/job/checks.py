@@ -9,8 +9,9 @@ import numpy as np
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.datasets import iterate_batches
 from kdropout.tuning.job.data import Data
-from kdropout.tuning.job.errors import InvalidSetting, nearest
+from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.model_builder import ModelBuilder
+from kdropout.validation import nearest
 
 # A prime: labels and outputs of another size are less likely to broadcast.
 NUM_SAMPLES = 7

@@ -1,7 +1,6 @@
 """What is wrong with a job, and where."""
 
 import dataclasses
-import difflib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +55,3 @@ class InvalidSetting(ValueError):
 
     def __reduce__(self):
         return type(self), (self.key, self.message)
-
-
-def nearest(name, names):
-    """A hint at the one of `names` that `name` resembles, or an empty string."""
-    close = difflib.get_close_matches(str(name), list(map(str, names)), n=1)
-    return f" Did you mean '{close[0]}'?" if close else ""

@@ -4,7 +4,7 @@ import re
 
 import keras
 
-from kdropout.tuning.job.errors import nearest
+from kdropout.validation import nearest
 
 
 def check_optimizer(value):

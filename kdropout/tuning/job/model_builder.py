@@ -6,10 +6,11 @@ import keras
 
 from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.architectures import build_architecture
-from kdropout.tuning.job.errors import InvalidSetting, nearest
+from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.model_settings import BuildModel, FileModel
 from kdropout.tuning.job.references import call_reference
 from kdropout.tuning.job.space_settings import plain_space
+from kdropout.validation import nearest
 
 _LOSS = {
     "classification": "sparse_categorical_crossentropy",

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kdropout.datasets import iterate_batches
+from kdropout.label_noise import with_noise
 from kdropout.tuning.job.array_checks import check_pair, check_same_shapes
 from kdropout.tuning.job.data import Data
 from kdropout.tuning.job.data_settings import TABLES, SklearnData, TextData, UciData
@@ -80,9 +81,7 @@ def _with_noise(settings, pairs, num_classes, generator):
     noisy = {}
     for name in ("train", "val"):
         x, y = pairs[name]
-        y = y.copy()
-        rows = generator.permutation(len(y))[: round(settings.label_noise * len(y))]
-        y[rows] = generator.integers(0, num_classes, (len(rows), *y.shape[1:]))
+        y = with_noise(y, settings.label_noise, num_classes, generator)
         noisy[name] = (x, y)
     return {**pairs, **noisy}
 

@@ -1,8 +1,9 @@
 """From the errors of pydantic to what a newcomer can act on."""
 
-from kdropout.tuning.job.errors import Problem, nearest
+from kdropout.tuning.job.errors import Problem
 from kdropout.tuning.job.settings import KIND, MEMBERS
 from kdropout.tuning.job.yaml_tree import shorten
+from kdropout.validation import nearest
 
 # By pydantic's kind of error. What pydantic tells of it is filled in.
 _EXPECTED = {

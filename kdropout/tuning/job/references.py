@@ -7,7 +7,8 @@ import pathlib
 import sys
 import traceback
 
-from kdropout.tuning.job.errors import InvalidSetting, nearest
+from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.validation import nearest
 
 
 def find_reference(key, reference, folders):

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from kdropout.callbacks.metric_direction import lower_is_better
-from kdropout.tuning.job.errors import nearest
 from kdropout.tuning.job.settings import (
     Seed,
     Settings,
@@ -14,6 +13,7 @@ from kdropout.tuning.job.settings import (
     invalid,
     one_of,
 )
+from kdropout.validation import nearest
 
 Count = Annotated[int, Field(ge=1)]
 

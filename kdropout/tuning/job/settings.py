@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from kdropout.tuning.job.errors import nearest
+from kdropout.validation import nearest
 
 # Names of the members of a union in pydantic's error locations. No key looks so.
 KIND = "<kind>"

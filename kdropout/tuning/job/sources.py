@@ -14,8 +14,9 @@ from kdropout.tuning.job.data_files import (
     read_uci,
 )
 from kdropout.tuning.job.data_settings import TABLES
-from kdropout.tuning.job.errors import InvalidSetting, nearest
+from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.references import call_reference
+from kdropout.validation import nearest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,8 @@ import re
 
 import yaml
 
-from kdropout.tuning.job.errors import JobError, Problem, nearest
+from kdropout.tuning.job.errors import JobError, Problem
+from kdropout.validation import nearest
 
 # A job is a page long. What is larger was not meant to be one.
 MAX_BYTES = 1_000_000

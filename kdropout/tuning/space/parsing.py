@@ -1,7 +1,6 @@
 """What the argument `space` may be, also as plain data from a file."""
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 
 from kdropout import validation
@@ -133,11 +132,9 @@ def _make(where, kind, names, settings):
 def _check_keys(where, settings, names):
     for key in settings:
         if key not in names:
-            close = difflib.get_close_matches(str(key), names, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
             raise ValueError(
                 f"{where} must hold no other keys than {', '.join(map(repr, names))}. "
-                f"Received: {key!r}.{hint}"
+                f"Received: {key!r}.{validation.nearest(key, names)}"
             )
 
 

@@ -1,12 +1,11 @@
 """Changes how the rate of a layer is decided, in place."""
 
-import keras
-
 from kdropout.layer_walk import walk
 from kdropout.rate_rules.fixed import FixedRate
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.rate_rules.scheduled import ScheduledRate
 from kdropout.schedules.ramp import Ramp
+from kdropout.surgery.keras_state import forget_compiled_steps, unlocked
 
 
 def check_can_set(path, layer, argument="space"):
@@ -45,11 +44,7 @@ def apply(model, settings):
     """
     replaced = [_apply(layer, setting) for layer, setting in settings.items()]
     if any(replaced):
-        # The next `fit`, `evaluate` and `predict` trace the model as it is now.
-        for layer in [model, *(layer for _, layer in walk(model))]:
-            if isinstance(layer, keras.Model):
-                layer.train_function = None
-                layer.test_function = layer.predict_function = None
+        forget_compiled_steps([model, *(layer for _, layer in walk(model))])
 
 
 def _apply(layer, setting):
@@ -71,12 +66,8 @@ def _apply(layer, setting):
 def _replace_rule(layer, rule):
     """Let `rule` decide the rate of `layer`, with variables of its own."""
     old = list(layer.rate_variables.values())
-    # A built layer refuses new variables; Keras opens itself this way for LoRA, too.
-    locked = layer._tracker.locked
-    layer._tracker.unlock()
-    for variable in old:
-        layer._untrack_variable(variable)
-    layer.rate_variables = rule.build(layer)
-    layer.rate_rule = rule
-    if locked:
-        layer._tracker.lock()
+    with unlocked(layer):
+        for variable in old:
+            layer._untrack_variable(variable)
+        layer.rate_variables = rule.build(layer)
+        layer.rate_rule = rule

@@ -17,7 +17,7 @@ from kdropout.tuning.trials.epoch_fit import (
     epoch_fit,
     make_epochs,
 )
-from kdropout.tuning.trials.exactness import fit_arguments, reason_for_fit
+from kdropout.tuning.trials.exactness import fit_arguments, has_own_fit, reason_for_fit
 from kdropout.tuning.trials.fresh_names import FreshNames, begin_anew
 from kdropout.tuning.trials.hooks import tuner_hooks
 from kdropout.tuning.trials.model_pool import ModelPool
@@ -147,7 +147,7 @@ class TrialEngine(SeveralWorkers):
 
     def _train(self, hp, pooled, args, kwargs):
         model, seed = pooled.model, self._seed_of(self._execution)
-        own_fit = type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        own_fit = has_own_fit(self.hypermodel)
         arguments = None if own_fit else fit_arguments(model, args, kwargs)
         reason = reason_for_fit(self.hypermodel, model, arguments)
         if reason is not None:

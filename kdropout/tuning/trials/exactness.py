@@ -30,6 +30,11 @@ _BATCH_HOOKS = (
 _MUST_BE_NONE = ("class_weight", "steps_per_epoch", "validation_steps")
 
 
+def has_own_fit(hypermodel):
+    """Whether a hypermodel decides itself how a model is trained."""
+    return type(hypermodel).fit is not keras_tuner.HyperModel.fit
+
+
 def fit_arguments(model, args, kwargs):
     """The arguments of `model.fit` by name, with its defaults."""
     bound = inspect.signature(model.fit).bind(*args, **kwargs)
@@ -45,7 +50,7 @@ def reason_for_fit(hypermodel, model, arguments):
         model: The compiled model.
         arguments: Dict of `fit_arguments`, or None if they are not those of `fit`.
     """
-    if type(hypermodel).fit is not keras_tuner.HyperModel.fit:
+    if has_own_fit(hypermodel):
         return "the hypermodel has a fit of its own"
     return _of_backend(model) or _of_model(model) or _of_arguments(arguments)
 

@@ -85,11 +85,10 @@ class Progress:
                 bar.close()
         self._trial = self._search = None
 
-    def begin_epochs(self, title, done, total):
+    def begin_epochs(self, title, total):
         if self._search is not None:
             self._trial = tqdm(
                 total=total,
-                initial=done,
                 desc=title,
                 leave=False,
                 file=self._out(),
@@ -130,11 +129,10 @@ class _EpochBar(keras.callbacks.Callback):
         super().__init__()
         self._progress = progress
         self._execution = execution
-        self._done = 0
 
     def on_train_begin(self, logs=None):
         title = f"  Run {self._execution + 1}"
-        self._progress.begin_epochs(title, 0, self.params.get("epochs"))
+        self._progress.begin_epochs(title, self.params.get("epochs"))
 
     def on_epoch_end(self, epoch, logs=None):
         self._progress.end_epoch()
