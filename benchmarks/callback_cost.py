@@ -3,18 +3,20 @@
 The MNIST network: 60,000 images, 784-256-256-10 ReLU, batch 64, Adam 1e-3.
 
 1. Callbacks: seconds per epoch spent in `OverfittingGap` (2,048 samples) and
-   `RateLogger`, as a share of the epoch without them, in the same fit.
+   `RateLogger`, and in `TensorBoardRates`, as a share of the epoch without them, in the
+   same fit.
 2. A live rate against a constant one: time of a training step with
    `kdropout.layers.Dropout` over that with `keras.layers.Dropout`, both compiled, in
    turn within one run, after a warm-up.
 
     python -m benchmarks.callback_cost --data-dir DIR
 
-About 3 minutes on 2 cores. Writes results/callback_cost.csv.
+About 5 minutes on 2 cores. Writes results/callback_cost.csv.
 """
 
 import argparse
 import os
+import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,7 +36,7 @@ STEPS = 30  # steps per block: one reading of the clock for many steps
 
 
 class Timed(keras.callbacks.Callback):
-    """Seconds that the end of each epoch takes in the callbacks it wraps."""
+    """Seconds of each epoch, and seconds that the callbacks it wraps take of them."""
 
     def __init__(self, callbacks):
         super().__init__()
@@ -46,15 +48,28 @@ class Timed(keras.callbacks.Callback):
         for callback in self.callbacks:
             callback.set_model(model)
 
+    def on_train_begin(self, logs=None):
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
+        self.taken = 0.0
+        self._time("on_epoch_begin", epoch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._time("on_train_batch_end", batch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
+        self._time("on_epoch_end", epoch, logs)
+        whole = time.perf_counter() - self.start
+        self.seconds.append((whole - self.taken, self.taken))
+
+    def _time(self, hook, index, logs):
         begin = time.perf_counter()
         for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
-        end = time.perf_counter()
-        self.seconds.append((begin - self.start, end - begin))
+            getattr(callback, hook)(index, logs)
+        self.taken += time.perf_counter() - begin
 
 
 def main():
@@ -71,20 +86,32 @@ def main():
 def callback_rows(data):
     """The share of each epoch that the callbacks take."""
     train, validation = data
-    timed = Timed(
-        [kdropout.callbacks.OverfittingGap(train), kdropout.callbacks.RateLogger()]
-    )
-    build(kdropout.layers.Dropout).fit(
-        *train,
-        batch_size=BATCH_SIZE,
-        epochs=EPOCHS,
-        validation_data=validation,
-        validation_batch_size=1000,
-        callbacks=[timed],
-        verbose=0,
-    )
-    epoch, callbacks = np.array(timed.seconds[1:]).T
-    return [_row("OverfittingGap + RateLogger / epoch", callbacks / epoch)]
+    gap, rates = kdropout.callbacks.OverfittingGap, kdropout.callbacks.RateLogger()
+    board, rows = kdropout.callbacks.TensorBoardRates, []
+    with tempfile.TemporaryDirectory() as folder:
+        measured = {
+            "OverfittingGap + RateLogger": [gap(train), rates],
+            "TensorBoardRates": [board(folder)],
+            "TensorBoardRates, drop_fraction_data of 256": [
+                board(folder, drop_fraction_data=train[0][:256])
+            ],
+            "TensorBoardRates, update_freq=10": [board(folder, update_freq=10)],
+            "TensorBoardRates, update_freq=1": [board(folder, update_freq=1)],
+        }
+        for name, callbacks in measured.items():
+            timed = Timed(callbacks)
+            build(kdropout.layers.Dropout).fit(
+                *train,
+                batch_size=BATCH_SIZE,
+                epochs=EPOCHS,
+                validation_data=validation,
+                validation_batch_size=1000,
+                callbacks=[timed],
+                verbose=0,
+            )
+            epoch, taken = np.array(timed.seconds[1:]).T
+            rows.append(_row(f"{name} / epoch", taken / epoch))
+    return rows
 
 
 def step_rows(data):

@@ -26,24 +26,29 @@ class SamplingScope:
         self._seed = seed
         self._num_calls = 0
 
-    def next_seed(self):
-        """Seed of the next call: an int32 tensor of two, of 31 bits each."""
+    def next_seed(self, layer):
+        """Seed of the next call, one of `layer`: an int32 tensor of two, of 31 bits."""
         self._num_calls += 1
         offset = (self._num_calls * _CALL_STRIDE) % 2**31
         first = ops.bitwise_xor(self._seed[0], offset)
         return ops.stack([first, self._seed[1]])
 
+    def note_dropped(self, drop):
+        """Told what this call drops: a mask, 1 or True where a unit is dropped."""
+
 
 @contextlib.contextmanager
-def sampling(seed):
+def sampling(seed, scope=SamplingScope):
     """Switch all dropout layers of kdropout on, with masks that `seed` decides.
 
     Args:
         seed: Tensor of two integers in [0, 2**31).
+        scope: Class of the scope, which is yielded.
     """
-    token = _SCOPE.set(SamplingScope(seed))
+    active = scope(seed)
+    token = _SCOPE.set(active)
     try:
-        yield
+        yield active
     finally:
         _SCOPE.reset(token)
 
@@ -51,3 +56,15 @@ def sampling(seed):
 def active_scope():
     """The innermost `SamplingScope`, or None."""
     return _SCOPE.get()
+
+
+def note_dropped(drop):
+    """Tell whoever measures what a call of a layer drops.
+
+    Args:
+        drop: Mask of any shape: 1 or True where a unit is dropped, between 0 and 1
+            where it is relaxed.
+    """
+    scope = active_scope()
+    if scope is not None:
+        scope.note_dropped(drop)

@@ -4,5 +4,12 @@ from kdropout.callbacks.gap_controller import GapController
 from kdropout.callbacks.overfitting_gap import OverfittingGap
 from kdropout.callbacks.rate_logger import RateLogger
 from kdropout.callbacks.rate_scheduler import RateScheduler
+from kdropout.callbacks.tensorboard_rates import TensorBoardRates
 
-__all__ = ["GapController", "OverfittingGap", "RateLogger", "RateScheduler"]
+__all__ = [
+    "GapController",
+    "OverfittingGap",
+    "RateLogger",
+    "RateScheduler",
+    "TensorBoardRates",
+]

@@ -6,6 +6,7 @@ import warnings
 import keras
 
 from kdropout import validation
+from kdropout.callbacks import deciders
 from kdropout.layer_walk import settable_layers
 
 # Logits of 0 and 1 are infinite. A rate below this is treated as this: below it,
@@ -116,6 +117,7 @@ class GapController(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         settable_layers(self.model, self.layers)
+        deciders.register(self)
         self._epochs_at_limit = 0
         self._warned = False
 

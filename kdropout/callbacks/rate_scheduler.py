@@ -5,6 +5,7 @@ import inspect
 import keras
 
 from kdropout import validation
+from kdropout.callbacks import deciders
 from kdropout.layer_walk import settable_layers
 
 
@@ -42,6 +43,7 @@ class RateScheduler(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         settable_layers(self.model, self.layers)
+        deciders.register(self)
 
     def on_epoch_begin(self, epoch, logs=None):
         for path, layer in settable_layers(self.model, self.layers).items():

@@ -1,6 +1,7 @@
 """What the thinned networks say: Monte-Carlo dropout."""
 
+from kdropout.inference.drop_fractions import drop_fractions
 from kdropout.inference.mc_predict import mc_predict
 from kdropout.inference.prediction import Prediction
 
-__all__ = ["Prediction", "mc_predict"]
+__all__ = ["Prediction", "drop_fractions", "mc_predict"]

@@ -5,6 +5,7 @@ from keras import ops
 
 from kdropout import noise
 from kdropout.layers.dropout import Dropout
+from kdropout.sampling import note_dropped
 
 # -lambda * alpha of SELU: the value its output tends to for small inputs.
 _SATURATION = -1.0507009873554805 * 1.6732632423543772
@@ -59,9 +60,11 @@ class AlphaDropout(Dropout):
         temperature = self.rate_rule.temperature
         if temperature is not None:
             keep = noise.concrete(shape, rate, seed, temperature)
+            note_dropped(1.0 - keep)
             mixed = units * keep + _SATURATION * (1.0 - keep)
         else:
             drop, _ = noise.bernoulli(shape, rate, seed)
+            note_dropped(drop)
             mixed = ops.where(drop, _SATURATION, units)
         is_one = ops.equal(rate, 1.0)
         safe_rate = ops.where(is_one, 0.0, rate)

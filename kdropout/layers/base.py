@@ -7,7 +7,7 @@ from keras import ops
 
 from kdropout import noise, rate_rules, validation
 from kdropout.layers.saved_state import SavedState
-from kdropout.sampling import active_scope
+from kdropout.sampling import active_scope, note_dropped
 
 
 class BaseDropout(keras.layers.Layer):
@@ -96,8 +96,10 @@ class BaseDropout(keras.layers.Layer):
         temperature = self.rate_rule.temperature
         if temperature is not None:
             keep = noise.concrete(shape, rate, seed, temperature)
+            note_dropped(1.0 - keep)
             return inputs * ops.cast(keep / (1.0 - rate), inputs.dtype)
         drop, scale = noise.bernoulli(shape, rate, seed, inputs.dtype)
+        note_dropped(drop)
         return ops.where(drop, ops.zeros((), inputs.dtype), inputs * scale)
 
     def call(self, inputs, training=False):
@@ -121,7 +123,7 @@ class BaseDropout(keras.layers.Layer):
         """The seed of this call, or None if nothing is to be dropped."""
         scope = active_scope()
         if scope is not None:
-            return scope.next_seed()
+            return scope.next_seed(self)
         return self.seed_generator.next() if training else None
 
     def next_rate(self, training):

@@ -7,6 +7,7 @@ from keras import ops
 
 from kdropout import block_mask, validation
 from kdropout.layers.map_dropout import MapDropout
+from kdropout.sampling import note_dropped
 
 
 class DropBlock(MapDropout):
@@ -66,6 +67,7 @@ class DropBlock(MapDropout):
         drop = block_mask.block_mask(
             shape, self.block_size, rate, seed, self.rate_rule.temperature
         )
+        note_dropped(drop)
         keep = ops.moveaxis(1.0 - drop, -1, self.channel_axis)
         # The mean of so many ones is not always 1 in float32.
         share_kept = ops.where(ops.equal(rate, 0.0), 1.0, ops.mean(keep))

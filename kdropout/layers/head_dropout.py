@@ -8,6 +8,7 @@ from keras import ops
 from kdropout import noise, validation
 from kdropout.layers.base import BaseDropout
 from kdropout.layers.noise_shapes import per_axis
+from kdropout.sampling import note_dropped
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
@@ -64,6 +65,7 @@ class HeadDropout(BaseDropout):
 
     def apply_noise(self, inputs, shape, rate, seed):
         keep = noise.keep_mask(shape, rate, seed, self.rate_rule.temperature)
+        note_dropped(1.0 - keep)
         axis = self._positive_axis(len(shape))
         num_kept = ops.sum(keep, axis=axis, keepdims=True)
         # In float32: H / sum(m), rounded to bfloat16, would shift the mean.

@@ -8,7 +8,7 @@ from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules.base import add_scalar, read
 from kdropout.rate_rules.observed import ObservedRate
-from kdropout.sampling import active_scope
+from kdropout.sampling import active_scope, note_dropped
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
@@ -96,6 +96,7 @@ class Standout(DropoutWrapper):
             self.rate_rule.observe(self, 1.0 - ops.mean(keep_probability))
         u = noise.uniform(ops.shape(outputs), seed)
         keep = ops.less(u, keep_probability)
+        note_dropped(ops.logical_not(keep))
         return ops.where(keep, outputs, ops.zeros((), outputs.dtype))
 
     def _drive(self, inputs):

@@ -5,6 +5,7 @@ import inspect
 import keras
 import keras_tuner
 
+from kdropout.callbacks import TensorBoardRates
 from kdropout.tuning.trials import data
 
 # What, redefined by a model, `fit` would call and a compiled epoch would not.
@@ -97,6 +98,8 @@ def _of_arguments(arguments):
 
 
 def _acts_at_batches(callback):
+    if isinstance(callback, TensorBoardRates):
+        return callback.acts_at_batches
     return any(
         getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
         for hook in _BATCH_HOOKS

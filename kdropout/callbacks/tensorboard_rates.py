@@ -1,0 +1,179 @@
+"""Writes rates and overfitting gap for TensorBoard."""
+
+import os
+
+import keras
+
+from kdropout import validation
+from kdropout.callbacks import deciders
+from kdropout.callbacks.run_description import describe
+from kdropout.event_log import RunLog, charts, check_tensorboard, summaries, tags
+from kdropout.inference import drop_fractions
+from kdropout.layer_walk import select_layers
+
+
+class TensorBoardRates(keras.callbacks.Callback):
+    """Writes what dropout does, for TensorBoard: rates, overfitting gap, who decides.
+
+    `tensorboard --logdir` then has a tab "Dropout", and in the tab "Scalars", by epoch,
+
+        dropout_rate/<layer path>       the rate in effect
+        overfitting_gap/<metric>        measured with dropout off, by `OverfittingGap`
+        overfitting_gap/naive_<metric>  from Keras's own training metric
+        entropy_term/<layer path>       what a learned rate adds to the loss; so, too,
+        weight_term/<layer path>        with `kdropout.layers.ConcreteDropout`
+        drop_fraction/<layer path>      what was really dropped, on demand
+
+    The tab "Custom Scalars" shows all rates in one chart. TensorFlow is not needed:
+    this works on every backend.
+
+    Put it after `OverfittingGap`, whose numbers it writes, and before a callback that
+    moves the rates at the end of an epoch, such as `GapController`, to write what the
+    epoch was trained with.
+
+    Args:
+        log_dir: Path of the folder of this run, made when training begins. It may be
+            the one that `keras.callbacks.TensorBoard` has, and each run needs its own.
+        layers: None for all dropout layers, a glob on the layer path such as
+            "encoder/*", a layer, or a list of those. Defaults to None.
+        update_freq: "epoch", or an integer N of at least 1 to write the rates every N
+            batches, too, as `batch_dropout_rate/<layer path>`; "batch" stands for 1.
+            Defaults to "epoch".
+        drop_fraction_data: Inputs of one batch, on which at the end of each epoch the
+            share of units that is really dropped is measured, by one pass through the
+            model; or None. Defaults to None.
+
+    Raises:
+        MissingPackages: If TensorBoard is not installed.
+        TypeError: If an argument is of the wrong type; when training begins, if
+            `layers` is.
+        ValueError: If `update_freq` is out of range; when training begins, if no
+            dropout layer matches.
+        OSError: When training begins, if `log_dir` cannot be written to.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     kdropout.layers.Dropout(0.5, name="drop"), keras.layers.Dense(1)])
+    >>> model.compile(loss="mse")
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     board = kdropout.callbacks.TensorBoardRates(folder)
+    ...     history = model.fit(
+    ...         np.ones((8, 4)), np.ones((8, 1)), callbacks=[board], verbose=0)
+    ...     len(os.listdir(folder))
+    1
+    """
+
+    def __init__(
+        self, log_dir, layers=None, update_freq="epoch", drop_fraction_data=None
+    ):
+        super().__init__()
+        if not isinstance(log_dir, str | os.PathLike):
+            raise TypeError(validation.received("log_dir", "a path", log_dir))
+        self.log_dir = os.fspath(log_dir)
+        self.layers = layers
+        self.update_freq = _check_update_freq(update_freq)
+        self.drop_fraction_data = drop_fraction_data
+        check_tensorboard(type(self).__name__)
+        self._log = None
+
+    @property
+    def acts_at_batches(self):
+        """Whether there is anything to do before an epoch has ended."""
+        return self.update_freq != "epoch"
+
+    def set_model(self, model):
+        super().set_model(model)
+        deciders.forget(model)
+
+    def on_train_begin(self, logs=None):
+        select_layers(self.model, self.layers)
+        self._log = RunLog(self.log_dir)
+        self._log.open()
+        self._is_described = self._has_charts = False
+        self._first_step = self._num_batches = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        layers = select_layers(self.model, self.layers)
+        if not self._is_described:  # not before all callbacks have begun
+            content = describe(layers, deciders.deciders(self.model))
+            self._log.write(summaries.description(tags.RUN, content), 0)
+            self._log.flush()
+            self._is_described = True
+        self._selected = [*layers.items()]
+        self._first_step = self._steps_so_far()
+        self._num_batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        before, self._num_batches = self._num_batches, batch + 1
+        if not self.acts_at_batches:
+            return
+        # With several steps per execution, not every batch is seen.
+        step = self._first_step + self._num_batches
+        if step // self.update_freq == (self._first_step + before) // self.update_freq:
+            return
+        _ = self.model  # on JAX, this brings the variables up to date
+        rates = {f"{tags.BATCH_RATE}/{path}": s.rate for path, s in self._selected}
+        self._log.write(summaries.scalars(rates), step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        gaps = _gaps(logs or {})
+        if not self._has_charts:
+            self._log.write(charts.layout(gaps), 0)
+            self._has_charts = True
+        values = self._rates() | _tagged(gaps) | self._drop_fractions(epoch)
+        self._log.write(summaries.scalars(values), epoch)
+        self._log.flush()
+
+    def on_train_end(self, logs=None):
+        self._log.close()
+
+    def _rates(self):
+        """What there is to log of each layer, by tag."""
+        return {
+            f"{tags.RATE if name == 'rate' else name}/{path}": value
+            for path, layer in select_layers(self.model, self.layers).items()
+            for name, value in layer.log_values().items()
+        }
+
+    def _drop_fractions(self, epoch):
+        if self.drop_fraction_data is None:
+            return {}
+        shares = drop_fractions(
+            self.model, self.drop_fraction_data, self.layers, seed=epoch
+        )
+        return {f"{tags.DROP_FRACTION}/{path}": s for path, s in shares.items()}
+
+    def _steps_so_far(self):
+        """How many training steps the model has had, also before this training."""
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is None:  # the model trains in a way of its own
+            return self._first_step + self._num_batches
+        return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
+def _check_update_freq(update_freq):
+    if update_freq == "epoch":
+        return update_freq
+    if update_freq == "batch":
+        return 1
+    if isinstance(update_freq, str):
+        expected = "'epoch', 'batch' or an integer of at least 1"
+        raise ValueError(validation.received("update_freq", expected, update_freq))
+    return validation.integer("update_freq", update_freq, low=1)
+
+
+def _gaps(logs):
+    """Dict from metric to its clean and its naive gap, None if there is no such."""
+    clean = {name: value for name, value in logs.items() if name.startswith("gap_")}
+    return {
+        name.removeprefix("gap_"): (value, logs.get(f"naive_{name}"))
+        for name, value in clean.items()
+    }
+
+
+def _tagged(gaps):
+    values = {tags.gap(metric): clean for metric, (clean, _) in gaps.items()}
+    naive = {tags.naive_gap(metric): value for metric, (_, value) in gaps.items()}
+    return values | {tag: value for tag, value in naive.items() if value is not None}

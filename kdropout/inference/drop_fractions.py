@@ -1,0 +1,74 @@
+"""Which share of its units each layer really drops."""
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from kdropout.layer_walk import select_layers
+from kdropout.sampling import SamplingScope, sampling
+
+
+def drop_fractions(model, x, layers=None, seed=0):
+    """Measure the share of units that each layer drops in one pass.
+
+    Dropout is on, all else is in inference mode, and no variable changes. A rate is a
+    probability: the share that is really dropped scatters around it, the more, the
+    fewer units share the draw, and for `kdropout.layers.Standout` the inputs decide it.
+
+    Args:
+        model: A built `keras.Model` with dropout layers of kdropout.
+        x: The inputs of one batch: an array, or the structure of arrays that the model
+            takes.
+        layers: None for all dropout layers, a glob on the layer path, a layer, or a
+            list of those. Defaults to None.
+        seed: Integer in [0, 2**31), which decides the masks. Defaults to 0.
+
+    Returns:
+        Dict from layer path to a float in [0, 1]: the mean over the units, and over the
+        calls of a layer that is called several times. A relaxed mask counts by how much
+        it takes away. A layer that drops no units, such as
+        `kdropout.layers.GaussianDropout`, is left out; so is, on JAX, one inside of a
+        recurrent layer.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If no dropout layer matches.
+
+    Example:
+
+    >>> from kdropout.inference import drop_fractions
+    >>> model = keras.Sequential([kdropout.layers.Dropout(1.0, name="drop")])
+    >>> drop_fractions(model, np.ones((2, 8)))
+    {'drop': 1.0}
+    """
+    selected = select_layers(model, layers)
+    inputs = tree.map_structure(ops.convert_to_tensor, x)
+    seeds = ops.convert_to_tensor(np.array([seed, 0], "int32"))
+    with keras.StatelessScope(), sampling(seeds, DropFractionScope) as scope:
+        model(inputs, training=False)
+    return {
+        path: float(np.mean(scope.shares[layer]))
+        for path, layer in selected.items()
+        if layer in scope.shares
+    }
+
+
+class DropFractionScope(SamplingScope):
+    """A scope that records what each layer drops."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.shares = {}
+        self._layer = None
+
+    def next_seed(self, layer):
+        self._layer = layer
+        return super().next_seed(layer)
+
+    def note_dropped(self, drop):
+        share = ops.mean(ops.cast(drop, "float32"))
+        try:
+            value = float(ops.convert_to_numpy(share))
+        except TypeError:  # JAX traces the step of a recurrent layer: no number yet
+            return
+        self.shares.setdefault(self._layer, []).append(value)

@@ -1,0 +1,327 @@
+"""What TensorBoard reads is what History has, and it costs the training nothing."""
+
+import copy
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from kdropout import LearnedRate
+from kdropout.callbacks import (
+    GapController,
+    OverfittingGap,
+    RateLogger,
+    RateScheduler,
+    TensorBoardRates,
+)
+from kdropout.layers import (
+    ConcreteDropout,
+    Dropout,
+    GaussianDropout,
+    SpatialDropout1D,
+    Standout,
+)
+from kdropout.requirements import MissingPackages
+from kdropout.schedules import Ramp
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(40, 6)).astype("float32")
+Y = GENERATOR.normal(size=(40, 1)).astype("float32")
+
+
+def compiled(*layers):
+    model = keras.Sequential([keras.Input((6,)), *layers, keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return model
+
+
+def fit(model, *callbacks, epochs=2, **arguments):
+    """The history of a training with 3 steps per epoch."""
+    arguments = {"validation_data": (X[30:], Y[30:]), **arguments}
+    data = {"x": X[:30], "y": Y[:30], "batch_size": 10}
+    return model.fit(
+        **data, epochs=epochs, callbacks=[*callbacks], verbose=0, **arguments
+    ).history
+
+
+def read(folder):
+    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    return accumulator
+
+
+def scalars(folder):
+    """Dict from tag to the steps and the values of its events."""
+    run = read(folder)
+    return {
+        tag: {event.step: event.value for event in run.Scalars(tag)}
+        for tag in run.Tags()["scalars"]
+    }
+
+
+def description(folder):
+    (event,) = read(folder).Tensors("kdropout/run")
+    return json.loads(event.tensor_proto.string_val[0])
+
+
+def test_values_are_those_of_history(tmp_path):
+    model = compiled(
+        Dropout(0.3, name="moved"),
+        Dropout(Ramp(0.0, 0.9, 9), name="scheduled"),
+        Dropout(LearnedRate(0.2), name="learned"),
+        ConcreteDropout(keras.layers.Dense(4), name="concrete"),
+    )
+    callbacks = [OverfittingGap((X[:30], Y[:30])), RateLogger()]
+    controller = GapController(0.01, layers="moved")
+    history = fit(model, *callbacks, TensorBoardRates(tmp_path), controller, epochs=3)
+    assert history["rate/moved"][0] != history["rate/moved"][2]
+    expected = {}
+    for name, values in history.items():
+        if name.startswith(("rate/", "entropy_term/", "weight_term/")):
+            expected[name.replace("rate/", "dropout_rate/")] = values
+        elif name.startswith("gap_"):
+            expected[name.replace("gap_", "overfitting_gap/")] = values
+        elif name.startswith("naive_gap_"):
+            expected[name.replace("naive_gap_", "overfitting_gap/naive_")] = values
+    written = scalars(tmp_path)
+    assert written.keys() == expected.keys() and len(written) == 4 + 4 + 3
+    for tag, values in expected.items():
+        assert [*written[tag]] == [0, 1, 2]
+        np.testing.assert_array_equal([*written[tag].values()], np.float32(values))
+
+
+def test_layers_are_described_in_the_order_of_the_model_with_who_decides(tmp_path):
+    model = compiled(
+        Dropout(0.3, name="z"),
+        Dropout(Ramp(0.0, 0.9, 9), name="scheduled"),
+        GaussianDropout(0.1, name="a"),
+        Dropout(LearnedRate(0.2), name="learned"),
+        Dropout(0.2, name="yours"),
+    )
+    # Those that move rates may stand before or after it.
+    scheduler = RateScheduler(lambda epoch, rate: rate, layers="a")
+    controller = GapController(0.4, layers="z", dead_band=0.1)
+    gap = OverfittingGap((X[:30], Y[:30]))
+    fit(model, scheduler, gap, TensorBoardRates(tmp_path), controller)
+    assert description(tmp_path) == {
+        "format": 1,
+        "layers": [
+            {"path": "z", "kind": "Dropout", "decided_by": "GapController"},
+            {"path": "scheduled", "kind": "Dropout", "decided_by": "schedule Ramp"},
+            {"path": "a", "kind": "GaussianDropout", "decided_by": "RateScheduler"},
+            {"path": "learned", "kind": "Dropout", "decided_by": "gradient"},
+            {"path": "yours", "kind": "Dropout", "decided_by": "you"},
+        ],
+        "target": {"metric": "loss", "value": 0.4, "dead_band": 0.1},
+    }
+
+
+def test_callbacks_of_an_earlier_training_decide_no_more(tmp_path):
+    model = compiled(Dropout(0.3, name="drop"))
+    controller = GapController(0.4)
+    fit(model, OverfittingGap((X, Y)), controller)
+    fit(model, TensorBoardRates(tmp_path))
+    assert description(tmp_path)["target"] is None
+    assert description(tmp_path)["layers"][0]["decided_by"] == "you"
+
+
+def test_controller_of_a_naive_gap_has_no_target_among_the_clean_ones(tmp_path):
+    model = compiled(Dropout(0.3, name="drop"))
+    controller = GapController(0.4, monitor="naive_gap_loss", allow_naive=True)
+    fit(model, OverfittingGap((X, Y)), TensorBoardRates(tmp_path), controller)
+    assert description(tmp_path)["target"] is None
+    assert description(tmp_path)["layers"][0]["decided_by"] == "GapController"
+
+
+def test_without_the_gap_there_are_the_rates(tmp_path):
+    fit(compiled(Dropout(0.5, name="drop")), TensorBoardRates(tmp_path))
+    assert scalars(tmp_path) == {"dropout_rate/drop": {0: 0.5, 1: 0.5}}
+
+
+def test_only_the_layers_that_are_named_are_written(tmp_path):
+    model = compiled(Dropout(0.5, name="a"), Dropout(0.5, name="b"))
+    board = TensorBoardRates(tmp_path, "b", update_freq=1, drop_fraction_data=X)
+    fit(model, board, epochs=1)
+    tags = {"dropout_rate/b", "batch_dropout_rate/b", "drop_fraction/b"}
+    assert scalars(tmp_path).keys() == tags
+    assert [one["path"] for one in description(tmp_path)["layers"]] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("update_freq", "steps"), [("batch", [1, 2, 3, 4, 5, 6]), (2, [2, 4, 6]), (7, None)]
+)
+def test_rates_of_a_schedule_are_written_between_epochs(tmp_path, update_freq, steps):
+    model = compiled(Dropout(Ramp(0.0, 0.8, 8), name="drop"))
+    fit(model, TensorBoardRates(tmp_path, update_freq=update_freq))
+    written = scalars(tmp_path).get("batch_dropout_rate/drop")
+    if steps is None:
+        assert written is None
+        return
+    assert [*written] == steps
+    # The rate in effect in a step is that of the steps before it.
+    expected = [0.8 * (step - 1) / 8 for step in steps]
+    np.testing.assert_allclose([*written.values()], expected, rtol=1e-6)
+
+
+def test_steps_count_on_where_an_earlier_training_stopped(tmp_path):
+    model = compiled(Dropout(0.5, name="drop"))
+    fit(model, TensorBoardRates(tmp_path / "first", update_freq=1), epochs=1)
+    fit(model, TensorBoardRates(tmp_path / "second", update_freq=1), epochs=1)
+    written = scalars(tmp_path / "second")["batch_dropout_rate/drop"]
+    assert [*written] == [4, 5, 6]
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras has one step per execution there"
+)
+def test_several_steps_per_execution_are_written_at_their_end(tmp_path):
+    model = compiled(Dropout(Ramp(0.0, 0.8, 8), name="drop"))
+    model.compile("sgd", "mse", steps_per_execution=3)
+    fit(model, TensorBoardRates(tmp_path, update_freq=2))
+    assert [*scalars(tmp_path)["batch_dropout_rate/drop"]] == [3, 6]
+
+
+def test_drop_fractions_are_measured_on_demand(tmp_path):
+    x = np.ones((2000, 6), "float32")
+    model = compiled(Dropout(0.3, name="drop"), GaussianDropout(0.3, name="gaussian"))
+    fit(model, TensorBoardRates(tmp_path, drop_fraction_data=x))
+    (tag,) = [tag for tag in scalars(tmp_path) if tag.startswith("drop_fraction")]
+    assert tag == "drop_fraction/drop"
+    first, second = scalars(tmp_path)[tag].values()
+    bound = 5 * np.sqrt(0.3 * 0.7 / x.size)
+    assert abs(first - 0.3) < bound and abs(second - 0.3) < bound
+    assert first != second  # measured anew
+
+
+@pytest.mark.parametrize("more", [{}, {"update_freq": 1, "drop_fraction_data": X}])
+def test_training_is_the_same_with_it(tmp_path, more):
+    def train(*callbacks):
+        keras.utils.set_random_seed(3)
+        model = compiled(
+            keras.layers.Dense(8),
+            keras.layers.BatchNormalization(),
+            Dropout(Ramp(0.0, 0.5, 4)),
+            Standout(keras.layers.Dense(8)),
+            keras.layers.Dropout(0.2),
+        )
+        history = fit(model, *callbacks)
+        return history, model.get_weights()
+
+    without, weights = train()
+    with_it, weights_with_it = train(TensorBoardRates(tmp_path, **more))
+    assert without == with_it
+    for one, other in zip(weights, weights_with_it, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_new_epoch_is_there_before_the_training_ends(tmp_path):
+    seen = []
+
+    class Watcher(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(len(scalars(tmp_path)["dropout_rate/drop"]))
+
+    fit(compiled(Dropout(0.5, name="drop")), TensorBoardRates(tmp_path), Watcher())
+    assert seen == [1, 2]
+
+
+def test_copies_write_each_into_a_folder_of_their_own(tmp_path):
+    # KerasTuner copies callbacks for each trial.
+    board = TensorBoardRates(tmp_path / "a", layers="d*", drop_fraction_data=X)
+    other = copy.deepcopy(board)
+    other.log_dir = str(tmp_path / "b")
+    for callback in (board, other):
+        fit(compiled(Dropout(0.5, name="drop")), callback, epochs=1)
+    assert scalars(tmp_path / "a").keys() == scalars(tmp_path / "b").keys()
+
+
+def test_second_training_writes_on(tmp_path):
+    model, board = compiled(Dropout(0.5, name="drop")), TensorBoardRates(tmp_path)
+    fit(model, board, epochs=1)
+    fit(model, board, epochs=3, initial_epoch=1)
+    assert [*scalars(tmp_path)["dropout_rate/drop"]] == [0, 1, 2]
+
+
+def test_names_are_written_as_they_are(tmp_path):
+    name = "a>c-" + "x" * 500  # what all backends take
+    if keras.backend.backend() != "tensorflow":
+        name = "<b> 'drop' \"слой\" " + name
+    fit(compiled(Dropout(0.5, name=name)), TensorBoardRates(tmp_path), epochs=1)
+    assert scalars(tmp_path) == {f"dropout_rate/{name}": {0: 0.5}}
+    assert description(tmp_path)["layers"][0]["path"] == name
+
+
+def test_sequence_models_are_measured_with_their_masks(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(5, 3, mask_zero=True),
+            SpatialDropout1D(0.5, name="drop"),
+            keras.layers.LSTM(2),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse")
+    tokens = GENERATOR.integers(0, 5, (40, 4))
+    board = TensorBoardRates(tmp_path, drop_fraction_data=tokens)
+    model.fit(tokens, Y, epochs=1, callbacks=[board], verbose=0)
+    assert 0.1 < scalars(tmp_path)["drop_fraction/drop"][0] < 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"log_dir": 3}, TypeError, "'log_dir' must be a path. Received: log_dir=3"),
+        (
+            {"update_freq": 0},
+            ValueError,
+            "'update_freq' must be an integer of at least",
+        ),
+        (
+            {"update_freq": 0.5},
+            TypeError,
+            "'update_freq' must be an integer of at least",
+        ),
+        ({"update_freq": "step"}, ValueError, "'epoch', 'batch' or an integer"),
+    ],
+)
+def test_bad_arguments_are_told(tmp_path, arguments, error, message):
+    with pytest.raises(error, match=message):
+        TensorBoardRates(**{"log_dir": tmp_path, **arguments})
+
+
+def test_what_cannot_be_is_told_before_the_training(tmp_path):
+    model = compiled(Dropout(0.5, name="drop"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        fit(model, TensorBoardRates(tmp_path / "file"))
+    with pytest.raises(ValueError, match="'layers' must name dropout layers"):
+        fit(model, TensorBoardRates(tmp_path / "run", layers="nowhere"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_tensorboard_is_told_with_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(MissingPackages, match=r'pip install "kdropout\[tensorboard\]"'):
+        TensorBoardRates(tmp_path)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="Keras itself needs it there"
+)
+def test_tensorflow_is_not_needed(tmp_path):
+    program = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "import keras, kdropout, numpy as np\n"
+        "model = keras.Sequential([keras.Input((3,)),"
+        " kdropout.layers.Dropout(0.25, name='drop'), keras.layers.Dense(1)])\n"
+        "model.compile('sgd', 'mse')\n"
+        f"board = kdropout.callbacks.TensorBoardRates({str(tmp_path)!r})\n"
+        "x, y = np.ones((4, 3)), np.ones((4, 1))\n"
+        "model.fit(x, y, callbacks=[board], verbose=0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert scalars(tmp_path) == {"dropout_rate/drop": {0: 0.25}}
