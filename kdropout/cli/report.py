@@ -5,16 +5,23 @@ import pathlib
 import sys
 
 from kdropout.cli.errors import needs_tuner
+from kdropout.cli.report_page import PAGE, write_page
 
 _TEXT = """\
 Print the report of a job, as Markdown, and write it and its pictures anew. Of a search
 that was interrupted, or still runs, the report is of the trials that have ended, and
 claims nothing. Neither the model nor the data are needed.
+
+With --html, write the charts of TensorBoard's tab "Dropout" instead, as one file that
+works without a server and without a network: of a job, or of any folder in which
+trainings wrote for TensorBoard.
 """
 _EXAMPLES = """\
 examples:
   kdropout report results/digits_mlp
   kdropout report results/digits_mlp > answer.md
+  kdropout report results/digits_mlp --html
+  kdropout report logs --html page.html
 """
 
 
@@ -22,7 +29,7 @@ def add_to(commands):
     """Add `kdropout report`."""
     parser = commands.add_parser(
         "report",
-        help="print the report of a job",
+        help="print the report of a job, or write it as a page with charts",
         description=_TEXT,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -30,12 +37,23 @@ def add_to(commands):
     parser.add_argument(
         "folder",
         metavar="DIR",
-        help="folder of the results, the 'output' of the job",
+        help="folder of the results, the 'output' of the job; with --html, or a log "
+        "folder of TensorBoard",
+    )
+    parser.add_argument(
+        "--html",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help=f"write a page with charts to FILE, or to {PAGE} in DIR",
     )
     parser.set_defaults(command=_report, prog=parser.prog)
 
 
 def _report(options):
+    if options.html is not None:
+        print(f"Written: {write_page(options.folder, options.html or None)}")
+        return
     needs_tuner()
     from kdropout.tuning import load_report
 

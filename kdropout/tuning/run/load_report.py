@@ -7,8 +7,8 @@ from kdropout.tuning.job import load_job
 from kdropout.tuning.report import Report
 from kdropout.tuning.run.plan_file import read_plan
 from kdropout.tuning.run.run_job import FILE
-from kdropout.tuning.run.trial_records import stored_trials, trial_records
 from kdropout.tuning.run.tuner_of_job import PROJECT
+from kdropout.tuning.storage.trial_records import stored_trials, trial_records
 
 
 def load_report(folder):

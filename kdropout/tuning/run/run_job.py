@@ -9,7 +9,6 @@ from kdropout.tuning.report import Report
 from kdropout.tuning.run.confirmation_run import ConfirmationRun
 from kdropout.tuning.run.plan_file import write_plan
 from kdropout.tuning.run.searched_model import searched_model
-from kdropout.tuning.run.trial_records import trial_records
 from kdropout.tuning.run.tuner_of_job import (
     PROJECT,
     check_can_travel,
@@ -18,6 +17,7 @@ from kdropout.tuning.run.tuner_of_job import (
 )
 from kdropout.tuning.space import plan_of
 from kdropout.tuning.storage.failure_text import failure_text
+from kdropout.tuning.storage.trial_records import trial_records
 
 # The job as it was run, beside its results.
 FILE = "job.yaml"
@@ -27,9 +27,10 @@ def run_job(job, resume=False, verbose=1):
     """Search the best dropout rates, find out whether they help, and write it down.
 
     First everything that can be wrong is checked, without training. The output folder
-    then holds the search ("search/"), the job ("job.yaml"), and at the end
-    "report.md", "report.json" and pictures. If the run is interrupted, in any way, all
-    trainings that have ended are kept, and `resume=True` goes on.
+    then holds the search ("search/"), the job ("job.yaml"), a row for each trial
+    ("tensorboard/", for `tensorboard --logdir`), and at the end "report.md",
+    "report.json" and pictures. If the run is interrupted, in any way, all trainings
+    that have ended are kept, and `resume=True` goes on.
 
     Args:
         job: `kdropout.tuning.Job`, as `kdropout.tuning.load_job` reads it.

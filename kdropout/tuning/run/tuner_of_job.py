@@ -3,9 +3,10 @@
 import keras_tuner
 
 from kdropout.tuning import tuners
+from kdropout.tuning.search_log import clear
 
-# Folder of the search, within that of the job.
-PROJECT = "search"
+# Folders of the search, and of what TensorBoard is told of it, within that of the job.
+PROJECT, LOG = "search", "tensorboard"
 
 # KerasTuner counts on from the seed with each draw: neighbouring seeds would try the
 # same settings, shifted by one. Two primes keep them apart, and 0 for none.
@@ -18,7 +19,7 @@ def make_tuner(job, build, folder):
     Args:
         job: `kdropout.tuning.job.Job`.
         build: What `job.make_hypermodel` returned.
-        folder: Path of the output.
+        folder: `pathlib.Path` of the output.
     """
     settings = job.search.model_dump()
     settings["seed"] = settings["seed"] * _SEED_STRIDE % _LARGEST_SEED + 1
@@ -29,11 +30,15 @@ def make_tuner(job, build, folder):
     objective = keras_tuner.Objective(
         job.objective.name, job.objective.resolved_direction
     )
+    log_dir = folder / LOG
+    if not (folder / PROJECT).exists():
+        clear(log_dir)  # it is of a search that was deleted
     return _KINDS[algorithm](
         build,
         objective,
         directory=str(folder),
         project_name=PROJECT,
+        log_dir=log_dir,
         workers=job.workers,
         ray_address=job.ray,
         threads_per_worker=job.threads_per_worker,

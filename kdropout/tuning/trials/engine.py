@@ -20,15 +20,15 @@ from kdropout.tuning.trials.epoch_fit import (
 from kdropout.tuning.trials.exactness import fit_arguments, has_own_fit, reason_for_fit
 from kdropout.tuning.trials.fresh_names import FreshNames, begin_anew
 from kdropout.tuning.trials.hooks import tuner_hooks
+from kdropout.tuning.trials.logged_search import LoggedSearch
 from kdropout.tuning.trials.model_pool import ModelPool
 from kdropout.tuning.trials.progress import Progress
-from kdropout.tuning.workers.several_workers import SeveralWorkers
 
 # A prime, so that the executions of searches with neighbouring seeds differ.
 _SEED_STRIDE = 7919
 
 
-class TrialEngine(SeveralWorkers):
+class TrialEngine(LoggedSearch):
     """What the tuners of kdropout add to those of KerasTuner.
 
     A trial that differs from an earlier one in rates alone trains on that one's
@@ -48,7 +48,7 @@ class TrialEngine(SeveralWorkers):
         scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
             "last" by its last one, as it would be without early stopping. The weights
             that are kept are those of that epoch. Defaults to "best".
-        **kwargs: Arguments of `SeveralWorkers` and `keras_tuner.Tuner`.
+        **kwargs: Arguments of `LoggedSearch`, `SeveralWorkers` and `keras_tuner.Tuner`.
     """
 
     def __init__(self, oracle, hypermodel=None, scored_epoch="best", **kwargs):
@@ -184,6 +184,7 @@ class TrialEngine(SeveralWorkers):
                 "'hypermodel' must build a keras.Model. Received: "
                 f"{model!r} of type {type(model).__name__}"
             )
+        self.learn_rates(model)
         size = model.count_params() if model.built else 0
         if self.max_model_size and size > self.max_model_size:
             raise keras_tuner.errors.FailedTrialError(
@@ -195,7 +196,7 @@ class TrialEngine(SeveralWorkers):
     def _populate_initial_space(self):
         hypermodel = self.hypermodel
         if hypermodel is not None:
-            self.hypermodel = FreshNames(hypermodel)
+            self.hypermodel = FreshNames(hypermodel, self.learn_rates)
         try:
             super()._populate_initial_space()
         finally:

@@ -20,15 +20,20 @@ class FreshNames(keras_tuner.HyperModel):
 
     Args:
         hypermodel: The `keras_tuner.HyperModel` that builds.
+        seen: Function that is called with each model, or None. Defaults to None.
     """
 
-    def __init__(self, hypermodel):
+    def __init__(self, hypermodel, seen=None):
         super().__init__()
         self._hypermodel = hypermodel
+        self._seen = seen
 
     def build(self, hp):
         begin_anew()
-        return self._hypermodel.build(hp)
+        model = self._hypermodel.build(hp)
+        if self._seen is not None:
+            self._seen(model)
+        return model
 
     def declare_hyperparameters(self, hp):
         return self._hypermodel.declare_hyperparameters(hp)

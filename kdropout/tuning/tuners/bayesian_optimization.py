@@ -14,7 +14,7 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
     Args:
         *args: As for `keras_tuner.BayesianOptimization`.
         **kwargs: As for `keras_tuner.BayesianOptimization`, and `workers`,
-            `ray_address`, `threads_per_worker` and `scored_epoch`:
+            `ray_address`, `threads_per_worker`, `scored_epoch` and `log_dir`:
             see `kdropout.tuning.trials.TrialEngine`.
 
     Raises:

@@ -11,7 +11,7 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
     Args:
         *args: As for `keras_tuner.GridSearch`.
         **kwargs: As for `keras_tuner.GridSearch`, and `workers`, `ray_address`,
-            `threads_per_worker` and `scored_epoch`:
+            `threads_per_worker`, `scored_epoch` and `log_dir`:
             see `kdropout.tuning.trials.TrialEngine`.
 
     Raises:

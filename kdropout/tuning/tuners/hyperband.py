@@ -20,7 +20,7 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
     Args:
         *args: As for `keras_tuner.Hyperband`.
         **kwargs: As for `keras_tuner.Hyperband`, and `workers`, `ray_address`,
-            `threads_per_worker` and `scored_epoch`:
+            `threads_per_worker`, `scored_epoch` and `log_dir`:
             see `kdropout.tuning.trials.TrialEngine`.
 
     Raises:

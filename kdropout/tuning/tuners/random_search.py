@@ -12,7 +12,7 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
         *args: As for `keras_tuner.RandomSearch`: `hypermodel`, `objective`,
             `max_trials`, `seed` and so on.
         **kwargs: As for `keras_tuner.RandomSearch`, and `workers`, `ray_address`,
-            `threads_per_worker` and `scored_epoch`:
+            `threads_per_worker`, `scored_epoch` and `log_dir`:
             see `kdropout.tuning.trials.TrialEngine`.
 
     Raises:

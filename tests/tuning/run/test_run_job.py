@@ -25,7 +25,7 @@ def test_everything_is_written(done):
     folder, report = done
     assert {path.name for path in folder.iterdir()} == {
         *("job.json", "job.yaml", "plan.json", "search", ".search.lock"),
-        *("confirmation.json", "report.json", "report.md"),
+        *("confirmation.json", "report.json", "report.md", "tensorboard"),
         *("trials.png", "importance.png", "marginals.png", "confirmation.png"),
     }
     assert (folder / "report.md").read_text() == report.to_markdown()

@@ -3,6 +3,7 @@
 python -m tests.tuning.storage.keras_tuner_worker DIR
 """
 
+import pathlib
 import sys
 
 from kdropout import tuning
@@ -25,6 +26,7 @@ def make_tuner(folder):
         directory=folder,
         project_name="search",
         overwrite=True,  # of which a worker must take no notice
+        log_dir=pathlib.Path(folder, "logs"),  # which only the chief writes to
     )
 
 

@@ -9,6 +9,8 @@ import sys
 import keras
 import pytest
 
+from kdropout_dashboard import reader
+from kdropout_dashboard.log_folder import open_log
 from tests.tuning.storage import keras_tuner_worker
 from tests.tuning.storage.kills import results
 
@@ -59,3 +61,6 @@ def test_chief_and_two_workers_find_what_one_process_finds(tmp_path):
         for values, (score, status) in expected.items()
     }
     assert len(list(many.rglob("weights.npz"))) == len(expected)
+    logged = reader.search(open_log(many / "logs"), ".")["trials"]
+    assert len(logged) == len(expected)
+    assert all(trial["score"] is not None for trial in logged)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from kdropout import tuning
+from kdropout_dashboard import reader
+from kdropout_dashboard.log_folder import open_log
 from tests.tuning.trials import searches
 from tests.tuning.workers import remote_searches
 
@@ -113,12 +115,16 @@ def _stage(values):
 def test_trial_of_a_killed_worker_is_run_again(tmp_path):
     one = random_search(tmp_path / "one")
     searches.search(one)
-    two = random_search(tmp_path / "two", workers=2)
+    two = random_search(tmp_path / "two", workers=2, log_dir=tmp_path / "logs")
     kills = remote_searches.KillsItself(str(tmp_path), times=1)
     searches.search(two, callbacks=[kills])
     assert (tmp_path / "kill0").exists()
     assert results(two) == results(one)
     assert sorted(two.oracle.end_order) == sorted(two.oracle.trials)  # none twice
+    logged = reader.search(open_log(tmp_path / "logs"), ".")["trials"]
+    assert {trial["id"]: trial["score"] for trial in logged} == {
+        trial_id: score for trial_id, (_, score, _) in results(two).items()
+    }
 
 
 def test_bad_trials_fail_with_their_message_and_the_others_go_on(tmp_path, monkeypatch):

@@ -1,0 +1,201 @@
+"""The page that `kdropout report --html` writes, of jobs and of log folders."""
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import sys
+
+import pytest
+
+from kdropout import cli
+from kdropout.event_log import RunLog, summaries
+from kdropout.tuning.report import pictures
+from kdropout_dashboard import reader
+from kdropout_dashboard.log_folder import open_log
+from tests.tuning.run.conftest import run
+
+page_module = importlib.import_module("kdropout.cli.report_page")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The output of a job."""
+    folder = tmp_path_factory.mktemp("jobs") / "iris <b>"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "draw_all", lambda report, folder: [])
+        run(folder, confirm={"seeds": 0})
+    return folder
+
+
+@pytest.fixture
+def output(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / finished.name)
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """A log folder with two trainings, one of them in the folder itself."""
+    for run_name, rate in ((".", 0.25), ("a/b", 0.5)):
+        log = RunLog(tmp_path / "logs" / run_name)
+        layers = [{"path": "drop", "kind": "Dropout", "decided_by": "you"}]
+        content = {"format": 1, "layers": layers, "target": None}
+        log.write(summaries.description("kdropout/run", content), 0)
+        log.write(summaries.scalars({"dropout_rate/drop": rate}), 0)
+        log.close()
+    return tmp_path / "logs"
+
+
+def main(*arguments):
+    """Exit code, standard output and standard error of `kdropout report`."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main(["report", *map(str, arguments)])
+    return code, out.getvalue(), err.getvalue()
+
+
+def payloads(folder, *more):
+    """What the page of a folder shows."""
+    code, out, err = main(folder, "--html", *more)
+    assert (code, err) == (0, "")
+    file = pathlib.Path(*more) if more else folder / "report.html"
+    assert out == f"Written: {file}\n"
+    kind = '<script type="application/json">'
+    text = file.read_text(encoding="utf-8").partition(kind)[2].partition("</script>")[0]
+    return json.loads(text)
+
+
+def without_version(payload):
+    return {key: value for key, value in payload.items() if key != "version"}
+
+
+def test_the_page_of_a_job_shows_what_the_tab_shows(output):
+    shown = payloads(output)
+    assert shown["runs"] == [{"name": output.name, "kind": "search"}]
+    assert shown["trainings"] == {} and list(shown["searches"]) == [output.name]
+    search = shown["searches"][output.name]
+    tab = reader.search(open_log(output / "tensorboard"), ".")
+    assert search == {**tab, "run": output.name}
+    report = json.loads((output / "report.json").read_text())
+    assert [t["score"] for t in search["trials"]] == [
+        trial["score"] for trial in report["trials"]
+    ]
+    (marginal,) = search["marginals"]
+    assert marginal["name"] == "rate/dense1_drop"
+    assert marginal["mean"] == report["marginals"][0]["mean"]
+
+
+def test_what_the_log_lacks_comes_from_the_report(output):
+    expected = payloads(output)["searches"][output.name]
+    (marginals,) = (output / "tensorboard").glob("*.marginals-*")
+    marginals.unlink()
+    again = payloads(output)
+    shutil.rmtree(output / "tensorboard")  # as in an output of an older version
+    for found in (again, payloads(output)):
+        assert found["runs"] == [{"name": output.name, "kind": "search"}]
+        search = found["searches"][output.name]
+        assert without_version(search) == without_version(expected)
+
+
+def test_a_report_alone_is_enough(output, tmp_path):
+    expected = payloads(output)["searches"][output.name]
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(output / "report.json", alone)
+    search = payloads(alone)["searches"]["alone"]
+    for key in ("trials", "marginals", "objective", "direction"):
+        assert search[key] == expected[key]
+
+
+def test_of_a_search_that_runs_there_is_a_page_at_any_time(output):
+    (output / "report.json").unlink()
+    (output / "report.md").unlink()
+    for path in (output / "tensorboard").glob("*.marginals-*"):
+        path.unlink()
+    search = payloads(output)["searches"][output.name]
+    assert len(search["trials"]) == 3 and search["marginals"]
+    state = json.loads((output / "search" / "oracle.json").read_text())
+    state["trials"] = [
+        {**t, "status": "RUNNING", "score": None} for t in state["trials"]
+    ]
+    (output / "search" / "oracle.json").write_text(json.dumps(state))
+    for folder in (output / "tensorboard").glob("*/"):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    search = payloads(output)["searches"][output.name]
+    assert search["trials"] == search["marginals"] == []
+    shutil.rmtree(output / "tensorboard")
+    code, _, err = main(output, "--html")
+    assert code == 1 and "none completed. Let the search run on" in err
+
+
+def test_the_page_of_a_log_folder_needs_nothing_of_the_tuner(
+    logs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(page_module, "needs_tuner", pytest.fail)
+    shown = payloads(logs, tmp_path / "page.html")
+    names = ["logs", "a/b"]
+    assert shown["runs"] == [{"name": n, "kind": "training"} for n in names]
+    for name, rate in zip(names, (0.25, 0.5), strict=True):
+        training = shown["trainings"][name]
+        assert training["run"] == name
+        assert [layer["rate"] for layer in training["layers"]] == [rate]
+    assert not (logs / "report.html").exists()
+
+
+def test_a_run_that_has_the_name_of_the_folder_keeps_it(logs):
+    (logs / "a" / "b").rename(logs / "logs")
+    assert list(payloads(logs)["trainings"]) == [".", "logs"]
+
+
+def test_several_jobs_in_one_folder_are_several_searches(output):
+    shutil.copytree(output, output.with_name("other"))
+    found = payloads(output.parent)["runs"]
+    names = {f"{name}/tensorboard" for name in (output.name, "other")}
+    assert {run["name"] for run in found} == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "--html"], "'DIR' must be a folder. Received: DIR='nowhere'"),
+        (["empty", "--html"], "DIR='empty'.*kdropout.callbacks.TensorBoardRates"),
+        (["logs", "--html", "logs"], "'--html' must be a file in a folder that exists"),
+        (["logs", "--html", "no/page.html"], "'--html' must be .*no/page.html"),
+    ],
+)
+def test_what_cannot_be_done_is_told(arguments, message, logs, monkeypatch):
+    monkeypatch.chdir(logs.parent)
+    pathlib.Path("empty").mkdir()
+    code, out, err = main(*arguments)
+    assert (code, out) == (1, "")
+    assert re.search(message, err) and err.startswith("kdropout report: error: ")
+    assert not list(pathlib.Path().rglob("*.html"))
+
+
+def test_without_tensorboard_the_message_names_the_extra(logs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    code, _, err = main(logs, "--html")
+    assert code == 1 and 'pip install "kdropout[tensorboard]"' in err
+
+
+def test_the_page_is_written_whole_or_not_at_all(logs, monkeypatch):
+    before = payloads(logs)
+    text = (logs / "report.html").read_bytes()
+
+    def fail(source, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", fail)
+    code, _, err = main(logs, "--html")
+    assert code == 1 and "report.html' cannot be written: Permission denied" in err
+    assert "--html FILE" in err
+    assert (logs / "report.html").read_bytes() == text and before
+    assert sorted(path.suffix for path in logs.iterdir() if path.is_file()) == [
+        ".html",
+        ".kdropout",
+    ]

@@ -1,0 +1,65 @@
+"""Searches over real models, with a plain function in the place of training."""
+
+import keras
+import keras_tuner
+
+import kdropout
+from kdropout import tuning
+
+FAILS_WITH = 6  # units
+
+
+def score_of(values):
+    """What takes the place of training."""
+    return sum(value for value in values.values() if isinstance(value, float))
+
+
+class Planted:
+    """Computes the function instead of training."""
+
+    def run_trial(self, trial, *args, **kwargs):
+        values = trial.hyperparameters.values
+        if values.get("units") == FAILS_WITH:
+            raise ValueError("too many units")
+        return score_of(values)
+
+
+class RandomSearch(Planted, tuning.RandomSearch):
+    pass
+
+
+class Hyperband(Planted, tuning.Hyperband):
+    pass
+
+
+def make_model(*names):
+    layers = [kdropout.layers.Dropout(0.5, name=name) for name in names]
+    model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def build(hp):
+    """Two layers, and a hyperparameter of the user's, with which trials fail."""
+    hp.Choice("units", [4, FAILS_WITH])
+    return tuning.tune_rates(hp, make_model("first", "second"))
+
+
+def make_tuner(folder, kind=RandomSearch, hypermodel=build, objective="min", **kwargs):
+    """A tuner of the search in `folder`, begun or new, that logs to `folder/logs`."""
+    if kind is not Hyperband:
+        kwargs = {"max_trials": 6, "max_consecutive_failed_trials": 100, **kwargs}
+    return kind(
+        hypermodel,
+        keras_tuner.Objective("score", objective),
+        **{"seed": 3, "log_dir": folder / "logs", **kwargs},
+        directory=folder,
+        project_name="search",
+    )
+
+
+def run(folder, **kwargs):
+    """Run a search to its end; return its tuner."""
+    tuner = make_tuner(folder, **kwargs)
+    tuner.search(epochs=7, verbose=0)
+    return tuner

@@ -1,0 +1,135 @@
+"""The curves of a report are found again under the axes of the search."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+import kdropout
+from kdropout import tuning
+from kdropout.tuning.report import Report, TrialRecord
+from kdropout.tuning.search_log.descriptions import marginals_of
+from kdropout.tuning.search_log.dimension import dimensions_of
+from kdropout.tuning.search_log.payload import search_payload
+
+PATHS = ("first", "second", "third")
+NUM_TRIALS = 12
+
+
+def plan_over(space, paths=PATHS):
+    layers = [kdropout.layers.Dropout(0.5, name=path) for path in paths]
+    hp = keras_tuner.HyperParameters()
+    return tuning.plan_of(tuning.tune_rates(hp, keras.Sequential(layers), space))
+
+
+def report_of(plan, seed=0):
+    """A report whose scores are the sum of the rates, or of the values."""
+    generator, trials = np.random.default_rng(seed), []
+    for number in range(NUM_TRIALS):
+        values = {}
+        for name, one in plan.hyperparameters.items():
+            if isinstance(one.choice, tuning.Rates):
+                values[name] = generator.uniform(one.choice.low, one.choice.high)
+            elif isinstance(one.choice[0], str):
+                values[name] = one.choice[number % len(one.choice)]
+            else:
+                values[name] = int(generator.integers(*one.choice))
+        rates = plan.rates(values)
+        shape = values.get("rate/*/shape") == "cosine"
+        score = sum(rates.values()) + 5 * shape
+        trials.append(TrialRecord(str(number), values, rates, float(score)))
+    return Report(trials, "val_loss", "min", trees=10)
+
+
+def by_name(plan, report):
+    return {one["name"]: one for one in marginals_of(report, dimensions_of(plan))}
+
+
+def test_each_layer_has_its_own_curve():
+    plan = plan_over((0.0, 0.8))
+    report = report_of(plan)
+    found = by_name(plan, report)
+    assert list(found) == [f"rate/{path}" for path in PATHS]
+    for path, marginal in zip(PATHS, report.marginals, strict=True):
+        assert marginal.name == path
+        ours = found[f"rate/{path}"]
+        assert ours["grid"] == list(marginal.grid)
+        assert ours["mean"] == list(marginal.mean)
+        assert ours["spread"] == list(marginal.spread)
+
+
+@pytest.mark.parametrize(
+    ("across", "paths", "names"),
+    [
+        ("shared", PATHS, ["rate/*"]),
+        ("linear", PATHS, ["rate/*/first", "rate/*/last"]),
+        # Two layers have the rates of the line's two ends.
+        ("linear", PATHS[:2], ["rate/*/first", "rate/*/last"]),
+        # A layer's rate comes of sorting several: no axis is its.
+        ("rising", PATHS, []),
+    ],
+)
+def test_a_curve_of_a_group_belongs_to_the_axis_that_moves_it(across, paths, names):
+    plan = plan_over({"*": tuning.Rates(across=across)}, paths)
+    report = report_of(plan)
+    assert len(report.marginals) == (len(paths) if across == "rising" else len(names))
+    assert list(by_name(plan, report)) == names
+
+
+def test_fixed_layers_have_none():
+    plan = plan_over({"first": (0.0, 0.8), "second": 0.2, "third": 0.2})
+    assert list(by_name(plan, report_of(plan))) == ["rate/first"]
+
+
+def test_an_axis_on_which_a_trial_has_no_place_has_none():
+    plan = plan_over((0.0, 0.8))
+    trials = list(report_of(plan).trials)
+    values = {k: v for k, v in trials[0].values.items() if k != "rate/second"}
+    trials[0] = TrialRecord("0", values, trials[0].rates, trials[0].score)
+    report = Report(trials, "val_loss", "min", trees=10)
+    assert list(by_name(plan, report)) == ["rate/first", "rate/third"]
+
+
+def test_names_of_values_keep_the_numbers_that_the_axis_gives_them():
+    # The report numbers them in the order of the alphabet, the axis as they were given.
+    shapes = ("linear", "cosine")
+    space = tuning.Schedules(0.1, (0.2, 0.6), (5, 50), shapes, across="shared")
+    plan = plan_over({"*": space})
+    report = report_of(plan)
+    found = by_name(plan, report)
+    assert list(found) == ["rate/*/end", "rate/*/steps", "rate/*/shape"]
+    assert found["rate/*/shape"]["grid"] == [0, 1]
+    low, high = found["rate/*/shape"]["mean"]
+    assert high > low + 1  # "cosine" costs 5
+
+
+def test_a_report_alone_makes_the_same_page():
+    plan = plan_over({"first": (0.0, 0.8), "second": tuning.Rates(values=(0.1, 0.2))})
+    report = report_of(plan)
+    payload = search_payload(report, plan, "name")
+    alone = search_payload(report, None, "name")
+    for one, other in zip(payload["dimensions"], alone["dimensions"], strict=True):
+        assert (one["name"], one["layers"]) == (other["name"], tuple(other["layers"]))
+        column = [trial.values[one["name"]] for trial in report.trials]
+        assert (other["low"], other["high"]) == (min(column), max(column))
+    assert payload["dimensions"][0]["high"] == 0.8
+    assert {k: v for k, v in payload.items() if k != "dimensions"} == {
+        k: v for k, v in alone.items() if k != "dimensions"
+    }
+    assert len(payload["trials"]) == NUM_TRIALS and len(payload["marginals"]) == 2
+    first = payload["trials"][0]
+    assert first["values"] == [
+        report.trials[0].values[name] for name in ("rate/first", "rate/second")
+    ]
+    assert (first["id"], first["score"]) == ("0", report.trials[0].score)
+
+
+def test_a_trial_that_still_runs_is_not_shown():
+    trials = [
+        TrialRecord("0", {"rate/drop": 0.1}, {"drop": 0.1}, 0.5),
+        TrialRecord("1", {"rate/drop": 0.2}, {"drop": 0.2}, None, status="FAILED"),
+        TrialRecord("2", {"rate/drop": 0.3}, {"drop": 0.3}, None, status="RUNNING"),
+    ]
+    payload = search_payload(Report(trials, "val_loss", "min"), None, "name")
+    assert [trial["id"] for trial in payload["trials"]] == ["0", "1"]
+    assert payload["marginals"] == []
