@@ -166,6 +166,7 @@ def test_a_missing_package_is_told_at_once(package, command, monkeypatch):
     assert f'Not installed: {package}. Run: pip install "kdropout[tuner]"' in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_tells_how_to_go_on_and_that_works(monkeypatch):
     settings = ["training.epochs=300", "search.max_trials=12"]
     changes = [f"--set={setting}" for setting in settings] + ["--data-dir", "my data"]

@@ -89,7 +89,7 @@ def _open_record_writer(folder):
     # The name by which TensorBoard knows an event file, and orders several of a run.
     name = (
         f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}."
-        f"{os.getpid()}.{next(_NUMBERS)}.kdropout"
+        f"{os.getpid()}.{next(_NUMBERS):06d}.kdropout"
     )
     if "://" in folder:
         from tensorboard.compat import tf

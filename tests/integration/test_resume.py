@@ -34,9 +34,12 @@ if BACKEND != "tensorflow":
 # The script runs twice at the same time, each with every other kill.
 SCRIPTS = min(2, len(KILLS))
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the script forks, and looks into /proc"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="the script forks, and looks into /proc"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from kdropout.requirements import MissingPackages
 from kdropout.tuning.search_log import event_file
 from kdropout_dashboard import reader
 from kdropout_dashboard.log_folder import open_log
+from tests.dashboard.board import eventually, start_tensorboard
 from tests.tuning.search_log import planted, tabs
 from tests.tuning.trials import searches
 
@@ -70,11 +71,9 @@ def test_hparams_lists_each_trial_with_its_values_and_its_score(done):
     assert [info.name.tag for info in experiment.metric_infos] == ["best/score"]
 
 
-def test_a_tensorboard_that_runs_shows_the_same(
-    done, tmp_path, tensorboard, eventually
-):
+def test_a_tensorboard_that_runs_shows_the_same(done, tmp_path):
     request = {"sliceSize": 10, "allowedStatuses": ["STATUS_SUCCESS", "STATUS_FAILURE"]}
-    with tensorboard(done / "logs", tmp_path / "output") as board:
+    with start_tensorboard(done / "logs", tmp_path / "output") as board:
 
         def rows():
             route = "data/plugin/hparams/session_groups"

@@ -14,6 +14,8 @@ from kdropout_dashboard.log_folder import open_log
 from tests.tuning.storage import keras_tuner_worker
 from tests.tuning.storage.kills import results
 
+pytestmark = pytest.mark.slow
+
 grpc = pytest.importorskip("grpc", reason="KerasTuner's processes talk by gRPC")
 
 ROOT = pathlib.Path(__file__).parents[3]

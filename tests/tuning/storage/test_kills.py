@@ -9,6 +9,8 @@ import pytest
 
 from tests.tuning.storage.kills import ALGORITHMS
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[3]
 
 

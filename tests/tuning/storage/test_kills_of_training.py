@@ -11,9 +11,12 @@ import time
 
 import keras
 import numpy as np
+import pytest
 
 from tests.tuning.storage import training
 from tests.tuning.storage.kills import results
+
+pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "tests.tuning.storage.training"]

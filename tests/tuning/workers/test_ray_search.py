@@ -18,7 +18,7 @@ ray = pytest.importorskip("ray", reason="the searches run on Ray")
 from kdropout.tuning.workers import ray_search, ray_workers  # noqa: E402
 
 # Ray tells of its own future.
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
 
 @pytest.fixture(scope="module", autouse=True)

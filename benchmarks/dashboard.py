@@ -1,0 +1,189 @@
+"""How long the Dropout tab of TensorBoard waits for its data.
+
+Twenty runs of 200 layers and 1,000 epochs, so 4,000,000 numbers, in a real TensorBoard
+on this machine: with its default loader, and with the one in Python.
+
+1. The list of runs.
+2. A training: each run in turn, then one of them again and again; and what a page asks
+   that has it all already.
+3. The first paint: from the request of the page until the charts of a run are drawn, in
+   a browser without a screen; of the page alone, and with all of TensorBoard around it.
+
+Times of 1 and 2 are those of the whole request, compressed as for a browser, one after
+the other. Needs Chromium and its chromedriver, and the packages of the extra [test].
+
+    python -m benchmarks.dashboard
+
+About 3 minutes on 2 cores, half of them until the Python loader has read it all. Needs
+150 MB of disk until it ends. Writes results/dashboard.csv.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import statistics
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from benchmarks import reporting
+from kdropout.event_log import RunLog, summaries
+from tests.dashboard import browser as browsers
+from tests.dashboard.board import start_tensorboard
+
+RUNS = 20
+LAYERS = 200
+EPOCHS = 1_000
+REQUESTS = 20  # of each kind
+LOADERS = {"rust": "--load_fast=true", "python": "--load_fast=false"}
+PAINTS = 10  # of each kind, after one that is not counted
+PATIENCE = 900  # seconds, for the Python loader on a busy machine
+
+# Whether all layers are in the table, and a heat map has been drawn and shown.
+IS_PAINTED = f"""
+const frame = document.querySelector("iframe[src*=kdropout]");
+const page = frame ? frame.contentDocument : document;
+const map = page && page.querySelector("[data-testid=heat-map] canvas");
+return Boolean(map && map.width > 1
+    && page.querySelectorAll("[data-testid=layer-row]").length === {LAYERS});
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        runs = [write_run(folder / "logs", number) for number in range(RUNS)]
+        for loader, option in LOADERS.items():
+            output = folder / f"{loader}.txt"
+            with start_tensorboard(folder / "logs", output, option) as board:
+                seconds = wait_until_loaded(board.address, runs)
+                print(f"{loader}: loaded after {seconds:.0f} s", flush=True)
+                found = route_rows(board.address, runs)
+                found += paint_rows(board.address, folder)
+                rows += [{"loader": loader} | row for row in found]
+        for row in rows:
+            print(row)
+    print(reporting.write_csv("dashboard", rows))
+
+
+def route_rows(address, runs):
+    """Times of the routes that serve data."""
+    version = ask(address, "training", run=runs[0])[1]["version"]
+    again = {"run": runs[0]}
+    return [
+        _row("runs", [ask(address, "runs") for _ in range(REQUESTS)]),
+        _row("training, each run", [ask(address, "training", run=run) for run in runs]),
+        _row(
+            "training, one run",
+            [ask(address, "training", **again) for _ in range(REQUESTS)],
+        ),
+        _row(
+            "training, unchanged",
+            [
+                ask(address, "training", version=version, **again)
+                for _ in range(REQUESTS)
+            ],
+        ),
+    ]
+
+
+def ask(address, route, **arguments):
+    """Seconds until an answer was there, the answer, and its bytes on the way."""
+    url = f"{address}/data/plugin/kdropout/{route}?{urllib.parse.urlencode(arguments)}"
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
+    begin = time.perf_counter()
+    with urllib.request.urlopen(request) as response:
+        body = response.read()
+    seconds = time.perf_counter() - begin
+    return seconds, json.loads(gzip.decompress(body)), len(body)
+
+
+def write_run(folder, number):
+    """Write a run in which each rate wanders, and return its name."""
+    name = f"run_{number}"
+    paths = [f"encoder/block_{layer}/dropout" for layer in range(LAYERS)]
+    layers = [{"path": p, "kind": "Dropout", "decided_by": "you"} for p in paths]
+    content = {"format": 1, "layers": layers, "target": None}
+    log = RunLog(folder / name)
+    log.write(summaries.description("kdropout/run", content), 0)
+    steps = np.random.default_rng(number).normal(0.0, 0.01, (EPOCHS, LAYERS))
+    rates = np.abs(0.3 + steps.cumsum(axis=0)) % 1.0
+    tags = [f"dropout_rate/{path}" for path in paths]
+    for epoch, values in enumerate(rates.tolist()):
+        log.write(summaries.scalars(dict(zip(tags, values, strict=True))), epoch)
+    log.close()
+    return name
+
+
+def paint_rows(address, folder):
+    """How long a user waits until the charts of the first run are drawn."""
+    tab, alone = f"{address}/#kdropout", f"{address}/data/plugin_entry.html"
+    rows = []
+    with browsers.chromium(folder) as driver:
+        paint(driver, tab)  # the browser's own cold start
+        for what, url in {
+            "first paint, the page alone": f"{alone}?name=kdropout",
+            "first paint, with all of TensorBoard": tab,
+        }.items():
+            rows.append(_row(what, [paint(driver, url) for _ in range(PAINTS)]))
+    return rows
+
+
+def paint(driver, address):
+    """Seconds from the request of a page until a picture of all layers is there."""
+    driver.switch_to.default_content()
+    driver.get("about:blank")
+    begin = time.perf_counter()
+    driver.get(address)
+    while not driver.execute_script(IS_PAINTED):
+        if time.perf_counter() - begin > PATIENCE:
+            raise RuntimeError(f"Nothing was painted in {PATIENCE} s.")
+    return time.perf_counter() - begin, None, 0
+
+
+def wait_until_loaded(address, runs):
+    """Seconds until all epochs of all runs are there."""
+    begin = time.perf_counter()
+    while len(ask(address, "runs")[1]["runs"]) < len(runs):
+        _be_patient(begin)
+    for run in runs:
+        while not _is_whole(ask(address, "training", run=run)[1]):
+            _be_patient(begin)
+    return time.perf_counter() - begin
+
+
+def _is_whole(payload):
+    epoch = payload["rates"]["epoch"]
+    return epoch is not None and len(epoch["steps"]) == EPOCHS
+
+
+def _be_patient(begin):
+    if time.perf_counter() - begin > PATIENCE:
+        raise RuntimeError(f"TensorBoard has not loaded all in {PATIENCE} s.")
+    time.sleep(1)
+
+
+def _row(what, answers):
+    seconds = [answer[0] for answer in answers]
+    return {
+        "what": what,
+        "requests": len(answers),
+        "median_ms": round(1000 * statistics.median(seconds), 1),
+        "min_ms": round(1000 * min(seconds), 1),
+        "max_ms": round(1000 * max(seconds), 1),
+        "kilobytes": round(answers[-1][2] / 1000, 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

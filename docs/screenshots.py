@@ -1,0 +1,64 @@
+"""Makes the pictures of docs/tensorboard.md: a browser looks at the example's logs.
+
+    python -m docs.screenshots
+
+About a minute. Needs the packages of the extra [test], Chromium and its chromedriver
+(Debian: chromium, chromium-driver). Writes docs/tensorboard_*.png.
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from selenium.webdriver.common.by import By
+
+from tests.dashboard import browser as browsers
+from tests.dashboard.board import start_tensorboard
+from tests.dashboard.page_reader import PageReader
+
+FOLDER = pathlib.Path(__file__).parent
+EXAMPLE = FOLDER.parent / "examples" / "07_tensorboard.py"
+WIDTH, HEIGHT = 1300, 1080
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        subprocess.run([sys.executable, EXAMPLE], cwd=folder, check=True)
+        logs = folder / "kdropout-demo" / "logs"
+        with start_tensorboard(logs, folder / "output.txt") as board:
+            with browsers.chromium(folder) as driver:
+                driver.set_window_size(WIDTH, HEIGHT)
+                for is_dark in (False, True):
+                    photograph(driver, board, is_dark)
+
+
+def photograph(driver, board, is_dark):
+    """Save what each view looks like, in light or in dark."""
+    reader, look = PageReader(driver), "dark" if is_dark else "light"
+    driver.get("about:blank")
+    driver.get(f"{board.address}/?darkMode={str(is_dark).lower()}#kdropout")
+    (frame,) = reader.wait(
+        lambda: driver.find_elements(By.CSS_SELECTOR, "iframe[src*=kdropout]")
+    )
+
+    def save(name):
+        driver.switch_to.default_content()
+        driver.save_screenshot(str(FOLDER / f"tensorboard_{name}_{look}.png"))
+        driver.switch_to.frame(frame)
+
+    driver.switch_to.frame(frame)
+    reader.wait(lambda: len(reader.all("run-picker", "option")) == 4)
+    time.sleep(1)  # until TensorBoard's own bar has come to rest
+    reader.choose_run("controlled")
+    reader.hover(reader.one("heat-map", "canvas"), 0.66, 0.25)
+    save("training")
+    reader.choose_run("search", "search")
+    save("search")
+    driver.switch_to.default_content()
+
+
+if __name__ == "__main__":
+    main()

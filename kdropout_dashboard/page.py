@@ -1,0 +1,75 @@
+"""The page of the Dropout tab in one file, with its data, for a browser alone."""
+
+import base64
+import hashlib
+import json
+import pathlib
+import re
+
+STATIC = pathlib.Path(__file__).parent / "static"
+
+# What a module imports, in the one form that the modules use.
+_IMPORT = re.compile(r'(?<= from ")\./(?=[a-z_]+\.js";)')
+
+# A module in a data URL has no folder, so that "./name.js" would lead nowhere.
+_PREFIX = "kdropout/"
+
+_START = f'import {{ render }} from "{_PREFIX}saved.js";\nrender();\n'
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Dropout rates</title>
+<style>{style}</style>
+<script type="importmap">{modules}</script>
+<script type="application/json">{data}</script>
+<script type="module">{start}</script>
+</head>
+<body></body>
+</html>
+"""
+
+
+def render(payloads):
+    """Return the text of an HTML file that shows `payloads` without any connection.
+
+    Args:
+        payloads: Dict with "runs", a list as the route `runs` of the plugin serves it;
+            "trainings" and "searches", dicts from the name of a run to what the routes
+            `training` and `search` serve.
+
+    Raises:
+        ValueError: If a number in `payloads` is NaN or infinite.
+    """
+    style = (STATIC / "style.css").read_text(encoding="utf-8")
+    modules = json.dumps({"imports": _modules()})
+    # Only these run: no other script, no address, no form.
+    policy = (
+        f"default-src 'none'; script-src data: {_hash(modules)} {_hash(_START)}; "
+        f"style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
+    # Escaped, no name can end the script in which it lies.
+    data = json.dumps(payloads, allow_nan=False).replace("<", "\\u003c")
+    return _PAGE.format(
+        policy=policy, style=style, modules=modules, data=data, start=_START
+    )
+
+
+def _modules():
+    """Each module of the page as a data URL, by the name that the others import."""
+    return {
+        _PREFIX + path.name: _data_url(_IMPORT.sub(_PREFIX, path.read_text("utf-8")))
+        for path in sorted(STATIC.glob("*.js"))
+    }
+
+
+def _data_url(text):
+    return "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()
+
+
+def _hash(text):
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

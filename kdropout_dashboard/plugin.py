@@ -1,0 +1,140 @@
+"""The tab "Dropout" of TensorBoard."""
+
+import functools
+import json
+import pathlib
+
+from tensorboard import plugin_util
+from tensorboard.backend import http_util
+from tensorboard.plugins import base_plugin
+from werkzeug import wrappers
+
+from kdropout_dashboard import reader
+from kdropout_dashboard.source import PLUGIN, SCALARS, Source
+
+# The page, and what it consists of.
+STATIC = pathlib.Path(__file__).parent / "static"
+ENTRY = "index.js"
+MIME_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+}
+# How many steps of each series TensorBoard keeps, if `--samples_per_plugin` tells no
+# other number.
+KEPT_STEPS = 1_000
+
+
+class DropoutPlugin(base_plugin.TBPlugin):
+    """Serves the page and its data.
+
+    Args:
+        context: `TBContext`.
+
+    Raises:
+        FileNotFoundError: If the page is not installed.
+        ValueError: If TensorBoard has no data provider.
+    """
+
+    plugin_name = PLUGIN
+
+    def __init__(self, context):
+        if not (STATIC / ENTRY).is_file():
+            raise FileNotFoundError(f"There is no '{STATIC / ENTRY}'.")
+        self._provider = _provider(context)
+        self._kept_steps = (context.sampling_hints or {}).get(SCALARS, KEPT_STEPS)
+
+    def get_plugin_apps(self):
+        data = {
+            "/runs": self._runs,
+            "/training": functools.partial(self._run, reader.training),
+            "/search": functools.partial(self._run, reader.search),
+        }
+        apps = {route: self._answering(read) for route, read in data.items()}
+        # Only what is there now, each by its own route: no path is made from a request.
+        for path in STATIC.rglob("*"):
+            if path.suffix in MIME_TYPES and path.is_file():
+                apps[f"/{path.relative_to(STATIC).as_posix()}"] = _serving(path)
+        return apps
+
+    def is_active(self):
+        return False  # TensorBoard itself looks for `data_plugin_names` in the data
+
+    def data_plugin_names(self):
+        return (PLUGIN,)
+
+    def frontend_metadata(self):
+        return base_plugin.FrontendMetadata(
+            es_module_path=f"/{ENTRY}", tab_name="Dropout"
+        )
+
+    def _runs(self, source, arguments):
+        return reader.runs(source)
+
+    def _run(self, read, source, arguments):
+        return read(source, arguments.get("run", ""), arguments.get("version", ""))
+
+    def _answering(self, read):
+        """The application that answers with what `read` returns."""
+
+        @wrappers.Request.application
+        def application(request):
+            if request.method not in ("GET", "HEAD"):
+                return _refuse_method(request)
+            source = Source(
+                self._provider,
+                self._kept_steps,
+                plugin_util.context(request.environ),
+                plugin_util.experiment_id(request.environ),
+            )
+            payload = read(source, request.args)
+            if payload is None:
+                return _respond(request, {"error": _unknown(request)}, 404)
+            return _respond(request, payload)
+
+        return application
+
+
+def _provider(context):
+    """What to read from: the server that TensorBoard started, or its own process."""
+    if context.multiplexer is not None:
+        from kdropout_dashboard.local_provider import LocalProvider
+
+        return LocalProvider(context.multiplexer, context.logdir)
+    if context.data_provider is None:
+        raise ValueError("TensorBoard has no data provider.")
+    return context.data_provider
+
+
+def _serving(path):
+    """The application that answers with a file."""
+
+    @wrappers.Request.application
+    def application(request):
+        if request.method not in ("GET", "HEAD"):
+            return _refuse_method(request)
+        # Never from the cache unasked: a new version must not meet an old page.
+        return http_util.Respond(request, path.read_bytes(), MIME_TYPES[path.suffix])
+
+    return application
+
+
+def _respond(request, content, code=200, headers=None):
+    # As text: TensorBoard would look at each of 200,000 numbers before encoding it.
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return http_util.Respond(
+        request, text, "application/json", code=code, headers=headers
+    )
+
+
+def _unknown(request):
+    run = request.args.get("run")
+    return f"'run' must be the name of a run that 'runs' lists. Received: run={run!r}"
+
+
+def _refuse_method(request):
+    error = f"The method must be GET. Received: {request.method}"
+    return _respond(request, {"error": error}, 405, [("Allow", "GET, HEAD")])

@@ -1,0 +1,23 @@
+"""What the page shows, as data that JSON can hold."""
+
+from kdropout_dashboard import plain
+from kdropout_dashboard import search as searches
+from kdropout_dashboard import training as trainings
+from kdropout_dashboard.search import search
+from kdropout_dashboard.training import training
+
+__all__ = ["runs", "search", "training"]
+
+
+def runs(source):
+    """The trainings and searches that a `Source` has, in natural order."""
+    kinds = {trainings.TAG: "training", searches.TAG: "search"}
+    described = source.described(list(kinds))
+    return {
+        "runs": [
+            {"name": name, "kind": kinds[tag]}
+            for name in sorted(described, key=plain.natural)
+            for tag in kinds
+            if tag in described[name]
+        ]
+    }

@@ -1,0 +1,109 @@
+"""What the page shows of a search."""
+
+import os
+
+from kdropout_dashboard import plain
+from kdropout_dashboard.version import unchanged, version_of
+
+TAG = "kdropout/search"
+TRIAL_TAG = "kdropout/trial"
+
+
+def search(source, run, version=""):
+    """Dimensions, trials and marginals of a search.
+
+    Args:
+        source: `Source`.
+        run: String, name of the run of the search.
+        version: String, the version that the asker has. Defaults to "".
+
+    Returns:
+        What JSON can hold, little if nothing is new since `version`; or None if there
+        is no such search.
+    """
+    written = source.described([TAG, TRIAL_TAG])
+    if TAG not in written.get(run, {}):
+        return None
+    trials = {
+        name: tags[TRIAL_TAG]
+        for name, tags in written.items()
+        if TRIAL_TAG in tags and _parent(name) == run
+    }
+    current = version_of({run: written[run][TAG]}, trials)
+    if current == version:
+        return unchanged(version)
+    content = source.descriptions(TAG, [run]).get(run, {})
+    described = source.descriptions(TRIAL_TAG, list(trials)) if trials else {}
+    dimensions = _dimensions(content)
+    direction = content.get("direction")
+    return {
+        "version": current,
+        "run": run,
+        "objective": plain.text(content.get("objective")),
+        "direction": direction if direction in ("min", "max") else "min",
+        "dimensions": dimensions,
+        "trials": [
+            _trial(name, described[name], dimensions)
+            for name in sorted(described, key=plain.natural)
+            if described[name]
+        ],
+        "marginals": _marginals(content, dimensions),
+        "problem": plain.text(content.get("problem")),
+    }
+
+
+def _parent(run):
+    """The run that holds a run. The runs in the folder of the logs are in "."."""
+    return "" if run == "." else os.path.dirname(run) or "."
+
+
+def _dimensions(content):
+    dimensions = {
+        name: {
+            "name": name,
+            "layers": plain.texts(dimension.get("layers")),
+            "kind": plain.text(dimension.get("kind")),
+            "low": plain.number(dimension.get("low")),
+            "high": plain.number(dimension.get("high")),
+            "levels": plain.texts(dimension.get("levels")),
+        }
+        for dimension in plain.dicts(content.get("dimensions"))
+        if (name := plain.text(dimension.get("name")))
+    }
+    return list(dimensions.values())
+
+
+def _trial(run, content, dimensions):
+    values = content.get("values")
+    values = values if isinstance(values, dict) else {}
+    epochs = plain.number(content.get("epochs"))
+    return {
+        "id": plain.text(content.get("trial_id")) or os.path.basename(run),
+        "values": [_coordinate(values.get(d["name"]), d) for d in dimensions],
+        "score": plain.number(content.get("score")),
+        "status": plain.text(content.get("status")),
+        "epochs": None if epochs is None else int(epochs),
+    }
+
+
+def _coordinate(value, dimension):
+    """Where a value lies on its axis: the number itself, or the place of its level."""
+    levels = dimension["levels"]
+    if not levels:
+        return plain.number(value)
+    level = value if isinstance(value, str) else str(value)
+    return levels.index(level) if level in levels else None
+
+
+def _marginals(content, dimensions):
+    """The curves that are whole, of dimensions that there are."""
+    names = {dimension["name"] for dimension in dimensions}
+    marginals = []
+    for marginal in plain.dicts(content.get("marginals")):
+        name = plain.text(marginal.get("name"))
+        curves = {
+            key: plain.numbers(marginal.get(key)) for key in ("grid", "mean", "spread")
+        }
+        if name in names and len({len(curve) for curve in curves.values()}) == 1:
+            marginals.append({"name": name} | curves)
+    return marginals

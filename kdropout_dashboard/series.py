@@ -1,0 +1,79 @@
+"""Series of numbers on common steps."""
+
+import math
+
+from kdropout_dashboard.plain import rounded
+from kdropout_dashboard.thinning import are_even, evenly
+
+# A chart is not wider in pixels.
+MOST_STEPS = 1_000
+# Of all series together: what TensorBoard hands over in less than half a second.
+MOST_POINTS = 250_000
+
+
+def most_to_read(num_series):
+    """How many steps of each series to ask for."""
+    return max(MOST_POINTS // max(num_series, 1), 2)
+
+
+class Aligned:
+    """Several series on one sorted list of steps.
+
+    Args:
+        series: List of pairs of steps and values, in the order in which they were
+            read; both empty for a series that is not there.
+        kept_steps: Integer, how many steps of a series TensorBoard keeps, or 0 for all.
+
+    Attributes:
+        steps: List of integers.
+        values: List per series of numbers, None where it has none at the step.
+        is_sampled: Bool, whether steps were left out, here or by TensorBoard.
+    """
+
+    def __init__(self, series, kept_steps=0):
+        columns = [_latest(*column) for column in series]
+        everything = _union([steps for steps, _ in columns if steps])
+        most = min(MOST_STEPS, most_to_read(len(series)))
+        chosen = evenly(len(everything), most)
+        self.steps = [everything[index] for index in chosen]
+        self.values = [self._on_steps(*column) for column in columns]
+        self.is_sampled = len(chosen) < len(everything) or any(
+            0 < kept_steps <= len(read) and not are_even(steps)
+            for (read, _), (steps, _) in zip(series, columns, strict=True)
+        )
+
+    def as_payload(self):
+        """The dict that is sent."""
+        return {"steps": self.steps, "values": self.values}
+
+    def _on_steps(self, steps, values):
+        if steps != self.steps:
+            at = dict(zip(steps, values, strict=True))
+            values = [at.get(step, math.nan) for step in self.steps]
+        return rounded(values)
+
+
+def _latest(steps, values):
+    """Steps and values, without what a later point has overtaken.
+
+    Where a training was resumed, or begun again in the same folder, the steps begin
+    again, too. As TensorBoard's default loader does it, all steps from there on are
+    forgotten.
+    """
+    if all(map(int.__lt__, steps, steps[1:])):
+        return steps, values
+    kept = []
+    for step, value in zip(steps, values, strict=True):
+        while kept and kept[-1][0] >= step:
+            kept.pop()
+        kept.append((step, value))
+    return [step for step, _ in kept], [value for _, value in kept]
+
+
+def _union(columns):
+    """All steps of several lists, sorted."""
+    if not columns:
+        return []
+    if all(steps == columns[0] for steps in columns):
+        return columns[0]
+    return sorted(set().union(*columns))

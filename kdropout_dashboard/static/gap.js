@@ -1,0 +1,44 @@
+import { format, rounded } from "./scale.js";
+import { extent, nearestIndex } from "./series.js";
+
+/** What the gap was last, in a sentence. */
+export function gapSentence(gap, target) {
+  const last = gap.clean.findLastIndex((value) => value !== null);
+  if (last < 0) return `No clean gap of ${gap.metric} was measured yet.`;
+  const [clean, naive] = [gap.clean[last], gap.naive[last] ?? null];
+  const verdict = clean > 0 ? "above 0: overfitting" : "not above 0: no overfitting";
+  const sentences = [
+    `At epoch ${gap.steps[last]} the clean gap of ${gap.metric} is ${format(clean)} ` +
+      `(${verdict}).`,
+  ];
+  if (naive !== null) sentences.push(`The naive gap shows ${format(naive)}.`);
+  if (target) sentences.push(`GapController aims at ${targetText(target)}.`);
+  return sentences.join(" ");
+}
+
+/** Both gaps at the epoch nearest to a step. */
+export function gapReadout(gap, step) {
+  const i = nearestIndex(gap.steps, step);
+  return (
+    `Epoch ${gap.steps[i]}: clean gap of ${gap.metric} ${format(gap.clean[i])}, ` +
+    `naive gap ${format(gap.naive[i])}`
+  );
+}
+
+/** The axis of the gap: 0, the target and all values lie in it. */
+export function gapRange(gap, target) {
+  const marked = target
+    ? [target.value - target.dead_band, target.value + target.dead_band]
+    : [];
+  return rounded(extent([gap.clean, gap.naive, marked, [0]]));
+}
+
+/** The controller's target, if it is one of this metric. */
+export function targetOf(gap, target) {
+  return target?.metric === gap.metric ? target : null;
+}
+
+/** "0.4", or "0.4 +- 0.05". */
+export function targetText({ value, dead_band: band }) {
+  return band > 0 ? `${format(value)} \u00b1 ${format(band)}` : format(value);
+}

@@ -1,0 +1,17 @@
+import { start } from "./app.js";
+import { servedSource } from "./source.js";
+
+/** Called by TensorBoard in the empty document of the tab. */
+export function render() {
+  const href = new URL("./style.css", import.meta.url);
+  const style = document.createElement("link");
+  const begin = () =>
+    start(document.body, servedSource(new URL("./", import.meta.url)));
+  // The charts measure the room that the style gives them.
+  style.addEventListener("load", begin);
+  style.addEventListener("error", begin);
+  style.rel = "stylesheet";
+  style.href = href;
+  document.documentElement.lang = "en";
+  document.head.append(style);
+}

@@ -1,0 +1,32 @@
+const MOVES = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+  PageUp: [-10, 0],
+  PageDown: [10, 0],
+};
+
+/**
+ * Makes arrow keys move over a grid, Home and End jump, Escape clear, Enter choose.
+ * Handlers: move(columns, rows), jump(toEnd), clear(), choose(); a missing one leaves
+ * its keys to the browser.
+ */
+export function listenToKeys(element, { move, jump, clear, choose }) {
+  element.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { key } = event;
+    if (Object.hasOwn(MOVES, key) && move) move(...MOVES[key]);
+    else if ((key === "Home" || key === "End") && jump) jump(key === "End");
+    else if (key === "Escape" && clear) clear();
+    else if ((key === "Enter" || key === " ") && choose) choose();
+    else return;
+    event.preventDefault();
+  });
+}
+
+/** A position moved inside a list of `count`; from nowhere (-1), to its near end. */
+export function moved(position, by, count) {
+  if (position < 0) return by < 0 ? count - 1 : 0;
+  return Math.min(Math.max(position + by, 0), count - 1);
+}

@@ -1,0 +1,152 @@
+import { svg } from "./dom.js";
+import { listenToKeys, moved } from "./keyboard.js";
+import { shorten } from "./names.js";
+import { createPlot, hide, line, show, xAxis, yAxis } from "./plot.js";
+import { linear } from "./scale.js";
+import { quality, valueText } from "./search_model.js";
+
+const HEIGHT = 190;
+const SPACE = { left: 58, right: 16, top: 26, bottom: 26 };
+const REACH = 16;
+
+/** The scores of all trials against one dimension, with the mean over the others. */
+export function createMarginalChart(cursor) {
+  const plot = createPlot("marginal");
+  const ring = svg("circle", { class: "ring", r: 6 });
+  plot.overlay.append(ring);
+  hide(ring);
+  let drawn = null;
+
+  const point = (dot) => dot && cursor.move({ trial: dot.id });
+  const position = () => drawn.dots.findIndex(({ id }) => id === cursor.place?.trial);
+  plot.element.addEventListener("pointermove", (event) => {
+    const dot = drawn && nearestDot(drawn.dots, ...plot.place(event));
+    if (dot) point(dot);
+    else cursor.clear();
+  });
+  plot.element.addEventListener("pointerleave", cursor.clear);
+  listenToKeys(plot.element, {
+    move(byColumn, byRow) {
+      if (drawn)
+        point(drawn.dots[moved(position(), byColumn + byRow, drawn.dots.length)]);
+    },
+    jump: (toEnd) => drawn && point(drawn.dots.at(toEnd ? -1 : 0)),
+    clear: cursor.clear,
+  });
+
+  function follow() {
+    const dot = drawn?.dots[position()];
+    if (dot) show(ring, { cx: dot.x, cy: dot.y });
+    else hide(ring);
+  }
+
+  return {
+    element: plot.element,
+    follow,
+    draw(model, dimension, width) {
+      const { scores, trials } = model;
+      const low = HEIGHT - SPACE.bottom;
+      const x = linear(padded(dimension), [SPACE.left, width - SPACE.right]);
+      const y = linear([scores.worst, scores.best], [low, SPACE.top]);
+      const toY = (score) =>
+        y(scores.worst) + quality(scores, score) * (SPACE.top - low);
+      const dots = trials
+        .map(({ id, score }, i) => ({ id, value: dimension.tried[i], y: toY(score) }))
+        .filter(({ value }) => value !== null)
+        .sort((one, other) => one.value - other.value)
+        .map((dot) => ({ ...dot, x: x(dot.value) }));
+      drawn = { dots };
+      plot.resize(width, HEIGHT);
+      plot.element.style.width = `${width}px`;
+      plot.element.setAttribute("aria-label", describe(model, dimension));
+      plot.base.replaceChildren(
+        title(dimension, width),
+        yAxis(y, x.range, "", 4),
+        dimension.levels.length
+          ? levelAxis(dimension, x, low)
+          : xAxis(x, low, "", { count: 5 }),
+        ...curve(dimension, x, toY),
+        ...dots.map((dot) =>
+          svg("circle", { class: "trial-dot", cx: dot.x, cy: dot.y, r: 3 }),
+        ),
+      );
+      follow();
+    },
+  };
+}
+
+function describe({ objective, trials }, { title: name, marginal }) {
+  const lines = marginal ? ", with the mean and its spread over the others" : "";
+  return (
+    `${objective} of ${trials.length} trials against ${name}${lines}; better is up. ` +
+    "Arrow keys move over trials from the lowest value."
+  );
+}
+
+/** A little room at both ends, where many trials lie; half a name beside a level. */
+function padded({ domain: [low, high], levels }) {
+  const room = levels.length ? 0.5 : 0.04 * (high - low);
+  return [low - room, high + room];
+}
+
+function title({ label, title: full }, width) {
+  return svg(
+    "text",
+    { x: SPACE.left, y: 15, class: "heading" },
+    svg("title", {}, full),
+    // Bold type is wider than what is measured.
+    shorten(label, 0.9 * (width - SPACE.left - SPACE.right)),
+  );
+}
+
+function levelAxis(dimension, x, bottom) {
+  const { levels } = dimension;
+  const room = (x.range[1] - x.range[0]) / levels.length - 8;
+  const names = levels.map((_, i) =>
+    svg(
+      "text",
+      { x: x(i), y: bottom + 16, "text-anchor": "middle" },
+      shorten(valueText(dimension, i), room),
+    ),
+  );
+  return svg(
+    "g",
+    { class: "axis" },
+    svg("line", line(x.range[0], bottom, x.range[1], bottom)),
+    ...names,
+  );
+}
+
+/** Mean and, around it, the band of the spread. */
+function curve({ marginal, levels }, x, toY) {
+  if (!marginal) return [];
+  const { mean, spread } = marginal;
+  const grid = marginal.grid.map((value) =>
+    typeof value === "string" ? levels.indexOf(value) : value,
+  );
+  const points = grid
+    .map((_, i) => i)
+    .filter((i) => usable([grid[i], mean[i], spread[i]]));
+  const trace = (order, value) =>
+    order.map((i) => `${x(grid[i]).toFixed(1)},${toY(value(i)).toFixed(1)}`).join("L");
+  if (!points.length) return [];
+  const upper = trace(points, (i) => mean[i] + spread[i]);
+  const lower = trace([...points].reverse(), (i) => mean[i] - spread[i]);
+  return [
+    svg("path", { class: "band", d: `M${upper}L${lower}Z` }),
+    svg("path", { class: "mean", d: `M${trace(points, (i) => mean[i])}` }),
+  ];
+}
+
+function usable(numbers) {
+  return numbers.every(Number.isFinite);
+}
+
+function nearestDot(dots, left, top) {
+  let [best, least] = [null, REACH];
+  for (const dot of dots) {
+    const distance = Math.hypot(dot.x - left, dot.y - top);
+    if (distance < least) [best, least] = [dot, distance];
+  }
+  return best;
+}

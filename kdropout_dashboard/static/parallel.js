@@ -1,0 +1,158 @@
+import { css, ramp } from "./colour.js";
+import { html, svg } from "./dom.js";
+import { listenToKeys, moved } from "./keyboard.js";
+import { labels, shorten, textWidth } from "./names.js";
+import { dimensionAxis, objectiveAxis } from "./parallel_axes.js";
+import { createPlot, hide, show } from "./plot.js";
+import { format, linear } from "./scale.js";
+import { quality } from "./search_model.js";
+import { currentTheme } from "./theme.js";
+
+const HEIGHT = 340;
+const SPACE = { left: 84, right: 132, top: 44, bottom: 16 };
+const LEAST = 62;
+// The ramp starts near the paper, where a thin line cannot be seen.
+export const FAINTEST = 0.3;
+
+/** Parallel coordinates: an axis per dimension and the objective, a line per trial. */
+export function createParallel(cursor) {
+  const plot = createPlot("parallel");
+  const thick = svg("path", { class: "thick" });
+  plot.overlay.append(thick);
+  hide(thick);
+  const element = html("div", { class: "sideways" }, plot.element);
+  let drawn = null;
+
+  const point = (rank) => {
+    const trial = drawn?.model.trials[rank - 1];
+    if (trial) cursor.move({ trial: trial.id });
+  };
+  const rank = () => drawn?.model.rankOf.get(cursor.place?.trial) ?? 0;
+
+  plot.element.addEventListener("pointermove", (event) => {
+    if (drawn) point(nearestTrial(drawn, ...plot.place(event)));
+  });
+  plot.element.addEventListener("pointerleave", cursor.clear);
+  listenToKeys(plot.element, {
+    move(byColumn, byRow) {
+      if (drawn)
+        point(1 + moved(rank() - 1, byColumn + byRow, drawn.model.trials.length));
+    },
+    jump: (toEnd) => drawn && point(toEnd ? drawn.model.trials.length : 1),
+    clear: cursor.clear,
+  });
+  cursor.listen(follow);
+
+  function follow() {
+    if (!rank()) hide(thick);
+    else show(thick, { d: pathOf(drawn.places[rank() - 1], drawn.xs) });
+  }
+
+  return {
+    element,
+    draw(model, width) {
+      const { dimensions, trials, scores } = model;
+      const { left, right, top, bottom } = SPACE;
+      const fitting = (width - left - right) / Math.max(dimensions.length, 1);
+      const between = Math.max(fitting, LEAST);
+      const xs = [...dimensions, null].map((_, i) => left + i * between);
+      const low = HEIGHT - bottom;
+      const axes = dimensions.map(({ domain }) => linear(domain, [low, top]));
+      const toScore = linear([0, 1], [low, top]);
+      const places = trials.map(({ score }, i) => [
+        ...dimensions.map(({ tried }, axis) =>
+          tried[i] === null ? null : axes[axis](tried[i]),
+        ),
+        toScore(quality(scores, score)),
+      ]);
+      const known = dimensions.map(({ label }) => label);
+      // In two rows by turns, names have twice the room.
+      const rows = known.every((label) => textWidth(label) < between - 8) ? 1 : 2;
+      // The first name stands above its axis, too, and must not leave the chart.
+      const names = labels(known, Math.min(rows * between - 8, 2 * left));
+      drawn = { model, xs, places };
+      plot.resize(xs.at(-1) + right, HEIGHT);
+      plot.element.style.width = `${xs.at(-1) + right}px`;
+      plot.element.setAttribute("aria-label", describe(model));
+      plot.base.replaceChildren(
+        ...trialLines(drawn),
+        ...dimensions.map((one, i) =>
+          dimensionAxis(one, names[i], i % rows, axes[i], xs[i], between - 16),
+        ),
+        objectiveAxis(model, xs.at(-1), [low, top], right),
+        bestLabel(drawn),
+      );
+      follow();
+    },
+  };
+}
+
+function describe({ trials, dimensions, objective, direction }) {
+  return (
+    `Parallel coordinates of ${trials.length} trials over ${dimensions.length} ` +
+    `dimensions and the objective ${objective} (${direction}, better is up). ` +
+    "Arrow keys move over trials from the best."
+  );
+}
+
+/** From the worst to the best, so that the good ones lie in front. */
+function trialLines({ model, xs, places }) {
+  const colour = ramp(currentTheme());
+  return model.trials
+    .map(({ id, score, rank }) => {
+      const share = FAINTEST + (1 - FAINTEST) * quality(model.scores, score);
+      return svg("path", {
+        class: rank === 1 ? "trial best" : "trial",
+        "data-trial": id,
+        d: pathOf(places[rank - 1], xs),
+        stroke: css(colour(share)),
+      });
+    })
+    .reverse();
+}
+
+/** A line that skips the axes on which the trial has no value. */
+function pathOf(places, xs) {
+  let path = "";
+  places.forEach((place, i) => {
+    if (place === null) return;
+    const joined = i > 0 && places[i - 1] !== null;
+    path += `${joined ? "L" : "M"}${xs[i].toFixed(1)},${place.toFixed(1)}`;
+    // A stroke of no length still shows its round cap.
+    if (!joined) path += "h0";
+  });
+  return path;
+}
+
+function bestLabel({ model, xs, places }) {
+  const best = model.trials[0];
+  const [x, y] = [xs.at(-1) + 8, places[0].at(-1)];
+  const id = shorten(`trial ${best.id}`, SPACE.right - 12);
+  return svg(
+    "text",
+    { x, y, class: "best" },
+    svg("title", {}, best.id),
+    svg("tspan", { x, dy: "0.1em" }, `best: ${format(best.score)}`),
+    svg("tspan", { x, dy: "1.25em" }, id),
+  );
+}
+
+/** Rank of the trial whose line is nearest above or below a point, or 0. */
+function nearestTrial({ xs, places }, left, top) {
+  const after = Math.max(
+    xs.findIndex((x) => x >= left),
+    1,
+  );
+  const i = left > xs.at(-1) ? xs.length - 1 : after;
+  // A search without dimensions has the axis of the objective alone.
+  const share = xs.length > 1 ? (left - xs[i - 1]) / (xs[i] - xs[i - 1]) : 1;
+  let [rank, least] = [0, Infinity];
+  places.forEach((place, position) => {
+    const [from, to] = [place[i - 1] ?? place[i], place[i] ?? place[i - 1]];
+    if (from === null || from === undefined) return;
+    const inside = Math.min(Math.max(share, 0), 1);
+    const distance = Math.abs(from + inside * (to - from) - top);
+    if (distance < least) [rank, least] = [position + 1, distance];
+  });
+  return rank;
+}

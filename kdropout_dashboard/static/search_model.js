@@ -1,0 +1,120 @@
+import { shortenTo } from "./names.js";
+import { format } from "./scale.js";
+import { extent } from "./series.js";
+
+const DONE = ["COMPLETED", "STOPPED"];
+const LONGEST = 40;
+const WHISKER = 3;
+
+/** What the charts of a search show: finished trials, best first, and axes. */
+export function searchModel(payload) {
+  const better = payload.direction === "max" ? -1 : 1;
+  const trials = payload.trials
+    .filter(isFinished)
+    .sort((one, other) => better * (one.score - other.score))
+    .map((trial, i) => ({
+      ...trial,
+      name: shortenTo(trial.id, LONGEST),
+      rank: i + 1,
+    }));
+  const scores = scoreAxis(
+    trials.map(({ score }) => score),
+    better,
+  );
+  return {
+    run: payload.run,
+    objective: shortenTo(payload.objective, LONGEST),
+    direction: payload.direction,
+    trials,
+    rankOf: new Map(trials.map(({ id, rank }) => [id, rank])),
+    scores,
+    dimensions: payload.dimensions.map((dimension, i) =>
+      describe(dimension, trials, i, payload.marginals),
+    ),
+  };
+}
+
+/** Whether a trial has a result to draw. */
+function isFinished({ score, status }) {
+  return score !== null && DONE.includes(status);
+}
+
+/** "57 trials finished, 3 failed, 1 running." */
+export function countSentence(trials) {
+  const counts = new Map();
+  for (const trial of trials) {
+    const name = nameOf(trial);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  const finished = counts.get("finished") ?? 0;
+  counts.delete("finished");
+  const others = [...counts].map(([name, count]) => `, ${count} ${name}`).join("");
+  return `${finished} ${finished === 1 ? "trial" : "trials"} finished${others}.`;
+}
+
+function nameOf(trial) {
+  if (isFinished(trial)) return "finished";
+  if (DONE.includes(trial.status)) return "without a score";
+  return trial.status.toLowerCase();
+}
+
+/**
+ * Domain of the scores, as best and worst. A diverged trial would squeeze all others
+ * into a line: what lies far outside of the better three quarters is clipped.
+ */
+function scoreAxis(ordered, better) {
+  if (!ordered.length) return { best: 0, worst: better, numClipped: 0 };
+  const [best, last] = [ordered[0], ordered.at(-1)];
+  const quarter = ordered[Math.ceil(0.75 * (ordered.length - 1))];
+  const limit = quarter === best ? last : best + WHISKER * (quarter - best);
+  const inside = ordered.filter((score) => better * (score - limit) <= 0);
+  const worst = inside.at(-1);
+  return {
+    best,
+    worst: worst === best ? best + better * (Math.abs(best) || 1) * 0.1 : worst,
+    numClipped: ordered.length - inside.length,
+  };
+}
+
+/** Share of the way from the worst score (0) to the best (1). */
+export function quality({ best, worst }, score) {
+  return Math.min(Math.max((score - worst) / (best - worst), 0), 1);
+}
+
+function describe(dimension, trials, i, marginals) {
+  const { name, layers, levels } = dimension;
+  const tried = trials.map(({ values }) => values[i] ?? null);
+  const declared = levels.length
+    ? [0, levels.length - 1]
+    : [dimension.low ?? null, dimension.high ?? null];
+  const [low, high] = extent([tried, declared]) ?? [0, 1];
+  return {
+    name,
+    levels,
+    label: layers.length === 1 ? layers[0] : name,
+    title: layers.length > 1 ? `${name}: ${layers.join(", ")}` : name,
+    domain: low < high ? [low, high] : [low - 0.5, high + 0.5],
+    tried,
+    marginal: marginals.find((one) => one.name === name) ?? null,
+  };
+}
+
+/** A value of a dimension, as a reader knows it. */
+export function valueText({ levels }, value) {
+  if (value === null || !levels.length) return format(value);
+  return shortenTo(levels[value] ?? format(null), LONGEST);
+}
+
+/** All there is to say about a trial. */
+export function trialText({ trials, dimensions, objective }, rank) {
+  const { name, score, values, epochs } = trials[rank - 1];
+  const chosen = dimensions.map((dimension, i) => {
+    const label = shortenTo(dimension.label, LONGEST);
+    return `${label} ${valueText(dimension, values[i] ?? null)}`;
+  });
+  const length =
+    epochs === null ? [] : [`${epochs} ${epochs === 1 ? "epoch" : "epochs"}`];
+  const result = `${objective} ${format(score)}`;
+  const place = `rank ${rank} of ${trials.length}`;
+  return `Trial ${name}: ${[result, place, ...length, ...chosen].join(", ")}`;
+}

@@ -1,0 +1,132 @@
+import { ramp } from "./colour.js";
+import { createCursor } from "./cursor.js";
+import { html } from "./dom.js";
+import { legend } from "./legend.js";
+import { createMarginals } from "./marginals.js";
+import { createParallel, FAINTEST } from "./parallel.js";
+import { format } from "./scale.js";
+import { countSentence, searchModel, trialText } from "./search_model.js";
+import { currentTheme } from "./theme.js";
+import { createTrialTable } from "./trial_table.js";
+
+const HINT = "Point at a line, or move by the arrow keys, to read a trial.";
+const EMPTY = "No trial of this search has finished with a score yet.";
+const NO_MARGINALS =
+  "Each dot is a trial. When the search ends, a line is added: the score that is " +
+  "expected at each value.";
+const MARGINALS =
+  "Each dot is a trial. The line is the score that a random forest expects at a value, " +
+  "the others being as in the trials; the band is one standard deviation over its trees.";
+
+/** A search: its trials, what each rate does to the score, and the best ones. */
+export function createSearchView() {
+  const cursor = createCursor();
+  const parallel = createParallel(cursor);
+  const marginals = createMarginals(cursor);
+  const table = createTrialTable(cursor);
+  const facts = html("p", { class: "facts", "data-testid": "facts" });
+  const note = html("p", { class: "note", "data-testid": "note" });
+  const key = html("div", { class: "key" });
+  const readout = html("p", {
+    class: "readout",
+    "aria-live": "polite",
+    "data-testid": "trial-readout",
+  });
+  const explained = html("p", { class: "sentence" });
+  const sections = [
+    section("Trials", key, readout, parallel.element),
+    section("Each rate alone", null, explained, marginals.element),
+    section("Best trials", null, table.element),
+  ];
+  const above = html("div", { class: "above" }, facts);
+  const element = html(
+    "main",
+    { class: "search", "data-testid": "search" },
+    above,
+    note,
+    ...sections,
+  );
+  let payload = null;
+  let model = null;
+
+  cursor.listen(follow);
+
+  function follow() {
+    const rank = model?.rankOf.get(cursor.place?.trial);
+    readout.textContent = rank ? trialText(model, rank) : HINT;
+  }
+
+  function draw() {
+    const width = above.clientWidth;
+    if (!payload || !width) return;
+    model = searchModel(payload);
+    const { trials, scores, objective } = model;
+    facts.textContent = describe(model, payload);
+    note.textContent = trials.length ? clipped(scores, objective) : EMPTY;
+    note.hidden = !note.textContent;
+    sections.forEach((one) => (one.hidden = !trials.length));
+    if (!trials.length) return;
+    const colour = ramp(currentTheme());
+    key.replaceChildren(
+      `${objective}, worst to best`,
+      legend(
+        (share) => colour(FAINTEST + (1 - FAINTEST) * share),
+        [scores.worst, (scores.worst + scores.best) / 2, scores.best].map((score) =>
+          format(score),
+        ),
+        "Colours of the trials",
+      ),
+    );
+    const fitted = model.dimensions.some(({ marginal }) => marginal);
+    const doubt = fitted && payload.problem ? ` UNRELIABLE: ${payload.problem}.` : "";
+    explained.textContent = `${fitted ? MARGINALS : NO_MARGINALS} Better is up.${doubt}`;
+    parallel.draw(model, width);
+    marginals.draw(model, width);
+    table.draw(model);
+    reserve(readout, trialText(model, 1));
+    follow();
+  }
+
+  return {
+    element,
+    draw,
+    show(next) {
+      if (payload?.run !== next.run) cursor.clear();
+      payload = next;
+      draw();
+    },
+  };
+}
+
+/** Keeps the room of a text, or else what lies below would move under the pointer. */
+function reserve(readout, text) {
+  readout.style.minHeight = "";
+  readout.textContent = text;
+  readout.style.minHeight = `${readout.offsetHeight}px`;
+}
+
+function section(title, key, ...children) {
+  const header = html("header", {}, html("h2", {}, title), key);
+  return html("section", {}, header, ...children);
+}
+
+function describe({ trials, objective, direction }, payload) {
+  const facts = [countSentence(payload.trials)];
+  if (trials.length) {
+    const better = direction === "max" ? "highest" : "lowest";
+    const [{ name, score }] = trials;
+    const result = `${objective}: ${format(score)}`;
+    facts.push(`The best, trial ${name}, has the ${better} ${result}.`);
+  }
+  return facts.join(" ");
+}
+
+function clipped({ numClipped, worst }, objective) {
+  if (!numClipped) return "";
+  const [trials, lie] =
+    numClipped === 1 ? ["1 trial", "lies"] : [`${numClipped} trials`, "lie"];
+  return (
+    `${trials} with ${objective} worse than ${format(worst)} ${lie} at the lower ` +
+    "edge of the charts."
+  );
+}

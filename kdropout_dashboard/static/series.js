@@ -1,0 +1,80 @@
+/** Index of the first step that is not below `step`. */
+function lowerBound(steps, step) {
+  let low = 0;
+  let high = steps.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (steps[middle] < step) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Index of the step nearest to `step`, or -1 if there is none. */
+export function nearestIndex(steps, step) {
+  const above = lowerBound(steps, step);
+  if (above === steps.length) return steps.length - 1;
+  if (above === 0) return 0;
+  return step - steps[above - 1] <= steps[above] - step ? above - 1 : above;
+}
+
+/** The last value that is a number, or null. */
+export function latest(values) {
+  return values.findLast((value) => value !== null) ?? null;
+}
+
+/** Smallest and largest number in lists of values, or null without any. */
+export function extent(lists) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const values of lists) {
+    for (const value of values) {
+      if (value === null) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  return low > high ? null : [low, high];
+}
+
+/** The steps that an axis covers: half a step more on both sides, as cells need. */
+export function stepDomain(steps) {
+  if (!steps.length) return [-0.5, 0.5];
+  const [first, last] = [steps[0], steps.at(-1)];
+  const half = steps.length > 1 ? (last - first) / (steps.length - 1) / 2 : 0.5;
+  return [first - half, last + half];
+}
+
+/**
+ * For each pixel column from the left, the steps [start, end) that it shows: those
+ * inside it or, where none is, the nearest one. Empty outside of the steps.
+ */
+export function columns(steps, x, width, ratio) {
+  const [low, high] = stepDomain(steps);
+  const starts = new Int32Array(width);
+  const ends = new Int32Array(width);
+  for (let column = 0; column < width; column += 1) {
+    const left = x.invert(x.range[0] + column / ratio);
+    const right = x.invert(x.range[0] + (column + 1) / ratio);
+    const middle = (left + right) / 2;
+    if (middle < low || middle > high || !steps.length) continue;
+    starts[column] = lowerBound(steps, left);
+    ends[column] = lowerBound(steps, right);
+    if (starts[column] < ends[column]) continue;
+    starts[column] = nearestIndex(steps, middle);
+    ends[column] = starts[column] + 1;
+  }
+  return { starts, ends };
+}
+
+/** Mean of values[start:end] without what is missing, or null. */
+export function mean(values, start, end) {
+  let sum = 0;
+  let count = 0;
+  for (let i = start; i < end; i += 1) {
+    if (values[i] === null) continue;
+    sum += values[i];
+    count += 1;
+  }
+  return count ? sum / count : null;
+}

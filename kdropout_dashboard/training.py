@@ -1,0 +1,136 @@
+"""What the page shows of a training."""
+
+from kdropout_dashboard import plain
+from kdropout_dashboard.series import Aligned, most_to_read
+from kdropout_dashboard.version import unchanged, version_of
+
+TAG = "kdropout/run"
+
+RATE = "dropout_rate"
+BATCH_RATE = "batch_dropout_rate"
+GAP = "overfitting_gap"
+TERMS = ("entropy_term", "weight_term")
+DROP_FRACTION = "drop_fraction"
+OF_LAYERS = (RATE, BATCH_RATE, *TERMS, DROP_FRACTION)
+NAIVE = "naive_"
+
+
+def training(source, run, version=""):
+    """Layers, rates and gaps of a run.
+
+    Args:
+        source: `Source`.
+        run: String, name of the run.
+        version: String, the version that the asker has. Defaults to "".
+
+    Returns:
+        What JSON can hold, little if nothing is new since `version`; or None if there
+        is no such training.
+    """
+    written = source.described([TAG], [run]).get(run)
+    if not written:
+        return None
+    last = {}
+    for tag, point in source.last_points(run).items():
+        kind, _, name = tag.partition("/")
+        if name and (kind in OF_LAYERS or kind == GAP):
+            last[kind, name] = point
+    current = version_of(
+        written,
+        {"/".join(key): (point.step, point.wall_time) for key, point in last.items()},
+    )
+    if current == version:
+        return unchanged(version)
+    content = source.descriptions(TAG, [run]).get(run, {})
+    most = most_to_read(len(last))
+    # One more than wanted tells whether there were more.
+    columns = source.columns(run, ["/".join(key) for key in last], most + 1)
+    payload = _payload(content, last, columns, source.kept_steps)
+    payload["sampled"] |= any(len(steps) > most for steps, _ in columns.values())
+    return {"version": current, "run": run} | payload
+
+
+def _payload(content, last, columns, kept_steps):
+    layers = _layers(content, last)
+    aligned = []
+
+    def align(tags):
+        aligned.append(
+            Aligned([columns.get(tag, ([], [])) for tag in tags], kept_steps)
+        )
+        return aligned[-1]
+
+    def of_layers(kind):
+        if not any(key[0] == kind for key in last):
+            return None
+        return align([f"{kind}/{layer['path']}" for layer in layers]).as_payload()
+
+    gaps = []
+    for metric, naive in _metrics({name for kind, name in last if kind == GAP}):
+        both = align([f"{GAP}/{metric}", f"{GAP}/{naive}"])
+        values = dict(zip(("clean", "naive"), both.values, strict=True))
+        gaps.append({"metric": metric, "steps": both.steps} | values)
+    return {
+        "layers": layers,
+        "rates": {"epoch": of_layers(RATE), "batch": of_layers(BATCH_RATE)},
+        "gaps": gaps,
+        "target": _target(content),
+        "terms": [
+            {"name": name} | series for name in TERMS if (series := of_layers(name))
+        ],
+        "drop_fractions": of_layers(DROP_FRACTION),
+        "sampled": any(block.is_sampled for block in aligned),
+    }
+
+
+def _layers(content, last):
+    """The layers in the order of the model, and after them those nobody described."""
+    described = {
+        path: layer
+        for layer in plain.dicts(content.get("layers"))
+        if (path := plain.text(layer.get("path")))
+    }
+    seen = {name for kind, name in last if kind in OF_LAYERS}
+    others = sorted(seen - described.keys(), key=plain.natural)
+    return [
+        {
+            "path": path,
+            "kind": plain.text(described.get(path, {}).get("kind")),
+            "decided_by": plain.text(described.get(path, {}).get("decided_by")),
+            "rate": _latest_rate(path, last),
+        }
+        for path in [*described, *others]
+    ]
+
+
+def _latest_rate(path, last):
+    rates = [last[kind, path] for kind in (BATCH_RATE, RATE) if (kind, path) in last]
+    if not rates:
+        return None
+    return plain.rounded([max(rates, key=lambda point: point.wall_time).value])[0]
+
+
+def _metrics(names):
+    """Pairs of a metric and the name of its naive gap, "loss" first.
+
+    A metric itself may be called "naive_x": it is the naive gap of another one only
+    where there is that other one.
+    """
+    metrics = []
+    for name in sorted(names, key=lambda name: (len(name), name)):
+        if not name.startswith(NAIVE) or name.removeprefix(NAIVE) not in metrics:
+            metrics.append(name)
+    metrics.sort(key=lambda name: (name != "loss", plain.natural(name)))
+    return [(metric, NAIVE + metric) for metric in metrics]
+
+
+def _target(content):
+    """Where a controller wants the gap to be, or None."""
+    target = content.get("target")
+    if not isinstance(target, dict):
+        return None
+    metric, value = plain.text(target.get("metric")), plain.number(target.get("value"))
+    if not metric or value is None:
+        return None
+    dead_band = plain.number(target.get("dead_band")) or 0.0
+    return {"metric": metric, "value": value, "dead_band": dead_band}

@@ -1,0 +1,118 @@
+"""A real TensorBoard, and logs to look at."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from kdropout.event_log import RunLog, summaries
+
+# A start takes three seconds; many times that on a busy machine.
+PATIENCE = 90
+
+
+class Board:
+    """A TensorBoard that runs, asked as a browser asks it."""
+
+    def __init__(self, process, output, address):
+        self.process = process
+        self.output = output
+        self.address = address
+
+    def get(self, path, **arguments):
+        """Status, headers and body of what lies at a path."""
+        query = urllib.parse.urlencode(arguments)
+        try:
+            url = f"{self.address}/{path}?{query}"
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, error.read()
+
+    def data(self, route, **arguments):
+        """What a route of our plugin answers with."""
+        status, _, body = self.get(f"data/plugin/kdropout/{route}", **arguments)
+        assert status == 200, body
+        return json.loads(body)
+
+    def tab(self):
+        """What TensorBoard tells the browser about our tab, or None."""
+        return json.loads(self.get("data/plugins_listing")[2]).get("kdropout")
+
+
+@contextlib.contextmanager
+def start_tensorboard(folder, output, *options, python_path=None):
+    """Start TensorBoard on a free port, and end it.
+
+    Args:
+        folder: Folder of the logs.
+        output: Path of the file that takes what it prints.
+        *options: Further command-line arguments.
+        python_path: Folder to import packages from before all others.
+    """
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
+    command += ["--port", "0", "--host", "127.0.0.1", "--reload_interval", "1"]
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    if python_path is not None:
+        environment["PYTHONPATH"] = str(python_path)
+    with open(output, "w") as file:
+        process = subprocess.Popen(
+            [*command, *options],
+            stdout=file,
+            stderr=file,
+            env=environment,
+            cwd=output.parent,  # Python imports from here first
+        )
+    try:
+        pattern = r"TensorBoard \S+ at (http://\S+?)/? \("
+        found = eventually(
+            lambda: re.search(pattern, output.read_text()) or process.poll()
+        )
+        assert isinstance(found, re.Match), output.read_text()
+        yield Board(process, output, found[1])
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def eventually(question, is_answer=lambda value: value not in (None, False)):
+    """What `question` returns once it satisfies, or after a long time."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_answer(value := question()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
+
+
+def write_training(folder, rates, layers=None, gaps=(), target=None, first=0):
+    """Write a run with the rates, dict from path to list by epoch.
+
+    Args:
+        folder: Folder of the run.
+        rates: Dict from path of a layer to its rates, one per epoch.
+        layers: The paths in the order of the model; those of `rates` by default.
+        gaps: Sequence by epoch of dicts from the name of a gap to its value.
+        target: Target of a controller, or None.
+        first: Number of the first epoch.
+    """
+    paths = list(rates) if layers is None else layers
+    described = [{"path": p, "kind": "Dropout", "decided_by": "you"} for p in paths]
+    content = {"format": 1, "layers": described, "target": target}
+    log = RunLog(folder)
+    log.write(summaries.description("kdropout/run", content), 0)
+    for index, values in enumerate(zip(*rates.values(), strict=True)):
+        tags = {f"dropout_rate/{p}": v for p, v in zip(rates, values, strict=True)}
+        if gaps:
+            tags |= {f"overfitting_gap/{k}": v for k, v in gaps[index].items()}
+        log.write(summaries.scalars(tags), first + index)
+    log.close()

@@ -1,0 +1,98 @@
+"""A Chromium without a screen, and what it did."""
+
+import contextlib
+import json
+import os
+import shutil
+import urllib.parse
+
+import pytest
+from selenium import webdriver
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DRIVERS = ("chromedriver", "chromium.chromedriver")
+REQUIRED = "KDROPOUT_REQUIRE_BROWSER"
+
+# Without a sandbox, which root may not have. The browser itself asks for nothing.
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+    "--force-device-scale-factor=1",
+    "--window-size=1440,1000",
+)
+
+
+@contextlib.contextmanager
+def chromium(folder):
+    """Start a browser with a profile of its own below `folder`, and end it.
+
+    Where there is none the test is skipped; it fails if the environment variable
+    KDROPOUT_REQUIRE_BROWSER is 1.
+    """
+    browser, driver = _first_of(BROWSERS), _first_of(DRIVERS)
+    if browser is None or driver is None:
+        _do_without("no Chromium with its chromedriver is installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for option in (*OPTIONS, f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(option)
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    service = webdriver.ChromeService(driver, log_output=str(folder / "driver.log"))
+    started = webdriver.Chrome(options, service)
+    try:
+        yield started
+    finally:
+        started.quit()
+
+
+def console_errors(driver):
+    """Messages of errors in the console since this was last asked."""
+    entries = driver.get_log("browser")
+    return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
+
+def requested_addresses(driver):
+    """What was asked for since this was last asked.
+
+    But for data in the page itself, and the browser's own page of a new tab.
+    """
+    events = [
+        json.loads(e["message"])["message"] for e in driver.get_log("performance")
+    ]
+    addresses = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    return [a for a in addresses if not a.startswith(("data:", "blob:", "chrome:"))]
+
+
+def requested_origins(driver):
+    """Set of the origins of `requested_addresses`, such as "http://localhost:6006"."""
+    parts = map(urllib.parse.urlsplit, requested_addresses(driver))
+    return {f"{part.scheme}://{part.netloc}" for part in parts}
+
+
+def set_dark(driver, dark):
+    """Let the system of the browser prefer dark or light."""
+    value = "dark" if dark else "light"
+    features = [{"name": "prefers-color-scheme", "value": value}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def _first_of(names):
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _do_without(reason):
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(f"{REQUIRED} is 1, but {reason}")
+    pytest.skip(reason)

@@ -1,0 +1,49 @@
+"""Event files as nobody should write them, and what the page is told about a folder."""
+
+import json
+
+from tensorboard.compat.proto import summary_pb2
+from tensorboard.util.tensor_util import make_tensor_proto
+
+from kdropout.event_log import RunLog, summaries
+from kdropout_dashboard import reader
+from kdropout_dashboard.log_folder import open_log
+
+
+def write(folder, *events):
+    """Write (tag or dict of scalars, content or None, step) into a run."""
+    log = RunLog(folder)
+    for what, content, step in events:
+        if isinstance(what, dict):
+            log.write(summaries.scalars(what), step)
+        else:
+            log.write(summaries.description(what, content), step)
+    log.close()
+
+
+def text_of(tag, text):
+    """A summary like `summaries.description`, of any text."""
+    summary = summaries.description(tag, {})
+    summary.value[0].tensor.CopyFrom(make_tensor_proto(text))
+    return summary
+
+
+def scalar_of(tag, tensor):
+    """A summary in the place of a scalar, of any tensor."""
+    summary = summaries.description(tag, {})
+    summary.value[0].metadata.plugin_data.plugin_name = "scalars"
+    summary.value[0].metadata.data_class = summary_pb2.DATA_CLASS_SCALAR
+    summary.value[0].tensor.CopyFrom(tensor)
+    return summary
+
+
+def training(folder, run=".", **arguments):
+    payload = reader.training(open_log(folder), run, **arguments)
+    json.dumps(payload, allow_nan=False)
+    return payload
+
+
+def search(folder, run="."):
+    payload = reader.search(open_log(folder), run)
+    json.dumps(payload, allow_nan=False)
+    return payload

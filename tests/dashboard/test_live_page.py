@@ -1,0 +1,254 @@
+"""The page while data arrive, from a server that can be slow, silent or gone."""
+
+import http.server
+import json
+import pathlib
+import threading
+import urllib.parse
+
+import pytest
+
+import kdropout_dashboard
+from tests.dashboard import browser as browsers
+from tests.dashboard.page_reader import PageReader
+from tests.dashboard.payloads import training
+
+pytestmark = pytest.mark.slow
+
+STATIC = pathlib.Path(kdropout_dashboard.__file__).parent / "static"
+TYPES = {".js": "text/javascript", ".css": "text/css"}
+FOLDER = "/some/prefix/data/"
+PATHS = ["first", "second", "third"]
+
+# As TensorBoard's own, in which the page lies below the address of the document.
+ENTRY = (
+    '<!DOCTYPE html><head><base href="plugin/kdropout/" /></head><body>'
+    '<script type="module">import("./index.js").then((m) => void m.render());'
+    "</script></body>"
+)
+POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'"
+
+
+class Plugin(http.server.ThreadingHTTPServer):
+    """Serves the page and payloads that a test may change."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.payloads = {}
+        self.held = {}
+        self.silent = False
+        self.address = f"http://127.0.0.1:{self.server_port}{FOLDER}"
+
+    def put(self, *payloads):
+        """Serve these, each under the name of its run."""
+        self.payloads = {payload["run"]: payload for payload in payloads}
+
+    def answer(self, route, query):
+        """What a route answers, or None for a run that is not there."""
+        if route == "runs":
+            return {"runs": [{"name": n, "kind": "training"} for n in self.payloads]}
+        if route != "training":
+            return None  # such as the icon that a browser asks for
+        if query["run"] in self.held:
+            self.held[query["run"]].wait(20)
+        payload = self.payloads.get(query["run"])
+        if payload and payload["version"] == query.get("version"):
+            return {"version": payload["version"], "unchanged": True}
+        return payload
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.server.silent:
+            self.close_connection = True
+            return
+        address = urllib.parse.urlsplit(self.path)
+        name = address.path.removeprefix(FOLDER)
+        file = STATIC / pathlib.PurePosixPath(name).name
+        if name == "plugin_entry.html":
+            self._send(200, "text/html; charset=utf-8", ENTRY.encode())
+        elif file.suffix in TYPES and file.is_file():
+            self._send(200, TYPES[file.suffix], file.read_bytes())
+        else:
+            query = dict(urllib.parse.parse_qsl(address.query))
+            answer = self.server.answer(file.name, query)
+            status = 404 if answer is None else 200
+            self._send(status, "application/json", json.dumps(answer).encode())
+
+    def _send(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", POLICY)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        """Nothing: the output of the tests stays readable."""
+
+
+@pytest.fixture
+def plugin():
+    with Plugin() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        for event in server.held.values():
+            event.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def open_page(browser, plugin):
+    """The function that opens the page of the plugin, and returns its reader."""
+    reader = PageReader(browser)
+
+    def open_page():
+        reader.open(f"{plugin.address}plugin_entry.html?name=kdropout")
+        return reader
+
+    yield open_page
+    uncaught = [e for e in browsers.console_errors(browser) if "Uncaught" in e]
+    assert uncaught == []
+    browser.get("about:blank")
+
+
+def ask_again(reader):
+    """Let the page believe that it was hidden, after which it asks at once."""
+    reader.driver.execute_script(
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+
+
+def rates(reader):
+    return [cell.text for cell in reader.all("layer-rate")]
+
+
+def now(run, rate, version):
+    payload = training(run, PATHS, 3, version=version)
+    for layer in payload["layers"]:
+        layer["rate"] = rate
+    return payload
+
+
+def test_new_data_appear_and_what_was_chosen_stays(plugin, open_page):
+    plugin.put(now("run", 0.1, "1"))
+    reader = open_page()
+    reader.wait(lambda: rates(reader) == ["0.1"] * 3)
+    button = reader.all("layer-row", "button")[1]
+    button.click()
+    reader.one("filter").send_keys("s")
+    reader.driver.execute_script("arguments[0].focus()", button)
+    plugin.put(now("run", 0.2, "2"))
+    ask_again(reader)
+    reader.wait(lambda: rates(reader) == ["0.2"] * 2)
+    assert button.get_dom_attribute("aria-pressed") == "true"
+    assert reader.driver.switch_to.active_element == button
+    assert reader.paths() == ["first", "second"]
+    assert reader.text("state").startswith("Live, new data at ")
+
+
+def test_page_asks_by_itself(plugin, open_page):
+    plugin.put(now("run", 0.1, "1"))
+    reader = open_page()
+    reader.wait(lambda: rates(reader) == ["0.1"] * 3)
+    plugin.put(now("run", 0.3, "2"))
+    reader.wait(lambda: rates(reader) == ["0.3"] * 3)
+
+
+def test_unchanged_data_are_not_drawn_again(plugin, open_page):
+    plugin.put(now("run", 0.1, "1"))
+    reader = open_page()
+    reader.wait(lambda: rates(reader))
+    reader.driver.execute_script(
+        "window.changes = 0;"
+        "const count = (found) => { window.changes += found.length; };"
+        "new MutationObserver(count).observe(document.body, "
+        "  { subtree: true, childList: true, characterData: true });"
+    )
+    asked = []
+    plugin.answer = lambda *question: (
+        asked.append(question) or Plugin.answer(plugin, *question)
+    )
+    ask_again(reader)
+    reader.wait(lambda: [route for route, _ in asked] == ["runs", "training"])
+    ask_again(reader)
+    reader.wait(lambda: len(asked) == 4)
+    assert reader.driver.execute_script("return window.changes") == 0
+
+
+def test_silent_server_is_reported_and_what_is_shown_stays(plugin, open_page):
+    plugin.put(now("run", 0.1, "1"))
+    reader = open_page()
+    reader.wait(lambda: rates(reader) == ["0.1"] * 3)
+    plugin.silent = True
+    ask_again(reader)
+    reader.wait(lambda: reader.text("state").startswith("No answer since "))
+    assert rates(reader) == ["0.1"] * 3
+    plugin.silent = False
+    plugin.put(now("run", 0.2, "2"))
+    ask_again(reader)
+    reader.wait(lambda: reader.text("state").startswith("Live"))
+    assert rates(reader) == ["0.2"] * 3
+
+
+def test_late_answer_of_a_run_left_behind_does_not_appear(plugin, open_page):
+    plugin.put(now("slow", 0.1, "1"), now("quick", 0.2, "1"))
+    plugin.held["slow"] = threading.Event()
+    reader = open_page()
+    reader.wait(lambda: reader.text("message") == "Loading\u2026")
+    reader.wait(lambda: reader.one("run-picker").is_enabled())
+    reader.choose_run("quick")
+    assert rates(reader) == ["0.2"] * 3
+    reader.driver.execute_script(
+        "window.seen = new Set();"
+        "const look = () => document.querySelectorAll('[data-testid=layer-rate]')"
+        "  .forEach((cell) => window.seen.add(cell.textContent));"
+        "new MutationObserver(look).observe(document.body, "
+        "  { subtree: true, childList: true, characterData: true });"
+    )
+    plugin.held["slow"].set()
+    # Two more rounds, so that the late answer had its time.
+    for rate, version in ((0.3, "2"), (0.4, "3")):
+        plugin.put(now("slow", 0.1, "1"), now("quick", rate, version))
+        ask_again(reader)
+        reader.wait(lambda rate=rate: rates(reader) == [str(rate)] * 3)
+    assert reader.driver.execute_script("return [...window.seen].sort()") == [
+        "0.3",
+        "0.4",
+    ]
+
+
+def test_run_that_vanishes_stays_on_the_page(plugin, open_page):
+    plugin.put(now("run", 0.1, "1"), now("other", 0.2, "1"))
+    reader = open_page()
+    reader.wait(lambda: rates(reader) == ["0.1"] * 3)
+    plugin.put(now("other", 0.2, "1"))
+    ask_again(reader)
+    reader.wait(lambda: "no longer in the log folder" in reader.text("state"))
+    assert rates(reader) == ["0.1"] * 3
+    reader.choose_run("other")
+    assert rates(reader) == ["0.2"] * 3
+
+
+def test_runs_appear_on_a_page_that_had_none(plugin, open_page):
+    reader = open_page()
+    reader.wait(lambda: "No run here" in reader.text("message"))
+    plugin.put(now("run", 0.1, "1"))
+    ask_again(reader)
+    reader.wait(lambda: rates(reader) == ["0.1"] * 3)
+
+
+def test_all_requests_go_to_the_plugin(plugin, open_page, browser):
+    plugin.put(now("run", 0.1, "1"))
+    browsers.requested_addresses(browser)
+    reader = open_page()
+    reader.wait(lambda: rates(reader))
+    asked = browsers.requested_addresses(browser)
+    beside = [a for a in asked if not a.startswith(f"{plugin.address}plugin")]
+    # Chromium asks for this icon of any document.
+    assert [a for a in beside if not a.endswith("/favicon.ico")] == []
+    assert len(asked) > 30

@@ -1,0 +1,188 @@
+"""What the page is told about a training."""
+
+import math
+
+import pytest
+from tensorboard.backend.event_processing.data_provider import (
+    MultiplexerDataProvider,
+)
+
+from kdropout_dashboard import reader
+from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import Source
+from tests.dashboard.board import write_training
+from tests.dashboard.logs import training, write
+
+NAMES = (
+    "<script>alert(1)</script>",
+    "quote\"'`&amp;",
+    "bäckbone/δrop 層",
+    "x" * 500,
+    "../..",
+)
+
+
+def test_runs_in_natural_order_each_with_its_kinds(tmp_path):
+    for name in ("run_10", "run_9", "Run", "deep/run_1"):
+        write_training(tmp_path / name, {"a": [0.1]})
+    write(tmp_path / "run_9", ("kdropout/search", {"format": 1}, 0))
+    write(tmp_path / "other", ({"epoch_loss": 1.0}, None, 0))
+    assert reader.runs(open_log(tmp_path))["runs"] == [
+        {"name": "Run", "kind": "training"},
+        {"name": "deep/run_1", "kind": "training"},
+        {"name": "run_9", "kind": "training"},
+        {"name": "run_9", "kind": "search"},
+        {"name": "run_10", "kind": "training"},
+    ]
+
+
+def test_training_as_it_was_written(tmp_path):
+    target = {"metric": "loss", "value": 0.4, "dead_band": 0.05}
+    write_training(
+        tmp_path,
+        {"b": [0.1, 0.2], "a": [0.3, 0.3]},
+        gaps=[{"loss": 0.5, "naive_loss": -1.5}, {"loss": 0.25}],
+        target=target,
+    )
+    payload = training(tmp_path)
+    assert payload.pop("version")
+    assert payload == {
+        "run": ".",
+        "layers": [
+            {"path": "b", "kind": "Dropout", "decided_by": "you", "rate": 0.2},
+            {"path": "a", "kind": "Dropout", "decided_by": "you", "rate": 0.3},
+        ],
+        "rates": {
+            "epoch": {"steps": [0, 1], "values": [[0.1, 0.2], [0.3, 0.3]]},
+            "batch": None,
+        },
+        "gaps": [
+            {
+                "metric": "loss",
+                "steps": [0, 1],
+                "clean": [0.5, 0.25],
+                "naive": [-1.5, None],
+            }
+        ],
+        "target": target,
+        "terms": [],
+        "drop_fractions": None,
+        "sampled": False,
+    }
+
+
+def test_series_beside_the_rates_follow_the_order_of_the_layers(tmp_path):
+    write_training(tmp_path, {"a": [0.1], "b": [0.2]})
+    write(
+        tmp_path,
+        ({"entropy_term/b": 1.0, "weight_term/b": 2.0}, None, 0),
+        ({"drop_fraction/b": 0.25, "drop_fraction/a": 0.125}, None, 0),
+        ({"batch_dropout_rate/a": 0.5, "batch_dropout_rate/b": 0.75}, None, 40),
+    )
+    payload = training(tmp_path)
+    assert payload["terms"] == [
+        {"name": "entropy_term", "steps": [0], "values": [[None], [1.0]]},
+        {"name": "weight_term", "steps": [0], "values": [[None], [2.0]]},
+    ]
+    assert payload["drop_fractions"] == {"steps": [0], "values": [[0.125], [0.25]]}
+    assert payload["rates"]["batch"] == {"steps": [40], "values": [[0.5], [0.75]]}
+    assert [layer["rate"] for layer in payload["layers"]] == [0.5, 0.75]
+
+
+def test_layers_that_nobody_described_come_last_in_natural_order(tmp_path):
+    rates = {"layer_10": [0.1], "layer_9": [0.2], "z": [0.3], "a_long_name": [0.4]}
+    write_training(tmp_path, rates, layers=["z", "unused", "z"])
+    payload = training(tmp_path)
+    assert [(layer["path"], layer["rate"]) for layer in payload["layers"]] == [
+        ("z", 0.3),
+        ("unused", None),
+        ("a_long_name", 0.4),
+        ("layer_9", 0.2),
+        ("layer_10", 0.1),
+    ]
+    assert payload["rates"]["epoch"]["values"] == [[0.3], [None], [0.4], [0.2], [0.1]]
+    assert payload["layers"][-1]["kind"] == payload["layers"][-1]["decided_by"] == ""
+
+
+def test_the_description_written_last_counts(tmp_path):
+    write_training(tmp_path, {"a": [0.1], "b": [0.1]}, layers=["a", "b"])
+    write_training(tmp_path, {"a": [0.1], "b": [0.1]}, layers=["b", "a"])
+    assert [layer["path"] for layer in training(tmp_path)["layers"]] == ["b", "a"]
+
+
+def test_layers_on_common_steps_with_holes_where_one_has_none(tmp_path):
+    write(
+        tmp_path,
+        ("kdropout/run", {"format": 1, "layers": []}, 0),
+        ({"dropout_rate/a": 0.5}, None, 0),
+        ({"dropout_rate/a": 0.25, "dropout_rate/b": 0.75}, None, 3),
+        ({"dropout_rate/b": 1.0}, None, 7),
+    )
+    assert training(tmp_path)["rates"]["epoch"] == {
+        "steps": [0, 3, 7],
+        "values": [[0.5, 0.25, None], [None, 0.75, 1.0]],
+    }
+
+
+def test_a_resumed_training_takes_the_place_of_what_it_repeats(tmp_path):
+    write_training(tmp_path, {"a": [0.1, 0.2, 0.3, 0.4, 0.5]})
+    write_training(tmp_path, {"a": [0.7, 0.8]}, first=2)
+    assert training(tmp_path)["rates"]["epoch"] == {
+        "steps": [0, 1, 2, 3],
+        "values": [[0.1, 0.2, 0.7, 0.8]],
+    }
+
+
+def test_numbers_that_are_none_are_null(tmp_path):
+    rates = [math.nan, 0.5, math.inf, -math.inf]
+    write_training(tmp_path, {"a": rates}, gaps=[{"loss": rate} for rate in rates])
+    payload = training(tmp_path)
+    assert payload["rates"]["epoch"]["values"] == [[None, 0.5, None, None]]
+    assert payload["gaps"][0]["clean"] == [None, 0.5, None, None]
+    assert payload["gaps"][0]["naive"] == [None] * 4
+    assert payload["layers"][0]["rate"] is None
+
+
+def test_a_rate_arrives_as_it_was_set_not_as_a_32_bit_float(tmp_path):
+    rates = [0.3, 1e-9, 1.0, 0.0, 123456.7]
+    write_training(tmp_path, {"a": rates})
+    assert training(tmp_path)["rates"]["epoch"]["values"] == [rates]
+
+
+def test_naive_gap_stands_beside_its_metric_even_if_a_metric_is_called_naive(tmp_path):
+    gaps = {
+        "auc": 1.0,
+        "loss": 2.0,
+        "naive_loss": 3.0,
+        "naive_bayes": 4.0,
+        "naive_naive_bayes": 5.0,
+    }
+    write_training(tmp_path, {"a": [0.1]}, gaps=[gaps])
+    found = [(g["metric"], g["clean"], g["naive"]) for g in training(tmp_path)["gaps"]]
+    assert found == [
+        ("loss", [2.0], [3.0]),
+        ("auc", [1.0], [None]),
+        ("naive_bayes", [4.0], [5.0]),
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_all_kinds_come_through(tmp_path, name):
+    write_training(tmp_path, {name: [0.5]}, gaps=[{name: 1.0, f"naive_{name}": 2.0}])
+    payload = training(tmp_path)
+    assert [layer["path"] for layer in payload["layers"]] == [name]
+    assert payload["rates"]["epoch"]["values"] == [[0.5]]
+    assert payload["gaps"] == [
+        {"metric": name, "steps": [0], "clean": [1.0], "naive": [2.0]}
+    ]
+
+
+def test_the_provider_of_tensorboard_itself_gives_the_same(tmp_path):
+    rates = [step / 100 for step in range(20)]
+    write_training(
+        tmp_path, {"a": rates, "b": [math.nan] * 20}, gaps=[{"loss": 1.0}] * 20
+    )
+    write(tmp_path, ({"epoch_loss": 1.0}, None, 1))
+    quick = open_log(tmp_path)
+    plain = Source(MultiplexerDataProvider(quick.provider._runs, str(tmp_path)))
+    assert reader.training(plain, ".") == reader.training(quick, ".")
