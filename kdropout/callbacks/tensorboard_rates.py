@@ -181,10 +181,10 @@ def _check_update_freq(update_freq):
 
 def _gaps(logs):
     """Dict from metric to its clean and its naive gap, None if there is no such."""
-    clean = {name: value for name, value in logs.items() if name.startswith("gap_")}
     return {
         name.removeprefix("gap_"): (value, logs.get(f"naive_{name}"))
-        for name, value in clean.items()
+        for name, value in logs.items()
+        if name.startswith("gap_")
     }
 
 
