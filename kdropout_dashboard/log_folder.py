@@ -8,11 +8,14 @@ from kdropout_dashboard.source import Source
 logger = logging.getLogger("tensorboard")
 
 
-def open_log(folder):
+def open_log(folder, on_run=None):
     """A `Source` that holds all steps of all runs in a folder.
 
     Args:
         folder: Path of the folder, as for `tensorboard --logdir`.
+        on_run: Function that is called before each run is read, with its name, its
+            number from 1, and the number of runs; or None. Reading 200,000 numbers
+            takes about 5 s. Defaults to None.
 
     Raises:
         ValueError: If there is no such folder.
@@ -30,7 +33,10 @@ def open_log(folder):
         size_guidance={tag_types.TENSORS: 0}
     )
     multiplexer.AddRunsFromDirectory(folder)
-    for run in multiplexer.Runs():
+    runs = sorted(multiplexer.Runs())
+    for number, run in enumerate(runs, 1):
+        if on_run is not None:
+            on_run(run, number, len(runs))
         try:
             multiplexer.GetAccumulator(run).Reload()
         except Exception as error:  # of a file that is none: what came before counts

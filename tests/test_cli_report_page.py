@@ -147,6 +147,13 @@ def test_the_page_of_a_log_folder_needs_nothing_of_the_tuner(
     assert not (logs / "report.html").exists()
 
 
+def test_what_is_read_is_told_if_it_takes_a_while(logs, monkeypatch):
+    assert main(logs, "--html")[2] == ""
+    monkeypatch.setattr(page_module._Progress, "PATIENCE", -1.0)
+    lines = main(logs, "--html")[2].splitlines()
+    assert lines == ["Reading run 1 of 2: .", "Reading run 2 of 2: a/b"]
+
+
 def test_a_run_that_has_the_name_of_the_folder_keeps_it(logs):
     (logs / "a" / "b").rename(logs / "logs")
     assert list(payloads(logs)["trainings"]) == [".", "logs"]

@@ -1,6 +1,8 @@
 """The self-contained page that `kdropout report --html` writes."""
 
 import pathlib
+import sys
+import time
 
 from kdropout.cli.errors import needs_tuner
 from kdropout.event_log import check_tensorboard
@@ -64,11 +66,26 @@ def _checked(file):
     return file
 
 
+class _Progress:
+    """Tells which run is read, once it is clear that this takes a while."""
+
+    PATIENCE = 2.0  # seconds
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._begin = time.monotonic()
+
+    def __call__(self, run, number, count):
+        if time.monotonic() - self._begin > self.PATIENCE:
+            line = f"Reading run {number} of {count}: {run}"
+            print(line, file=self._stream, flush=True)
+
+
 def _of_log(folder):
     from kdropout_dashboard import reader
     from kdropout_dashboard.log_folder import open_log
 
-    source = open_log(folder)
+    source = open_log(folder, _Progress(sys.stderr))
     runs = reader.runs(source)["runs"]
     names = {"training": [], "search": []}
     for run in runs:
