@@ -1,0 +1,61 @@
+"""Runs the benchmarks of speed, one after the other, each in a process of its own.
+
+    python -m benchmarks --data-dir DIR
+    python -m benchmarks layer_cost mc_predict
+
+On each backend that is installed, as far as a benchmark has more than one. About 25
+minutes on 2 cores, which nothing else should use. What each measures, its file tells.
+"""
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+
+# Which backends each has, and whether it reads data.
+SCRIPTS = {
+    "import_time": (("tensorflow", "jax", "torch"), False),
+    "layer_cost": (("tensorflow", "jax", "torch"), False),
+    "callback_cost": (("tensorflow",), True),
+    "mc_predict": (("tensorflow", "jax", "torch"), False),
+    "trials": (("tensorflow", "jax"), False),
+    "dashboard": (("tensorflow",), False),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCRIPTS))
+    parser.add_argument("--data-dir", help="folder with the folder 'mnist'")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in SCRIPTS:
+            parser.error(f"NAME must be one of {', '.join(SCRIPTS)}. Received: {name}")
+    failed = []
+    for name in arguments.names or SCRIPTS:
+        backends, needs_data = SCRIPTS[name]
+        if needs_data and arguments.data_dir is None:
+            print(f"== {name}: not measured, it needs --data-dir", flush=True)
+            continue
+        for backend in backends:
+            if importlib.util.find_spec(backend) is None:
+                print(f"== {name} on {backend}: not measured, not installed")
+                continue
+            print(f"== {name} on {backend}", flush=True)
+            data = ["--data-dir", arguments.data_dir] if needs_data else []
+            if run(name, backend, data) != 0:
+                failed.append(f"{name} on {backend}")
+    if failed:
+        sys.exit(f"Failed: {', '.join(failed)}")
+
+
+def run(name, backend, arguments):
+    """The exit code of a benchmark."""
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The picture of `layer_cost`.
+
+    python -m benchmarks.layer_cost_picture
+
+Reads results/layer_cost.csv, writes results/layer_cost.png.
+"""
+
+import csv
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from benchmarks.reporting import RESULTS
+
+# Okabe and Ito's colours, told apart by colour-blind readers; styles tell them twice.
+STYLES = {
+    "kdropout": ("#0072B2", "-", "o"),
+    "keras": ("#D55E00", "--", "s"),
+    "backend": ("#009E73", "-.", "^"),
+    "multiply": ("#7F7F7F", ":", "x"),
+}
+LABELS = {"backend": "the backend's own", "multiply": "a multiply: the memory limit"}
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+def main():
+    with open(RESULTS / "layer_cost.csv", newline="") as file:
+        rows = [*csv.DictReader(line for line in file if not line.startswith("#"))]
+    print(draw(rows, RESULTS / "layer_cost.png"))
+
+
+def draw(rows, path):
+    """Time per element over the size, a row per pass; returns the path."""
+    passes = ("forward", "forward + backward")
+    figure, grid = plt.subplots(
+        *(len(passes), len(BACKENDS)),
+        figsize=(13, 7),
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
+    for axes, one_pass in zip(grid, passes, strict=True):
+        for axis, backend in zip(axes, BACKENDS, strict=True):
+            _panel(axis, rows, backend, one_pass)
+            axis.set_title(f"{BACKENDS[backend]}, {one_pass}")
+        axes[0].set_ylabel("ns per element, least of all rounds")
+    for axis in grid[-1]:
+        axis.set_xlabel("elements")
+    grid[0, 0].legend(frameon=False)
+    figure.suptitle("A dropout layer at rate 0.5 in float32, a mask of all units")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+def _panel(axis, rows, backend, one_pass):
+    wanted = {"backend": backend, "pass": one_pass, "dtype": "float32"}
+    wanted |= {"mask": "per unit"}
+    for name, (color, style, marker) in STYLES.items():
+        by_size = {
+            int(row["size"]): 1e6 * float(row["min_ms"]) / int(row["size"])
+            for row in rows
+            if wanted.items() <= row.items()
+            and row["what"] == name
+            and not (backend == "tensorflow" and row["compiler"])
+        }
+        sizes = sorted(by_size)
+        axis.loglog(
+            sizes,
+            [by_size[size] for size in sizes],
+            style,
+            color=color,
+            marker=marker,
+            markersize=4,
+            label=LABELS.get(name, name),
+        )
+    axis.grid(alpha=0.25)
+
+
+if __name__ == "__main__":
+    main()
