@@ -1,10 +1,8 @@
 """What the Dropout tab of TensorBoard is told about a training."""
 
 from kdropout.callbacks.gap_controller import GapController
+from kdropout.event_log import tags
 from kdropout.layer_walk import settable_layers
-
-# Raised when an earlier tab could no longer read it.
-FORMAT = 1
 
 
 def describe(layers, deciders):
@@ -22,7 +20,7 @@ def describe(layers, deciders):
         for layer in settable_layers(callback.model, callback.layers).values():
             moved_by[layer] = type(callback).__name__
     return {
-        "format": FORMAT,
+        "format": tags.FORMAT,
         "layers": [
             {
                 "path": path,

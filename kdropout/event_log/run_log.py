@@ -3,9 +3,9 @@
 import itertools
 import os
 import pathlib
-import socket
 import time
 
+from kdropout.event_log.event_writer import EventWriter, file_name
 from kdropout.requirements import can_import, check_packages
 
 # Distinguishes the files that one process begins in the same second.
@@ -15,9 +15,7 @@ _NUMBERS = itertools.count()
 class RunLog:
     """Writes one event file into the folder of a run, from the first summary on.
 
-    Without TensorFlow: TensorBoard's own `EventFileWriter` imports it wherever it is
-    installed, which takes seconds on the other backends. Copies made by
-    `copy.deepcopy` write files of their own.
+    Copies made by `copy.deepcopy` write files of their own.
 
     Args:
         folder: Path of the folder, made if it is not there; or an address such as
@@ -35,13 +33,12 @@ class RunLog:
             OSError: If it is not.
         """
         if self._writer is None:
-            self._writer = _open_record_writer(self.folder)
-            self._append(file_version="brain.Event:2")
+            self._writer = EventWriter(_open_file(self.folder))
 
     def write(self, summary, step):
         """Append a `Summary` at `step`, an integer."""
         self.open()
-        self._append(step=step, summary=summary)
+        self._writer.write(summary, step)
 
     def flush(self):
         """Let a TensorBoard that runs see all that was written."""
@@ -53,12 +50,6 @@ class RunLog:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-
-    def _append(self, **content):
-        from tensorboard.compat.proto.event_pb2 import Event
-
-        event = Event(wall_time=time.time(), **content)
-        self._writer.write(event.SerializeToString())
 
     def __del__(self):
         self.close()  # a training that failed has not come to its end
@@ -83,19 +74,13 @@ def check_tensorboard(purpose):
     check_packages(purpose, packages, "tensorboard", can_import)
 
 
-def _open_record_writer(folder):
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    # The name by which TensorBoard knows an event file, and orders several of a run.
-    name = (
-        f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}."
-        f"{os.getpid()}.{next(_NUMBERS):06d}.kdropout"
-    )
+def _open_file(folder):
+    name = file_name(f"{int(time.time()):010d}", f"{next(_NUMBERS):06d}")
     if "://" in folder:
         from tensorboard.compat import tf
 
         tf.io.gfile.makedirs(folder)
-        return RecordWriter(tf.io.gfile.GFile(f"{folder.rstrip('/')}/{name}", "wb"))
+        return tf.io.gfile.GFile(f"{folder.rstrip('/')}/{name}", "wb")
     path = pathlib.Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    return RecordWriter(open(path / name, "xb"))
+    return open(path / name, "xb")

@@ -8,8 +8,13 @@ RATE = "dropout_rate"
 BATCH_RATE = "batch_dropout_rate"
 DROP_FRACTION = "drop_fraction"
 
-# What the training is like: its layers, who decides their rates, where to.
+# What a training is like: its layers, who decides their rates, where to. What a search
+# is over and has found, and a trial of it.
 RUN = "kdropout/run"
+SEARCH, TRIAL = "kdropout/search", "kdropout/trial"
+
+# Of what these three hold. Raised when an earlier tab could no longer read it.
+FORMAT = 1
 
 
 def gap(metric):

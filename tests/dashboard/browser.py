@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import urllib.parse
 
 import pytest
 from selenium import webdriver
@@ -73,12 +72,6 @@ def requested_addresses(driver):
         if event["method"] == "Network.requestWillBeSent"
     ]
     return [a for a in addresses if not a.startswith(("data:", "blob:", "chrome:"))]
-
-
-def requested_origins(driver):
-    """Set of the origins of `requested_addresses`, such as "http://localhost:6006"."""
-    parts = map(urllib.parse.urlsplit, requested_addresses(driver))
-    return {f"{part.scheme}://{part.netloc}" for part in parts}
 
 
 def set_dark(driver, dark):

@@ -2,13 +2,8 @@
 
 import math
 
+from kdropout.event_log import tags
 from kdropout.tuning.report.features import SAME
-
-# The names under which the tab looks for it.
-SEARCH, TRIAL = "kdropout/search", "kdropout/trial"
-
-# Raised when an earlier tab could no longer read it.
-FORMAT = 1
 
 
 def describe_search(objective, direction, dimensions, marginals=(), problem=""):
@@ -22,7 +17,7 @@ def describe_search(objective, direction, dimensions, marginals=(), problem=""):
         problem: String, why they are not to be trusted; "" if they are.
     """
     return {
-        "format": FORMAT,
+        "format": tags.FORMAT,
         "objective": objective,
         "direction": direction,
         "dimensions": [dimension.plain() for dimension in dimensions],
@@ -39,7 +34,7 @@ def describe_trial(trial, values):
         values: Dict from the user's hyperparameters to their values.
     """
     return {
-        "format": FORMAT,
+        "format": tags.FORMAT,
         "trial_id": trial.trial_id,
         "values": values,
         "score": finite(trial.score),

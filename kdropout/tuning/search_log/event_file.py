@@ -5,8 +5,9 @@ import io
 import itertools
 import json
 import os
-import socket
 import time
+
+from kdropout.event_log import EventWriter, file_name
 
 # Our own files in a log folder, by what they tell of.
 EXPERIMENT, MARGINALS, TRIAL = "experiment", "marginals", "trial"
@@ -25,15 +26,14 @@ def write_once(folder, kind, content, summaries):
         summaries: Function that makes a sequence of `Summary`.
     """
     text = json.dumps(content, sort_keys=True)
-    end = f".{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.kdropout"
+    end = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     earlier = list(folder.glob(_pattern(kind)))
-    if any(path.name.endswith(end) for path in earlier):
+    if any(path.name.endswith(f".{end}.kdropout") for path in earlier):
         return
     folder.mkdir(parents=True, exist_ok=True)
     # TensorBoard leaves off a file once it has seen one of a later name, and a training
     # of the trial may have begun its own within this second.
-    moment = f"{time.time() + 1:017.6f}"
-    name = f"events.out.tfevents.{moment}.{socket.gethostname()}.{os.getpid()}{end}"
+    name = file_name(f"{time.time() + 1:017.6f}", end)
     # Whatever has "tfevents" in its name is read at once.
     temporary = folder / f".{kind}.new"
     try:
@@ -63,14 +63,8 @@ def _pattern(kind):
 
 def _records(summaries):
     """The bytes of an event file."""
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    events = [Event(wall_time=time.time(), file_version="brain.Event:2")]
-    for summary in summaries:
-        events.append(Event(wall_time=time.time(), step=0, summary=summary))
     file = io.BytesIO()
-    writer = RecordWriter(file)
-    for event in events:
-        writer.write(event.SerializeToString())
+    writer = EventWriter(file)
+    for summary in summaries:
+        writer.write(summary, step=0)
     return file.getvalue()

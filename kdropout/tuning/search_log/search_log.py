@@ -9,7 +9,7 @@ import warnings
 from keras_tuner.engine.trial import TrialStatus
 
 from kdropout import validation
-from kdropout.event_log import check_tensorboard, summaries
+from kdropout.event_log import check_tensorboard, summaries, tags
 from kdropout.tuning.report import Report
 from kdropout.tuning.search_log import descriptions, hparams
 from kdropout.tuning.search_log.axes import Axes
@@ -130,7 +130,7 @@ class SearchLog:
                 tag = hparams.metric(self._oracle.objective.name)
                 yield summaries.scalars({tag: score})
             if self.axes.dimensions:
-                yield summaries.description(descriptions.TRIAL, {**content, **known})
+                yield summaries.description(tags.TRIAL, {**content, **known})
             completed = trial.status == TrialStatus.COMPLETED and score is not None
             yield hparams.session_end(completed)
 
@@ -176,7 +176,7 @@ class SearchLog:
 
 
 def _search(content):
-    return summaries.description(descriptions.SEARCH, content)
+    return summaries.description(tags.SEARCH, content)
 
 
 def _check_folder(folder):
