@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 import kdropout
-from benchmarks import mnist, reporting
+from benchmarks import mnist, reporting, timing
 
 BATCH_SIZE = 64
 RATE = 0.5
@@ -122,15 +122,9 @@ def step_rows(data):
     blocks = {name: _block(build(kind), batch) for name, kind in kinds.items()}
     # Keras's own layer twice: what the pairing itself cannot resolve.
     blocks["keras again"] = _block(build(keras.layers.Dropout), batch)
-    seconds = {name: [] for name in blocks}
     for block in blocks.values():
         block()
-    for round_number in range(ROUNDS):
-        names = list(blocks)[:: 1 if round_number % 2 else -1]
-        for name in names:
-            begin = time.perf_counter()
-            blocks[name]()
-            seconds[name].append((time.perf_counter() - begin) / STEPS)
+    seconds = timing.in_turn(blocks, ROUNDS)
     keras_seconds = np.array(seconds["keras"])
     return [
         _row(f"step, {name} / keras", np.array(seconds[name]) / keras_seconds)

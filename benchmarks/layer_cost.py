@@ -19,7 +19,6 @@ backends stay.
 import argparse
 import os
 import statistics
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -28,7 +27,7 @@ import numpy as np
 from keras import ops
 
 import kdropout
-from benchmarks import compiled, reporting
+from benchmarks import compiled, reporting, timing
 
 BACKEND = keras.backend.backend()
 RATE = 0.5
@@ -69,7 +68,7 @@ def measure(size=SIZE, dtype="float32", mask="per unit", xla=False, backwards=Fa
             runs[name] = compiled.forward_backward(call, x, gradient, xla)
         else:
             runs[name] = compiled.forward(call, x, xla)
-    seconds = in_turn(runs)
+    seconds = timing.in_turn(runs, rounds_of(runs))
     least = {name: min(values) for name, values in seconds.items()}
     return [
         {
@@ -101,22 +100,13 @@ def contenders(dtype, mask):
     }
 
 
-def in_turn(runs):
-    """Dict from name to the seconds of each round, the order turning round."""
-    for run in runs.values():
-        run(), run()
-    begin = time.perf_counter()
+def rounds_of(runs):
+    """How many rounds fit into the time, after a warm-up."""
     for run in runs.values():
         run()
-    whole = time.perf_counter() - begin
-    rounds = int(np.clip(SECONDS * len(runs) / whole, FEWEST, MOST))
-    seconds = {name: [] for name in runs}
-    for number in range(rounds):
-        for name in list(runs)[:: 1 if number % 2 else -1]:
-            begin = time.perf_counter()
-            runs[name]()
-            seconds[name].append(time.perf_counter() - begin)
-    return seconds
+        run()
+    whole = sum(map(timing.seconds, runs.values()))
+    return int(np.clip(SECONDS * len(runs) / whole, FEWEST, MOST))
 
 
 def _shape(size, mask):

@@ -22,7 +22,6 @@ OMP_NUM_THREADS=1: on a shared machine its threads wait for each other). Fails i
 
 import os
 import sys
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -31,7 +30,7 @@ import numpy as np
 from keras import ops
 
 import kdropout
-from benchmarks import reporting
+from benchmarks import reporting, timing
 
 BACKEND = keras.backend.backend()
 BATCH_SIZE, SAMPLES = 32, 30  # of Keras's predict, and as papers take
@@ -63,11 +62,8 @@ def measure(where):
         "loop": lambda: moments([model(x, training=True) for _ in range(SAMPLES)]),
         "compiled_loop": lambda: moments([call(x) for _ in range(SAMPLES)]),
     }
-    first = {name: seconds(way) for name, way in ways.items()}
-    times = {name: [] for name in ways}
-    for number in range(WARM_UP + ROUNDS):
-        for name in list(ways)[:: 1 if number % 2 else -1]:
-            times[name].append(seconds(ways[name]))
+    first = {name: timing.seconds(way) for name, way in ways.items()}
+    times = timing.in_turn(ways, WARM_UP + ROUNDS)
     times = {name: np.array(values[WARM_UP:]) for name, values in times.items()}
     row = {"backend": BACKEND, "dropout": where, "rounds": ROUNDS}
     for name, values in times.items():
@@ -125,12 +121,6 @@ def compiled(model):
         return outputs
 
     return call
-
-
-def seconds(way):
-    begin = time.perf_counter()
-    way()
-    return time.perf_counter() - begin
 
 
 def ratio_of_medians(slow, fast):

@@ -12,8 +12,6 @@ import sys
 import tempfile
 import time
 
-from selenium.webdriver.common.by import By
-
 from tests.dashboard import browser as browsers
 from tests.dashboard.board import start_tensorboard
 from tests.dashboard.page_reader import PageReader
@@ -38,18 +36,13 @@ def main():
 def photograph(driver, board, is_dark):
     """Save what each view looks like, in light or in dark."""
     reader, look = PageReader(driver), "dark" if is_dark else "light"
-    driver.get("about:blank")
-    driver.get(f"{board.address}/?darkMode={str(is_dark).lower()}#kdropout")
-    (frame,) = reader.wait(
-        lambda: driver.find_elements(By.CSS_SELECTOR, "iframe[src*=kdropout]")
-    )
+    frame = reader.open_tab(board.address, is_dark)
 
     def save(name):
         driver.switch_to.default_content()
         driver.save_screenshot(str(FOLDER / f"tensorboard_{name}_{look}.png"))
         driver.switch_to.frame(frame)
 
-    driver.switch_to.frame(frame)
     reader.wait(lambda: len(reader.all("run-picker", "option")) == 4)
     time.sleep(1)  # until TensorBoard's own bar has come to rest
     reader.choose_run("controlled")

@@ -13,10 +13,10 @@ import sys
 import pytest
 
 from kdropout import cli
-from kdropout.event_log import RunLog, summaries
 from kdropout.tuning.report import pictures
 from kdropout_dashboard import reader
 from kdropout_dashboard.log_folder import open_log
+from tests.dashboard.board import write_training
 from tests.tuning.run.conftest import run
 
 page_module = importlib.import_module("kdropout.cli.report_page")
@@ -41,12 +41,7 @@ def output(finished, tmp_path):
 def logs(tmp_path):
     """A log folder with two trainings, one of them in the folder itself."""
     for run_name, rate in ((".", 0.25), ("a/b", 0.5)):
-        log = RunLog(tmp_path / "logs" / run_name)
-        layers = [{"path": "drop", "kind": "Dropout", "decided_by": "you"}]
-        content = {"format": 1, "layers": layers, "target": None}
-        log.write(summaries.description("kdropout/run", content), 0)
-        log.write(summaries.scalars({"dropout_rate/drop": rate}), 0)
-        log.close()
+        write_training(tmp_path / "logs" / run_name, {"drop": [rate]})
     return tmp_path / "logs"
 
 

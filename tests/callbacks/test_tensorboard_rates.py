@@ -8,7 +8,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kdropout import LearnedRate
 from kdropout.callbacks import (
@@ -27,6 +26,7 @@ from kdropout.layers import (
 )
 from kdropout.requirements import MissingPackages
 from kdropout.schedules import Ramp
+from tests.event_log.reading import read
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(40, 6)).astype("float32")
@@ -46,12 +46,6 @@ def fit(model, *callbacks, epochs=2, **arguments):
     return model.fit(
         **data, epochs=epochs, callbacks=[*callbacks], verbose=0, **arguments
     ).history
-
-
-def read(folder):
-    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    return accumulator
 
 
 def scalars(folder):

@@ -1,6 +1,10 @@
 """The page of the Dropout tab, as its reader uses it."""
 
-# Selenium is imported where it is used: without it, the fixture of the browser says so.
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
 PATIENCE = 20
 
 
@@ -15,16 +19,26 @@ class PageReader:
         self.driver.get(address)
         self.wait(lambda: self.all(testid))
 
+    def open_tab(self, address, dark=False):
+        """Go to the tab in a TensorBoard, and into its frame, which is returned."""
+        self.driver.switch_to.default_content()
+        self.driver.get("about:blank")  # an address that differs by '#' loads nothing
+        self.driver.get(f"{address}/?darkMode={str(dark).lower()}#kdropout")
+        selector = "iframe[src*=kdropout]"
+        (frame,) = self.wait(
+            lambda: self.driver.find_elements(By.CSS_SELECTOR, selector)
+        )
+        self.driver.switch_to.frame(frame)
+        return frame
+
     def wait(self, question):
         """What `question` returns as soon as it is true."""
-        from selenium.webdriver.support.ui import WebDriverWait
-
         return WebDriverWait(self.driver, PATIENCE, 0.02).until(lambda _: question())
 
     def all(self, testid, inside=""):
         """The elements with a test id, or what lies inside of them by a selector."""
         selector = f'[data-testid="{testid}"] {inside}'
-        return self.driver.find_elements("css selector", selector)
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, testid, inside=""):
         """The only element with a test id."""
@@ -41,8 +55,6 @@ class PageReader:
 
     def choose_run(self, name, kind="training"):
         """Choose a run, and wait until it is drawn."""
-        from selenium.webdriver.support.ui import Select
-
         Select(self.one("run-picker")).select_by_value(f"{kind}:{name}")
         self.wait(lambda: self.all(kind))
 
@@ -59,8 +71,6 @@ class PageReader:
 
     def press_in(self, element, *keys):
         """Press keys in an element that the keyboard reaches."""
-        from selenium.webdriver.common.keys import Keys
-
         self.driver.execute_script("arguments[0].focus()", element)
         self._chain().send_keys(*(getattr(Keys, key) for key in keys)).perform()
 
@@ -76,6 +86,4 @@ class PageReader:
         )
 
     def _chain(self):
-        from selenium.webdriver.common.action_chains import ActionChains
-
         return ActionChains(self.driver, duration=0)

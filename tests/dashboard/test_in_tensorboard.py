@@ -102,14 +102,10 @@ def board(request, browser, logs, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tab(browser, board):
     """The reader of the tab, which is open."""
-    browser.get("about:blank")  # an address that differs by '#' loads nothing
+    browser.get("about:blank")
     browsers.requested_addresses(browser)
-    browser.get(f"{board.address}/?darkMode=false#kdropout")
     reader = PageReader(browser)
-    frame = reader.wait(
-        lambda: browser.find_elements(By.CSS_SELECTOR, "iframe[src*=kdropout]")
-    )
-    browser.switch_to.frame(frame[0])
+    reader.open_tab(board.address)
     reader.wait(lambda: len(options(reader)) == 4)
     yield reader
     browser.switch_to.default_content()

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kdropout.event_log import RunLog, charts, summaries
+from tests.event_log.reading import read
 
 NAMES = (
     "<img src=x onerror=alert(1)>",
@@ -19,14 +19,8 @@ NAMES = (
 )
 
 
-def reader(folder):
-    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    return accumulator
-
-
 def steps_and_values(folder, tag):
-    return [(event.step, event.value) for event in reader(folder).Scalars(tag)]
+    return [(event.step, event.value) for event in read(folder).Scalars(tag)]
 
 
 def test_nothing_is_there_before_something_is_written(tmp_path):
@@ -60,8 +54,8 @@ def test_any_name_is_kept_as_it_is(tmp_path, name):
     log.write(summaries.scalars({name: 1.0}), 0)
     log.write(summaries.description("kdropout/run", {"path": name}), 0)
     log.close()
-    assert reader(tmp_path).Tags()["scalars"] == [name]
-    (event,) = reader(tmp_path).Tensors("kdropout/run")
+    assert read(tmp_path).Tags()["scalars"] == [name]
+    (event,) = read(tmp_path).Tensors("kdropout/run")
     assert json.loads(event.tensor_proto.string_val[0]) == {"path": name}
 
 
@@ -69,7 +63,7 @@ def test_description_is_marked_as_ours(tmp_path):
     log = RunLog(tmp_path)
     log.write(summaries.description("kdropout/run", {"format": 1}), 0)
     log.close()
-    metadata = reader(tmp_path).summary_metadata["kdropout/run"]
+    metadata = read(tmp_path).summary_metadata["kdropout/run"]
     assert metadata.plugin_data.plugin_name == "kdropout"
     assert metadata.data_class == 2  # tensor; data without a class are dropped
 
@@ -124,7 +118,7 @@ def test_layout_shows_all_rates_and_each_gap_with_its_margin(tmp_path):
     log = RunLog(tmp_path)
     log.write(charts.layout(["loss", "accuracy"]), 0)
     log.close()
-    (event,) = reader(tmp_path).Tensors("custom_scalars__config__")
+    (event,) = read(tmp_path).Tensors("custom_scalars__config__")
     layout = Layout.FromString(event.tensor_proto.string_val[0])
     (category,) = layout.category
     assert category.chart[0].multiline.tag == ["^dropout_rate/"]
