@@ -92,7 +92,11 @@ class BaseDropout(keras.layers.Layer):
         return inputs
 
     def apply_noise(self, inputs, shape, rate, seed):
-        """The inputs with noise of `shape` at `rate`, a float32 scalar tensor."""
+        """The inputs with noise of `shape` at `rate`, a float32 scalar tensor.
+
+        At rate 0, where this must return its inputs, it is not called. So it is traced
+        within a branch, and must not assign to variables.
+        """
         temperature = self.rate_rule.temperature
         if temperature is not None:
             keep = noise.concrete(shape, rate, seed, temperature)
@@ -100,7 +104,7 @@ class BaseDropout(keras.layers.Layer):
             return inputs * ops.cast(keep / (1.0 - rate), inputs.dtype)
         drop, scale = noise.bernoulli(shape, rate, seed, inputs.dtype)
         note_dropped(drop)
-        return ops.where(drop, ops.zeros((), inputs.dtype), inputs * scale)
+        return noise.drop_units(inputs, drop, scale)
 
     def call(self, inputs, training=False):
         self._check_dtype(inputs)
@@ -109,7 +113,18 @@ class BaseDropout(keras.layers.Layer):
         seed = self.next_seed(training)
         if seed is None:
             return self.undropped(inputs)
-        return self.apply_noise(inputs, shape, self.next_rate(training), seed)
+        return self.thin_out(inputs, shape, self.next_rate(training), seed)
+
+    def thin_out(self, inputs, shape, rate, seed):
+        """What `apply_noise` returns; at rate 0, the inputs without calling it."""
+
+        def add_noise():
+            return self.apply_noise(inputs, shape, rate, seed)
+
+        is_learned = self.rate_rule.temperature is not None  # and so never 0
+        if is_learned or active_scope() is not None:  # which is told what is dropped
+            return add_noise()
+        return noise.skip_at_zero(rate, inputs, add_noise)
 
     def add_rate_penalty(self, num_units, training):
         """Add to the loss what a learned rate costs, `num_units` being dropped."""

@@ -3,6 +3,7 @@
 import math
 
 import keras
+from keras import ops
 
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
@@ -55,7 +56,7 @@ class DropConnect(DropoutWrapper):
         return math.prod(self.layer.kernel.shape)
 
     def drop(self, inputs, rate, seed):
-        kernel = self.layer.kernel
-        kernel = self.apply_noise(kernel, tuple(kernel.shape), rate, seed)
+        kernel = ops.convert_to_tensor(self.layer.kernel)
+        kernel = self.thin_out(kernel, tuple(kernel.shape), rate, seed)
         outputs = linear_map.apply_kernel(self.layer, inputs, kernel)
         return linear_map.add_bias_and_activate(self.layer, outputs)

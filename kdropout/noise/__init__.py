@@ -1,0 +1,26 @@
+"""The masks and noises of dropout, as pure functions of shape, rate and seed.
+
+`rate` is a float32 scalar tensor in [0, 1]: the probability of dropping. It is
+never tested in Python, so one trace serves every value. A NaN rate gives NaN
+outputs: it never hides as "nothing dropped".
+
+`seed` is what `keras.random.SeedGenerator.next()` returns: two integers. Random
+numbers come from the backend's own counter-based source and are compared in integers
+or in float32 whatever the compute dtype: in bfloat16 a uniform number has 8 bits,
+which turns a rate of 0.1 % into 0.78 %.
+"""
+
+from kdropout.noise.backend import skip_at_zero
+from kdropout.noise.continuous import concrete, gaussian, normal, uniform
+from kdropout.noise.masks import bernoulli, drop_units, keep_mask
+
+__all__ = [
+    "bernoulli",
+    "concrete",
+    "drop_units",
+    "gaussian",
+    "keep_mask",
+    "normal",
+    "skip_at_zero",
+    "uniform",
+]

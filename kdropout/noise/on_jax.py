@@ -1,0 +1,52 @@
+"""Random numbers and masks on JAX."""
+
+import jax
+import jax.numpy as jnp
+
+from kdropout.noise import order
+
+_BYTES_PER_WORD = 4
+
+
+def uniform(shape, seed):
+    return jax.random.uniform(_key(seed), shape, "float32")
+
+
+def normal(shape, seed):
+    return jax.random.normal(_key(seed), shape, "float32")
+
+
+def random_bytes(count, seed):
+    num_rows = -(-count // order.NUM_PLACES)
+    key = _key(seed)
+    words = jax.random.bits(key, (num_rows, 1, order.NUM_PLACES // _BYTES_PER_WORD))
+    shifts = jnp.arange(0, 32, 8, "uint32").reshape(1, _BYTES_PER_WORD, 1)
+    # Whatever is computed here for each unit, XLA fuses with what follows.
+    numbers = ((words >> shifts) & 255).astype("int32")
+    extra = jax.random.bits(jax.random.fold_in(key, 1), (num_rows,)).astype("int32")
+    begin, inverted = order.split(extra)
+    values = jnp.asarray(order.VALUES)
+    values = jax.lax.dynamic_slice(values, begin[:1], (order.NUM_PLACES,))
+    return numbers, (values ^ inverted[:, None]).reshape(num_rows, _BYTES_PER_WORD, -1)
+
+
+def compare(numbers, thresholds, complement):
+    below = numbers < thresholds
+    return below if complement is None else jnp.not_equal(below, complement)
+
+
+def drop_units(inputs, drop, scale):
+    return jnp.where(drop, jnp.zeros((), inputs.dtype), inputs * scale)
+
+
+def skip_at_zero(rate, inputs, add_noise):
+    if jax.default_backend() != "cpu":  # a branch on an accelerator waits for it
+        return add_noise()
+    is_zero = rate == 0.0
+    if not isinstance(is_zero, jax.core.Tracer):  # else `cond` compiles at each call
+        return inputs if is_zero else add_noise()
+    return jax.lax.cond(is_zero, lambda: inputs, add_noise)
+
+
+def _key(seed):
+    return seed.astype("uint32")

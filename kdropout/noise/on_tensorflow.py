@@ -1,0 +1,84 @@
+"""Random numbers and masks on TensorFlow."""
+
+import functools
+
+import tensorflow as tf
+
+from kdropout.noise import order
+
+# Left to itself, XLA takes a generator that is a hundred times slower on a CPU.
+_ALGORITHM = "philox"
+
+# Spreads replica ids over the seeds, away from small seeds that users pick.
+_REPLICA_STRIDE = 0x3C6EF372
+
+# Of whole words, and no power of 2: see `byte_draw`.
+_WIDTH = order.NUM_PLACES - 4
+
+
+def uniform(shape, seed):
+    return tf.random.stateless_uniform(shape, _seed(seed), alg=_ALGORITHM)
+
+
+def normal(shape, seed):
+    return tf.random.stateless_normal(shape, _seed(seed), alg=_ALGORITHM)
+
+
+def random_bytes(count, seed):
+    num_rows = (count + _WIDTH - 1) // _WIDTH
+    num_words = num_rows * (_WIDTH // 4)
+    words = tf.random.stateless_uniform(
+        (num_words + 1,),
+        _seed(seed),
+        minval=None,
+        maxval=None,
+        dtype=tf.uint32,
+        alg=_ALGORITHM,
+    )
+    numbers = tf.reshape(tf.bitcast(words[:num_words], tf.uint8), (-1, _WIDTH))
+    word = tf.bitcast(words[num_words], tf.int32)
+    begin, inverted = order.split(word)
+    return numbers, tf.slice(order.VALUES, begin[None], [_WIDTH]) ^ inverted
+
+
+def compare(numbers, thresholds, complement):
+    if complement is None:
+        return tf.less(numbers, thresholds)
+    if not _branch_pays():
+        return tf.not_equal(tf.less(numbers, thresholds), complement)
+    # A second pass over the mask costs as much as the first. And XLA does not fuse
+    # across a branch: else it would draw the words anew for each byte of them.
+    return tf.cond(
+        complement,
+        lambda: tf.greater_equal(numbers, thresholds),
+        lambda: tf.less(numbers, thresholds),
+    )
+
+
+def drop_units(inputs, drop, scale):
+    zero = tf.zeros((), inputs.dtype)
+    if drop.shape == inputs.shape:
+        return tf.where(drop, zero, inputs * scale)
+    # Selecting is slow where it has to broadcast.
+    return tf.math.multiply_no_nan(inputs, tf.where(drop, zero, scale))
+
+
+def skip_at_zero(rate, inputs, add_noise):
+    if not _branch_pays():
+        return add_noise()
+    return tf.cond(rate == 0.0, lambda: inputs, add_noise)
+
+
+@functools.cache
+def _branch_pays():
+    # A branch on an accelerator waits for it.
+    return not tf.config.list_logical_devices("GPU")
+
+
+def _seed(seed):
+    replica = tf.distribute.get_replica_context()
+    if replica is not None and replica.num_replicas_in_sync > 1:
+        # Replicas share the seed's variable: without this, their masks are equal.
+        stride = replica.replica_id_in_sync_group * _REPLICA_STRIDE
+        seed += tf.stack([tf.cast(stride, seed.dtype), tf.zeros((), seed.dtype)])
+    return tf.cast(tf.math.floormod(seed, tf.int32.max), tf.int32)

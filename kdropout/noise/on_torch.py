@@ -1,0 +1,121 @@
+"""Random numbers and masks on PyTorch."""
+
+import torch
+
+from kdropout.noise import order
+
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+# Of whole words of 64 bits, and no power of 2: see `byte_draw`.
+_WIDTH = order.NUM_PLACES - 8
+
+
+def uniform(shape, seed):
+    return _draw(torch.rand, shape, seed)
+
+
+def normal(shape, seed):
+    return _draw(torch.randn, shape, seed)
+
+
+def random_bytes(count, seed):
+    num_rows = -(-count // _WIDTH)
+    if seed.device.type == "meta":
+        numbers = torch.empty(num_rows, _WIDTH, dtype=torch.uint8, device="meta")
+        return numbers, torch.empty(_WIDTH, dtype=torch.int32, device="meta")
+    return _random_bytes(num_rows, seed)
+
+
+def compare(numbers, thresholds, complement):
+    if complement is None:
+        return torch.lt(numbers, thresholds)
+    if not _may_branch(complement):
+        return torch.ne(torch.lt(numbers, thresholds), complement)
+    return (torch.ge if complement else torch.lt)(numbers, thresholds)
+
+
+def drop_units(inputs, drop, scale):
+    return _DropUnits.apply(inputs, drop, scale)
+
+
+def skip_at_zero(rate, inputs, add_noise):
+    return inputs if _may_branch(rate) and rate == 0.0 else add_noise()
+
+
+def _may_branch(scalar):
+    # A branch on an accelerator waits for it, and splits a compiled graph.
+    return scalar.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+class _DropUnits(torch.autograd.Function):
+    """`where(drop, 0, inputs * scale)`, with as much kept for the gradient as a mask.
+
+    The bits of dropped units are cleared, so they are 0 whatever they were.
+    `torch.where` and arithmetic with booleans are several times slower on a CPU.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(inputs, drop, scale):
+        integer = _INTEGERS[inputs.element_size()]
+        kept_bits = (drop.view(torch.int8) - 1).to(integer)  # all bits, or none
+        if drop.shape != inputs.shape:
+            return (inputs.view(integer) & kept_bits).view(inputs.dtype).mul_(scale)
+        # In place: on a CPU, memory that is new costs more than what is done in it.
+        return kept_bits.bitwise_and_(inputs.view(integer)).view(inputs.dtype).mul_(scale)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, drop, scale = inputs
+        ctx.save_for_backward(drop, scale)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _DropUnits.apply(gradient, *ctx.saved_tensors), None, None
+
+
+def _draw(draw, shape, seed):
+    if seed.device.type == "meta":  # shape inference: there is nothing to draw
+        return draw(shape, dtype=torch.float32, device="meta")
+    return _seeded(draw, tuple(shape), seed)
+
+
+# A generator cannot be traced by torch.compile.
+@torch.compiler.disable
+def _seeded(draw, shape, seed):
+    generator, _ = _generator(seed)
+    return draw(shape, generator=generator, dtype=torch.float32, device=seed.device)
+
+
+@torch.compiler.disable
+def _random_bytes(num_rows, seed):
+    generator, word = _generator(seed)
+    words = torch.empty(num_rows * _WIDTH // 8, dtype=torch.int64, device=seed.device)
+    words.random_(-(2**63), None, generator=generator)
+    numbers = words.view(torch.uint8).view(num_rows, _WIDTH)
+    begin, inverted = order.split(word)
+    values = order.VALUES[begin : begin + _WIDTH] ^ inverted
+    return numbers, torch.as_tensor(values, device=seed.device)
+
+
+def _generator(seed):
+    """A generator, and 32 random bits more."""
+    mixed = _mix(*seed.tolist())
+    generator = torch.Generator(device=seed.device)
+    # PyTorch's generator on a CPU reads no more than 32 bits of a seed.
+    generator.manual_seed(mixed >> 32)
+    return generator, mixed & 0xFFFFFFFF
+
+
+def _mix(seed, counter):
+    """One 64-bit number of two integers.
+
+    A sum would let a layer seeded 1 replay the masks of a layer seeded 0, one step
+    later. This is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+    """
+    mask = (1 << 64) - 1
+    word = ((seed << 32) + counter + 0x9E3779B97F4A7C15) & mask
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & mask
+    return word ^ (word >> 31)

@@ -1,0 +1,32 @@
+"""The bits of a mask that are not drawn for each unit: see `byte_draw`."""
+
+import random
+
+import numpy as np
+
+NUM_PLACES = 4096
+BITS = 16
+_FINE_BITS = 4  # 4096 * 2^4 = 2^16
+
+
+def split(word):
+    """32 random bits as `(begin, inverted)`: 12 and 16 of them.
+
+    Args:
+        word: Integer, or integer tensor.
+    """
+    return (word // 2**20) & (NUM_PLACES - 1), word & (2**BITS - 1)
+
+
+def _values():
+    # Not of a library whose streams may change: a seed is to replay its masks.
+    generator = random.Random(0)
+    permutation = sorted(range(NUM_PLACES), key=lambda _: generator.random())
+    return [
+        (value << _FINE_BITS) + generator.randrange(2**_FINE_BITS)
+        for value in permutation
+    ]
+
+
+# One in each sixteenth of a 4096th. Twice, so that a slice can begin at any place.
+VALUES = np.array(2 * _values(), "int32")
