@@ -42,7 +42,8 @@ def bernoulli(shape, rate, seed, dtype="float32"):
     # Next to the dropped units, or where kept ones are the rarer: among these.
     first = ops.where(mostly, ops.zeros_like(level), level)
     use_other = draw.below(first + draw.level(keep_probability * share))
-    return drop, ops.where(use_other, other, nearest)
+    # Exact: neighbours differ by what their dtype can hold. Selecting is slower.
+    return drop, nearest + ops.cast(use_other, dtype) * (other - nearest)
 
 
 def drop_units(inputs, drop, scale):

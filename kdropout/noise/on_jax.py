@@ -25,8 +25,8 @@ def random_bytes(count, seed):
     numbers = ((words >> shifts) & 255).astype("int32")
     extra = jax.random.bits(jax.random.fold_in(key, 1), (num_rows,)).astype("int32")
     begin, inverted = order.split(extra)
-    values = jnp.asarray(order.VALUES)
-    values = jax.lax.dynamic_slice(values, begin[:1], (order.NUM_PLACES,))
+    places = (jnp.arange(order.NUM_PLACES) + begin[0]) % order.NUM_PLACES
+    values = jnp.asarray(order.VALUES)[places]
     return numbers, (values ^ inverted[:, None]).reshape(num_rows, _BYTES_PER_WORD, -1)
 
 

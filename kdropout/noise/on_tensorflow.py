@@ -12,6 +12,9 @@ _ALGORITHM = "philox"
 # Spreads replica ids over the seeds, away from small seeds that users pick.
 _REPLICA_STRIDE = 0x3C6EF372
 
+# Negates the first integer of a seed, which never is negative.
+_OTHER_STREAM = (-(2**31), 0)
+
 # Of whole words, and no power of 2: see `byte_draw`.
 _WIDTH = order.NUM_PLACES - 4
 
@@ -25,20 +28,22 @@ def normal(shape, seed):
 
 
 def random_bytes(count, seed):
+    seed = _seed(seed)
     num_rows = (count + _WIDTH - 1) // _WIDTH
-    num_words = num_rows * (_WIDTH // 4)
-    words = tf.random.stateless_uniform(
-        (num_words + 1,),
-        _seed(seed),
-        minval=None,
-        maxval=None,
-        dtype=tf.uint32,
-        alg=_ALGORITHM,
+    words = _integers((num_rows * (_WIDTH // 4),), seed, tf.uint32)
+    numbers = tf.reshape(tf.bitcast(words, tf.uint8), (-1, _WIDTH))
+    # A draw of its own, and no slice of the values: in either case, XLA would draw
+    # the words anew for each byte of them.
+    begin, inverted = order.split(_integers((), seed ^ _OTHER_STREAM, tf.int32))
+    places = (tf.range(_WIDTH) + begin) % order.NUM_PLACES
+    return numbers, tf.gather(order.VALUES, places) ^ inverted
+
+
+def _integers(shape, seed, dtype):
+    """Integers of which all bits are random."""
+    return tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=dtype, alg=_ALGORITHM
     )
-    numbers = tf.reshape(tf.bitcast(words[:num_words], tf.uint8), (-1, _WIDTH))
-    word = tf.bitcast(words[num_words], tf.int32)
-    begin, inverted = order.split(word)
-    return numbers, tf.slice(order.VALUES, begin[None], [_WIDTH]) ^ inverted
 
 
 def compare(numbers, thresholds, complement):
@@ -56,11 +61,12 @@ def compare(numbers, thresholds, complement):
 
 
 def drop_units(inputs, drop, scale):
-    zero = tf.zeros((), inputs.dtype)
-    if drop.shape == inputs.shape:
-        return tf.where(drop, zero, inputs * scale)
-    # Selecting is slow where it has to broadcast.
-    return tf.math.multiply_no_nan(inputs, tf.where(drop, zero, scale))
+    if drop.shape == inputs.shape and inputs.dtype != tf.float16:
+        # It keeps no more than the mask for the gradient.
+        return tf.where(drop, tf.zeros((), inputs.dtype), inputs * scale)
+    # Selecting is slow in float16, and where it has to broadcast.
+    factor = tf.cast(tf.logical_not(drop), inputs.dtype) * scale
+    return tf.math.multiply_no_nan(inputs, factor)
 
 
 def skip_at_zero(rate, inputs, add_noise):

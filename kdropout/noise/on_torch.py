@@ -1,5 +1,6 @@
 """Random numbers and masks on PyTorch."""
 
+import numpy as np
 import torch
 
 from kdropout.noise import order
@@ -95,7 +96,7 @@ def _random_bytes(num_rows, seed):
     words.random_(-(2**63), None, generator=generator)
     numbers = words.view(torch.uint8).view(num_rows, _WIDTH)
     begin, inverted = order.split(word)
-    values = order.VALUES[begin : begin + _WIDTH] ^ inverted
+    values = np.roll(order.VALUES, -begin)[:_WIDTH] ^ inverted
     return numbers, torch.as_tensor(values, device=seed.device)
 
 

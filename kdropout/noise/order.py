@@ -28,5 +28,5 @@ def _values():
     ]
 
 
-# One in each sixteenth of a 4096th. Twice, so that a slice can begin at any place.
-VALUES = np.array(2 * _values(), "int32")
+# Spread evenly: one in each 4096th of their range.
+VALUES = np.array(_values(), "int32")
