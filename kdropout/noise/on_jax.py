@@ -17,7 +17,7 @@ def normal(shape, seed):
 
 
 def random_bytes(count, seed):
-    num_rows = -(-count // order.NUM_PLACES)
+    num_rows = max(-(-count // order.NUM_PLACES), 1)
     key = _key(seed)
     words = jax.random.bits(key, (num_rows, 1, order.NUM_PLACES // _BYTES_PER_WORD))
     shifts = jnp.arange(0, 32, 8, "uint32").reshape(1, _BYTES_PER_WORD, 1)
