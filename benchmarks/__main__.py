@@ -3,8 +3,9 @@
     python -m benchmarks --data-dir DIR
     python -m benchmarks layer_cost mc_predict
 
-On each backend that is installed, as far as a benchmark has more than one. About 25
-minutes on 2 cores, which nothing else should use. What each measures, its file tells.
+On each backend that is installed, as far as a benchmark has more than one. About 50
+minutes on 2 cores, which nothing else should use. What each measures, its file tells;
+`gpu` measures where there is one, and `speed_table` sums up what the others found.
 """
 
 import argparse
@@ -17,10 +18,14 @@ import sys
 SCRIPTS = {
     "import_time": (("tensorflow", "jax", "torch"), False),
     "layer_cost": (("tensorflow", "jax", "torch"), False),
+    "training_step": (("tensorflow", "jax", "torch"), False),
+    "live_rate": (("tensorflow", "jax"), False),
     "callback_cost": (("tensorflow",), True),
     "mc_predict": (("tensorflow", "jax", "torch"), False),
     "trials": (("tensorflow", "jax"), False),
     "dashboard": (("tensorflow",), False),
+    "gpu": (("tensorflow", "jax", "torch"), False),
+    "speed_table": (("tensorflow",), False),  # of all backends, and the last
 }
 
 

@@ -5,7 +5,7 @@ at rate 0.5 a single one. Here every unit has eight of its own, and sixteen more
 are not drawn for it:
 
     number = 8 bits, independent for each unit
-    order  = 16 bits, which all stretches of `width` units have in common
+    order  = 16 bits, which all stretches of 4072 units have in common
     drop   where number * 2^16 + order < level,   level = rate * 2^24
 
 The sum is uniform over 2^24 values, so the probability of each unit is exact. Only for
@@ -15,14 +15,15 @@ threshold for each place in a stretch: `level / 2^16`, rounded up or down.
 `order` is a fixed sequence, at each call begun at another place and with other bits
 inverted: over the calls, each place has each value as often. Within a call, its values
 are spread evenly, so that the rounded thresholds average to the rate: the share dropped
-varies no more than that of independent units.
+of a call varies no more than that of independent units.
 
-What it costs: within one call, units at the same place of two stretches have
-thresholds in common, and so a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`,
-with `p` the rate and `f` the part of `256 p` behind the point: 1.5e-5 at rate 0.5,
-3e-3 at 0.001. Stretches have a `width` that is no power of 2 where that costs nothing,
-or invert other bits each, so that these are not the same units of other samples.
-Units less than a stretch apart have none.
+What it costs: within one call, units at the same place of two stretches have a threshold
+in common, and so a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`, with `p`
+the rate and `f` the part of `256 p` behind the point: 1.5e-5 at rate 0.5, 3e-3 at
+0.001. The length of a stretch is no multiple of the widths that layers have, so these
+are not the same unit of other samples. On JAX, which is faster with stretches of 4096,
+each of them inverts other bits, and there is no such correlation. Units that are less
+than a stretch apart have one of about 1e-5 at most.
 """
 
 from keras import ops
@@ -74,4 +75,3 @@ class ByteDraw:
         thresholds = ops.cast(thresholds, self._numbers.dtype)
         below = backend.active().compare(self._numbers, thresholds, complement)
         return ops.reshape(ops.reshape(below, (-1,))[: self._count], self._shape)
-

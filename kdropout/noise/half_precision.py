@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-# Distance from 1 to the next number, the widest relative gap between neighbours.
-_SPACING = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
-_LARGEST = {"float16": 65504.0, "bfloat16": 3.3895314e38}
+# How many of the last bits of a float32 a dtype leaves out, and its largest number.
+_DTYPES = {"float16": (13, 65504.0), "bfloat16": (16, 3.3895314e38)}
 
 
 def neighbours(value, dtype):
@@ -14,7 +13,7 @@ def neighbours(value, dtype):
     `(1 - share) * nearest + share * other` is the value.
 
     Args:
-        value: Float32 scalar tensor, not negative.
+        value: Float32 scalar tensor: at least 1, 0 or NaN.
         dtype: Floating dtype.
 
     Returns:
@@ -23,15 +22,18 @@ def neighbours(value, dtype):
         None.
     """
     dtype = keras.backend.standardize_dtype(dtype)
-    if dtype not in _SPACING:
+    if dtype not in _DTYPES:
         return ops.cast(value, dtype), None, None
+    num_bits, largest = _DTYPES[dtype]
     # Above rate 0.99998, float16 has no number as large as the exact scale.
-    value = ops.minimum(value, _LARGEST[dtype])
-    nearest = ops.cast(value, dtype)
-    nearest_exact = ops.cast(nearest, "float32")
-    error = value - nearest_exact
-    # A step of 5/8 to 5/4 of the distance to the neighbour, which rounds to it.
-    step = ops.sign(error) * nearest_exact * (0.625 * _SPACING[dtype])
-    other = ops.cast(nearest_exact + step, dtype)
-    distance = ops.cast(other, "float32") - nearest_exact
-    return nearest, other, ops.divide_no_nan(error, distance)
+    value = ops.minimum(value, largest)
+    # In bits, because a compiler may leave out the rounding to a dtype and back.
+    step = 1 << num_bits
+    low = ops.bitwise_and(ops.view(value, "int32"), -step)
+    high = ops.minimum(ops.view(low + step, "float32"), largest)
+    low = ops.view(low, "float32")
+    share = ops.divide_no_nan(value - low, high - low)
+    up = share > 0.5
+    nearest, other = ops.where(up, high, low), ops.where(up, low, high)
+    share = ops.where(up, 1.0 - share, share)
+    return ops.cast(nearest, dtype), ops.cast(other, dtype), share

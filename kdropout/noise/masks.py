@@ -77,4 +77,3 @@ def keep_mask(shape, rate, seed, temperature=None):
         return concrete(shape, rate, seed, temperature)
     drop, _ = bernoulli(shape, rate, seed)
     return ops.cast(ops.logical_not(drop), "float32") + 0.0 * rate  # NaN stays NaN
-

@@ -15,8 +15,7 @@ _REPLICA_STRIDE = 0x3C6EF372
 # Negates the first integer of a seed, which never is negative.
 _OTHER_STREAM = (-(2**31), 0)
 
-# Of whole words, and no power of 2: see `byte_draw`.
-_WIDTH = order.NUM_PLACES - 4
+_BYTES_PER_WORD = 4
 
 
 def uniform(shape, seed):
@@ -29,13 +28,13 @@ def normal(shape, seed):
 
 def random_bytes(count, seed):
     seed = _seed(seed)
-    num_rows = (count + _WIDTH - 1) // _WIDTH
-    words = _integers((num_rows * (_WIDTH // 4),), seed, tf.uint32)
-    numbers = tf.reshape(tf.bitcast(words, tf.uint8), (-1, _WIDTH))
+    num_rows = (count + order.STRETCH - 1) // order.STRETCH
+    words = _integers((num_rows * (order.STRETCH // _BYTES_PER_WORD),), seed, tf.uint32)
+    numbers = tf.reshape(tf.bitcast(words, tf.uint8), (-1, order.STRETCH))
     # A draw of its own, and no slice of the values: in either case, XLA would draw
     # the words anew for each byte of them.
     begin, inverted = order.split(_integers((), seed ^ _OTHER_STREAM, tf.int32))
-    places = (tf.range(_WIDTH) + begin) % order.NUM_PLACES
+    places = (tf.range(order.STRETCH) + begin) % order.NUM_PLACES
     return numbers, tf.gather(order.VALUES, places) ^ inverted
 
 
@@ -87,4 +86,4 @@ def _seed(seed):
         # Replicas share the seed's variable: without this, their masks are equal.
         stride = replica.replica_id_in_sync_group * _REPLICA_STRIDE
         seed += tf.stack([tf.cast(stride, seed.dtype), tf.zeros((), seed.dtype)])
-    return tf.cast(tf.math.floormod(seed, tf.int32.max), tf.int32)
+    return tf.cast(seed & tf.int32.max, tf.int32)

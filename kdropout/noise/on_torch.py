@@ -7,8 +7,7 @@ from kdropout.noise import order
 
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
-# Of whole words of 64 bits, and no power of 2: see `byte_draw`.
-_WIDTH = order.NUM_PLACES - 8
+_BYTES_PER_WORD = 8
 
 
 def uniform(shape, seed):
@@ -20,10 +19,10 @@ def normal(shape, seed):
 
 
 def random_bytes(count, seed):
-    num_rows = -(-count // _WIDTH)
+    num_rows = -(-count // order.STRETCH)
     if seed.device.type == "meta":
-        numbers = torch.empty(num_rows, _WIDTH, dtype=torch.uint8, device="meta")
-        return numbers, torch.empty(_WIDTH, dtype=torch.int32, device="meta")
+        numbers = torch.empty(num_rows, order.STRETCH, dtype=torch.uint8, device="meta")
+        return numbers, torch.empty(order.STRETCH, dtype=torch.int32, device="meta")
     return _random_bytes(num_rows, seed)
 
 
@@ -55,8 +54,6 @@ class _DropUnits(torch.autograd.Function):
     `torch.where` and arithmetic with booleans are several times slower on a CPU.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(inputs, drop, scale):
         integer = _INTEGERS[inputs.element_size()]
@@ -64,12 +61,27 @@ class _DropUnits(torch.autograd.Function):
         if drop.shape != inputs.shape:
             return (inputs.view(integer) & kept_bits).view(inputs.dtype).mul_(scale)
         # In place: on a CPU, memory that is new costs more than what is done in it.
-        return kept_bits.bitwise_and_(inputs.view(integer)).view(inputs.dtype).mul_(scale)
+        return (
+            kept_bits.bitwise_and_(inputs.view(integer)).view(inputs.dtype).mul_(scale)
+        )
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         _, drop, scale = inputs
         ctx.save_for_backward(drop, scale)
+
+    @staticmethod
+    def vmap(info, in_dims, inputs, drop, scale):
+        def batched(tensor, axis):
+            if axis is None:
+                return tensor.expand(info.batch_size, *tensor.shape)
+            return tensor.movedim(axis, 0)
+
+        # All with the batch in front, as the mask is written into.
+        inputs, drop, scale = map(batched, (inputs, drop, scale), in_dims)
+        missing = inputs.dim() - scale.dim()
+        scale = scale.reshape(-1, *[1] * missing, *scale.shape[1:])
+        return _DropUnits.apply(inputs, drop, scale), 0
 
     @staticmethod
     def backward(ctx, gradient):
@@ -92,11 +104,15 @@ def _seeded(draw, shape, seed):
 @torch.compiler.disable
 def _random_bytes(num_rows, seed):
     generator, word = _generator(seed)
-    words = torch.empty(num_rows * _WIDTH // 8, dtype=torch.int64, device=seed.device)
+    words = torch.empty(
+        num_rows * order.STRETCH // _BYTES_PER_WORD,
+        dtype=torch.int64,
+        device=seed.device,
+    )
     words.random_(-(2**63), None, generator=generator)
-    numbers = words.view(torch.uint8).view(num_rows, _WIDTH)
+    numbers = words.view(torch.uint8).view(num_rows, order.STRETCH)
     begin, inverted = order.split(word)
-    values = np.roll(order.VALUES, -begin)[:_WIDTH] ^ inverted
+    values = np.roll(order.VALUES, -begin)[: order.STRETCH] ^ inverted
     return numbers, torch.as_tensor(values, device=seed.device)
 
 

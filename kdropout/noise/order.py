@@ -5,6 +5,8 @@ import random
 import numpy as np
 
 NUM_PLACES = 4096
+# 8 * 509, of whole words and a large prime: no usual width of a layer divides it.
+STRETCH = 4072
 BITS = 16
 _FINE_BITS = 4  # 4096 * 2^4 = 2^16
 

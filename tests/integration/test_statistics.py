@@ -34,7 +34,7 @@ KINDS = {
 def neighbours(rate, policy):
     """The two numbers of the dtype between which `1 / (1 - rate)` lies.
 
-    The rate in effect may be off by the grid of the uniform numbers, 2^-23.
+    The rate in effect may be off by the grid of rates, 2^-24.
     """
     kind = KINDS[policy.removeprefix("mixed_")]
     lowest, highest = 1 / (1 - rate + 2.0**-23), 1 / (1 - rate - 2.0**-23)

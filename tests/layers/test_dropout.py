@@ -27,7 +27,7 @@ def test_kept_units_are_scaled_and_the_others_are_zero(rate):
     x = inputs(500, 40)
     outputs = train(Dropout(rate, seed=1), x)
     kept = outputs != 0.0
-    # The rate is rounded up to a multiple of 2^-23, of which 1 - rate has the most.
+    # The rate is the nearest multiple of 2^-24.
     wanted = np.where(kept, x / (1 - rate), 0.0)
     np.testing.assert_allclose(outputs, wanted, rtol=2.0**-22 / (1 - rate))
     # Five standard deviations of the share of 20 000 units.

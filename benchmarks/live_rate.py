@@ -1,0 +1,151 @@
+"""What it costs to change the rate of a model in training.
+
+1,000 training steps of a small MLP, 784-256-256-10, batch 128. Each is a call of
+`train_on_batch`, and before it Python may change the rate of both dropout layers:
+
+- `constant`: it does not.
+- `set`: `layer.rate = ...` before every step.
+- `schedule`: it does not, as a `Ramp` decides the rate of every step.
+- `recompiled`: Keras's layers, `layer.rate = ...` before every hundredth step. As the
+  compiled step holds the rate as a constant, the model is compiled again, and keeps the
+  state of its optimizer.
+
+    KERAS_BACKEND=tensorflow python -m benchmarks.live_rate
+
+Not for PyTorch, where Keras compiles nothing and any rate is live. About 4 minutes per
+backend on 2 cores. Writes results/live_rate.csv; rows of the other backends stay.
+`of_constant` is the ratio of the least time to that of a constant rate in the same
+package, `traces` tells how often a round traced the training step. Fails if `set` takes
+more than 1.02 times `constant`, or if the traces are not those of the changes of
+`recompiled`, and otherwise none.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import kdropout
+from benchmarks import reporting, timing, training_step
+
+BACKEND = keras.backend.backend()
+STEPS = 1000
+CHANGES = 10  # of Keras's rate: once in 100 steps, as a callback would at each epoch
+ROUNDS = 10  # each arm once; a machine is seldom undisturbed for 1,000 steps
+BATCH_SIZE = 128
+RATES = np.linspace(0.5, 0.1, STEPS).tolist()
+LIMIT = 1.02
+
+
+class Counted(keras.Sequential):
+    """A model that counts how often its training step is traced."""
+
+    traces = 0
+
+    def train_step(self, *arguments):
+        self.traces += 1
+        return super().train_step(*arguments)
+
+
+def leave(model, step):
+    """The rate stays, or a schedule moves it."""
+
+
+def set_rates(model, step):
+    for layer in model.dropout_layers:
+        layer.rate = RATES[step]
+
+
+def recompile(model, step):
+    if step % (STEPS // CHANGES) == 0:
+        set_rates(model, step)
+        model.compile(model.optimizer, training_step.LOSS)
+
+
+# What Python does before each step, and how many traces a round then needs.
+ARMS = {
+    ("kdropout", "constant"): (leave, 0),
+    ("kdropout", "set"): (set_rates, 0),
+    ("kdropout", "schedule"): (leave, 0),
+    ("keras", "constant"): (leave, 0),
+    ("keras", "recompiled"): (recompile, CHANGES),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.parse_args()
+    rows, problems = measure(), []
+    for row in rows:
+        print(row)
+        arm = row["package"], row["rate"]
+        if row["traces"] != ARMS[arm][1]:
+            problems.append(f"{row['traces']} traces of {arm}")
+        if arm == ("kdropout", "set") and row["of_constant"] > LIMIT:
+            problems.append(f"setting the rate takes more than {LIMIT} times")
+    rows += reporting.rows_of_other_backends("live_rate")
+    print(reporting.write_csv("live_rate", rows))
+    sys.exit(f"Missed the target: {problems}" if problems else 0)
+
+
+def measure(rounds=ROUNDS):
+    """Rows of all arms."""
+    models = {arm: build(*arm) for arm in ARMS}
+    ways = {arm: run(model, ARMS[arm][0]) for arm, model in models.items()}
+    for way in ways.values():
+        way()  # compiles
+    before = {arm: model.traces for arm, model in models.items()}
+    seconds = timing.in_turn(ways, rounds)
+    least = {arm: min(values) for arm, values in seconds.items()}
+    return [
+        {
+            "backend": BACKEND,
+            "package": package,
+            "rate": rate,
+            "steps": STEPS,
+            "rounds": rounds,
+            "min_s": round(least[package, rate], 3),
+            "median_s": round(statistics.median(values), 3),
+            "of_constant": round(least[package, rate] / least[package, "constant"], 4),
+            "traces": (models[package, rate].traces - before[package, rate]) / rounds,
+        }
+        for (package, rate), values in seconds.items()
+    ]
+
+
+def build(package, rate):
+    """The compiled model."""
+    keras.utils.set_random_seed(0)
+    dropout = {"kdropout": kdropout.layers, "keras": keras.layers}[package].Dropout
+    value = RATES[0]
+    if rate == "schedule":
+        # It moves in all rounds, the first included, which is not counted.
+        value = kdropout.schedules.Ramp(RATES[0], RATES[-1], STEPS * (ROUNDS + 1))
+    layers = [keras.Input((784,))]
+    for _ in range(2):
+        layers += [keras.layers.Dense(256, activation="relu"), dropout(value)]
+    model = Counted([*layers, keras.layers.Dense(training_step.CLASSES)])
+    model.dropout_layers = [x for x in model.layers if isinstance(x, dropout)]
+    model.compile(training_step.optimizer(), training_step.LOSS)
+    return model
+
+
+def run(model, before_step):
+    """A function that runs all steps."""
+    batch = training_step.random_batch(model, BATCH_SIZE)
+
+    def way():
+        for step in range(STEPS):
+            before_step(model, step)
+            model.train_on_batch(*batch)  # waits for the loss
+
+    return way
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The picture of `speed_table`."""
+
+from benchmarks.layer_cost_picture import BACKENDS, STYLES, plt
+
+COLORS = dict(zip(BACKENDS, (color for color, *_ in STYLES.values()), strict=False))
+HEIGHT = 0.26  # of a bar, so that those of a claim touch and those of two do not
+
+
+def draw(claims, path):
+    """A bar per claim and backend, its share of the other's time; returns the path.
+
+    Args:
+        claims: List of `speed_table.Claim`, all against the same other.
+        path: Where to write the picture.
+    """
+    figure, axis = plt.subplots(
+        figsize=(8, 1.1 + 0.8 * len(claims)), layout="constrained"
+    )
+    axis.axvline(1.0, color="0.3", linewidth=1.5, zorder=0)
+    for row, claim in enumerate(claims):
+        _bars(axis, row, claim)
+    axis.set_xlim(left=0, right=max(1.25, 1.15 * axis.get_xlim()[1]))
+    axis.set_yticks(
+        range(len(claims)), [claim.what.replace(", ", ",\n") for claim in claims]
+    )
+    axis.invert_yaxis()
+    axis.set_xticks([0, 0.5, 1], ["0", "half as long", f"as {claims[0].against}"])
+    axis.tick_params(left=False, labelsize=10)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    figure.suptitle(
+        f"Time that kdropout takes, of that of {claims[0].against}: shorter is better",
+        fontsize=12,
+    )
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+def _bars(axis, row, claim):
+    """The bars of a claim, each with its backend and number beside it."""
+    backends = [b for b in BACKENDS if claim.ratio(b) is not None]
+    for place, backend in enumerate(backends):
+        y = row + HEIGHT * (place - (len(backends) - 1) / 2)
+        ratio = claim.ratio(backend)
+        axis.barh(y, ratio, 0.9 * HEIGHT, color=COLORS[backend])
+        axis.annotate(
+            f"{BACKENDS[backend]} {ratio:.0%}",
+            (max(ratio, 0.0), y),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            # Where the line of the other would cross it.
+            bbox={"color": "white", "pad": 0.5},
+        )

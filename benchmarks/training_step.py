@@ -1,0 +1,199 @@
+"""What dropout adds to a whole training step, against Keras's dropout and none.
+
+1. `mlp`: 784-1024-1024-1024-10, batch 256, `Dropout` after each hidden layer.
+2. `convnet`: 32 x 32 x 3, three blocks of convolution, ReLU and pooling, batch 64,
+   `Dropout` after each block.
+3. `transformer`: an encoder block, 128 tokens of width 256, 4 heads, batch 16,
+   `Dropout` on the output of the attention and twice in the feed-forward part.
+
+The arms of a model run in turn: without dropout layers, with Keras's, with kdropout's,
+and with kdropout's at a live rate of 0. The step is the function that `fit` calls,
+called in a loop on one batch: reading data and what `fit` does between the steps are
+left out, and no public way to run a step has less around it.
+
+    KERAS_BACKEND=tensorflow python -m benchmarks.training_step
+
+About 4 minutes per backend on 2 cores. Writes results/training_step.csv; rows of the
+other backends stay. `added_ms` is the least time beyond that without dropout layers,
+and `share_of_keras` its ratio to what Keras's layers add, NaN if they add nothing.
+"""
+
+import argparse
+import itertools
+import os
+import statistics
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+import kdropout
+from benchmarks import devices, reporting, timing
+
+BACKEND = keras.backend.backend()
+CLASSES = 10
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+ROUNDS = 40  # enough for a block that nothing disturbed, in each arm
+STEPS = 5  # per block: few, so that a block is short enough to be left alone
+# The class of the dropout layers, and the live rate if it is not the model's.
+ARMS = {
+    "none": (None, None),
+    "keras": (layers.Dropout, None),
+    "kdropout": (kdropout.layers.Dropout, None),
+    "kdropout at 0": (kdropout.layers.Dropout, 0.0),
+}
+
+
+def mlp(drop):
+    x = inputs = keras.Input((784,))
+    for _ in range(3):
+        x = drop(layers.Dense(1024, activation="relu")(x))
+    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+
+
+def convnet(drop):
+    x = inputs = keras.Input((32, 32, 3))
+    for filters in (32, 64, 128):
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        x = drop(layers.MaxPooling2D()(x))
+    return keras.Model(inputs, layers.Dense(CLASSES)(layers.Flatten()(x)))
+
+
+def transformer(drop):
+    inputs = keras.Input((128, 256))
+    attention = layers.MultiHeadAttention(num_heads=4, key_dim=64)(inputs, inputs)
+    x = layers.LayerNormalization()(inputs + drop(attention))
+    wide = drop(layers.Dense(1024, activation="relu")(x))
+    x = layers.LayerNormalization()(x + drop(layers.Dense(256)(wide)))
+    x = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+
+
+# The model, the usual rate in such a model, and the batch size.
+MODELS = {
+    "mlp": (mlp, 0.5, 256),
+    "convnet": (convnet, 0.25, 64),
+    "transformer": (transformer, 0.1, 16),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.parse_args()
+    rows = []
+    for name in MODELS:
+        found = measure(name)
+        rows += found
+        print(*found, sep="\n", flush=True)
+    rows += reporting.rows_of_other_backends("training_step")
+    print(reporting.write_csv("training_step", rows))
+
+
+def measure(name, rounds=ROUNDS, steps=STEPS):
+    """Rows of all arms of a model."""
+    times = step_times(name, ARMS, rounds, steps)
+    least = {arm: min(values) for arm, values in times.items()}
+    added = {arm: value - least["none"] for arm, value in least.items()}
+    of_keras = added["keras"] if added["keras"] > 0 else float("nan")
+    return [
+        {
+            "backend": BACKEND,
+            "model": name,
+            "arm": arm,
+            "rounds": rounds,
+            "min_ms": round(least[arm], 3),
+            "median_ms": round(statistics.median(values), 3),
+            "added_ms": round(added[arm], 3),
+            "share_of_keras": round(added[arm] / of_keras, 3),
+            "of_none": round(least[arm] / least["none"], 4),
+        }
+        for arm, values in times.items()
+    ]
+
+
+def step_times(name, arms, rounds, steps):
+    """Dict from arm to the milliseconds of a training step, one for each round."""
+    blocks = {arm: block(name, *arms[arm], steps) for arm in arms}
+    for run in blocks.values():
+        run()  # caches and thread pools fill
+    seconds = timing.in_turn(blocks, rounds)
+    return {arm: [1e3 * s / steps for s in values] for arm, values in seconds.items()}
+
+
+def block(name, dropout, live_rate, steps):
+    """A function that runs some training steps, and waits for the last one."""
+    step = _STEP[BACKEND](*model_and_batch(name, dropout, live_rate))
+
+    def run():
+        for _ in range(steps):
+            outputs = step()
+        devices.wait(outputs)
+
+    return run
+
+
+def model_and_batch(name, dropout, live_rate):
+    """A model with layers of class `dropout`, compiled, and what it trains on."""
+    build, rate, batch_size = MODELS[name]
+    keras.utils.set_random_seed(0)
+    model = build(lambda x: x if dropout is None else dropout(rate)(x))
+    if live_rate is not None:
+        kdropout.set_rates(model, live_rate)
+    model.compile(optimizer(), LOSS)
+    batch = random_batch(model, batch_size)
+    model.train_on_batch(*batch)  # builds the optimizer, makes and traces the function
+    return model, batch
+
+
+def optimizer():
+    """Adam, which leaves the weights where they are, though it computes as much.
+
+    Else the model would learn its batch by heart, and each arm compute with numbers of
+    another size.
+    """
+    return keras.optimizers.Adam(0.0)
+
+
+def random_batch(model, size):
+    """Inputs and labels, tensors on the device."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(size, *model.input_shape[1:]))
+    y = generator.integers(CLASSES, size=size)
+    return ops.convert_to_tensor(x, "float32"), ops.convert_to_tensor(y, "int32")
+
+
+def _tensorflow(model, batch):
+    batches = itertools.repeat(batch)
+    return lambda: model.train_function(batches)
+
+
+def _jax(model, batch):
+    # As within an epoch of `fit`, the variables do not get the values of each step.
+    variables = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    state = tuple([v.value for v in group] for group in variables)
+    batches = itertools.repeat(batch)
+
+    def step():
+        nonlocal state
+        logs, state = model.train_function(state, batches)
+        return logs, state
+
+    return step
+
+
+def _torch(model, batch):
+    return lambda: model.train_function([batch])
+
+
+_STEP = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""TensorFlow: a graph, sizes that are unknown in it, and XLA change nothing."""
+
+import keras
+import numpy as np
+import pytest
+
+from kdropout import noise
+from tests.noise.tools import (
+    DTYPES,
+    gradient,
+    numbers,
+    numpy,
+    rate_tensor,
+    seed_tensor,
+)
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("what TensorFlow alone has", allow_module_level=True)
+tf = pytest.importorskip("tensorflow")
+
+RATES = (0.0, 0.001, 0.3, 0.5, 0.8, 1.0)
+SIZES = [(0, 5), (1, 1), (30, 40), (3, 4096)]
+
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+each_compiler = pytest.mark.parametrize("xla", [False, True])
+
+
+def assert_same(some, others):
+    for one, other in zip(some, others, strict=True):
+        np.testing.assert_array_equal(numpy(one), numpy(other))
+
+
+@each_dtype
+@each_compiler
+@pytest.mark.parametrize("shape", SIZES[2:])
+def test_a_mask_is_the_same_in_a_graph(shape, xla, dtype):
+    def mask(rate, seed):
+        return noise.bernoulli(shape, rate, seed, dtype)
+
+    traced = tf.function(mask, jit_compile=xla)
+    for rate in map(rate_tensor, RATES):
+        for seed in (seed_tensor(1), seed_tensor(2, calls_before=3)):
+            assert_same(traced(rate, seed), mask(rate, seed))
+
+
+@each_dtype
+def test_a_mask_is_the_same_where_its_sizes_are_not_known(dtype):
+    def mask(sizes, rate, seed):
+        return noise.bernoulli(tuple(tf.unstack(sizes)), rate, seed, dtype)
+
+    traced = tf.function(mask)
+    for sizes in SIZES:
+        for rate in map(rate_tensor, RATES):
+            drawn = traced(tf.constant(sizes), rate, seed_tensor())
+            assert_same(drawn, noise.bernoulli(sizes, rate, seed_tensor(), dtype))
+    assert traced.experimental_get_tracing_count() == 1
+
+
+@each_dtype
+@each_compiler
+@pytest.mark.parametrize("mask_shape", [(30, 40), (30, 1)])
+def test_dropping_is_the_same_in_a_graph(mask_shape, xla, dtype):
+    special = np.resize([np.inf, -np.inf, np.nan, 1.0], (30, 40))
+
+    def both(x, of_outputs, rate, seed):
+        drop, scale = noise.bernoulli(mask_shape, rate, seed, dtype)
+        return gradient(lambda x: noise.drop_units(x, drop, scale), x, of_outputs)
+
+    traced = tf.function(both, jit_compile=xla)
+    for rate in map(rate_tensor, (0.0, 0.3, 0.8, 1.0)):
+        for values in (numbers(30, 40), special):
+            x, of_outputs = (tf.cast(v, dtype) for v in (values, values[::-1]))
+            arguments = (x, of_outputs, rate, seed_tensor())
+            assert_same(traced(*arguments), both(*arguments))
+    assert traced.experimental_get_tracing_count() == 1
