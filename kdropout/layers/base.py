@@ -72,6 +72,14 @@ class BaseDropout(keras.layers.Layer):
     def rate(self, value):
         self.rate_rule.assign(self, value)
 
+    def __setattr__(self, name, value):
+        # TensorFlow's modules would read the property twice, to see what they track:
+        # twice as long as to set the rate.
+        if name == "rate":
+            type(self).rate.fset(self, value)
+        else:
+            super().__setattr__(name, value)
+
     def log_values(self):
         """What `kdropout.callbacks.RateLogger` logs: dict from name to float."""
         return self.rate_rule.log_values(self)

@@ -17,8 +17,8 @@ inverted: over the calls, each place has each value as often. Within a call, its
 are spread evenly, so that the rounded thresholds average to the rate: the share dropped
 of a call varies no more than that of independent units.
 
-What it costs: within one call, units at the same place of two stretches have a threshold
-in common, and so a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`, with `p`
+What it costs: within one call, units at the same place of two stretches have a
+threshold in common, and so a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`, with `p`
 the rate and `f` the part of `256 p` behind the point: 1.5e-5 at rate 0.5, 3e-3 at
 0.001. The length of a stretch is no multiple of the widths that layers have, so these
 are not the same unit of other samples. On JAX, which is faster with stretches of 4096,
