@@ -12,13 +12,13 @@
 
     KERAS_BACKEND=tensorflow python -m benchmarks.live_rate
 
-Not for PyTorch, where Keras compiles nothing and any rate is live. The ways run in turn,
-in blocks of 100 steps. About 3 minutes per backend on 2 cores. Writes
-results/live_rate.csv; rows of the other backends stay. `of_constant` is the ratio of the
-least time of a block to that of a constant rate in the same package, `all_of_constant`
-that of all steps, and `traces` tells how often a block traced the training step. Fails if
-`set` takes more than 1.02 times `constant`, or if the traces are not those of the changes
-of `recompiled`, and otherwise none.
+Not for PyTorch, where Keras compiles nothing and any rate is live. The ways run in
+turn, in blocks of 100 steps. About 3 minutes per backend on 2 cores. Writes
+results/live_rate.csv; rows of the other backends stay. `of_constant` is the ratio of
+the least time of a block to that of a constant rate in the same package,
+`all_of_constant` that of all steps, and `traces` tells how often a block traced the
+training step. Fails if `set` takes more than 1.02 times `constant`, or if anything but
+`recompiled` traces again.
 """
 
 import argparse

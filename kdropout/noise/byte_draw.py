@@ -18,12 +18,12 @@ are spread evenly, so that the rounded thresholds average to the rate: the share
 of a call varies no more than that of independent units.
 
 What it costs: within one call, units at the same place of two stretches have a
-threshold in common, and so a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`, with `p`
-the rate and `f` the part of `256 p` behind the point: 1.5e-5 at rate 0.5, 3e-3 at
-0.001. The length of a stretch is no multiple of the widths that layers have, so these
-are not the same unit of other samples. On JAX, which is faster with stretches of 4096,
-each of them inverts other bits, and there is no such correlation. Units that are less
-than a stretch apart have one of about 1e-5 at most.
+threshold in common, and so a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`,
+with `p` the rate and `f` the part of `256 p` behind the point: 1.5e-5 at rate 0.5, 3e-3
+at 0.001. The length of a stretch is no multiple of the widths that layers have, so
+these are not the same unit of other samples. On JAX, which is faster with stretches of
+4096, each of them inverts other bits, and there is no such correlation. Units that are
+less than a stretch apart have one of about 1e-5 at most.
 """
 
 from keras import ops

@@ -34,7 +34,7 @@ def random_bytes(count, seed):
     # A draw of its own, and no slice of the values: in either case, XLA would draw
     # the words anew for each byte of them.
     begin, inverted = order.split(_integers((), seed ^ _OTHER_STREAM, tf.int32))
-    places = (tf.range(order.STRETCH) + begin) % order.NUM_PLACES
+    places = tf.range(order.STRETCH) + begin
     return numbers, tf.gather(order.VALUES, places) ^ inverted
 
 

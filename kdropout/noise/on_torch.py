@@ -1,6 +1,5 @@
 """Random numbers and masks on PyTorch."""
 
-import numpy as np
 import torch
 
 from kdropout.noise import order
@@ -112,7 +111,7 @@ def _random_bytes(num_rows, seed):
     words.random_(-(2**63), None, generator=generator)
     numbers = words.view(torch.uint8).view(num_rows, order.STRETCH)
     begin, inverted = order.split(word)
-    values = np.roll(order.VALUES, -begin)[: order.STRETCH] ^ inverted
+    values = order.VALUES[begin : begin + order.STRETCH] ^ inverted
     return numbers, torch.as_tensor(values, device=seed.device)
 
 

@@ -30,5 +30,5 @@ def _values():
     ]
 
 
-# Spread evenly: one in each 4096th of their range.
-VALUES = np.array(_values(), "int32")
+# Spread evenly: one in each 4096th of their range. Twice, to begin at any place.
+VALUES = np.array(2 * _values(), "int32")
