@@ -2,47 +2,50 @@
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 
 from kdropout.noise import order
 
-# Left to itself, XLA takes a generator that is a hundred times slower on a CPU.
-_ALGORITHM = "philox"
+# The generator is named and given its key. `tf.random.stateless_uniform` makes the key
+# in 18 operations; or, if it may choose, takes one that XLA compiles to code that is a
+# hundred times slower on a CPU.
+_PHILOX = 1
+_COUNTER = np.array([0, 0], "uint64")
+_OTHER_COUNTER = np.array([0, 1], "uint64")
 
 # Spreads replica ids over the seeds, away from small seeds that users pick.
 _REPLICA_STRIDE = 0x3C6EF372
-
-# Negates the first integer of a seed, which never is negative.
-_OTHER_STREAM = (-(2**31), 0)
 
 _BYTES_PER_WORD = 4
 
 
 def uniform(shape, seed):
-    return tf.random.stateless_uniform(shape, _seed(seed), alg=_ALGORITHM)
+    return _draw(tf.raw_ops.StatelessRandomUniformV2, shape, _key(seed))
 
 
 def normal(shape, seed):
-    return tf.random.stateless_normal(shape, _seed(seed), alg=_ALGORITHM)
+    return _draw(tf.raw_ops.StatelessRandomNormalV2, shape, _key(seed))
 
 
 def random_bytes(count, seed):
-    seed = _seed(seed)
+    key = _key(seed)
     num_rows = (count + order.STRETCH - 1) // order.STRETCH
-    words = _integers((num_rows * (order.STRETCH // _BYTES_PER_WORD),), seed, tf.uint32)
+    draw = tf.raw_ops.StatelessRandomUniformFullIntV2
+    words = _draw(
+        draw, (num_rows * (order.STRETCH // _BYTES_PER_WORD),), key, tf.uint32
+    )
     numbers = tf.reshape(tf.bitcast(words, tf.uint8), (-1, order.STRETCH))
     # A draw of its own, and no slice of the values: in either case, XLA would draw
     # the words anew for each byte of them.
-    begin, inverted = order.split(_integers((), seed ^ _OTHER_STREAM, tf.int32))
+    begin, inverted = order.split(_draw(draw, (), key, tf.int32, _OTHER_COUNTER))
     places = tf.range(order.STRETCH) + begin
     return numbers, tf.gather(order.VALUES, places) ^ inverted
 
 
-def _integers(shape, seed, dtype):
-    """Integers of which all bits are random."""
-    return tf.random.stateless_uniform(
-        shape, seed, minval=None, maxval=None, dtype=dtype, alg=_ALGORITHM
-    )
+def _draw(draw, shape, key, dtype=tf.float32, counter=_COUNTER):
+    shape = tf.convert_to_tensor(shape, tf.int32)
+    return draw(shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=dtype)
 
 
 def compare(numbers, thresholds, complement):
@@ -80,10 +83,11 @@ def _branch_pays():
     return not tf.config.list_logical_devices("GPU")
 
 
-def _seed(seed):
+def _key(seed):
+    """The key of the generator: the 31 last bits of both integers of a seed."""
     replica = tf.distribute.get_replica_context()
     if replica is not None and replica.num_replicas_in_sync > 1:
         # Replicas share the seed's variable: without this, their masks are equal.
         stride = replica.replica_id_in_sync_group * _REPLICA_STRIDE
         seed += tf.stack([tf.cast(stride, seed.dtype), tf.zeros((), seed.dtype)])
-    return tf.cast(seed & tf.int32.max, tf.int32)
+    return tf.bitcast(tf.cast(seed & tf.int32.max, tf.int32)[None], tf.uint64)
