@@ -5,15 +5,13 @@
 Reads results/layer_cost.csv, writes results/layer_cost.png.
 """
 
-import csv
-
 import matplotlib
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from benchmarks.reporting import RESULTS
+from benchmarks import reporting
 
 # Okabe and Ito's colours, told apart by colour-blind readers; styles tell them twice.
 STYLES = {
@@ -27,9 +25,8 @@ BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
 def main():
-    with open(RESULTS / "layer_cost.csv", newline="") as file:
-        rows = [*csv.DictReader(line for line in file if not line.startswith("#"))]
-    print(draw(rows, RESULTS / "layer_cost.png"))
+    rows = reporting.read_csv("layer_cost")
+    print(draw(rows, reporting.RESULTS / "layer_cost.png"))
 
 
 def draw(rows, path):

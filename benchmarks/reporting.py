@@ -39,14 +39,19 @@ def write_csv(name, rows):
     return path
 
 
-def rows_of_other_backends(name):
-    """What `results/<name>.csv` holds of other backends than this process runs on."""
+def read_csv(name):
+    """The rows of `results/<name>.csv`, dicts of strings; none without that file."""
     path = RESULTS / f"{name}.csv"
     if not path.exists():
         return []
     with open(path, newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return [row for row in rows if row["backend"] != keras.backend.backend()]
+        return [*csv.DictReader(line for line in file if not line.startswith("#"))]
+
+
+def rows_of_other_backends(name):
+    """What `results/<name>.csv` holds of other backends than this process runs on."""
+    own = keras.backend.backend()
+    return [row for row in read_csv(name) if row["backend"] != own]
 
 
 def _command():

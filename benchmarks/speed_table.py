@@ -8,7 +8,6 @@ claim in each row, and results/speed.png, those against Keras's dropout.
 """
 
 import argparse
-import csv
 from dataclasses import dataclass
 
 from benchmarks import layer_cost, live_rate, mc_predict, reporting, speed_picture
@@ -127,11 +126,7 @@ def imports():
 
 def select(name, **wanted):
     """The rows of `results/<name>.csv` with what is wanted; none without a file."""
-    path = reporting.RESULTS / f"{name}.csv"
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        rows = [*csv.DictReader(line for line in file if not line.startswith("#"))]
+    rows = reporting.read_csv(name)
     return [row for row in rows if wanted.items() <= row.items()]
 
 

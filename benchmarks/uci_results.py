@@ -1,7 +1,6 @@
 """The published search over dropout rates, and how a repetition compares with it."""
 
 import collections
-import csv
 
 import numpy as np
 
@@ -28,15 +27,11 @@ CHOSEN = {
 def with_earlier(rows):
     """The rows, with those of other sets and splits from an earlier run, in order."""
     made = {(row["set"], row["split"]) for row in rows}
-    path = reporting.RESULTS / "uci_rates.csv"
-    if path.exists():
-        with open(path, newline="") as file:
-            lines = [line for line in file if not line.startswith("#")]
-        for row in csv.DictReader(lines):
-            numbers = {key: float(row[key]) for key in row if key != "set"}
-            row |= numbers | {key: int(row[key]) for key in ("split", "chosen")}
-            if (row["set"], row["split"]) not in made:
-                rows = [*rows, row]
+    for row in reporting.read_csv("uci_rates"):
+        numbers = {key: float(row[key]) for key in row if key != "set"}
+        row |= numbers | {key: int(row[key]) for key in ("split", "chosen")}
+        if (row["set"], row["split"]) not in made:
+            rows = [*rows, row]
     order = list(PUBLISHED)
     return sorted(rows, key=lambda r: (order.index(r["set"]), r["split"], r["rate"]))
 
