@@ -126,8 +126,8 @@ def beyond_bounds(row):
 def drop_ones(size, rate, dtype, seed):
     """What dropout makes of ones, in float32."""
     rate = ops.convert_to_tensor(rate, "float32")
-    drop, scale = noise.bernoulli((size,), rate, seed, dtype)
-    outputs = noise.drop_units(ops.ones((size,), dtype), drop, scale)
+    keep, scale = noise.bernoulli((size,), rate, seed, dtype)
+    outputs = noise.drop_units(ops.ones((size,), dtype), keep, scale)
     return ops.convert_to_numpy(ops.cast(outputs, "float32"))
 
 

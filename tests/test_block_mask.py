@@ -131,8 +131,8 @@ def numpy_mask(sizes, block, rate, seed):
     _, clamped = places(sizes, block)
     axes = [size - b + 1 for size, b in zip(sizes, clamped, strict=True)]
     start_rate = float32(bisected_start_rate(rate, sizes, block))
-    begins, _ = noise.bernoulli((20, *axes, 3), start_rate, seed)
-    return covered(numpy(begins), sizes, block)
+    no_begins, _ = noise.bernoulli((20, *axes, 3), start_rate, seed)
+    return covered(~numpy(no_begins), sizes, block)
 
 
 @pytest.mark.parametrize("sizes, block", MAPS)

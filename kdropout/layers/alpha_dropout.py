@@ -63,9 +63,9 @@ class AlphaDropout(Dropout):
             note_dropped(1.0 - keep)
             mixed = units * keep + _SATURATION * (1.0 - keep)
         else:
-            drop, _ = noise.bernoulli(shape, rate, seed)
-            note_dropped(drop)
-            mixed = ops.where(drop, _SATURATION, units)
+            keep, _ = noise.bernoulli(shape, rate, seed)
+            note_dropped(ops.logical_not(keep))
+            mixed = ops.where(keep, units, _SATURATION)
         is_one = ops.equal(rate, 1.0)
         safe_rate = ops.where(is_one, 0.0, rate)
         a = ops.rsqrt((1.0 - safe_rate) * (1.0 + safe_rate * _SATURATION**2))

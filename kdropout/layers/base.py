@@ -110,9 +110,9 @@ class BaseDropout(keras.layers.Layer):
             keep = noise.concrete(shape, rate, seed, temperature)
             note_dropped(1.0 - keep)
             return inputs * ops.cast(keep / (1.0 - rate), inputs.dtype)
-        drop, scale = noise.bernoulli(shape, rate, seed, inputs.dtype)
-        note_dropped(drop)
-        return noise.drop_units(inputs, drop, scale)
+        keep, scale = noise.bernoulli(shape, rate, seed, inputs.dtype)
+        note_dropped(ops.logical_not(keep))
+        return noise.drop_units(inputs, keep, scale)
 
     def call(self, inputs, training=False):
         self._check_dtype(inputs)
@@ -132,6 +132,8 @@ class BaseDropout(keras.layers.Layer):
         is_learned = self.rate_rule.temperature is not None  # and so never 0
         if is_learned or active_scope() is not None:  # which is told what is dropped
             return add_noise()
+        if type(self).apply_noise is BaseDropout.apply_noise:
+            return noise.dropout(inputs, shape, rate, seed)  # the same, but faster
         return noise.skip_at_zero(rate, inputs, add_noise)
 
     def add_rate_penalty(self, num_units, training):

@@ -12,12 +12,13 @@ which turns a rate of 0.1 % into 0.78 %.
 
 from kdropout.noise.backend import skip_at_zero
 from kdropout.noise.continuous import concrete, gaussian, normal, uniform
-from kdropout.noise.masks import bernoulli, drop_units, keep_mask
+from kdropout.noise.masks import bernoulli, drop_units, dropout, keep_mask
 
 __all__ = [
     "bernoulli",
     "concrete",
     "drop_units",
+    "dropout",
     "gaussian",
     "keep_mask",
     "normal",

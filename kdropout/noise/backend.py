@@ -10,9 +10,11 @@ def active():
 
     - `uniform(shape, seed)`, `normal(shape, seed)`: float32 tensors.
     - `random_bytes(count, seed)`: see `kdropout.noise.byte_draw`.
-    - `compare(numbers, thresholds, complement)`: where numbers are below thresholds,
-      or, if `complement`, a boolean scalar tensor or None, is true, where they are not.
-    - `drop_units(inputs, drop, scale)`: see `kdropout.noise.masks`.
+    - `compare(numbers, thresholds, below)`: where numbers are below thresholds, or, if
+      `below`, a boolean scalar tensor or None, is false, where they are not.
+    - `drop_units(inputs, keep, scale)`: see `kdropout.noise.masks`.
+    - `dropout(inputs, shape, rate, draw)`: `drop_units(inputs, *draw())`, where what is
+      drawn has this shape; at rate 0 as below.
     - `skip_at_zero(rate, inputs, add_noise)`: see below.
     """
     name = keras.backend.backend()

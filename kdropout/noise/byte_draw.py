@@ -4,13 +4,14 @@ Drawing random bits is nearly all of what dropout costs, and a mask needs few of
 at rate 0.5 a single one. Here every unit has eight of its own, and sixteen more that
 are not drawn for it:
 
-    number = 8 bits, independent for each unit
-    order  = 16 bits, which all stretches of 4072 units have in common
-    drop   where number * 2^16 + order < level,   level = rate * 2^24
+    number    = 8 bits, independent for each unit
+    order     = 16 bits, which all stretches of 4072 units have in common
+    threshold = (level + order) / 2^16, rounded down,   level = rate * 2^24
+    drop      where number < threshold
 
-The sum is uniform over 2^24 values, so the probability of each unit is exact. Only for
-one value of `number` does `order` decide, so this is a comparison of bytes, with a
-threshold for each place in a stretch: `level / 2^16`, rounded up or down.
+So the threshold of each place in a stretch is `level / 2^16`, rounded up or down, on
+average over the values of `order` that very number: the probability of each unit is
+exact, to 2^-24.
 
 `order` is a fixed sequence, at each call begun at another place and with other bits
 inverted: over the calls, each place has each value as often. Within a call, its values
@@ -31,8 +32,8 @@ from keras import ops
 from kdropout.noise import backend
 from kdropout.noise.order import BITS
 
-_STEPS = 2**BITS
-_LEVELS = 256 * _STEPS
+# Levels are multiples of this probability: all that float32 can hold in [0.5, 1].
+LEVELS = 256 * 2**BITS
 
 
 class ByteDraw:
@@ -52,26 +53,19 @@ class ByteDraw:
             self._count = self._count * size
         self._numbers, self._order = backend.active().random_bytes(self._count, seed)
 
-    def level(self, probability):
-        """The level nearest to a probability in [0, 0.5]: an int32 scalar tensor."""
-        return ops.cast(probability * float(_LEVELS) + 0.5, "int32")
-
-    def probability(self, level):
-        """The exact probability of being below a level: a float32 scalar tensor."""
-        return ops.cast(level, "float32") * (1.0 / _LEVELS)
-
-    def below(self, level, complement=None):
-        """Which units are below a level, of at most three quarters of all.
+    def compare(self, level, below=None):
+        """Which units are below a level, or which are not.
 
         Args:
-            level: Int32 scalar tensor.
-            complement: Boolean scalar tensor, whether to tell those that are not.
-                Defaults to None: no.
+            level: Float32 scalar tensor, at most three quarters of `LEVELS`: a unit
+                is below it with probability `level / LEVELS`.
+            below: Boolean scalar tensor, whether to tell those below it or the others.
+                Defaults to None: those below it.
 
         Returns:
             Boolean tensor of the shape of the mask.
         """
-        thresholds = ops.right_shift(level + (_STEPS - 1) - self._order, BITS)
+        thresholds = ops.right_shift(ops.cast(level, "int32") + self._order, BITS)
         thresholds = ops.cast(thresholds, self._numbers.dtype)
-        below = backend.active().compare(self._numbers, thresholds, complement)
-        return ops.reshape(ops.reshape(below, (-1,))[: self._count], self._shape)
+        units = backend.active().compare(self._numbers, thresholds, below)
+        return ops.reshape(ops.reshape(units, (-1,))[: self._count], self._shape)

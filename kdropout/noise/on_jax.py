@@ -30,13 +30,17 @@ def random_bytes(count, seed):
     return numbers, (values ^ inverted[:, None]).reshape(num_rows, _BYTES_PER_WORD, -1)
 
 
-def compare(numbers, thresholds, complement):
-    below = numbers < thresholds
-    return below if complement is None else jnp.not_equal(below, complement)
+def compare(numbers, thresholds, below):
+    units = numbers < thresholds
+    return units if below is None else jnp.equal(units, below)
 
 
-def drop_units(inputs, drop, scale):
-    return jnp.where(drop, jnp.zeros((), inputs.dtype), inputs * scale)
+def drop_units(inputs, keep, scale):
+    return jnp.where(keep, inputs * scale, jnp.zeros((), inputs.dtype))
+
+
+def dropout(inputs, shape, rate, draw):
+    return skip_at_zero(rate, inputs, lambda: drop_units(inputs, *draw()))
 
 
 def skip_at_zero(rate, inputs, add_noise):

@@ -48,27 +48,52 @@ def _draw(draw, shape, key, dtype=tf.float32, counter=_COUNTER):
     return draw(shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=dtype)
 
 
-def compare(numbers, thresholds, complement):
-    if complement is None:
+def compare(numbers, thresholds, below):
+    if below is None:
         return tf.less(numbers, thresholds)
     if not _branch_pays():
-        return tf.not_equal(tf.less(numbers, thresholds), complement)
+        return tf.equal(tf.less(numbers, thresholds), below)
     # A second pass over the mask costs as much as the first. And XLA does not fuse
     # across a branch: else it would draw the words anew for each byte of them.
     return tf.cond(
-        complement,
-        lambda: tf.greater_equal(numbers, thresholds),
+        below,
         lambda: tf.less(numbers, thresholds),
+        lambda: tf.greater_equal(numbers, thresholds),
     )
 
 
-def drop_units(inputs, drop, scale):
-    if drop.shape == inputs.shape and inputs.dtype != tf.float16:
-        # It keeps no more than the mask for the gradient.
-        return tf.where(drop, tf.zeros((), inputs.dtype), inputs * scale)
-    # Selecting is slow in float16, and where it has to broadcast.
-    factor = tf.cast(tf.logical_not(drop), inputs.dtype) * scale
-    return tf.math.multiply_no_nan(inputs, factor)
+def drop_units(inputs, keep, scale):
+    return tf.math.multiply_no_nan(inputs, _factor(keep, scale))
+
+
+def dropout(inputs, shape, rate, draw):
+    if not _branch_pays():
+        return drop_units(inputs, *draw())
+    inputs = tf.convert_to_tensor(inputs)  # the weights of a layer are a variable
+    is_zero = rate == 0.0
+
+    # By itself, TensorFlow would keep all that a branch computes, in a slow way.
+    @tf.custom_gradient
+    def drop(inputs):
+        def add_noise():
+            factor = _factor(*draw())
+            return tf.math.multiply_no_nan(inputs, factor), factor
+
+        def skip():  # and any numbers, no copy, where XLA wants some of the same shape
+            return inputs, tf.slice(inputs, [0] * inputs.shape.rank, shape)
+
+        outputs, factor = tf.cond(is_zero, skip, add_noise)
+
+        def gradient(of_outputs):
+            return tf.cond(
+                is_zero,
+                lambda: of_outputs,
+                lambda: tf.math.multiply_no_nan(of_outputs, factor),
+            )
+
+        return outputs, gradient
+
+    return drop(inputs)
 
 
 def skip_at_zero(rate, inputs, add_noise):
@@ -91,3 +116,8 @@ def _key(seed):
         stride = replica.replica_id_in_sync_group * _REPLICA_STRIDE
         seed += tf.stack([tf.cast(stride, seed.dtype), tf.zeros((), seed.dtype)])
     return tf.bitcast(tf.cast(seed & tf.int32.max, tf.int32)[None], tf.uint64)
+
+
+def _factor(keep, scale):
+    # To select units is slower, most of all in float16, and where it has to broadcast.
+    return tf.cast(keep, scale.dtype) * scale

@@ -25,16 +25,20 @@ def random_bytes(count, seed):
     return _random_bytes(num_rows, seed)
 
 
-def compare(numbers, thresholds, complement):
-    if complement is None:
+def compare(numbers, thresholds, below):
+    if below is None:
         return torch.lt(numbers, thresholds)
-    if not _may_branch(complement):
-        return torch.ne(torch.lt(numbers, thresholds), complement)
-    return (torch.ge if complement else torch.lt)(numbers, thresholds)
+    if not _may_branch(below):
+        return torch.ne(torch.lt(numbers, thresholds), ~below)
+    return (torch.lt if below else torch.ge)(numbers, thresholds)
 
 
-def drop_units(inputs, drop, scale):
-    return _DropUnits.apply(inputs, drop, scale)
+def drop_units(inputs, keep, scale):
+    return _DropUnits.apply(inputs, keep, scale)
+
+
+def dropout(inputs, shape, rate, draw):
+    return skip_at_zero(rate, inputs, lambda: drop_units(inputs, *draw()))
 
 
 def skip_at_zero(rate, inputs, add_noise):
@@ -47,17 +51,17 @@ def _may_branch(scalar):
 
 
 class _DropUnits(torch.autograd.Function):
-    """`where(drop, 0, inputs * scale)`, with as much kept for the gradient as a mask.
+    """`where(keep, inputs * scale, 0)`, with as much kept for the gradient as a mask.
 
     The bits of dropped units are cleared, so they are 0 whatever they were.
     `torch.where` and arithmetic with booleans are several times slower on a CPU.
     """
 
     @staticmethod
-    def forward(inputs, drop, scale):
+    def forward(inputs, keep, scale):
         integer = _INTEGERS[inputs.element_size()]
-        kept_bits = (drop.view(torch.int8) - 1).to(integer)  # all bits, or none
-        if drop.shape != inputs.shape:
+        kept_bits = (-keep.view(torch.int8)).to(integer)  # all bits, or none
+        if keep.shape != inputs.shape:
             return (inputs.view(integer) & kept_bits).view(inputs.dtype).mul_(scale)
         # In place: on a CPU, memory that is new costs more than what is done in it.
         return (
@@ -66,21 +70,21 @@ class _DropUnits(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, drop, scale = inputs
-        ctx.save_for_backward(drop, scale)
+        _, keep, scale = inputs
+        ctx.save_for_backward(keep, scale)
 
     @staticmethod
-    def vmap(info, in_dims, inputs, drop, scale):
+    def vmap(info, in_dims, inputs, keep, scale):
         def batched(tensor, axis):
             if axis is None:
                 return tensor.expand(info.batch_size, *tensor.shape)
             return tensor.movedim(axis, 0)
 
         # All with the batch in front, as the mask is written into.
-        inputs, drop, scale = map(batched, (inputs, drop, scale), in_dims)
+        inputs, keep, scale = map(batched, (inputs, keep, scale), in_dims)
         missing = inputs.dim() - scale.dim()
         scale = scale.reshape(-1, *[1] * missing, *scale.shape[1:])
-        return _DropUnits.apply(inputs, drop, scale), 0
+        return _DropUnits.apply(inputs, keep, scale), 0
 
     @staticmethod
     def backward(ctx, gradient):

@@ -25,7 +25,7 @@ def _values():
     generator = random.Random(0)
     permutation = sorted(range(NUM_PLACES), key=lambda _: generator.random())
     return [
-        (value << _FINE_BITS) + generator.randrange(2**_FINE_BITS)
+        2**BITS - 1 - (value << _FINE_BITS) - generator.randrange(2**_FINE_BITS)
         for value in permutation
     ]
 

@@ -1,4 +1,4 @@
-"""What dropping does to inputs and gradients, against `where(drop, 0, scale * x)`."""
+"""What dropping does to inputs and gradients, against `where(keep, scale * x, 0)`."""
 
 import numpy as np
 import pytest
@@ -34,26 +34,26 @@ each_case = pytest.mark.parametrize(("shape", "mask_shape"), CASES)
 each_rate = pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 
 
-def wanted(x, drop, scale, dtype):
+def wanted(x, keep, scale, dtype):
     """The formula; a product is rounded once."""
-    return np.where(drop, 0.0, rounded(np.where(drop, 0.0, x) * scale, dtype))
+    return np.where(keep, rounded(np.where(keep, x, 0.0) * scale, dtype), 0.0)
 
 
 def drawn(shape, mask_shape, rate, dtype):
     """Inputs, a mask and a scale."""
-    drop, scale = bernoulli(mask_shape, rate, dtype=dtype)
-    return ops.convert_to_tensor(numbers(*shape), dtype), drop, scale
+    keep, scale = bernoulli(mask_shape, rate, dtype=dtype)
+    return ops.convert_to_tensor(numbers(*shape), dtype), keep, scale
 
 
 @each_dtype
 @each_case
 @each_rate
 def test_outputs_are_those_of_the_formula(shape, mask_shape, rate, dtype):
-    x, drop, scale = drawn(shape, mask_shape, rate, dtype)
-    outputs = noise.drop_units(x, drop, scale)
+    x, keep, scale = drawn(shape, mask_shape, rate, dtype)
+    outputs = noise.drop_units(x, keep, scale)
     assert tuple(outputs.shape) == shape
     assert outputs.dtype == x.dtype
-    expected = wanted(numpy(x), numpy(drop), numpy(scale), dtype)
+    expected = wanted(numpy(x), numpy(keep), numpy(scale), dtype)
     assert np.array_equal(numpy(outputs), expected)
     assert np.array_equal(numpy(x), numbers(*shape))  # not changed in place
 
@@ -62,57 +62,57 @@ def test_outputs_are_those_of_the_formula(shape, mask_shape, rate, dtype):
 @each_case
 @each_rate
 def test_gradient_is_that_of_the_formula(shape, mask_shape, rate, dtype):
-    x, drop, scale = drawn(shape, mask_shape, rate, dtype)
+    x, keep, scale = drawn(shape, mask_shape, rate, dtype)
     of_outputs = ops.convert_to_tensor(numbers(*shape, seed=1), dtype)
-    _, of_inputs = gradient(lambda x: noise.drop_units(x, drop, scale), x, of_outputs)
+    _, of_inputs = gradient(lambda x: noise.drop_units(x, keep, scale), x, of_outputs)
     assert of_inputs.dtype == x.dtype
-    expected = wanted(numpy(of_outputs), numpy(drop), numpy(scale), dtype)
+    expected = wanted(numpy(of_outputs), numpy(keep), numpy(scale), dtype)
     assert np.array_equal(numpy(of_inputs), expected)
 
 
 @each_dtype
 @each_case
 def test_what_is_dropped_is_zero_whatever_it_was(shape, mask_shape, dtype):
-    x, drop, scale = drawn(shape, mask_shape, 0.6, dtype)
+    x, keep, scale = drawn(shape, mask_shape, 0.6, dtype)
     special = np.resize(SPECIAL, shape)
-    dropped = np.broadcast_to(numpy(drop), shape)
-    outputs = noise.drop_units(ops.convert_to_tensor(special, dtype), drop, scale)
-    assert (numpy(outputs)[dropped] == 0.0).all()
-    assert np.array_equal(numpy(outputs)[~dropped], special[~dropped], equal_nan=True)
+    kept = np.broadcast_to(numpy(keep), shape)
+    outputs = noise.drop_units(ops.convert_to_tensor(special, dtype), keep, scale)
+    assert (numpy(outputs)[~kept] == 0.0).all()
+    assert np.array_equal(numpy(outputs)[kept], special[kept], equal_nan=True)
 
 
 @each_dtype
 @each_case
 def test_no_gradient_passes_what_is_dropped_whatever_it_is(shape, mask_shape, dtype):
-    x, drop, scale = drawn(shape, mask_shape, 0.6, dtype)
+    x, keep, scale = drawn(shape, mask_shape, 0.6, dtype)
     of_outputs = ops.convert_to_tensor(np.resize(SPECIAL, shape), dtype)
-    dropped = np.broadcast_to(numpy(drop), shape)
+    kept = np.broadcast_to(numpy(keep), shape)
     for inputs in (x, of_outputs):  # finite ones, and what is not
         _, of_inputs = gradient(
-            lambda x: noise.drop_units(x, drop, scale), inputs, of_outputs
+            lambda x: noise.drop_units(x, keep, scale), inputs, of_outputs
         )
-        assert (numpy(of_inputs)[dropped] == 0.0).all()
-        kept = numpy(of_inputs)[~dropped]
-        assert np.array_equal(kept, numpy(of_outputs)[~dropped], equal_nan=True)
+        assert (numpy(of_inputs)[~kept] == 0.0).all()
+        passed, wanted = numpy(of_inputs)[kept], numpy(of_outputs)[kept]
+        assert np.array_equal(passed, wanted, equal_nan=True)
 
 
 @each_dtype
 def test_inputs_and_masks_need_not_be_in_the_order_of_memory(dtype):
-    x, drop, scale = drawn((30, 4, 50), (30, 4, 50), 0.5, dtype)
-    outputs = noise.drop_units(x, drop, scale)
+    x, keep, scale = drawn((30, 4, 50), (30, 4, 50), 0.5, dtype)
+    outputs = noise.drop_units(x, keep, scale)
 
     def turned(tensor):
         return ops.transpose(tensor, (2, 1, 0)) if len(tensor.shape) else tensor
 
-    of_turned = noise.drop_units(turned(x), turned(drop), turned(scale))
+    of_turned = noise.drop_units(turned(x), turned(keep), turned(scale))
     assert np.array_equal(numpy(turned(of_turned)), numpy(outputs))
     every_other = noise.drop_units(
-        x[:, ::2], drop[:, ::2], scale[:, ::2] if len(scale.shape) else scale
+        x[:, ::2], keep[:, ::2], scale[:, ::2] if len(scale.shape) else scale
     )
     assert np.array_equal(numpy(every_other), numpy(outputs)[:, ::2])
 
 
 def test_lists_and_arrays_are_inputs_as_well():
-    drop, scale = bernoulli((2, 3), 0.5)
-    outputs = noise.drop_units(np.ones((2, 3), "float32"), drop, scale)
-    assert np.array_equal(numpy(outputs), np.where(numpy(drop), 0.0, 2.0))
+    keep, scale = bernoulli((2, 3), 0.5)
+    outputs = noise.drop_units(np.ones((2, 3), "float32"), keep, scale)
+    assert np.array_equal(numpy(outputs), np.where(numpy(keep), 2.0, 0.0))

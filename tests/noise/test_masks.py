@@ -38,8 +38,8 @@ def every_draw(monkeypatch):
 
 @pytest.mark.parametrize("rate", RATES)
 def test_of_all_possible_draws_the_share_dropped_is_the_rate(rate, every_draw):
-    drop, _ = bernoulli((2**24,), rate)
-    assert np.count_nonzero(numpy(drop)) == drop_probability(rate) * 2**24
+    keep, _ = bernoulli((2**24,), rate)
+    assert np.count_nonzero(~numpy(keep)) == drop_probability(rate) * 2**24
 
 
 @pytest.mark.parametrize("dtype", HALF)
@@ -47,9 +47,8 @@ def test_of_all_possible_draws_the_share_dropped_is_the_rate(rate, every_draw):
 def test_over_all_possible_draws_the_scales_average_to_the_exact_one(
     rate, dtype, every_draw
 ):
-    drop, scale = bernoulli((2**24,), rate, dtype=dtype)
-    kept = ~numpy(drop)
-    scales, times = np.unique(numpy(scale)[kept], return_counts=True)
+    keep, scale = bernoulli((2**24,), rate, dtype=dtype)
+    scales, times = np.unique(numpy(scale)[numpy(keep)], return_counts=True)
     mean = np.dot(scales, times) / 2**24
     # How often the second scale is taken is rounded to a multiple of 2^-24; and what
     # that is, was computed of the exact scale in float32.
@@ -70,17 +69,17 @@ def test_scale_is_the_inverse_of_the_keep_probability(rate):
 @pytest.mark.parametrize(("rate", "wanted"), [(0.0, 1.0), (1.0, 0.0)])
 def test_at_the_ends_all_units_share_their_fate(rate, wanted, dtype):
     for seed in range(20):
-        drop, scale = bernoulli((5000,), rate, seed, dtype)
-        assert (numpy(drop) == (rate == 1.0)).all()
+        keep, scale = bernoulli((5000,), rate, seed, dtype)
+        assert (numpy(keep) == (rate == 0.0)).all()
         assert (numpy(scale) == wanted).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mask_shape", [(30, 200), (30, 1)])
 def test_a_rate_that_is_no_number_hides_nothing(mask_shape, dtype):
-    drop, scale = bernoulli(mask_shape, np.nan, dtype=dtype)
+    keep, scale = bernoulli(mask_shape, np.nan, dtype=dtype)
     assert np.isnan(numpy(scale)).all()
-    outputs = noise.drop_units(ops.ones((30, 200), dtype), drop, scale)
+    outputs = noise.drop_units(ops.ones((30, 200), dtype), keep, scale)
     assert np.isnan(numpy(outputs)).all()
     kept = noise.keep_mask(mask_shape, rate_tensor(np.nan), seed_tensor())
     assert np.isnan(numpy(kept)).all()
@@ -106,8 +105,8 @@ def test_dtype_does_not_change_what_is_dropped(dtype):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_mask_has_as_many_units_as_its_shape_tells(size):
-    drop, _ = bernoulli((size,), 0.5)
-    mask = numpy(drop)
+    keep, _ = bernoulli((size,), 0.5)
+    mask = numpy(keep)
     assert mask.shape == (size,) and mask.dtype == bool
     for stretch in np.array_split(mask, 4) if size > 1 else []:
         # Five sigma of the binomial.
@@ -120,14 +119,14 @@ def test_a_mask_has_as_many_units_as_its_shape_tells(size):
 )
 def test_units_lie_in_rows_whatever_the_shape(shape, dtype):
     size = int(np.prod(shape))
-    drop, scale = bernoulli(shape, 0.3, dtype=dtype)
-    flat_drop, flat_scale = bernoulli((size,), 0.3, dtype=dtype)
-    assert np.array_equal(numpy(drop), numpy(flat_drop).reshape(shape))
+    keep, scale = bernoulli(shape, 0.3, dtype=dtype)
+    flat_keep, flat_scale = bernoulli((size,), 0.3, dtype=dtype)
+    assert np.array_equal(numpy(keep), numpy(flat_keep).reshape(shape))
     if dtype == "float32":
         assert numpy(scale).shape == ()
     else:
         assert np.array_equal(numpy(scale), numpy(flat_scale).reshape(shape))
-    outputs = noise.drop_units(ops.ones(shape, dtype), drop, scale)
+    outputs = noise.drop_units(ops.ones(shape, dtype), keep, scale)
     assert tuple(outputs.shape) == shape
 
 
@@ -137,12 +136,12 @@ def test_what_is_below_a_level_is_below_a_higher_one():
     shares = []
     before = np.zeros((100, 300), bool)
     for level in levels:
-        level = ops.convert_to_tensor(level, "int32")
-        below = numpy(draw.below(level))
+        level = ops.convert_to_tensor(level, "float32")
+        below = numpy(draw.compare(level))
         assert not (before & ~below).any()
-        for complement in (False, True):
-            told = draw.below(level, ops.convert_to_tensor(complement))
-            assert np.array_equal(numpy(told), below != complement)
+        for wanted in (False, True):
+            told = draw.compare(level, below=ops.convert_to_tensor(wanted))
+            assert np.array_equal(numpy(told), below == wanted)
         shares.append(below.mean())
         before = below
     assert shares[0] == 0.0

@@ -45,8 +45,8 @@ def test_dropping_and_its_gradient_are_the_same_compiled(mask_shape, dtype):
     special = np.resize([np.inf, -np.inf, np.nan, 1.0], (30, 40))
 
     def both(x, of_outputs, rate, seed):
-        drop, scale = noise.bernoulli(mask_shape, rate, seed, dtype)
-        y, pull = jax.vjp(lambda x: noise.drop_units(x, drop, scale), x)
+        keep, scale = noise.bernoulli(mask_shape, rate, seed, dtype)
+        y, pull = jax.vjp(lambda x: noise.drop_units(x, keep, scale), x)
         return y, *pull(of_outputs)
 
     compiled = jax.jit(both)
@@ -62,9 +62,9 @@ def test_dropping_and_its_gradient_are_the_same_compiled(mask_shape, dtype):
 @each_dtype
 def test_dropping_can_be_mapped_over_inputs_or_masks(dtype):
     x = jax.numpy.asarray(numbers(5, 30, 40), dtype)
-    drop, scale = bernoulli((30, 40), 0.3, dtype=dtype)
-    of_each = jax.vmap(lambda x: noise.drop_units(x, drop, scale))(x)
-    expected = [noise.drop_units(one, drop, scale) for one in x]
+    keep, scale = bernoulli((30, 40), 0.3, dtype=dtype)
+    of_each = jax.vmap(lambda x: noise.drop_units(x, keep, scale))(x)
+    expected = [noise.drop_units(one, keep, scale) for one in x]
     assert_same(of_each, expected)
 
     seeds = jax.numpy.stack([seed_tensor(number) for number in range(5)])
@@ -81,11 +81,11 @@ def test_dropping_can_be_mapped_over_inputs_or_masks(dtype):
 
 def test_derivatives_of_all_kinds():
     x = jax.numpy.asarray(numbers(50), "float32")
-    drop, scale = bernoulli((50,), 0.3)
-    factor = np.where(numpy(drop), 0.0, numpy(scale))
+    keep, scale = bernoulli((50,), 0.3)
+    factor = np.where(numpy(keep), numpy(scale), 0.0)
 
     def cubes(x):
-        return (noise.drop_units(x, drop, scale) ** 3).sum()
+        return (noise.drop_units(x, keep, scale) ** 3).sum()
 
     values = numpy(x)
     np.testing.assert_allclose(

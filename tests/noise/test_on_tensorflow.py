@@ -63,8 +63,8 @@ def test_dropping_is_the_same_in_a_graph(mask_shape, xla, dtype):
     special = np.resize([np.inf, -np.inf, np.nan, 1.0], (30, 40))
 
     def both(x, of_outputs, rate, seed):
-        drop, scale = noise.bernoulli(mask_shape, rate, seed, dtype)
-        return gradient(lambda x: noise.drop_units(x, drop, scale), x, of_outputs)
+        keep, scale = noise.bernoulli(mask_shape, rate, seed, dtype)
+        return gradient(lambda x: noise.drop_units(x, keep, scale), x, of_outputs)
 
     traced = tf.function(both, jit_compile=xla)
     for rate in map(rate_tensor, (0.0, 0.3, 0.8, 1.0)):

@@ -25,9 +25,9 @@ def tensor(values, dtype="float64"):
 
 def dropping(mask_shape, dtype="float64", seed=1):
     """`drop_units` as a function of the inputs, and the factor that it stands for."""
-    drop, scale = bernoulli(mask_shape, 0.3, seed, dtype)
-    factor = tensor(np.where(numpy(drop), 0.0, numpy(scale)), dtype)
-    return lambda x: noise.drop_units(x, drop, scale), factor
+    keep, scale = bernoulli(mask_shape, 0.3, seed, dtype)
+    factor = tensor(np.where(numpy(keep), numpy(scale), 0.0), dtype)
+    return lambda x: noise.drop_units(x, keep, scale), factor
 
 
 @each_mask
@@ -76,12 +76,12 @@ def test_gradients_of_each_sample(mask_shape):
 @each_mask
 def test_mapped_over_masks_or_both(mask_shape):
     masks = [bernoulli(mask_shape, 0.3, seed) for seed in range(4)]
-    drop, scale = torch.stack([drop for drop, _ in masks]), masks[0][1]
+    keep, scale = torch.stack([keep for keep, _ in masks]), masks[0][1]
     x = tensor(numbers(4, *SHAPE), "float32")
-    both = torch.func.vmap(lambda x, drop: noise.drop_units(x, drop, scale))(x, drop)
-    assert torch.equal(both, torch.where(drop, 0.0, x * scale))
-    one = torch.func.vmap(lambda drop: noise.drop_units(x[0], drop, scale))(drop)
-    assert torch.equal(one, torch.where(drop, 0.0, x[0] * scale))
+    both = torch.func.vmap(lambda x, keep: noise.drop_units(x, keep, scale))(x, keep)
+    assert torch.equal(both, torch.where(keep, x * scale, 0.0))
+    one = torch.func.vmap(lambda keep: noise.drop_units(x[0], keep, scale))(keep)
+    assert torch.equal(one, torch.where(keep, x[0] * scale, 0.0))
 
 
 @pytest.mark.skipif(

@@ -30,7 +30,7 @@ def test_units_are_dropped_as_the_rate_states(rate, dtype, mask_statistics):
 
 @pytest.mark.parametrize("rate", [0.01, 0.5])
 def test_layers_of_neighbouring_seeds_are_independent(rate):
-    masks = [numpy(bernoulli((SIZE,), rate, seed)[0]) for seed in range(8)]
+    masks = [~numpy(bernoulli((SIZE,), rate, seed)[0]) for seed in range(8)]
     p = drop_probability(rate)
     deviations = [mask - p for mask in masks]
     for one, other in itertools.combinations(deviations, 2):
@@ -41,7 +41,7 @@ def test_layers_of_neighbouring_seeds_are_independent(rate):
 @pytest.mark.parametrize("rate", [0.001, 0.5])
 def test_units_a_stretch_apart_have_no_more_in_common_than_documented(rate):
     p, size = drop_probability(rate), 2**24
-    drop = numpy(bernoulli((size,), rate)[0])
+    drop = ~numpy(bernoulli((size,), rate)[0])
     both = np.count_nonzero(drop[STRETCH:] & drop[:-STRETCH])
     first, second = np.count_nonzero(drop[:-STRETCH]), np.count_nonzero(drop[STRETCH:])
     pairs = size - STRETCH

@@ -8,9 +8,9 @@ import pytest
 from keras import layers, ops
 
 import kdropout
-from kdropout import noise
 from kdropout.layer_walk import dropout_layers, walk
 from kdropout.layers import BaseDropout
+from kdropout.noise import masks
 
 ATTENTION = {
     "MultiHeadAttention": lambda rate: layers.MultiHeadAttention(
@@ -182,20 +182,20 @@ def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch
     model, x = FITTED[name]()
     kdropout.convert(model)
     called, dropped = [], []  # per mask: the layer; units dropped, and all units
-    thin_out, bernoulli = BaseDropout.thin_out, noise.bernoulli
+    thin_out, bernoulli = BaseDropout.thin_out, masks.bernoulli
 
     def watched_call(layer, *args):
         called.append(layer)
         return thin_out(layer, *args)
 
     def watched_mask(*args, **kwargs):
-        drop, scale = bernoulli(*args, **kwargs)
-        mask = ops.convert_to_numpy(drop)
-        dropped.append((mask.sum(), mask.size))
-        return drop, scale
+        keep, scale = bernoulli(*args, **kwargs)
+        mask = ops.convert_to_numpy(keep)
+        dropped.append((mask.size - mask.sum(), mask.size))
+        return keep, scale
 
     monkeypatch.setattr(BaseDropout, "thin_out", watched_call)
-    monkeypatch.setattr(noise, "bernoulli", watched_mask)
+    monkeypatch.setattr(masks, "bernoulli", watched_mask)
     rates, epochs = [1.0, 0.0, 0.3], []
 
     def end_epoch(epoch, logs):
@@ -217,13 +217,13 @@ def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch
         ],
     )
     live = dropout_layers(model).values()
-    for rate, (layers_called, masks) in zip(rates, epochs, strict=True):
+    for rate, (layers_called, drawn) in zip(rates, epochs, strict=True):
         # KerasHub's transformer block calls one of its dropout layers twice.
         assert {id(layer) for layer in layers_called} == {id(layer) for layer in live}
         if rate == 0.0:
-            assert masks == []
+            assert drawn == []
             continue
-        counts, sizes = np.transpose(masks)
+        counts, sizes = np.transpose(drawn)
         off = abs(counts.sum() / sizes.sum() - rate)
         assert off <= 5 * np.sqrt(rate * (1 - rate) / sizes.sum())
         if rate == 1.0:  # exact in each layer, however small its mask
