@@ -7,21 +7,25 @@
    `Dropout` on the output of the attention and twice in the feed-forward part.
 
 The arms of a model run in turn: without dropout layers, with Keras's, with kdropout's,
-and with kdropout's at a live rate of 0. The step is the function that `fit` calls,
+and with kdropout's at a live rate of 0. All is built anew several times, in another
+order: where in memory the weights of a model happen to lie makes more of a difference
+than dropout at a rate of 0, and stays for as long as the model. The step is the function that `fit` calls,
 called in a loop on one batch: reading data and what `fit` does between the steps are
 left out, and no public way to run a step has less around it.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.training_step
 
-About 4 minutes per backend on 2 cores. Writes results/training_step.csv; rows of the
-other backends stay. `added_ms` is the least time beyond that without dropout layers,
-and `share_of_keras` its ratio to what Keras's layers add, NaN if they add nothing.
+About 5 minutes per backend on 2 cores. Writes results/training_step.csv; rows of the
+other backends stay. `min_ms` is the least time of each build, on average; `added_ms` is
+what it has beyond that without dropout layers, `added_se_ms` the standard error of this
+over the builds, and `share_of_keras` its ratio to what Keras's layers add, NaN if they
+add nothing.
 """
 
 import argparse
 import itertools
 import os
-import statistics
+import random
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -35,7 +39,8 @@ from benchmarks import devices, reporting, timing
 BACKEND = keras.backend.backend()
 CLASSES = 10
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-ROUNDS = 40  # enough for a block that nothing disturbed, in each arm
+BUILDS = 8
+ROUNDS = 12  # enough for a block that nothing disturbed, in each arm
 STEPS = 5  # per block: few, so that a block is short enough to be left alone
 # The class of the dropout layers, and the live rate if it is not the model's.
 ARMS = {
@@ -91,25 +96,32 @@ def main():
     print(reporting.write_csv("training_step", rows))
 
 
-def measure(name, rounds=ROUNDS, steps=STEPS):
+def measure(name, builds=BUILDS, rounds=ROUNDS, steps=STEPS):
     """Rows of all arms of a model."""
-    times = step_times(name, ARMS, rounds, steps)
-    least = {arm: min(values) for arm, values in times.items()}
-    added = {arm: value - least["none"] for arm, value in least.items()}
-    of_keras = added["keras"] if added["keras"] > 0 else float("nan")
+    order, generator = list(ARMS), random.Random(0)
+    least = {arm: [] for arm in ARMS}
+    for _ in range(builds):
+        generator.shuffle(order)
+        times = step_times(name, {arm: ARMS[arm] for arm in order}, rounds, steps)
+        for arm, values in times.items():
+            least[arm].append(min(values))
+        keras.backend.clear_session()
+    mean = {arm: float(np.mean(values)) for arm, values in least.items()}
+    added = {arm: np.subtract(values, least["none"]) for arm, values in least.items()}
+    of_keras = max(float(added["keras"].mean()), 0.0) or float("nan")
     return [
         {
             "backend": BACKEND,
             "model": name,
             "arm": arm,
-            "rounds": rounds,
-            "min_ms": round(least[arm], 3),
-            "median_ms": round(statistics.median(values), 3),
-            "added_ms": round(added[arm], 3),
-            "share_of_keras": round(added[arm] / of_keras, 3),
-            "of_none": round(least[arm] / least["none"], 4),
+            "builds": builds,
+            "min_ms": round(mean[arm], 3),
+            "added_ms": round(float(added[arm].mean()), 3),
+            "added_se_ms": round(float(added[arm].std(ddof=1)) / builds**0.5, 3),
+            "share_of_keras": round(float(added[arm].mean()) / of_keras, 3),
+            "of_none": round(mean[arm] / mean["none"], 4),
         }
-        for arm, values in times.items()
+        for arm in ARMS
     ]
 
 

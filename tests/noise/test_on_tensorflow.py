@@ -73,3 +73,39 @@ def test_dropping_is_the_same_in_a_graph(mask_shape, xla, dtype):
             arguments = (x, of_outputs, rate, seed_tensor())
             assert_same(traced(*arguments), both(*arguments))
     assert traced.experimental_get_tracing_count() == 1
+
+
+@each_compiler
+@pytest.mark.parametrize("mask_shape", [(30, 40), (30, 1)])
+def test_penalty_of_a_gradient_has_a_gradient(mask_shape, xla):
+    x, weights = (tf.constant(numbers(30, 40, seed=i), tf.float32) for i in (0, 1))
+
+    @tf.function(jit_compile=xla)
+    def of_penalty(rate, seed):
+        with tf.GradientTape() as outer:
+            outer.watch(weights)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = noise.dropout(x * weights, mask_shape, rate, seed) ** 2
+            penalty = tf.reduce_sum(inner.gradient(y, x))
+        return outer.gradient(penalty, weights)
+
+    for rate in map(rate_tensor, (0.0, 0.3)):
+        keep, scale = noise.bernoulli(mask_shape, rate, seed_tensor())
+        factor = tf.where(keep, scale, 0.0)
+        # The gradient of y is 2 x (w f)^2, and that of its sum 4 x w f^2.
+        np.testing.assert_allclose(
+            numpy(of_penalty(rate, seed_tensor())),
+            numpy(4 * x * weights * factor**2),
+            rtol=1e-6,
+        )
+
+
+def test_weights_that_are_dropped_have_a_gradient():
+    kernel = tf.Variable(numbers(30, 40), dtype=tf.float32)
+    for rate in map(rate_tensor, (0.0, 0.3)):
+        with tf.GradientTape() as tape:
+            outputs = noise.dropout(kernel, (30, 40), rate, seed_tensor())
+        keep, scale = noise.bernoulli((30, 40), rate, seed_tensor())
+        wanted = tf.where(keep, scale, 0.0)
+        assert_same([tape.gradient(outputs, kernel)], [wanted])
