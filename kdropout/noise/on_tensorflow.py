@@ -63,6 +63,10 @@ def compare(numbers, thresholds, below):
 
 
 def drop_units(inputs, keep, scale):
+    if keep.shape == inputs.shape and inputs.dtype != tf.float16:
+        # It keeps no more than the mask for the gradient.
+        return tf.where(keep, inputs * scale, tf.zeros((), inputs.dtype))
+    # Selecting is slow in float16, and where it has to broadcast.
     return tf.math.multiply_no_nan(inputs, _factor(keep, scale))
 
 
@@ -72,7 +76,8 @@ def dropout(inputs, shape, rate, draw):
     inputs = tf.convert_to_tensor(inputs)  # the weights of a layer are a variable
     is_zero = rate == 0.0
 
-    # By itself, TensorFlow would keep all that a branch computes, in a slow way.
+    # By itself, TensorFlow would keep all that a branch computes, in a slow way. To keep
+    # the factors takes more memory than the mask, and less time.
     @tf.custom_gradient
     def drop(inputs):
         def add_noise():
@@ -119,5 +124,4 @@ def _key(seed):
 
 
 def _factor(keep, scale):
-    # To select units is slower, most of all in float16, and where it has to broadcast.
     return tf.cast(keep, scale.dtype) * scale
