@@ -9,9 +9,9 @@
 The arms of a model run in turn: without dropout layers, with Keras's, with kdropout's,
 and with kdropout's at a live rate of 0. All is built anew several times, in another
 order: where in memory the weights of a model happen to lie makes more of a difference
-than dropout at a rate of 0, and stays for as long as the model. The step is the function that `fit` calls,
-called in a loop on one batch: reading data and what `fit` does between the steps are
-left out, and no public way to run a step has less around it.
+than dropout at a rate of 0, and stays for as long as the model. The step is the
+function that `fit` calls, called in a loop on one batch: reading data and what `fit`
+does between the steps are left out, and no public way to run a step has less around it.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.training_step
 

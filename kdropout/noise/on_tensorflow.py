@@ -76,8 +76,8 @@ def dropout(inputs, shape, rate, draw):
     inputs = tf.convert_to_tensor(inputs)  # the weights of a layer are a variable
     is_zero = rate == 0.0
 
-    # By itself, TensorFlow would keep all that a branch computes, in a slow way. To keep
-    # the factors takes more memory than the mask, and less time.
+    # By itself, TensorFlow would keep all that a branch computes, in a slow way. To
+    # keep the factors takes more memory than the mask, and less time.
     @tf.custom_gradient
     def drop(inputs):
         def add_noise():
