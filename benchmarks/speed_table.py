@@ -45,8 +45,8 @@ class Claim:
 
 
 FOOTNOTE = [
-    "Below 0: the step took less than without dropout layers. Spread, machine and versions",
-    "are in the CSV files beside this one.",
+    "Below 0: the step took less than without dropout layers. Spread, machine and",
+    "versions are in the CSV files beside this one.",
 ]
 
 
