@@ -9,8 +9,8 @@ are not drawn for it:
     threshold = (level + order) / 2^16, rounded down,   level = rate * 2^24
     drop      where number < threshold
 
-So the threshold of each place in a stretch is `level / 2^16`, rounded up or down, on
-average over the values of `order` that very number: the probability of each unit is
+So each place in a stretch has a threshold, `level / 2^16` rounded up or down, and the
+mean over all values of `order` is that very number: the probability of each unit is
 exact, to 2^-24.
 
 `order` is a fixed sequence, at each call begun at another place and with other bits
@@ -32,7 +32,7 @@ from keras import ops
 from kdropout.noise import backend
 from kdropout.noise.order import BITS
 
-# Levels are multiples of this probability: all that float32 can hold in [0.5, 1].
+# How many there are between the probabilities 0 and 1: as fine as float32 below 1.
 LEVELS = 256 * 2**BITS
 
 
