@@ -20,6 +20,10 @@ NETS = {"mlp": "MLP", "convnet": "convnet"}
 PLACES = {"head": "before the last layer", "every block": "in every block"}
 CALLBACKS = "OverfittingGap + RateLogger"
 KERAS_DROPOUT = "Keras's dropout"
+FOOTNOTE = [
+    "Below 0: the step took less than without dropout layers. Spread, machine and",
+    "versions are in the CSV files beside this one.",
+]
 
 
 @dataclass
@@ -42,12 +46,6 @@ class Claim:
         """The time over that of the other; None if either is not known."""
         ours, other = self.times.get(backend, (0.0, 0.0))
         return ours / other if other > 0 else None
-
-
-FOOTNOTE = [
-    "Below 0: the step took less than without dropout layers. Spread, machine and",
-    "versions are in the CSV files beside this one.",
-]
 
 
 def main():

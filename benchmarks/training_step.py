@@ -107,8 +107,11 @@ def measure(name, builds=BUILDS, rounds=ROUNDS, steps=STEPS):
             least[arm].append(min(values))
         keras.backend.clear_session()
     mean = {arm: float(np.mean(values)) for arm, values in least.items()}
-    added = {arm: np.subtract(values, least["none"]) for arm, values in least.items()}
-    of_keras = max(float(added["keras"].mean()), 0.0) or float("nan")
+    added = {arm: value - mean["none"] for arm, value in mean.items()}
+    spread = {
+        arm: np.std(np.subtract(least[arm], least["none"]), ddof=1) for arm in ARMS
+    }
+    of_keras = added["keras"] if added["keras"] > 0 else float("nan")
     return [
         {
             "backend": BACKEND,
@@ -116,9 +119,9 @@ def measure(name, builds=BUILDS, rounds=ROUNDS, steps=STEPS):
             "arm": arm,
             "builds": builds,
             "min_ms": round(mean[arm], 3),
-            "added_ms": round(float(added[arm].mean()), 3),
-            "added_se_ms": round(float(added[arm].std(ddof=1)) / builds**0.5, 3),
-            "share_of_keras": round(float(added[arm].mean()) / of_keras, 3),
+            "added_ms": round(added[arm], 3),
+            "added_se_ms": round(float(spread[arm]) / builds**0.5, 3),
+            "share_of_keras": round(added[arm] / of_keras, 3),
             "of_none": round(mean[arm] / mean["none"], 4),
         }
         for arm in ARMS
