@@ -56,12 +56,12 @@ def rows_of_other_backends(name):
 
 def _command():
     """The command line, without the folder that the data lie in."""
-    module = Path(sys.argv[0]).stem
+    module = sys.modules["__main__"].__spec__.name.removesuffix(".__main__")
     arguments, hide = [], False
     for argument in sys.argv[1:]:
         arguments.append("..." if hide else argument)
         hide = argument == "--data-dir"
-    return " ".join(["python -m", f"benchmarks.{module}", *arguments])
+    return " ".join(["python -m", module, *arguments])
 
 
 def _version(name):

@@ -8,6 +8,20 @@ import keras
 import pytest
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _all_digits_of_float32():
+    """A GPU leaves some out when it multiplies matrices, unless it is told not to."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        jax.config.update("jax_default_matmul_precision", "highest")
+    elif backend == "torch":
+        import torch
+
+        torch.backends.cudnn.allow_tf32 = False
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _no_keras_state_left_over():
     """Once per file: the collection of garbage that it makes takes half a second."""

@@ -149,7 +149,7 @@ class BaseDropout(keras.layers.Layer):
         scope = active_scope()
         if scope is not None:
             return scope.next_seed(self)
-        return self.seed_generator.next() if training else None
+        return noise.next_seed(self.seed_generator) if training else None
 
     def next_rate(self, training):
         """The rate of this call: a training step moves the clock of a schedule."""

@@ -10,7 +10,7 @@ or in float32 whatever the compute dtype: in bfloat16 a uniform number has 8 bit
 which turns a rate of 0.1 % into 0.78 %.
 """
 
-from kdropout.noise.backend import skip_at_zero
+from kdropout.noise.backend import next_seed, skip_at_zero
 from kdropout.noise.continuous import concrete, gaussian, normal, uniform
 from kdropout.noise.masks import bernoulli, drop_units, dropout, keep_mask
 
@@ -21,6 +21,7 @@ __all__ = [
     "dropout",
     "gaussian",
     "keep_mask",
+    "next_seed",
     "normal",
     "skip_at_zero",
     "uniform",

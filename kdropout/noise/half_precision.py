@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 # How many of the last bits of a float32 a dtype leaves out, and its largest number.
-_DTYPES = {"float16": (13, 65504.0), "bfloat16": (16, 3.3895314e38)}
+DTYPES = {"float16": (13, 65504.0), "bfloat16": (16, 3.3895314e38)}
 
 
 def neighbours(value, dtype):
@@ -22,9 +22,9 @@ def neighbours(value, dtype):
         None.
     """
     dtype = keras.backend.standardize_dtype(dtype)
-    if dtype not in _DTYPES:
+    if dtype not in DTYPES:
         return ops.cast(value, dtype), None, None
-    num_bits, largest = _DTYPES[dtype]
+    num_bits, largest = DTYPES[dtype]
     # Above rate 0.99998, float16 has no number as large as the exact scale.
     value = ops.minimum(value, largest)
     # In bits, because a compiler may leave out the rounding to a dtype and back.

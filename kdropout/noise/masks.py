@@ -6,6 +6,7 @@ from kdropout.noise import backend
 from kdropout.noise.byte_draw import LEVELS, ByteDraw
 from kdropout.noise.continuous import concrete
 from kdropout.noise.half_precision import neighbours
+from kdropout.noise.word_draw import WordDraw
 
 
 def bernoulli(shape, rate, seed, dtype="float32"):
@@ -26,7 +27,11 @@ def bernoulli(shape, rate, seed, dtype="float32"):
         Tuple of a boolean tensor of `shape`, and `scale`: a scalar, or a tensor
         of `shape` in float16 and bfloat16.
     """
-    draw = ByteDraw(shape, seed)
+    kernels = backend.active().kernels(seed)
+    if kernels is not None:
+        return kernels.bernoulli(shape, rate, seed, dtype)
+    words = backend.active().words(shape, seed)
+    draw = ByteDraw(shape, seed) if words is None else WordDraw(words)
     # Both are integers: a float32 in [0.5, 1] is a multiple of 2^-24.
     num_kept = ops.round((1.0 - rate) * LEVELS)
     num_dropped = LEVELS - num_kept
@@ -59,6 +64,9 @@ def dropout(inputs, shape, rate, seed):
     Returns:
         Tensor of the shape and dtype of the inputs.
     """
+    kernels = backend.active().kernels(seed)
+    if kernels is not None:
+        return kernels.dropout(inputs, shape, rate, seed)
 
     def draw():
         return bernoulli(shape, rate, seed, inputs.dtype)

@@ -8,6 +8,14 @@ from kdropout.noise import order
 _BYTES_PER_WORD = 4
 
 
+def kernels(seed):
+    return None
+
+
+def next_seed(generator):
+    return generator.next()
+
+
 def uniform(shape, seed):
     return jax.random.uniform(_key(seed), shape, "float32")
 
@@ -30,6 +38,10 @@ def random_bytes(count, seed):
     return numbers, (values ^ inverted[:, None]).reshape(num_rows, _BYTES_PER_WORD, -1)
 
 
+def words(shape, seed):
+    return None if _on_cpu() else jax.random.bits(_key(seed), shape, "uint32")
+
+
 def compare(numbers, thresholds, below):
     units = numbers < thresholds
     return units if below is None else jnp.equal(units, below)
@@ -44,12 +56,16 @@ def dropout(inputs, shape, rate, draw):
 
 
 def skip_at_zero(rate, inputs, add_noise):
-    if jax.default_backend() != "cpu":  # a branch on an accelerator waits for it
+    if not _on_cpu():  # a branch on an accelerator waits for it
         return add_noise()
     is_zero = rate == 0.0
     if not isinstance(is_zero, jax.core.Tracer):  # else `cond` compiles at each call
         return inputs if is_zero else add_noise()
     return jax.lax.cond(is_zero, lambda: inputs, add_noise)
+
+
+def _on_cpu():
+    return jax.default_backend() == "cpu"
 
 
 def _key(seed):

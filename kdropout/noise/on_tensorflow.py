@@ -20,6 +20,14 @@ _REPLICA_STRIDE = 0x3C6EF372
 _BYTES_PER_WORD = 4
 
 
+def kernels(seed):
+    return None
+
+
+def next_seed(generator):
+    return generator.next()
+
+
 def uniform(shape, seed):
     return _draw(tf.raw_ops.StatelessRandomUniformV2, shape, _key(seed))
 
@@ -46,6 +54,10 @@ def random_bytes(count, seed):
 def _draw(draw, shape, key, dtype=tf.float32, counter=_COUNTER):
     shape = tf.convert_to_tensor(shape, tf.int32)
     return draw(shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=dtype)
+
+
+def words(shape, seed):
+    return None
 
 
 def compare(numbers, thresholds, below):

@@ -1,5 +1,7 @@
 """Random numbers and masks on PyTorch."""
 
+import importlib.util
+
 import torch
 
 from kdropout.noise import order
@@ -9,12 +11,34 @@ _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _BYTES_PER_WORD = 8
 
 
+# On Windows, PyTorch for a GPU comes without it.
+_HAS_TRITON = importlib.util.find_spec("triton") is not None
+
+
+def kernels(seed):
+    if seed.device.type != "cuda" or not _HAS_TRITON:
+        return None
+    from kdropout.noise import triton_kernels
+
+    return triton_kernels
+
+
+def next_seed(generator):
+    state = generator.state
+    seed = state.value.clone()
+    # Counted on the device: Keras copies the [0, 1] that it adds to it, at each call.
+    state.assign(seed + torch.arange(2, dtype=seed.dtype, device=seed.device))
+    return seed
+
+
 def uniform(shape, seed):
-    return _draw(torch.rand, shape, seed)
+    own = kernels(seed)
+    return own.uniform(shape, seed) if own else _draw(torch.rand, shape, seed)
 
 
 def normal(shape, seed):
-    return _draw(torch.randn, shape, seed)
+    own = kernels(seed)
+    return own.normal(shape, seed) if own else _draw(torch.randn, shape, seed)
 
 
 def random_bytes(count, seed):
@@ -23,6 +47,10 @@ def random_bytes(count, seed):
         numbers = torch.empty(num_rows, order.STRETCH, dtype=torch.uint8, device="meta")
         return numbers, torch.empty(order.STRETCH, dtype=torch.int32, device="meta")
     return _random_bytes(num_rows, seed)
+
+
+def words(shape, seed):
+    return None
 
 
 def compare(numbers, thresholds, below):
@@ -34,6 +62,8 @@ def compare(numbers, thresholds, below):
 
 
 def drop_units(inputs, keep, scale):
+    if inputs.device.type != "cpu":
+        return torch.where(keep, inputs, 0.0) * scale
     return _DropUnits.apply(inputs, keep, scale)
 
 

@@ -5,6 +5,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from kdropout import layers, noise
 from tests.noise.tools import DTYPES, HALF, bernoulli, numbers, numpy
@@ -20,7 +21,7 @@ each_mask = pytest.mark.parametrize("mask_shape", [SHAPE, (6, 1)])
 
 
 def tensor(values, dtype="float64"):
-    return torch.as_tensor(values, dtype=getattr(torch, dtype))
+    return ops.convert_to_tensor(values, dtype)  # on the device of Keras
 
 
 def dropping(mask_shape, dtype="float64", seed=1):

@@ -14,10 +14,11 @@ import kdropout
 from kdropout import layers, noise
 from kdropout.noise import backend
 from tests.contract.test_contract import LAYERS
-from tests.noise.tools import BACKEND, gradient, numbers, numpy, rate_tensor
+from tests.noise.tools import BACKEND, ON_CPU, gradient, numbers, numpy, rate_tensor
 
 BATCH = 5
 
+where_it_branches = pytest.mark.skipif(not ON_CPU, reason="an accelerator draws")
 each_layer = pytest.mark.parametrize("kind", LAYERS)
 
 
@@ -97,6 +98,7 @@ def _jitted(layer, traces):
     return run
 
 
+@where_it_branches
 @each_layer
 def test_nothing_is_drawn_eagerly(kind, draws):
     layer, x = make(kind, 0.0)
@@ -108,6 +110,7 @@ def test_nothing_is_drawn_eagerly(kind, draws):
     assert draws
 
 
+@where_it_branches
 @each_layer
 def test_one_trace_draws_only_while_the_rate_is_not_zero(kind, draws):
     (layer, x), traces = make(kind, 0.0), []
@@ -148,6 +151,7 @@ def test_the_gradient_is_that_of_the_outputs(kind):
     assert np.array_equal(numpy(of_inputs), numpy(of_outputs))
 
 
+@where_it_branches
 def test_drop_connect_uses_the_whole_kernel(draws):
     dense = keras.layers.Dense(3)
     layer = layers.DropConnect(dense, 0.0, seed=1)
@@ -157,6 +161,7 @@ def test_drop_connect_uses_the_whole_kernel(draws):
     assert not draws
 
 
+@where_it_branches
 def test_a_rate_that_is_no_number_is_not_zero():
     x = rate_tensor(3.0)
     for rate, wanted in ((0.0, 3.0), (-0.0, 3.0), (1e-30, 6.0), (np.nan, 6.0)):

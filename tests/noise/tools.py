@@ -12,6 +12,23 @@ DTYPES = ("float32", "bfloat16", "float16")
 HALF = ("bfloat16", "float16")
 
 
+def _on_cpu():
+    if BACKEND == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    if BACKEND == "torch":
+        import torch
+
+        return not torch.cuda.is_available()
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+ON_CPU = _on_cpu()
+
+
 def rate_tensor(value):
     return ops.convert_to_tensor(value, "float32")
 

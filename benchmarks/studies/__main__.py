@@ -1,0 +1,48 @@
+"""Runs studies, or goes on with them.
+
+    python -m benchmarks.studies --data-dir DIR
+    python -m benchmarks.studies rate_sweep schedules --data-dir DIR
+
+The folder has `mnist/` and `fashion_mnist/`, and `uci/` for the study `uci`. Results
+that are there are not made again: remove `benchmarks/results/studies/<name>.csv` for
+that. All of them take about two hours on 2 cores.
+"""
+
+import argparse
+import importlib
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks import mnist
+from benchmarks.studies import ledger
+
+STUDIES = (
+    "small_data",
+    "rate_sweep",
+    "schedules",
+    "weight_decay",
+    "learned_rates",
+    "controller",
+    "label_noise",
+)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(STUDIES))
+    mnist.add_data_argument(parser)
+    parser.add_argument("--seeds", type=int, help="by default, as many as is stated")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in STUDIES:
+            parser.error(f"NAME must be one of {', '.join(STUDIES)}. Received: {name}")
+    for name in arguments.names or STUDIES:
+        study = importlib.import_module(f"benchmarks.studies.{name}")
+        jobs = study.jobs(arguments.seeds or study.SEEDS)
+        ledger.complete(study, jobs, arguments.data_dir, arguments.processes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The results of a study: made in several processes, and never made twice.
+
+Each result is a line of `results/studies/<name>.csv`, written when it is there. A study
+that was stopped goes on with what is missing; what another study has made of the same
+training is taken from there.
+"""
+
+import concurrent.futures
+import csv
+import dataclasses
+import multiprocessing
+import os
+import time
+
+from benchmarks import reporting
+
+FOLDER = reporting.RESULTS / "studies"
+
+
+def complete(study, jobs, data_dir, processes):
+    """Do what is missing of the jobs, and return the rows of all, in their order.
+
+    Args:
+        study: Module with `NAME` and `run(job, data_dir)`, a dict of results.
+        jobs: List of instances of one dataclass.
+        data_dir: Folder of the data, or None.
+        processes: Integer, how many do jobs at the same time.
+    """
+    _drop_torn_line(FOLDER / f"{study.NAME}.csv")
+    known = {key: row for name in names() for key, row in read(name, jobs[0]).items()}
+    missing = [job for job in dict.fromkeys(jobs) if key_of(job) not in known]
+    print(f"{study.NAME}: {len(missing)} of {len(jobs)} to do", flush=True)
+    if missing:
+        for job, result in _results(study, missing, data_dir, processes):
+            row = _texts(dataclasses.asdict(job) | result)
+            known[key_of(job)] = row
+            _append(study.NAME, row)
+    rows = [known[key_of(job)] for job in jobs]
+    reporting.write_csv(f"studies/{study.NAME}", rows)
+    return [_numbers(row) for row in rows]
+
+
+def names():
+    """The studies that have results."""
+    return sorted(path.stem for path in FOLDER.glob("*.csv"))
+
+
+def read(name, job):
+    """Dict from key to row, of a study whose jobs are of the same dataclass."""
+    fields = [field.name for field in dataclasses.fields(job)]
+    rows = reporting.read_csv(f"studies/{name}")
+    if not rows or not set(fields) <= set(rows[0]):
+        return {}
+    return {tuple(row[field] for field in fields): row for row in rows}
+
+
+def key_of(job):
+    """What a row is found by."""
+    return tuple(_texts(dataclasses.asdict(job)).values())
+
+
+def _results(study, jobs, data_dir, processes):
+    # Each process on one core: small networks gain nothing by more.
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    os.environ["OMP_NUM_THREADS"] = "1"
+    begin = time.perf_counter()
+    with concurrent.futures.ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn")
+    ) as pool:
+        futures = {pool.submit(study.run, job, data_dir): job for job in jobs}
+        for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
+            passed = time.perf_counter() - begin
+            left = passed / done * (len(jobs) - done)
+            print(
+                f"  {done}/{len(jobs)}, {left / 60:.0f} minutes left: "
+                f"{futures[future]}",
+                flush=True,
+            )
+            yield futures[future], future.result()
+
+
+def _drop_torn_line(path):
+    """Of a run that was killed while it wrote."""
+    if path.exists():
+        text = path.read_bytes()
+        path.write_bytes(text[: text.rfind(b"\n") + 1])
+
+
+def _append(name, row):
+    path = FOLDER / f"{name}.csv"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _texts(row):
+    return {name: str(value) for name, value in row.items()}
+
+
+def _numbers(row):
+    """The row with numbers where its texts are some."""
+    return {name: _number(text) for name, text in row.items()}
+
+
+def _number(text):
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,51 @@
+"""Masks where random bits cost little: a word for each unit."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from kdropout.noise import backend
+from tests.noise.test_masks import RATES
+from tests.noise.tools import BACKEND, HALF, bernoulli, drop_probability, numpy
+
+if BACKEND == "torch":
+    pytest.skip("PyTorch has kernels instead", allow_module_level=True)
+
+
+@pytest.fixture(autouse=True)
+def _every_word(monkeypatch):
+    """In place of random words, each of the 2^24 that differ, once."""
+    words = ops.convert_to_tensor(np.arange(2**24, dtype="uint32") << 8)
+    monkeypatch.setattr(backend.active(), "words", lambda *_: words)
+
+
+@pytest.mark.parametrize("rate", (0.0, *RATES, 1.0))
+def test_of_all_words_the_share_dropped_is_the_rate(rate):
+    keep, _ = bernoulli((2**24,), rate)
+    assert np.count_nonzero(~numpy(keep)) == drop_probability(rate) * 2**24
+
+
+@pytest.mark.parametrize("dtype", HALF)
+@pytest.mark.parametrize("rate", (0.001, 1 / 3, 0.9))
+def test_over_all_words_the_scales_average_to_the_exact_one(rate, dtype):
+    keep, scale = bernoulli((2**24,), rate, dtype=dtype)
+    scales, times = np.unique(numpy(scale)[numpy(keep)], return_counts=True)
+    # How often the second scale is taken is rounded to a multiple of 2^-24.
+    error = abs(np.dot(scales, times) / 2**24 - 1)
+    assert error <= 2.0**-25 * np.ptp(scales) + 2.0**-24
+    assert len(scales) <= 2
+
+
+def test_on_an_accelerator_jax_draws_words(monkeypatch):
+    if BACKEND != "jax":
+        pytest.skip("of JAX")
+    monkeypatch.undo()
+    from kdropout.noise import on_jax
+    from tests.noise.tools import seed_tensor
+
+    assert on_jax.words((4,), seed_tensor()) is None or not on_jax._on_cpu()
+    monkeypatch.setattr(on_jax, "_on_cpu", lambda: False)
+    words = numpy(on_jax.words((10**5,), seed_tensor()))
+    assert abs(words.mean() / 2**32 - 0.5) < 5 / np.sqrt(12 * 10**5)
+    dropped = ~numpy(bernoulli((10**5,), 0.3)[0])
+    assert np.array_equal(dropped, words / 2**32 < drop_probability(0.3))
