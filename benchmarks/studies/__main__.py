@@ -1,4 +1,4 @@
-"""Runs studies, or goes on with them.
+"""Runs studies, or goes on with them, and renews their pages in `docs/studies`.
 
     python -m benchmarks.studies --data-dir DIR
     python -m benchmarks.studies rate_sweep schedules --data-dir DIR
@@ -15,7 +15,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import mnist
-from benchmarks.studies import ledger
+from benchmarks.studies import ledger, pages
 
 STUDIES = (
     "small_data",
@@ -25,6 +25,10 @@ STUDIES = (
     "learned_rates",
     "controller",
     "label_noise",
+    "naive_gap",
+    "calibration",
+    "layer_search",
+    "uci",
 )
 
 
@@ -41,7 +45,8 @@ def main():
     for name in arguments.names or STUDIES:
         study = importlib.import_module(f"benchmarks.studies.{name}")
         jobs = study.jobs(arguments.seeds or study.SEEDS)
-        ledger.complete(study, jobs, arguments.data_dir, arguments.processes)
+        rows = ledger.complete(study, jobs, arguments.data_dir, arguments.processes)
+        print(pages.write(study, rows), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Which rate, and which way to decide it, is best if labels are wrong?"""
 
-from benchmarks.studies.trainings import Training, run
+import numpy as np
+
+from benchmarks.studies import figures, findings, trainings
+from benchmarks.studies.trainings import Training
 
 NAME = "label_noise"
 SEEDS = 10
@@ -8,6 +11,7 @@ SAMPLES, UPDATES = 5000, 2400
 NOISES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 CONSTANT = ("none", *(f"constant {rate}" for rate in (0.3, 0.5, 0.7, 0.8, 0.9)))
 OTHERS = ("rising 0.8", "annealed 0.8", "controller 0.4", "learned")
+run = trainings.run
 
 
 def jobs(seeds):
@@ -17,3 +21,75 @@ def jobs(seeds):
         for method in (*CONSTANT, *OTHERS)
         for seed in range(seeds)
     ]
+
+
+def tables(rows):
+    methods = (*CONSTANT, *OTHERS)
+    lines = []
+    for noise in NOISES:
+        errors = [
+            findings.column(rows, "test_error", noise=noise, method=method)
+            for method in methods
+        ]
+        lines.append([f"{noise:.0%}", *map(findings.mean, errors)])
+    return (
+        findings.table(["wrong labels", *methods], lines)
+        + "\n\nPoints of test error against the constant rate that the validation "
+        "error of each seed would choose:\n\n" + _against_chosen(rows)
+    )
+
+
+def _against_chosen(rows):
+    lines = []
+    for noise in NOISES:
+        chosen = chosen_constant(rows, noise)
+        differences = [
+            findings.difference(
+                findings.column(rows, "test_error", noise=noise, method=method),
+                chosen,
+                len(OTHERS),
+            )
+            for method in OTHERS
+        ]
+        lines.append([f"{noise:.0%}", findings.mean(chosen), *differences])
+    return findings.table(["wrong labels", "chosen constant, %", *OTHERS], lines)
+
+
+def chosen_constant(rows, noise):
+    """Test errors, each of the constant rate that the validation of its seed chose."""
+    arms = [{"method": method} for method in CONSTANT]
+    found = findings.best_by_validation(rows, arms, noise=noise)
+    return np.array([row["test_error"] for row in found])
+
+
+def draw(rows):
+    figure, (constant, others) = figures.panels(2, 5.2, 4.0)
+    rates = [0.0 if m == "none" else float(m.split()[1]) for m in CONSTANT]
+    for number, noise in enumerate(NOISES):
+        groups = [
+            findings.column(rows, "test_error", noise=noise, method=method)
+            for method in CONSTANT
+        ]
+        figures.line(constant, rates, groups, number, f"{noise:.0%}")
+    constant.set_yscale("log")
+    constant.set_yticks((5, 10, 20, 40), (5, 10, 20, 40))
+    constant.set_ylim(top=60)
+    figures.finish(
+        constant, "Constant rates, by share of wrong labels", "rate", "test error (%)"
+    )
+    for number, method in enumerate((*OTHERS, "constant 0.7")):
+        groups = [
+            findings.column(rows, "test_error", noise=noise, method=method)
+            - chosen_constant(rows, noise)
+            for noise in NOISES
+        ]
+        figures.line(others, [100 * n for n in NOISES], groups, number, method)
+    others.axhline(0.0, color="0.6", linewidth=0.8)
+    others.set_yscale("symlog", linthresh=2)
+    figures.finish(
+        others,
+        "Against the constant rate chosen by validation",
+        "wrong labels (%)",
+        "points of test error",
+    )
+    return figure

@@ -1,7 +1,9 @@
 """Are rates learned by gradient as good as the best constant rate?"""
 
-from benchmarks.studies import label_noise
-from benchmarks.studies.trainings import Training, run
+import numpy as np
+
+from benchmarks.studies import figures, findings, label_noise, trainings
+from benchmarks.studies.trainings import Training
 
 NAME = "learned_rates"
 SEEDS = 10
@@ -14,6 +16,7 @@ TASKS = (
 )
 CONSTANT = label_noise.CONSTANT
 LEARNED = ("learned", "concrete", "standout")
+run = trainings.run
 
 
 def jobs(seeds):
@@ -27,3 +30,69 @@ def jobs(seeds):
         for method in methods
         for seed in chosen
     ]
+
+
+def best_constant(rows, **task):
+    """The constant method with the least mean test error on the seeds for choosing."""
+    means = {
+        method: np.mean(
+            [
+                row["test_error"]
+                for row in findings.pick(rows, method=method, **task)
+                if row["seed"] in CHOICE
+            ]
+        )
+        for method in CONSTANT
+    }
+    return min(means, key=means.get)
+
+
+def judged(rows, name, **fields):
+    """Array of a number, of the seeds that nothing was chosen by."""
+    found = findings.pick(rows, **fields)
+    return np.array([row[name] for row in found if row["seed"] not in CHOICE])
+
+
+def tables(rows):
+    lines = []
+    for samples, noise, _ in TASKS:
+        task = {"samples": samples, "noise": noise}
+        best = best_constant(rows, **task)
+        reference = judged(rows, "test_error", **task, method=best)
+        for method in ("none", best, *LEARNED):
+            errors = judged(rows, "test_error", **task, method=method)
+            ends = [row["rates"] for row in findings.pick(rows, **task, method=method)]
+            lines.append(
+                [
+                    samples,
+                    f"{noise:.0%}",
+                    f"{method}, the best" if method == best else method,
+                    findings.mean(errors),
+                    findings.difference(errors, reference, len(LEARNED) + 1)
+                    if method != best
+                    else "",
+                    _mean_rates(ends),
+                ]
+            )
+    header = ["images", "wrong labels", "rates", "test error, %"]
+    header += ["against the best constant, points", "rates at the end"]
+    return findings.table(header, lines)
+
+
+def _mean_rates(texts):
+    rates = [[float(word) for word in str(text).split()] for text in texts]
+    return ", ".join(f"{rate:.2f}" for rate in np.mean(rates, axis=0)) or "none"
+
+
+def draw(rows):
+    figure, axes = figures.panels(len(TASKS))
+    for axis, (samples, noise, _) in zip(axes, TASKS, strict=True):
+        task = {"samples": samples, "noise": noise}
+        best = best_constant(rows, **task)
+        methods = ("none", *LEARNED)
+        errors = [judged(rows, "test_error", **task, method=m) for m in methods]
+        reference = judged(rows, "test_error", **task, method=best)
+        figures.differences(axis, methods, errors, reference, len(methods))
+        title = f"MNIST, {samples:,} images, {noise:.0%} wrong labels"
+        figures.finish(axis, title, f"points of test error, against {best}")
+    return figure

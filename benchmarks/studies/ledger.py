@@ -27,7 +27,7 @@ def complete(study, jobs, data_dir, processes):
         processes: Integer, how many do jobs at the same time.
     """
     _drop_torn_line(FOLDER / f"{study.NAME}.csv")
-    known = {key: row for name in names() for key, row in read(name, jobs[0]).items()}
+    known = _known(jobs[0])
     missing = [job for job in dict.fromkeys(jobs) if key_of(job) not in known]
     print(f"{study.NAME}: {len(missing)} of {len(jobs)} to do", flush=True)
     if missing:
@@ -35,9 +35,18 @@ def complete(study, jobs, data_dir, processes):
             row = _texts(dataclasses.asdict(job) | result)
             known[key_of(job)] = row
             _append(study.NAME, row)
-    rows = [known[key_of(job)] for job in jobs]
-    reporting.write_csv(f"studies/{study.NAME}", rows)
-    return [_numbers(row) for row in rows]
+    reporting.write_csv(f"studies/{study.NAME}", [known[key_of(job)] for job in jobs])
+    return rows_of(jobs)
+
+
+def rows_of(jobs):
+    """The rows of jobs that are done, in their order, with numbers in them."""
+    known = _known(jobs[0])
+    return [_numbers(known[key_of(job)]) for job in jobs]
+
+
+def _known(job):
+    return {key: row for name in names() for key, row in read(name, job).items()}
 
 
 def names():

@@ -1,13 +1,17 @@
 """How much of dropout does weight decay replace, and the other way round?"""
 
-from benchmarks.studies.trainings import Training, run
+import numpy as np
+
+from benchmarks.studies import figures, findings, trainings
+from benchmarks.studies.trainings import Training
 
 NAME = "weight_decay"
 SEEDS = 10
-DECAYS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
+DECAYS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 METHODS = ("none", "constant 0.5")
 # Training images, share of wrong labels, updates.
 TASKS = ((1000, 0.0, 1500), (5000, 0.3, 2400))
+run = trainings.run
 
 
 def jobs(seeds):
@@ -20,3 +24,70 @@ def jobs(seeds):
         for method in METHODS
         for seed in range(seeds)
     ]
+
+
+def tables(rows):
+    lines = []
+    for samples, noise, _ in TASKS:
+        task = {"samples": samples, "noise": noise}
+        for decay in DECAYS:
+            arms = [
+                findings.column(
+                    rows, "test_error", **task, method=method, weight_decay=decay
+                )
+                for method in METHODS
+            ]
+            lines.append([samples, f"{noise:.0%}", decay, *map(findings.mean, arms)])
+            lines[-1].append(findings.difference(arms[1], arms[0], len(DECAYS)))
+    header = ["images", "wrong labels", "weight decay", "no dropout, %"]
+    header += ["dropout 0.5, %", "difference, points"]
+    chosen = [_chosen(rows, task) for task in TASKS]
+    return findings.table(header, lines) + "\n\n" + "\n".join(chosen)
+
+
+def _chosen(rows, task):
+    """A line: each of the two alone and both, chosen by the validation of a seed."""
+    samples, noise, _ = task
+    decays = [{"method": "none", "weight_decay": decay} for decay in DECAYS]
+    both = [{"method": "constant 0.5", "weight_decay": decay} for decay in DECAYS]
+    fields = {"samples": samples, "noise": noise}
+    errors = [
+        np.array([r["test_error"] for r in found])
+        for found in (
+            findings.best_by_validation(rows, decays, **fields),
+            findings.pick(rows, **fields, **both[0]),
+            findings.best_by_validation(rows, both, **fields),
+        )
+    ]
+    return (
+        f"- {samples:,} images, {noise:.0%} wrong labels, the decay chosen for each "
+        f"seed by its validation error: decay alone {findings.mean(errors[0])} %, "
+        f"dropout alone {findings.mean(errors[1])} %, both "
+        f"{findings.mean(errors[2])} %. "
+        f"Both against decay alone {findings.difference(errors[2], errors[0], 3)}, "
+        f"against dropout alone {findings.difference(errors[2], errors[1], 3)}; "
+        f"dropout against decay {findings.difference(errors[1], errors[0], 3)}."
+    )
+
+
+def draw(rows):
+    figure, axes = figures.panels(2)
+    for axis, (samples, noise, _) in zip(axes, TASKS, strict=True):
+        for number, method in enumerate(METHODS):
+            groups = [
+                findings.column(
+                    rows,
+                    "test_error",
+                    samples=samples,
+                    noise=noise,
+                    method=method,
+                    weight_decay=decay,
+                )
+                for decay in DECAYS
+            ]
+            label = ("no dropout", "dropout 0.5")[number]
+            figures.line(axis, range(len(DECAYS)), groups, number, label)
+        axis.set_xticks(range(len(DECAYS)), DECAYS)
+        title = f"MNIST, {samples:,} images, {noise:.0%} wrong labels"
+        figures.finish(axis, title, "weight decay", "test error (%)")
+    return figure

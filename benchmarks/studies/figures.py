@@ -1,0 +1,65 @@
+"""What the pictures of the studies have in common."""
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from kdropout import statistics
+from kdropout.files import replacing
+
+# Okabe and Ito's colours, told apart by colour-blind readers; markers tell them twice.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vP*"
+
+
+def panels(count, width=4.6, height=3.6):
+    """A figure, and its axes side by side."""
+    figure = Figure(figsize=(width * count, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, np.atleast_1d(figure.subplots(1, count))
+
+
+def line(axis, x, groups, number, label=None):
+    """Means with their 95 % intervals over x, one group of numbers for each."""
+    found = [statistics.interval(group) for group in groups]
+    axis.errorbar(
+        x,
+        [one.mean for one in found],
+        [one.half_width for one in found],
+        color=COLORS[number % len(COLORS)],
+        marker=MARKERS[number % len(MARKERS)],
+        markersize=5,
+        linewidth=1.3,
+        capsize=3,
+        label=label,
+    )
+
+
+def differences(axis, labels, groups, baseline, count=1):
+    """Paired differences to a baseline with their intervals, one below the other."""
+    confidence = statistics.for_all_of(count)
+    for place, group in enumerate(groups):
+        found = statistics.paired(group, baseline, confidence)
+        color = {"better": COLORS[2], "worse": COLORS[1]}.get(found.verdict, "0.4")
+        axis.errorbar(
+            found.mean, place, xerr=found.half_width, color=color, marker="o", capsize=3
+        )
+    axis.axvline(0.0, color="0.6", linewidth=0.8)
+    axis.set_yticks(range(len(labels)), labels)
+    axis.invert_yaxis()
+
+
+def finish(axis, title, xlabel, ylabel=""):
+    """Title and labels, and a legend if something has a name."""
+    axis.set_title(title, fontsize=10)
+    axis.set_xlabel(xlabel)
+    axis.set_ylabel(ylabel)
+    axis.spines[["top", "right"]].set_visible(False)
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(frameon=False, fontsize=8)
+
+
+def save(figure, path):
+    """Write the picture, as a whole or not at all."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")

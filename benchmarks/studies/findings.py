@@ -1,0 +1,64 @@
+"""Numbers of a study as people read them: means, differences, intervals."""
+
+import numpy as np
+
+from kdropout import statistics
+
+
+def pick(rows, **fields):
+    """The rows with these values, in the order of their seeds."""
+    found = [row for row in rows if all(row[k] == v for k, v in fields.items())]
+    if not found:
+        raise KeyError(f"no row with {fields}")
+    return sorted(found, key=lambda row: row["seed"])
+
+
+def column(rows, name, **fields):
+    """Array of a number, in the order of the seeds."""
+    return np.array([row[name] for row in pick(rows, **fields)], dtype="float64")
+
+
+def mean(values, digits=2):
+    """ "9.24 +- 0.20": mean and half of its 95 % interval."""
+    found = statistics.interval(values)
+    return f"{found.mean:.{digits}f} +- {found.half_width:.{digits}f}"
+
+
+def difference(values, baseline, count=1, digits=2, more_is_better=False):
+    """ "-1.24 (-1.41 to -1.08) better"; nothing is said of an interval with 0 in it.
+
+    Args:
+        values: Array, one number for each seed.
+        baseline: Array, of the same seeds.
+        count: Integer, how many differences are looked at: each interval is as wide as
+            to hold together with the others, with 95 %.
+        digits: Integer.
+        more_is_better: Whether an increase is what is wanted.
+    """
+    found = statistics.paired(values, baseline, statistics.for_all_of(count))
+    words = {"better": " better", "worse": " worse", "undecided": ""}
+    if more_is_better:
+        words |= {"better": " worse", "worse": " better"}
+    numbers = (f"{x:+.{digits}f}" for x in (found.mean, found.low, found.high))
+    return "{} ({} to {})".format(*numbers) + words[found.verdict]
+
+
+def table(header, lines):
+    """A table in Markdown."""
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+def best_by_validation(rows, methods, **fields):
+    """For each seed, the row whose validation error is least: what a search would do.
+
+    Args:
+        rows: List of rows.
+        methods: Dicts of fields, one for each of what is chosen among.
+        **fields: What all of these have in common.
+    """
+    arms = [pick(rows, **fields, **one) for one in methods]
+    return [
+        min(ones, key=lambda r: r["validation_error"])
+        for ones in zip(*arms, strict=True)
+    ]

@@ -1,0 +1,179 @@
+"""Is the error of Monte-Carlo dropout on tables of UCI the published one?
+
+Gal, Ghahramani 2016, as in `benchmarks.uci_rates`, which chose the rate of each split
+by its validation. Here the network learns the whole training part of the split with
+that rate, and is judged by the test part.
+"""
+
+import dataclasses
+import pathlib
+
+import keras
+import numpy as np
+
+import kdropout
+from benchmarks import reporting
+from benchmarks.studies import figures, findings
+from kdropout.tuning.job import uci_network
+from kdropout.tuning.job.data_files import read_uci
+from kdropout.tuning.job.describing import describe
+
+NAME = "uci"
+SEEDS = 20  # the standard splits
+# Test RMSE of MC dropout, mean and standard error over the splits, as the authors give
+# it: github.com/yaringal/DropoutUncertaintyExps.
+PUBLISHED = {
+    "concrete": (4.827, 0.161),
+    "energy": (0.539, 0.014),
+    "wine": (0.622, 0.008),
+    "yacht": (0.666, 0.049),
+    "power": (4.014, 0.037),  # the last: one split takes longer than all of yacht
+}
+# The middle of the published grids of the precision: it scales the weight decay.
+TAU = {"energy": 0.5, "yacht": 0.5, "wine": 2.9, "concrete": 0.05, "power": 0.05}
+RATE_OF_POWER = 0.005  # published: chosen in 14 of 20 splits
+EPOCHS, BATCH_SIZE, PARTS = 4000, 128, 8
+NETWORKS = 1000
+# Precisions to choose from, by the likelihood of the validation part.
+PRECISIONS = np.geomspace(0.01, 100.0, 81)
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A split of a set."""
+
+    set: str
+    split: int
+
+
+def jobs(seeds):
+    return [Table(name, split) for name in PUBLISHED for split in range(seeds)]
+
+
+def run(table, data_dir):
+    """A dict: errors in the unit of the target, and the log-likelihood in nats."""
+    folder = pathlib.Path(data_dir)
+    train, validation, test = read_uci("data", folder, table.set, table.split)
+    whole = tuple(np.concatenate(pair) for pair in zip(train, validation, strict=True))
+    rate = chosen_rate(table)
+    samples, _ = predict(table, rate, train, validation[0])
+    likelihoods = [log_likelihood(samples, validation[1], tau) for tau in PRECISIONS]
+    precision = float(PRECISIONS[np.argmax(likelihoods)])
+    samples, plain = predict(table, rate, whole, test[0])
+    return {
+        "rate": rate,
+        "mc_rmse": rmse(samples.mean(0), test[1]),
+        "rmse": rmse(plain, test[1]),
+        "precision": round(precision, 4),
+        "log_likelihood": round(log_likelihood(samples, test[1], precision), 4),
+    }
+
+
+def chosen_rate(table):
+    """The rate with the least error of the validation, of those that were searched."""
+    rows = [
+        row
+        for row in reporting.read_csv("uci_rates")
+        if (row["set"], row["split"]) == (table.set, str(table.split))
+    ]
+    if not rows:
+        return RATE_OF_POWER
+    return float(min(rows, key=lambda row: float(row["mc_rmse"]))["rate"])
+
+
+def predict(table, rate, train, x):
+    """What each thinned network answers, and the whole one, in the unit of the target.
+
+    Returns:
+        Tuple of arrays of shape (networks, rows) and (rows,).
+    """
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(table.split)
+    (mean, deviation), (center, unit) = map(moments, train)
+    inputs, targets = (train[0] - mean) / deviation, (train[1] - center) / unit
+    inputs, targets = inputs.astype("float32"), targets.astype("float32")
+    description = describe("regression", inputs, targets, num_samples=len(inputs))
+    model = uci_network.build(description, tau=TAU[table.set])
+    kdropout.set_rates(model, rate)
+    fit(model, inputs, targets, table.split)
+    x = ((x - mean) / deviation).astype("float32")
+    found = kdropout.mc_predict(
+        model, x, NETWORKS, batch_size=len(x), seed=0, return_samples=True, verbose=0
+    )
+    plain = model.predict(x, verbose=0)
+    samples = found.samples.reshape(NETWORKS, len(x))
+    return center + unit * samples, center + unit * plain.ravel()
+
+
+def fit(model, x, y, seed):
+    """All epochs, in few calls of a graph that has many steps."""
+    import tensorflow as tf
+
+    data = tf.data.Dataset.from_tensor_slices((x, y)).cache()
+    data = data.shuffle(len(x), seed=seed).batch(BATCH_SIZE).repeat().prefetch(8)
+    steps = -(-len(x) // BATCH_SIZE) * EPOCHS // PARTS
+    model.compile(model.optimizer, model.loss, steps_per_execution=steps)
+    model.fit(data, epochs=PARTS, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+
+def moments(array):
+    """Mean and standard deviation of each column; 1 where nothing varies."""
+    deviation = array.std(0)
+    return array.mean(0), np.where(deviation > 0, deviation, 1.0)
+
+
+def rmse(answers, targets):
+    return round(float(np.sqrt(np.mean(np.square(answers - targets)))), 4)
+
+
+def log_likelihood(samples, targets, precision):
+    """Mean of log p(y), the mixture of a normal distribution around each answer."""
+    from scipy.special import logsumexp
+
+    exponents = -0.5 * precision * np.square(samples - targets)
+    mixture = logsumexp(exponents, axis=0) - np.log(len(samples))
+    return float(np.mean(mixture + 0.5 * np.log(precision / (2.0 * np.pi))))
+
+
+def tables(rows):
+    lines = []
+    for name, (mean, error) in PUBLISHED.items():
+        errors = {
+            one: np.array([row[one] for row in rows if row["set"] == name])
+            for one in ("mc_rmse", "rmse", "log_likelihood")
+        }
+        distance = errors["mc_rmse"].mean() - mean
+        lines.append(
+            [
+                name,
+                f"{mean:.3f} +- {error:.3f}",
+                *(_with_error(values) for values in errors.values()),
+                f"{distance / error:+.1f}",
+                findings.difference(
+                    errors["mc_rmse"], errors["rmse"], len(PUBLISHED), 3
+                ),
+            ]
+        )
+    header = ["set", "published, MC", "MC", "dropout off", "log-likelihood, nats"]
+    header += ["distance, published standard errors", "MC against off"]
+    return findings.table(header, lines)
+
+
+def _with_error(values):
+    """Mean and its standard error, as published."""
+    return f"{values.mean():.3f} +- {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
+
+
+def draw(rows):
+    figure, axes = figures.panels(len(PUBLISHED), 2.2, 3.2)
+    for axis, (name, (mean, error)) in zip(axes, PUBLISHED.items(), strict=True):
+        found = [row for row in rows if row["set"] == name]
+        axis.axhspan(mean - 2 * error, mean + 2 * error, color="0.9")
+        axis.axhline(mean, color="0.5", linewidth=0.8)
+        for number, one in enumerate(("mc_rmse", "rmse")):
+            values = [row[one] for row in found]
+            figures.line(axis, [number], [values], number)
+        axis.set_xticks((0, 1), ("MC", "off"))
+        axis.set_xlim(-0.6, 1.6)
+        figures.finish(axis, name, "", "test RMSE" if axis is axes[0] else "")
+    return figure

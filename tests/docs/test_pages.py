@@ -1,0 +1,76 @@
+"""The code of every page runs, its commands parse, and what it links to exists."""
+
+import pathlib
+import re
+import shlex
+
+import keras
+import pytest
+import yaml
+
+from kdropout import tuning
+from kdropout.cli.main import make_parser
+from kdropout.tuning.report import pictures
+
+ROOT = pathlib.Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+
+each_page = pytest.mark.parametrize("page", PAGES)
+
+
+def blocks(page, language):
+    text = (DOCS / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_navigation_has_every_page_once():
+    text = (ROOT / "mkdocs.yml").read_text()
+    in_navigation = re.findall(r"([\w/]+\.md)$", text, re.MULTILINE)
+    assert sorted(in_navigation) == PAGES
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the code is one on all backends"
+)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+def test_code_runs_in_order(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tuner_configs").symlink_to(ROOT / "tuner_configs")
+    monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
+    namespace = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), namespace)
+    assert "keras" in namespace or "kdropout" in namespace
+
+
+@each_page
+def test_jobs_load(page, tmp_path):
+    for number, block in enumerate(blocks(page, "yaml")):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(block)
+        assert tuning.load_job(path).training.epochs >= 1
+
+
+@each_page
+def test_commands_are_those_of_the_command_line(page):
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    for _, *words in (shlex.split(x) for x in lines if x.startswith("kdropout ")):
+        options = make_parser().parse_args(words)
+        config = getattr(options, "config", "job.yaml")
+        assert config == "job.yaml" or (ROOT / config).is_file()
+
+
+@each_page
+def test_files_that_are_linked_exist(page):
+    text = (DOCS / page).read_text()
+    links = re.findall(r"\]\(([^)#\s]+)", text)
+    local = [link for link in links if "://" not in link]
+    folder = (DOCS / page).parent
+    assert [link for link in local if not (folder / link).exists()] == []
+
+
+def test_the_job_in_the_guide_is_the_one_that_it_quotes():
+    (block,) = blocks("tuning.md", "yaml")
+    shipped = tuning.load_job(ROOT / "tuner_configs" / "digits_mlp.yaml").model_dump()
+    assert tuning.Job.model_validate(yaml.safe_load(block)).model_dump() == shipped
