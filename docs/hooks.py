@@ -13,6 +13,7 @@ from mkdocs.structure.files import File
 ROOT = pathlib.Path(__file__).parents[1]
 LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)]*)?\))")
 PLACE = "repository"
+TEXT = ".txt"  # added to Markdown, of which MkDocs would make pages
 
 
 def on_files(files, config):
@@ -21,7 +22,7 @@ def on_files(files, config):
         for _, link, _ in LINK.findall(page.content_string):
             outside = _outside(page, link)
             if outside is not None and files.get_file_from_path(outside) is None:
-                source = ROOT / outside.removeprefix(f"{PLACE}/")
+                source = ROOT / outside.removeprefix(f"{PLACE}/").removesuffix(TEXT)
                 files.append(File.generated(config, outside, abs_src_path=str(source)))
     return files
 
@@ -46,5 +47,4 @@ def _outside(file, link):
     )
     if path.startswith("docs/") or not (ROOT / path).is_file():
         return None
-    # A page of Markdown would be made a page of the site: its text is meant.
-    return f"{PLACE}/{path}"
+    return f"{PLACE}/{path}" + (TEXT if path.endswith(".md") else "")

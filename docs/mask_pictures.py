@@ -129,7 +129,8 @@ def draw_alpha_dropout(figure):
     bins = np.linspace(-2.2, 4, 63)
     styles = ("0.75", BLUE, ORANGE)
     for (name, values), color in zip(outputs.items(), styles, strict=True):
-        moments = f"mean {round(float(values.mean()), 2) + 0.0:.2f}, variance {values.var():.2f}"
+        mean = round(float(values.mean()), 2) + 0.0  # and not -0
+        moments = f"mean {mean:.2f}, variance {values.var():.2f}"
         histogram.hist(
             values,
             bins,
