@@ -26,7 +26,8 @@ def jobs(seeds):
 def tables(rows):
     lines = []
     for noise, targets in TARGETS.items():
-        best = learned_rates.best_constant(rows, noise=noise)
+        constant = label_noise.CONSTANT
+        best = learned_rates.best_constant(rows, constant, noise=noise)
         reference = learned_rates.judged(rows, "test_error", noise=noise, method=best)
         methods = [*label_noise.CONSTANT, *(f"controller {t}" for t in targets)]
         count = len(methods) - 1

@@ -14,7 +14,13 @@ TASKS = (
     (1000, 0.0, 1500),
     (label_noise.SAMPLES, 0.3, label_noise.UPDATES),
 )
-CONSTANT = label_noise.CONSTANT
+# Of the hidden units; of inputs too; and of what ConcreteDropout drops, the inputs of
+# both hidden layers.
+CONSTANT = (
+    *label_noise.CONSTANT,
+    "constant 0.2/0.5",
+    *(f"constant {rate}/{rate}/0" for rate in (0.2, 0.3, 0.4, 0.5)),
+)
 LEARNED = ("learned", "concrete", "standout")
 run = trainings.run
 
@@ -32,8 +38,8 @@ def jobs(seeds):
     ]
 
 
-def best_constant(rows, **task):
-    """The constant method with the least mean test error on the seeds for choosing."""
+def best_constant(rows, methods=CONSTANT, **task):
+    """The method with the least mean test error on the seeds for choosing."""
     means = {
         method: np.mean(
             [
@@ -42,7 +48,7 @@ def best_constant(rows, **task):
                 if row["seed"] in CHOICE
             ]
         )
-        for method in CONSTANT
+        for method in methods
     }
     return min(means, key=means.get)
 
