@@ -4,7 +4,6 @@ import pathlib
 import re
 import shlex
 
-import keras
 import pytest
 import yaml
 
@@ -30,9 +29,7 @@ def test_navigation_has_every_page_once():
     assert sorted(in_navigation) == PAGES
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the code is one on all backends"
-)
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
 def test_code_runs_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
