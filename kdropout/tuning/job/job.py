@@ -32,11 +32,9 @@ class Job(Settings):
 
     Nothing is read or trained before a method is called.
 
-    Attributes:
-        model, data, search, space, objective, training, confirm: The keys of the
-            file, with all defaults.
-        workers, ray, threads_per_worker, output: Likewise.
-        path: Path of the file, or None.
+    The keys of the file are attributes, with all defaults: `model`, `data`, `search`,
+    `space`, `objective`, `training`, `confirm`, `workers`, `ray`, `threads_per_worker`
+    and `output`. `path` is the path of the file, or None.
 
     Raises:
         pydantic.ValidationError: If it is made in Python, of settings that are wrong.
