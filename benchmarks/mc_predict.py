@@ -38,7 +38,6 @@ FILTERS, UNITS, CLASSES = (16, 32), 128, 10  # a net of Keras's MNIST example
 RATE = 0.5
 ROUNDS = 30  # the three ways in turn: what slows the machine slows all of them
 WARM_UP = 2  # rounds left out: caches and thread pools fill
-RESAMPLES = 10_000  # of the bootstrap: its own error is below the digits printed
 TARGETS = {"head": 10.0, "every block": 1.5}
 
 
@@ -72,7 +71,7 @@ def measure(where):
         row[f"{name}_quartiles"] = f"{low:.1f} to {high:.1f}"
         row[f"{name}_first_s"] = round(first[name], 2)
     for name, key in (("loop", "speedup"), ("compiled_loop", "speedup_compiled")):
-        ratio, interval = ratio_of_medians(times[name], times["mc_predict"])
+        ratio, interval = timing.ratio_of_medians(times[name], times["mc_predict"])
         row[key] = round(ratio, 2)
         row[f"{key}_interval"] = interval
     return row
@@ -121,14 +120,6 @@ def compiled(model):
         return outputs
 
     return call
-
-
-def ratio_of_medians(slow, fast):
-    """The ratio, and its 95 % interval from resampled rounds."""
-    rounds = np.random.default_rng(0).integers(len(slow), size=(RESAMPLES, len(slow)))
-    ratios = np.median(slow[rounds], axis=1) / np.median(fast[rounds], axis=1)
-    low, high = np.quantile(ratios, (0.025, 0.975))
-    return float(np.median(slow) / np.median(fast)), f"{low:.2f} to {high:.2f}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, from a folder or from Keras; random labels on demand."""
+"""MNIST and Fashion-MNIST, from a folder or from Keras."""
 
 import gzip
 import os
@@ -33,14 +33,6 @@ def load(data_dir=None, name="mnist"):
         (x.reshape(len(x), -1).astype("float32") / 255.0, y.astype("int64"))
         for x, y in parts
     )
-
-
-def randomize_labels(labels, share, rng, classes=10):
-    """A copy of `labels` with `share` of them replaced by uniformly random ones."""
-    labels = labels.copy()
-    rows = rng.choice(len(labels), round(share * len(labels)), replace=False)
-    labels[rows] = rng.integers(classes, size=len(rows))
-    return labels
 
 
 def _read(path):

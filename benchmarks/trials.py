@@ -37,7 +37,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import kdropout
-from benchmarks import reporting
+from benchmarks import reporting, timing
 from kdropout import tuning
 
 BACKEND = keras.backend.backend()
@@ -46,7 +46,6 @@ EPOCHS = 5
 ROUNDS, TRIALS_PER_ROUND = 5, 4  # 20 trials of each side
 MEMORY_WARM_UP, MEMORY_TRIALS = 20, 100
 MEMORY_LIMIT_MB = 5.0
-RESAMPLES = 10_000
 # Net: least ratio steady, and with the first round.
 TARGETS = {"mlp": (15.0, 8.0), "convnet": (6.0, 1.0)}
 SEED = 1
@@ -93,7 +92,9 @@ def compare(net, folder):
             run(sides[name], TRIALS_PER_ROUND, net)
     seconds = {name: np.array(side.seconds) for name, side in sides.items()}
     steady = {name: times[TRIALS_PER_ROUND:] for name, times in seconds.items()}
-    ratio, interval = ratio_of_medians(steady["keras_tuner"], steady["kdropout"])
+    ratio, interval = timing.ratio_of_medians(
+        steady["keras_tuner"], steady["kdropout"], digits=1, in_turn=False
+    )
     scores = [[t.score for t in s.oracle.trials.values()] for s in sides.values()]
     row = {"backend": BACKEND, "net": net, "trials": ROUNDS * TRIALS_PER_ROUND}
     for name, times in steady.items():
@@ -178,17 +179,6 @@ def convnet():
     yield keras.layers.Flatten()
     yield keras.layers.Dense(64, activation="relu")
     yield kdropout.layers.Dropout(0.5, name="drop")
-
-
-def ratio_of_medians(slow, fast):
-    """The ratio, and its 95 % interval from resampled trials."""
-    rng = np.random.default_rng(0)
-    medians = [
-        np.median(times[rng.integers(len(times), size=(RESAMPLES, len(times)))], axis=1)
-        for times in (slow, fast)
-    ]
-    low, high = np.quantile(medians[0] / medians[1], (0.025, 0.975))
-    return float(np.median(slow) / np.median(fast)), f"{low:.1f} to {high:.1f}"
 
 
 def resident_mb():
