@@ -24,10 +24,10 @@ STUDIES = (
     "weight_decay",
     "learned_rates",
     "controller",
-    "label_noise",
+    "layer_search",
+    "label_noise",  # with the rates that the search before it has found
     "naive_gap",
     "calibration",
-    "layer_search",
     "uci",
 )
 

@@ -38,7 +38,6 @@ def test_code_runs_in_order(page, tmp_path, monkeypatch):
     namespace = {}
     for block in blocks(page, "python"):
         exec(compile(block, page, "exec"), namespace)
-    assert "keras" in namespace or "kdropout" in namespace
 
 
 @each_page
