@@ -1,8 +1,8 @@
 """What the reference pages need to show the docstrings of kdropout well.
 
 An extension of Griffe, with which mkdocstrings reads them. Examples are doctests, which
-Markdown would take for quotations; and titles that Griffe does not know would become
-boxes.
+Markdown would take for quotations; titles that Griffe does not know would become boxes;
+and what is returned, which has no name here, would become a list of one.
 """
 
 import re
@@ -12,7 +12,9 @@ import griffe
 DOCTEST = re.compile(r"^>>> .*(?:\n(?!\n).+)*", re.MULTILINE)
 # Such as "rate/<path>", of which Markdown would take the end for HTML.
 PLACEHOLDER = re.compile(r'"[^"`\n]*<\w[^"`\n]*"')
-TITLES = re.compile(r"^(Input shape|Output shape|Reference):\n((?: {4}.*\n?)+)", re.M)
+TITLES = re.compile(
+    r"^(Input shape|Output shape|Reference|Returns):\n((?: {4}.*\n?)+)", re.MULTILINE
+)
 
 
 class Docstrings(griffe.Extension):

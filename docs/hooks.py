@@ -1,7 +1,8 @@
 """What MkDocs does beside building the pages.
 
 Pages link to files of the repository, as `../benchmarks/results/x.csv`. On the site,
-those files lie beside the pages, in the folder `repository`.
+those files lie beside the pages, in the folder `repository`. Pictures are shown as wide
+as the page, and a click shows them in full size.
 """
 
 import pathlib
@@ -12,6 +13,7 @@ from mkdocs.structure.files import File
 
 ROOT = pathlib.Path(__file__).parents[1]
 LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)]*)?\))")
+PICTURE = re.compile(r"!\[[^]]*\]\(([^)\s]+)\)")
 PLACE = "repository"
 TEXT = ".txt"  # added to Markdown, of which MkDocs would make pages
 
@@ -28,7 +30,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Turn links to such files to where they are on the site."""
+    """Link pictures to themselves, and such files to where they are on the site."""
 
     def turned(match):
         outside = _outside(page.file, match[2])
@@ -37,14 +39,15 @@ def on_page_markdown(markdown, page, config, files):
         folder = posixpath.dirname(page.file.src_uri) or "."
         return match[1] + posixpath.relpath(outside, folder) + match[3]
 
-    return LINK.sub(turned, markdown)
+    return LINK.sub(turned, PICTURE.sub(r"[\g<0>](\1)", markdown))
 
 
 def _outside(file, link):
-    """Where a file outside of the folder of the pages is on the site, or None."""
+    """Where a file that is no part of the pages is on the site, or None."""
     path = posixpath.normpath(
         posixpath.join("docs", posixpath.dirname(file.src_uri), link)
     )
-    if path.startswith("docs/") or not (ROOT / path).is_file():
+    in_pages = path.startswith("docs/") and not path.endswith(".py")
+    if in_pages or not (ROOT / path).is_file():
         return None
     return f"{PLACE}/{path}" + (TEXT if path.endswith(".md") else "")
