@@ -14,7 +14,7 @@ SAMPLES = (1000, 5000)
 METHODS = ("none", "constant 0.2/0.5")
 KNOWN, UNKNOWN = "mnist", "fashion_mnist"
 IMAGES = 5000  # of each test set
-NETWORKS = 50  # thinned ones
+NETWORKS = 50
 BINS = 15
 
 
@@ -24,12 +24,13 @@ class Uncertainty:
 
     method: str
     samples: int
+    networks: int  # thinned ones
     seed: int
 
 
 def jobs(seeds):
     return [
-        Uncertainty(method, samples, seed)
+        Uncertainty(method, samples, NETWORKS, seed)
         for samples in SAMPLES
         for method in METHODS
         for seed in range(seeds)
@@ -39,7 +40,7 @@ def jobs(seeds):
 def run(job, data_dir):
     """A dict of what is measured, with dropout off, and as "mc_..." with it on."""
     keras.utils.clear_session()
-    training = trainings.Training(**dataclasses.asdict(job))
+    training = trainings.Training(job.method, job.samples, job.seed)
     train, validation, test = trainings.split(training, data_dir)
     other = dataclasses.replace(training, data=UNKNOWN)
     unknown = trainings.split(other, data_dir)[2][0][:IMAGES]
@@ -56,7 +57,7 @@ def run(job, data_dir):
         return row | dict.fromkeys(MC_COLUMNS, "")
     known, other = (
         kdropout.mc_predict(
-            probable, a, NETWORKS, batch_size=500, seed=job.seed, verbose=0
+            probable, a, job.networks, batch_size=500, seed=job.seed, verbose=0
         )
         for a in (x, unknown)
     )

@@ -58,7 +58,7 @@ def read(name, job):
     """Dict from key to row, of a study whose jobs are of the same dataclass."""
     fields = [field.name for field in dataclasses.fields(job)]
     rows = reporting.read_csv(f"studies/{name}")
-    if not rows or not set(fields) <= set(rows[0]):
+    if not rows or list(rows[0])[: len(fields)] != fields:
         return {}
     return {tuple(row[field] for field in fields): row for row in rows}
 
