@@ -147,12 +147,12 @@ def tables(rows):
         against = findings.difference(information, entropy_of_mean, 1, 3, True)
         lines[-1][-1] = f"against the entropy: {against}"
     header = ["images", "measure", "no dropout", "dropout, off", "dropout, MC"]
-    header += ["MC against off", "MC against no dropout"]
+    header += ["MC against no dropout", "MC against off"]
     return findings.table(header, lines)
 
 
 def draw(rows):
-    figure, axes = figures.panels(len(MEASURES), 3.4)
+    figure, axes = figures.panels(len(MEASURES), 4.2, 3.2, rows=2)
     kinds = (
         (METHODS[0], "", "no dropout"),
         (METHODS[1], "", "dropout, off"),

@@ -1,6 +1,5 @@
 """What the pictures of the studies have in common."""
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -12,11 +11,12 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKERS = "osD^vP*"
 
 
-def panels(count, width=4.6, height=3.6):
-    """A figure, and its axes side by side."""
-    figure = Figure(figsize=(width * count, height), layout="constrained")
+def panels(count, width=4.6, height=3.6, rows=1):
+    """A figure, and its axes side by side, or in rows."""
+    columns = count // rows
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, np.atleast_1d(figure.subplots(1, count))
+    return figure, figure.subplots(rows, columns, squeeze=False).ravel()
 
 
 def line(axis, x, groups, number, label=None):

@@ -49,7 +49,7 @@ def tables(rows):
 
 
 def draw(rows):
-    figure, axes = figures.panels(4, 3.7)
+    figure, axes = figures.panels(4, 4.6, 3.0, rows=2)
     places = [(data, samples) for data in SETS for samples in SAMPLES]
     for axis, (data, samples) in zip(axes, places, strict=True):
         none, *others = (
@@ -60,5 +60,5 @@ def draw(rows):
         )
         figures.differences(axis, KINDS, others, none, 2 * len(KINDS) - 1)
         title = f"{TITLES[data]}, {samples:,} images"
-        figures.finish(axis, title, "points of test error,\nagainst no dropout")
+        figures.finish(axis, title, "points of test error, against no dropout")
     return figure

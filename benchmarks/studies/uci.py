@@ -14,6 +14,7 @@ import numpy as np
 import kdropout
 from benchmarks import reporting
 from benchmarks.studies import figures, findings
+from benchmarks.uci_rates import TAU
 from kdropout.tuning.job import uci_network
 from kdropout.tuning.job.data_files import read_uci
 from kdropout.tuning.job.describing import describe
@@ -27,11 +28,7 @@ PUBLISHED = {
     "energy": (0.539, 0.014),
     "wine": (0.622, 0.008),
     "yacht": (0.666, 0.049),
-    "power": (4.014, 0.037),  # the last: one split takes longer than all of yacht
 }
-# The middle of the published grids of the precision: it scales the weight decay.
-TAU = {"energy": 0.5, "yacht": 0.5, "wine": 2.9, "concrete": 0.05, "power": 0.05}
-RATE_OF_POWER = 0.005  # published: chosen in 14 of 20 splits
 EPOCHS, BATCH_SIZE, PARTS = 4000, 128, 8
 NETWORKS = 1000
 # Precisions to choose from, by the likelihood of the validation part.
@@ -76,8 +73,6 @@ def chosen_rate(table):
         for row in reporting.read_csv("uci_rates")
         if (row["set"], row["split"]) == (table.set, str(table.split))
     ]
-    if not rows:
-        return RATE_OF_POWER
     return float(min(rows, key=lambda row: float(row["mc_rmse"]))["rate"])
 
 

@@ -18,10 +18,10 @@ class TensorBoardRates(keras.callbacks.Callback):
     `tensorboard --logdir` then has a tab "Dropout", and in the tab "Scalars", by epoch,
 
         dropout_rate/<layer path>       the rate in effect
-        overfitting_gap/<metric>        measured with dropout off, by `OverfittingGap`
+        overfitting_gap/<metric>        measured with dropout off, by OverfittingGap
         overfitting_gap/naive_<metric>  from Keras's own training metric
         entropy_term/<layer path>       what a learned rate adds to the loss; so, too,
-        weight_term/<layer path>        with `kdropout.layers.ConcreteDropout`
+        weight_term/<layer path>        with kdropout.layers.ConcreteDropout
         drop_fraction/<layer path>      what was really dropped, on demand
 
     The tab "Custom Scalars" shows all rates in one chart. TensorFlow is not needed:
