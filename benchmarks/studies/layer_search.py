@@ -139,7 +139,7 @@ def _gain(row, pair):
 
 
 def draw(rows):
-    figure, axes = figures.panels(len(rows), 4.2)
+    figure, axes = figures.panels(len(rows), 4.2, 1.9)
     for axis, row in zip(axes, rows, strict=True):
         labels = ("a single rate", "a rate for each")
         groups = [_errors(row, name) for name in ("uniform", "found")]
