@@ -15,7 +15,8 @@ def _all_digits_of_float32():
     if backend == "jax":
         import jax
 
-        jax.config.update("jax_default_matmul_precision", "highest")
+        if jax.default_backend() != "cpu":
+            jax.config.update("jax_default_matmul_precision", "highest")
     elif backend == "torch":
         import torch
 
