@@ -81,6 +81,7 @@ def draw(rows):
         ]
         figures.line(constant, rates, groups, number, f"{noise:.0%}")
     constant.set_yscale("log")
+    constant.minorticks_off()
     constant.set_yticks((5, 10, 20, 40), (5, 10, 20, 40))
     constant.set_ylim(top=60)
     figures.finish(
@@ -95,6 +96,10 @@ def draw(rows):
         figures.line(compared, [100 * n for n in NOISES], groups, number, method)
     compared.axhline(0.0, color="0.6", linewidth=0.8)
     compared.set_yscale("symlog", linthresh=2)
+    compared.minorticks_off()
+    ticks = (-2, -1, 0, 1, 2, 5, 10, 20)
+    compared.set_yticks(ticks, ticks)
+    compared.set_ylim(-4, 200)  # room for the legend
     figures.finish(
         compared,
         "Against the constant rate chosen by validation",
