@@ -56,7 +56,8 @@ def rows_of_other_backends(name):
 
 def _command():
     """The command line, without the folder that the data lie in."""
-    module = sys.modules["__main__"].__spec__.name.removesuffix(".__main__")
+    started = sys.modules["__main__"].__spec__  # None without -m
+    module = started.name.removesuffix(".__main__") if started else sys.argv[0]
     arguments, hide = [], False
     for argument in sys.argv[1:]:
         arguments.append("..." if hide else argument)
