@@ -17,6 +17,7 @@ MODULES = [
 OF_A_BACKEND = {
     "kdropout.noise.on_jax": "jax",
     "kdropout.noise.on_torch": "torch",
+    "kdropout.noise.on_torch_gpu": "torch",
     "kdropout.noise.triton_kernels": "torch",
 }
 

@@ -59,6 +59,11 @@ def finish(axis, title, xlabel, ylabel=""):
         axis.legend(frameon=False, fontsize=8)
 
 
+def task(samples, noise):
+    """What was trained on, as a title."""
+    return f"MNIST, {samples:,} images, {noise:.0%} wrong labels"
+
+
 def save(figure, path):
     """Write the picture, as a whole or not at all."""
     with replacing(path) as temporary:

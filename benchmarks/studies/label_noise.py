@@ -3,14 +3,14 @@
 import numpy as np
 
 from benchmarks import reporting
-from benchmarks.studies import figures, findings, trainings
+from benchmarks.studies import figures, findings, methods, trainings
 from benchmarks.studies.trainings import Training
 
 NAME = "label_noise"
 SEEDS = 10
 SAMPLES, UPDATES = 5000, 2400
 NOISES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-CONSTANT = ("none", *(f"constant {rate}" for rate in (0.3, 0.5, 0.7, 0.8, 0.9)))
+CONSTANT = tuple(map(methods.constant, (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)))
 OTHERS = ("rising 0.8", "annealed 0.8", "controller 0.4", "learned")
 run = trainings.run
 
@@ -33,35 +33,34 @@ def others():
 
 
 def tables(rows):
-    methods = (*CONSTANT, *others())
-    lines = []
+    every, lines = (*CONSTANT, *others()), []
     for noise in NOISES:
         errors = [
             findings.column(rows, "test_error", noise=noise, method=method)
-            for method in methods
+            for method in every
         ]
         lines.append([f"{noise:.0%}", *map(findings.mean, errors)])
     return (
-        findings.table(["wrong labels", *methods], lines)
+        findings.table(["wrong labels", *every], lines)
         + "\n\nPoints of test error against the constant rate that the validation "
         "error of each seed would choose:\n\n" + _against_chosen(rows)
     )
 
 
 def _against_chosen(rows):
-    lines = []
+    compared, lines = others(), []
     for noise in NOISES:
         chosen = chosen_constant(rows, noise)
         differences = [
             findings.difference(
                 findings.column(rows, "test_error", noise=noise, method=method),
                 chosen,
-                len(others()),
+                len(compared),
             )
-            for method in others()
+            for method in compared
         ]
         lines.append([f"{noise:.0%}", findings.mean(chosen), *differences])
-    return findings.table(["wrong labels", "chosen constant, %", *others()], lines)
+    return findings.table(["wrong labels", "chosen constant, %", *compared], lines)
 
 
 def chosen_constant(rows, noise):
@@ -73,7 +72,7 @@ def chosen_constant(rows, noise):
 
 def draw(rows):
     figure, (constant, compared) = figures.panels(2, 5.2, 4.0)
-    rates = [0.0 if m == "none" else float(m.split()[1]) for m in CONSTANT]
+    rates = list(map(methods.rate_of, CONSTANT))
     for number, noise in enumerate(NOISES):
         groups = [
             findings.column(rows, "test_error", noise=noise, method=method)
@@ -87,11 +86,11 @@ def draw(rows):
     figures.finish(
         constant, "Constant rates, by share of wrong labels", "rate", "test error (%)"
     )
+    chosen = {noise: chosen_constant(rows, noise) for noise in NOISES}
     for number, method in enumerate((*others(), "constant 0.7")):
         groups = [
-            findings.column(rows, "test_error", noise=noise, method=method)
-            - chosen_constant(rows, noise)
-            for noise in NOISES
+            findings.column(rows, "test_error", noise=noise, method=method) - errors
+            for noise, errors in chosen.items()
         ]
         figures.line(compared, [100 * n for n in NOISES], groups, number, method)
     compared.axhline(0.0, color="0.6", linewidth=0.8)

@@ -105,9 +105,6 @@ def _row(report):
     return row
 
 
-TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-
-
 def tables(rows):
     lines = []
     for row in rows:
@@ -125,7 +122,7 @@ def tables(rows):
 
 def _title(row):
     noise = f", {row['noise']:.0%} wrong labels" if row["noise"] else ""
-    return f"{TITLES[row['data']]}, {row['samples']:,} images{noise}"
+    return f"{trainings.TITLES[row['data']]}, {row['samples']:,} images{noise}"
 
 
 def _errors(row, name):

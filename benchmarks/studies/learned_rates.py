@@ -99,6 +99,6 @@ def draw(rows):
         errors = [judged(rows, "test_error", **task, method=m) for m in methods]
         reference = judged(rows, "test_error", **task, method=best)
         figures.differences(axis, methods, errors, reference, len(methods))
-        title = f"MNIST, {samples:,} images, {noise:.0%} wrong labels"
+        title = figures.task(samples, noise)
         figures.finish(axis, title, f"points of test error, against {best}")
     return figure

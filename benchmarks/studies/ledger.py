@@ -35,8 +35,9 @@ def complete(study, jobs, data_dir, processes):
             row = _texts(dataclasses.asdict(job) | result)
             known[key_of(job)] = row
             _append(study.NAME, row)
-    reporting.write_csv(f"studies/{study.NAME}", [known[key_of(job)] for job in jobs])
-    return rows_of(jobs)
+    rows = [known[key_of(job)] for job in jobs]
+    reporting.write_csv(f"studies/{study.NAME}", rows)
+    return [_numbers(row) for row in rows]
 
 
 def rows_of(jobs):

@@ -25,6 +25,16 @@ RATES = {
 }
 
 
+def constant(rate):
+    """The method that drops hidden units at a rate."""
+    return f"constant {rate}" if rate else "none"
+
+
+def rate_of(method):
+    """The rate of such a method."""
+    return 0.0 if method == "none" else float(method.removeprefix("constant "))
+
+
 def hidden_layers(method, steps, samples):
     """The layers of a network between input and output.
 

@@ -1,6 +1,6 @@
 """How does the error depend on the rate?"""
 
-from benchmarks.studies import figures, findings, trainings
+from benchmarks.studies import figures, findings, methods, trainings
 from benchmarks.studies.trainings import Training
 
 NAME = "rate_sweep"
@@ -12,20 +12,15 @@ run = trainings.run
 
 def jobs(seeds):
     return [
-        Training(of_rate(rate), SAMPLES, seed)
+        Training(methods.constant(rate), SAMPLES, seed)
         for rate in RATES
         for seed in range(seeds)
     ]
 
 
-def of_rate(rate):
-    """The method that has this rate."""
-    return f"constant {rate}" if rate else "none"
-
-
 def tables(rows):
     def numbers(name, rate):
-        return findings.column(rows, name, method=of_rate(rate))
+        return findings.column(rows, name, method=methods.constant(rate))
 
     none, lines = numbers("test_error", 0.0), []
     for rate in RATES:
@@ -46,7 +41,8 @@ def draw(rows):
     figure, axes = figures.panels(2)
     for axis, top in zip(axes, (100, 12), strict=True):
         groups = [
-            findings.column(rows, "test_error", method=of_rate(rate)) for rate in RATES
+            findings.column(rows, "test_error", method=methods.constant(rate))
+            for rate in RATES
         ]
         figures.line(axis, RATES, groups, 0)
         axis.set_ylim(0 if top > 50 else 8, top)

@@ -8,7 +8,6 @@ SEEDS = 10
 SETS = ("mnist", "fashion_mnist")
 SAMPLES = (1000, 5000)
 RATES = "0.2/0.5"
-TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 KINDS = ("constant", "curriculum", "annealed", "early", "late")
 METHODS = ("none", *(f"{kind} {RATES}" for kind in KINDS))
 run = trainings.run
@@ -41,7 +40,9 @@ def tables(rows):
                     else ""
                     for other in METHODS[:2]
                 ]
-                lines.append([TITLES[data], samples, method, findings.mean(values)])
+                lines.append(
+                    [trainings.TITLES[data], samples, method, findings.mean(values)]
+                )
                 lines[-1] += against
     header = ["data", "images", "rates", "test error, %"]
     header += ["against no dropout, points", "against constant, points"]
@@ -59,6 +60,6 @@ def draw(rows):
             for method in METHODS
         )
         figures.differences(axis, KINDS, others, none, 2 * len(KINDS) - 1)
-        title = f"{TITLES[data]}, {samples:,} images"
+        title = f"{trainings.TITLES[data]}, {samples:,} images"
         figures.finish(axis, title, "points of test error, against no dropout")
     return figure

@@ -11,6 +11,7 @@ from benchmarks import mnist
 from benchmarks.studies import methods
 from kdropout import label_noise
 
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 VALIDATION = 2000
 CLASSES = 10
 BATCH_SIZE = 64
@@ -50,10 +51,8 @@ def run(training, data_dir):
     model = build(training)
     history = fit(model, training, train, validation)
     loss, accuracy = model.evaluate(*test, batch_size=2000, verbose=0)
-    rates = {name: [v[-1]] for name, v in history.items() if name.startswith("rate/")}
-    hidden = [
-        v for name, v in history.items() if name in ("rate/drop1", "rate/hidden1")
-    ]
+    rates = {name: v for name, v in history.items() if name.startswith("rate/")}
+    hidden = rates.get("rate/drop1", rates.get("rate/hidden1", []))
     return {
         "test_error": round(100.0 * (1.0 - accuracy), 2),
         "test_loss": round(loss, 4),
@@ -64,7 +63,7 @@ def run(training, data_dir):
         "naive_accuracy_gap": _end(history["naive_gap_accuracy"]),
         "rates": " ".join(f"{v[-1]:.3f}" for v in rates.values()),
         "gap_by_epoch": _listed(history["gap_loss"]),
-        "rate_by_epoch": _listed(hidden[0]) if hidden else "",
+        "rate_by_epoch": _listed(hidden),
     }
 
 

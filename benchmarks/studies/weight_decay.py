@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from benchmarks.studies import figures, findings, trainings
+from benchmarks.studies import figures, findings, learned_rates, trainings
 from benchmarks.studies.trainings import Training
 
 NAME = "weight_decay"
 SEEDS = 10
 DECAYS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 METHODS = ("none", "constant 0.5")
-# Training images, share of wrong labels, updates.
-TASKS = ((1000, 0.0, 1500), (5000, 0.3, 2400))
+TASKS = learned_rates.TASKS
 run = trainings.run
 
 
@@ -88,6 +87,7 @@ def draw(rows):
             label = ("no dropout", "dropout 0.5")[number]
             figures.line(axis, range(len(DECAYS)), groups, number, label)
         axis.set_xticks(range(len(DECAYS)), DECAYS)
-        title = f"MNIST, {samples:,} images, {noise:.0%} wrong labels"
-        figures.finish(axis, title, "weight decay", "test error (%)")
+        figures.finish(
+            axis, figures.task(samples, noise), "weight decay", "test error (%)"
+        )
     return figure

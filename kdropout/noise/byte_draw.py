@@ -18,6 +18,9 @@ inverted: over the calls, each place has each value as often. Within a call, its
 are spread evenly, so that the rounded thresholds average to the rate: the share dropped
 of a call varies no more than that of independent units.
 
+On an accelerator, where bits cost little, a word is drawn for each unit instead: see
+`word_draw`, and `on_torch_gpu`.
+
 What it costs: within one call, units at the same place of two stretches have a
 threshold in common, and so a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`,
 with `p` the rate and `f` the part of `256 p` behind the point: 1.5e-5 at rate 0.5, 3e-3

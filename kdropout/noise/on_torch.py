@@ -18,9 +18,9 @@ _HAS_TRITON = importlib.util.find_spec("triton") is not None
 def kernels(seed):
     if seed.device.type != "cuda" or not _HAS_TRITON:
         return None
-    from kdropout.noise import triton_kernels
+    from kdropout.noise import on_torch_gpu
 
-    return triton_kernels
+    return on_torch_gpu
 
 
 def next_seed(generator):

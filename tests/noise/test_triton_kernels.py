@@ -28,7 +28,7 @@ if BACKEND != "torch" or (ON_CPU and os.environ.get("TRITON_INTERPRET") != "1"):
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
-from kdropout.noise import on_torch, triton_kernels  # noqa: E402
+from kdropout.noise import on_torch, on_torch_gpu  # noqa: E402
 
 # The interpreter computes in NumPy, which warns of what a GPU does silently.
 pytestmark = pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")
@@ -42,7 +42,7 @@ each_dtype = pytest.mark.parametrize("dtype", (*DTYPES, "float64"))
 
 @pytest.fixture(autouse=True)
 def _drawn_by_kernels(monkeypatch):
-    monkeypatch.setattr(on_torch, "kernels", lambda seed: triton_kernels)
+    monkeypatch.setattr(on_torch, "kernels", lambda seed: on_torch_gpu)
 
 
 def philox(key, counters):

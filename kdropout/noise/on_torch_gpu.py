@@ -1,0 +1,105 @@
+"""Masks on a GPU, by PyTorch: drawn and applied by one kernel, in Triton.
+
+On a GPU, random numbers cost little. But each operation has to be launched, and a
+number that Python reads waits for all that was launched before. So the kernels read
+seed and rate where they are, and nothing is kept for the gradient but these, of which
+the mask is drawn again.
+"""
+
+import contextlib
+
+import keras
+import torch
+import triton
+
+from kdropout.noise import on_torch, triton_kernels
+from kdropout.noise.half_precision import DTYPES
+
+_BLOCK = 512  # counters of a program
+_PER_COUNTER = 4  # words that Philox draws of each
+_BITS = {getattr(torch, name): numbers for name, numbers in DTYPES.items()}
+_EXACT = (0, 0.0)  # a dtype that holds any scale
+
+
+def bernoulli(shape, rate, seed, dtype):
+    """See `kdropout.noise.masks`."""
+    dtype = getattr(torch, keras.backend.standardize_dtype(dtype))
+    keep = torch.empty(tuple(shape), dtype=torch.bool, device=seed.device)
+    scale_shape = keep.shape if dtype in _BITS else ()
+    scale = torch.empty(scale_shape, dtype=dtype, device=seed.device)
+    bits = _BITS.get(dtype, _EXACT)
+    _launch(triton_kernels.bernoulli, keep, (keep, scale, seed, rate), *bits)
+    return keep, scale
+
+
+def dropout(inputs, shape, rate, seed):
+    """See `kdropout.noise.masks`."""
+    if tuple(shape) == tuple(inputs.shape):
+        return _Dropout.apply(inputs, rate, seed)
+    keep, scale = bernoulli(shape, rate, seed, inputs.dtype)
+    return on_torch.drop_units(inputs, keep, scale)
+
+
+def uniform(shape, seed):
+    """See `kdropout.noise.continuous`."""
+    return _continuous(shape, seed, is_normal=False)
+
+
+def normal(shape, seed):
+    """See `kdropout.noise.continuous`."""
+    return _continuous(shape, seed, is_normal=True)
+
+
+class _Dropout(torch.autograd.Function):
+    """A mask of the shape of the inputs, drawn where it is applied."""
+
+    @staticmethod
+    def forward(inputs, rate, seed):
+        return _thinned(inputs, rate, seed)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, rate, seed = inputs
+        # A copy: the rate of a layer may move before the gradient is asked for.
+        ctx.save_for_backward(rate.clone(), seed)
+
+    @staticmethod
+    def vmap(info, in_dims, inputs, rate, seed):
+        inputs = inputs.movedim(in_dims[0], 0)  # which share a mask
+        return dropout(inputs, (1, *inputs.shape[1:]), rate, seed), 0
+
+    @staticmethod
+    def backward(ctx, gradient):
+        # Each launch counts: only who differentiates twice needs more than the kernel.
+        thin = _Dropout.apply if torch.is_grad_enabled() else _thinned
+        return thin(gradient, *ctx.saved_tensors), None, None
+
+
+def _thinned(inputs, rate, seed):
+    inputs = inputs.contiguous()
+    outputs = torch.empty_like(inputs)
+    bits = _BITS.get(inputs.dtype, _EXACT)
+    _launch(triton_kernels.dropout, outputs, (inputs, outputs, seed, rate), *bits)
+    return outputs
+
+
+def _continuous(shape, seed, is_normal):
+    outputs = torch.empty(tuple(shape), dtype=torch.float32, device=seed.device)
+    _launch(triton_kernels.continuous, outputs, (outputs, seed), is_normal)
+    return outputs
+
+
+def _launch(kernel, units, tensors, *constants):
+    """Run a kernel that has a counter for each four of the units."""
+    count = units.numel()
+    # Without units, there is a scale to be computed still.
+    grid = (max(triton.cdiv(count, _BLOCK * _PER_COUNTER), 1),)
+    with _current(units.device):
+        kernel[grid](*tensors, count, *constants, BLOCK=_BLOCK)
+
+
+def _current(device):
+    """Makes a device the one that kernels are launched on."""
+    if device.type != "cuda" or device.index == torch.cuda.current_device():
+        return contextlib.nullcontext()  # not of a GPU: it is Triton's interpreter
+    return torch.cuda.device(device)
