@@ -20,6 +20,7 @@ from kdropout.tuning.trials.epoch_fit import (
 from kdropout.tuning.trials.exactness import fit_arguments, has_own_fit, reason_for_fit
 from kdropout.tuning.trials.fresh_names import FreshNames, begin_anew
 from kdropout.tuning.trials.hooks import tuner_hooks
+from kdropout.tuning.trials.lasting_interrupt import LastingInterrupt
 from kdropout.tuning.trials.logged_search import LoggedSearch
 from kdropout.tuning.trials.model_pool import ModelPool
 from kdropout.tuning.trials.progress import Progress
@@ -80,11 +81,12 @@ class TrialEngine(LoggedSearch):
             self._configure_tensorboard_dir(copies, trial, execution)
             added = [tuner_hooks(self, trial), best, self.progress.of_epochs(execution)]
             self._execution = execution
-            results.append(
-                self._build_and_fit_model(
-                    trial, *args, callbacks=[*copies, *added], **kwargs
+            with LastingInterrupt() as interrupt:
+                results.append(
+                    self._build_and_fit_model(
+                        trial, *args, callbacks=[*copies, *added, interrupt], **kwargs
+                    )
                 )
-            )
         best.write(self._weights_file(trial))
         return results
 
@@ -105,10 +107,12 @@ class TrialEngine(LoggedSearch):
         """
         best = self._make_checkpoint()
         callbacks = self._deepcopy_callbacks(kwargs.pop("callbacks", None) or [])
-        pooled = self._pool.get(hp, execution)
-        prepare(pooled.model)
         self._execution = execution
-        self._train(hp, pooled, args, {**kwargs, "callbacks": [*callbacks, best]})
+        with LastingInterrupt() as interrupt:
+            pooled = self._pool.get(hp, execution)
+            prepare(pooled.model)
+            callbacks += [best, interrupt]
+            self._train(hp, pooled, args, {**kwargs, "callbacks": callbacks})
         best.restore()
         return pooled.model
 

@@ -1,0 +1,58 @@
+"""Keeps a Ctrl-C from getting lost in a training."""
+
+import signal
+import threading
+
+import keras
+
+
+class LastingInterrupt(keras.callbacks.Callback):
+    """Raises `KeyboardInterrupt` once more where it was raised in vain.
+
+    What C++ code calls in Python raises nothing that is sure to reach its caller:
+    TensorFlow's `is_tensor` takes an interrupt in `isinstance` for False. So one Ctrl-C
+    in 15 did nothing, in trials with short epochs.
+
+    A context manager around a training, and a callback of it: an interrupt that was
+    lost is raised again when an epoch begins or ends, and when the context ends. Does
+    nothing where Ctrl-C means something else than `KeyboardInterrupt`, or in a thread.
+
+    Example:
+
+    >>> from kdropout.tuning.trials.lasting_interrupt import LastingInterrupt
+    >>> with LastingInterrupt() as interrupt:
+    ...     callbacks = [interrupt]  # of `fit`
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._was_pressed = False
+        self._before = None
+
+    def __enter__(self):
+        # Others, such as Ray in its workers, may handle the signal in their own way.
+        is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if is_usual and threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+        if kind is None:
+            self._raise_if_lost()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._raise_if_lost()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._raise_if_lost()
+
+    def _press(self, number, frame):
+        self._was_pressed = True
+        signal.default_int_handler(number, frame)
+
+    def _raise_if_lost(self):
+        if self._was_pressed:
+            raise KeyboardInterrupt

@@ -1,0 +1,76 @@
+"""A Ctrl-C in a training is never lost."""
+
+import contextlib
+import signal
+
+import keras
+import pytest
+
+from kdropout import tuning
+from kdropout.tuning.trials.lasting_interrupt import LastingInterrupt
+from tests.tuning.trials import searches
+
+
+class PressesInVain(keras.callbacks.Callback):
+    """Presses Ctrl-C where what it raises is forgotten, as C++ code may do."""
+
+    epochs = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+        if len(self.epochs) == 6:  # in the second of the trials of four epochs
+            press_in_vain()
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def press_in_vain():
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """In tests that run in the background, too, where processes inherit deafness."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("eager", [False, True], ids=["graph", "fit"])
+def test_a_search_stops_and_keeps_what_has_ended(eager, tmp_path):
+    def build(hp):
+        model = searches.make_model()
+        model.run_eagerly = eager
+        return tuning.tune_rates(hp, model)
+
+    tuner = tuning.RandomSearch(
+        build, "val_loss", max_trials=3, directory=tmp_path, project_name="search"
+    )
+    PressesInVain.epochs = []
+    with pytest.raises(KeyboardInterrupt):
+        searches.search(tuner, epochs=4, callbacks=[PressesInVain()])
+    assert PressesInVain.epochs == [0, 1, 2, 3, 0, 1]
+    statuses = [trial.status for trial in tuner.oracle.trials.values()]
+    assert statuses == ["COMPLETED", "RUNNING"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_is_raised_at_the_end_at_the_latest():
+    with pytest.raises(KeyboardInterrupt), LastingInterrupt():
+        press_in_vain()
+    with pytest.raises(ZeroDivisionError), LastingInterrupt():
+        press_in_vain()
+        raise ZeroDivisionError
+
+
+def test_what_others_do_at_ctrl_c_stays():
+    def other(number, frame):
+        seen.append(number)
+
+    seen = []
+    signal.signal(signal.SIGINT, other)
+    with LastingInterrupt():
+        press_in_vain()
+    assert seen == [signal.SIGINT] and signal.getsignal(signal.SIGINT) is other
