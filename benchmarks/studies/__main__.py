@@ -5,7 +5,7 @@
 
 The folder has `mnist/` and `fashion_mnist/`, and `uci/` for the study `uci`. Results
 that are there are not made again: remove `benchmarks/results/studies/<name>.csv` for
-that. All of them take about two hours on 2 cores.
+that. All of them take about three hours on 2 cores.
 """
 
 import argparse
@@ -26,6 +26,7 @@ STUDIES = (
     "controller",
     "layer_search",
     "label_noise",  # with the rates that the search before it has found
+    "kinds",
     "naive_gap",
     "calibration",
     "uci",

@@ -14,13 +14,12 @@ TASKS = (
     (1000, 0.0, 1500),
     (label_noise.SAMPLES, 0.3, label_noise.UPDATES),
 )
-# Of the hidden units; of inputs too; and of what ConcreteDropout drops, the inputs of
-# both hidden layers.
-CONSTANT = (
-    *label_noise.CONSTANT,
-    "constant 0.2/0.5",
-    *(f"constant {rate}/{rate}/0" for rate in (0.2, 0.3, 0.4, 0.5)),
-)
+# Of what ConcreteDropout drops, the inputs of both hidden layers.
+OF_INPUTS = {
+    rate: f"constant {rate}/{rate}/0" for rate in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+}
+# Of the hidden units; of the inputs of the network too; of those of both layers.
+CONSTANT = (*label_noise.CONSTANT, "constant 0.2/0.5", *OF_INPUTS.values())
 LEARNED = ("learned", "concrete", "standout")
 run = trainings.run
 
@@ -60,6 +59,14 @@ def judged(rows, name, **fields):
 
 
 def tables(rows):
+    return (
+        _comparison(rows)
+        + "\n\nTest error of the constant rates for the inputs of both layers, %:\n\n"
+        + _of_inputs(rows)
+    )
+
+
+def _comparison(rows):
     lines = []
     for samples, noise, _ in TASKS:
         task = {"samples": samples, "noise": noise}
@@ -83,6 +90,18 @@ def tables(rows):
     header = ["images", "wrong labels", "rates", "test error, %"]
     header += ["against the best constant, points", "rates at the end"]
     return findings.table(header, lines)
+
+
+def _of_inputs(rows):
+    lines = []
+    for samples, noise, _ in TASKS:
+        task = {"samples": samples, "noise": noise}
+        errors = [
+            findings.mean(judged(rows, "test_error", **task, method=method))
+            for method in OF_INPUTS.values()
+        ]
+        lines.append([samples, f"{noise:.0%}", *errors])
+    return findings.table(["images", "wrong labels", *map(str, OF_INPUTS)], lines)
 
 
 def _mean_rates(texts):

@@ -47,8 +47,12 @@ class Training:
 def run(training, data_dir):
     """A dict of what came out of a training."""
     keras.utils.clear_session()
+    return measure(build(training), training, data_dir)
+
+
+def measure(model, training, data_dir):
+    """Train a compiled model, and return a dict of what came out of it."""
     train, validation, test = split(training, data_dir)
-    model = build(training)
     history = fit(model, training, train, validation)
     loss, accuracy = model.evaluate(*test, batch_size=2000, verbose=0)
     rates = {name: v for name, v in history.items() if name.startswith("rate/")}
@@ -85,9 +89,12 @@ def build(training):
     output = keras.layers.Dense(CLASSES)
     hidden = methods.hidden_layers(training.method, training.updates, training.samples)
     model = keras.Sequential([keras.Input((784,)), *hidden, output])
-    optimizer = keras.optimizers.AdamW(
-        LEARNING_RATE, weight_decay=training.weight_decay
-    )
+    return compiled(model, training.weight_decay)
+
+
+def compiled(model, weight_decay=0.0):
+    """The same model, compiled."""
+    optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "rate_logit"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # An epoch as one graph: half of the time of a small network is spent between steps.

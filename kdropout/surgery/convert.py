@@ -22,9 +22,9 @@ def convert(model, rate=None):
     that was made with a dropout of 0, because then it never calls it). Objects, names,
     weights, predictions, the compiled loss, metrics and optimizer stay as they are.
 
-    A layer of Keras that holds a dropout says in its configuration that it is Keras's.
-    So a saved file loads as a plain model; convert that, and `load_weights` of the same
-    file, to have the rates in effect back.
+    A layer of Keras that holds a dropout makes Keras's anew when a file is loaded, and
+    so does a subclassed model whose code does. Convert what was loaded, and
+    `load_weights` of the same file, to have the rates in effect back.
 
     Args:
         model: A built `keras.Model` or layer.

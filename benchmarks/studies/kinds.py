@@ -1,0 +1,134 @@
+"""Does it matter which kind of dropout a network has?"""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from benchmarks.studies import figures, findings, networks, trainings
+
+NAME = "kinds"
+SEEDS = 10
+RATES = (0.1, 0.3, 0.5)
+NOISES = (0.0, 0.3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A network with one kind of dropout, trained as `trainings.Training` is."""
+
+    network: str
+    method: str
+    noise: float
+    seed: int
+    samples: int = 1000
+    data: str = "fashion_mnist"
+    updates: int = 1500
+
+
+def jobs(seeds):
+    return [
+        Kind(network, method, noise, seed)
+        for seed in range(seeds)
+        for network in networks.NETWORKS
+        for noise in NOISES
+        for method in ("none", *_methods(network))
+    ]
+
+
+def run(job, data_dir):
+    """A dict of what came out of a training."""
+    keras.utils.clear_session()
+    model = networks.build(job.network, job.method, job.seed)
+    return trainings.measure(trainings.compiled(model), job, data_dir)
+
+
+def tables(rows):
+    return (
+        findings.table(
+            ["wrong labels", "network", "kind", "none, %", *map(str, RATES)],
+            [line for place in _places() for line in _by_rate(rows, *place)],
+        )
+        + "\n\nWith the rate that the validation error of each seed would choose, of "
+        "these and 0:\n\n"
+        + findings.table(
+            ["wrong labels", "network", "kind", "test error, %"]
+            + ["against no dropout, points", "against Dropout, points"],
+            [line for place in _places() for line in _chosen(rows, *place)],
+        )
+    )
+
+
+def _by_rate(rows, noise, network):
+    """Lines with the error without dropout, and what each rate adds to it."""
+    kinds = networks.NETWORKS[network][1]
+    none = _errors(rows, noise, network, "none")
+    for kind in kinds:
+        differences = [
+            findings.difference(
+                _errors(rows, noise, network, f"{kind} {rate}"),
+                none,
+                len(kinds) * len(RATES),
+            )
+            for rate in RATES
+        ]
+        yield [f"{noise:.0%}", network, kind, findings.mean(none), *differences]
+
+
+def _chosen(rows, noise, network):
+    """Lines with the error of each kind at the rate that was chosen for it."""
+    kinds = networks.NETWORKS[network][1]
+    none = _errors(rows, noise, network, "none")
+    chosen = {kind: chosen_errors(rows, noise, network, kind) for kind in kinds}
+    for kind, errors in chosen.items():
+        against = [
+            findings.difference(errors, none, 2 * len(kinds) - 1),
+            ""
+            if kind == "Dropout"
+            else findings.difference(errors, chosen["Dropout"], 2 * len(kinds) - 1),
+        ]
+        yield [f"{noise:.0%}", network, kind, findings.mean(errors), *against]
+
+
+def chosen_errors(rows, noise, network, kind):
+    """Test errors, each at the rate that the validation of its seed chose."""
+    methods = ("none", *(f"{kind} {rate}" for rate in RATES))
+    arms = [{"method": method} for method in methods]
+    found = findings.best_by_validation(rows, arms, noise=noise, network=network)
+    return np.array([row["test_error"] for row in found])
+
+
+def draw(rows):
+    columns = len(networks.NETWORKS)
+    figure, axes = figures.panels(columns * len(NOISES), 3.6, 3.4, rows=len(NOISES))
+    for axis, (noise, network) in zip(axes, _places(), strict=True):
+        none = _errors(rows, noise, network, "none")
+        kinds = networks.NETWORKS[network][1]
+        for number, kind in enumerate(kinds):
+            groups = [
+                _errors(rows, noise, network, f"{kind} {rate}") - none for rate in RATES
+            ]
+            # Side by side, so that intervals do not cover each other.
+            places = np.array(RATES) + 0.012 * (number - (len(kinds) - 1) / 2)
+            figures.line(axis, places, groups, number, kind)
+        axis.axhline(0.0, color="0.6", linewidth=0.8)
+        axis.set_xticks(RATES)
+        title = f"{network}, {noise:.0%} wrong labels"
+        figures.finish(axis, title, "rate", "points, against no dropout")
+    return figure
+
+
+def _methods(network):
+    return [
+        f"{kind} {rate}" for kind in networks.NETWORKS[network][1] for rate in RATES
+    ]
+
+
+def _places():
+    return [(noise, network) for noise in NOISES for network in networks.NETWORKS]
+
+
+def _errors(rows, noise, network, method):
+    return findings.column(
+        rows, "test_error", noise=noise, network=network, method=method
+    )

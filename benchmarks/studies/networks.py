@@ -1,0 +1,152 @@
+"""The networks of the study of kinds, and where in them each kind of dropout drops.
+
+All take the 784 numbers of an image and return the logits of its classes. They are
+small, because each is trained some hundred times.
+"""
+
+import keras
+from keras import layers, ops
+
+from kdropout.layers import (
+    AlphaDropout,
+    DropBlock2D,
+    DropConnect,
+    Dropout,
+    DropPath,
+    GaussianDropout,
+    HeadDropout,
+    SpatialDropout2D,
+    TokenDropout,
+)
+
+CLASSES = 10
+UNITS = (256, 256)
+FILTERS = (16, 32)
+PATCH = 7  # pixels along each side
+BLOCKS, WIDTH, HEADS = 3, 48, 4  # of the transformer
+
+
+class Drops:
+    """Drops at the places where a kind belongs; elsewhere nothing.
+
+    Args:
+        method: "none", or a kind and its rate, such as "DropPath 0.3".
+        seed: Integer. That of each layer follows from it, and not from the seed of
+            Keras: so the weights are the same whatever the method.
+    """
+
+    def __init__(self, method, seed):
+        self.kind, _, rate = method.partition(" ")
+        self._rate = float(rate or 0.0)
+        self._seed = 1000 * seed
+
+    def units(self, x):
+        """Of the outputs of a layer or, in a transformer, of a branch."""
+        return self._drop(UNIT_KINDS, x)
+
+    def tokens(self, x):
+        """Of a sequence, at the entry of the transformer."""
+        return self._drop({"TokenDropout": TokenDropout}, x)
+
+    def heads(self, x):
+        """Of the outputs of attention, (batch, heads, tokens, size)."""
+        return self._drop({"HeadDropout": HeadDropout}, x)
+
+    def weights(self, layer):
+        """Of a layer itself."""
+        if self.kind != "DropConnect":
+            return layer
+        return DropConnect(layer, self._rate, **self._next())
+
+    def _drop(self, kinds, x):
+        if self.kind not in kinds:
+            return x
+        return kinds[self.kind](self._rate, **self._next())(x)
+
+    def _next(self):
+        self._seed += 1
+        return {"seed": self._seed, "name": f"drop{self._seed % 1000}"}
+
+
+UNIT_KINDS = {
+    "Dropout": Dropout,
+    "GaussianDropout": GaussianDropout,
+    "AlphaDropout": AlphaDropout,
+    "SpatialDropout2D": SpatialDropout2D,
+    "DropBlock2D": lambda rate, **kwargs: DropBlock2D(rate, block_size=5, **kwargs),
+    "DropPath": DropPath,
+}
+
+
+def dense(drop):
+    """784-256-256-10 with ReLU."""
+    x = inputs = keras.Input((784,))
+    for units in UNITS:
+        x = drop.units(drop.weights(layers.Dense(units, "relu"))(x))
+    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+
+
+def selu(drop):
+    """784-256-256-10, self-normalizing."""
+    x = inputs = keras.Input((784,))
+    for units in UNITS:
+        layer = layers.Dense(units, "selu", kernel_initializer="lecun_normal")
+        x = drop.units(layer(x))
+    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+
+
+def convolutional(drop):
+    """Two convolutions on maps of 28 x 28 and 14 x 14; drops on maps of 14 x 14."""
+    inputs = keras.Input((784,))
+    x = layers.Reshape((28, 28, 1))(inputs)
+    x = layers.Conv2D(FILTERS[0], 3, padding="same", activation="relu")(x)
+    x = drop.units(layers.MaxPooling2D()(x))
+    x = layers.Conv2D(FILTERS[1], 3, padding="same", activation="relu")(x)
+    x = layers.MaxPooling2D()(drop.units(x))
+    return keras.Model(inputs, layers.Dense(CLASSES)(layers.Flatten()(x)))
+
+
+def transformer(drop):
+    """Three blocks on 16 patches of 7 x 7 pixels, normalised before each branch."""
+    inputs = keras.Input((784,))
+    side = 28 // PATCH
+    x = layers.Reshape((side, PATCH, side, PATCH))(inputs)
+    x = layers.Reshape((side**2, PATCH**2))(layers.Permute((1, 3, 2, 4))(x))
+    # The bias of each token is what tells its place.
+    shape = (side**2, WIDTH)
+    x = layers.EinsumDense("btf,fd->btd", shape, bias_axes="td")(x)
+    x = drop.tokens(x)
+    for _ in range(BLOCKS):
+        x = x + drop.units(_attention(layers.LayerNormalization()(x), drop))
+        wide = layers.Dense(2 * WIDTH, "gelu")(layers.LayerNormalization()(x))
+        x = x + drop.units(layers.Dense(WIDTH)(wide))
+    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+
+
+def _attention(x, drop):
+    size = WIDTH // HEADS
+    query, key, value = (
+        layers.EinsumDense("btf,fhd->bhtd", (HEADS, None, size))(x) for _ in range(3)
+    )
+    scores = ops.einsum("bhqd,bhkd->bhqk", query, key) / size**0.5
+    mixed = ops.einsum("bhqk,bhkd->bhqd", ops.softmax(scores), value)
+    return layers.EinsumDense("bhtd,hdf->btf", (None, WIDTH))(drop.heads(mixed))
+
+
+# By name: what makes a network, and the kinds of dropout that suit it.
+NETWORKS = {
+    "dense": (dense, ("Dropout", "GaussianDropout", "DropConnect")),
+    "dense, SELU": (selu, ("Dropout", "AlphaDropout")),
+    "convolutional": (convolutional, ("Dropout", "SpatialDropout2D", "DropBlock2D")),
+    "transformer": (
+        transformer,
+        ("Dropout", "DropPath", "TokenDropout", "HeadDropout"),
+    ),
+}
+
+
+def build(name, method, seed):
+    """A network, whose weights are the same whatever the method."""
+    keras.utils.set_random_seed(seed)
+    return NETWORKS[name][0](Drops(method, seed))
