@@ -21,6 +21,8 @@ class Docstrings(griffe.Extension):
     """Doctests become code, and such titles the beginning of a paragraph."""
 
     def on_object(self, *, obj, **kwargs):
+        if obj.is_attribute and str(obj.annotation) == "object":
+            obj.annotation = None  # a field of anything: the docstring says of what
         if obj.docstring is None:
             return
         text = DOCTEST.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
