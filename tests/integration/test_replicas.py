@@ -22,9 +22,12 @@ START, END, RAMP_STEPS = 0.8, 0.1, 10
 FIRST_RATE, MOVED_RATE = 0.5, 0.2
 SIGMAS = 5
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -80,6 +80,9 @@ MODELS = {
     "BERT": (bert, TOKENS, 7),
     "ViT": (vit, IMAGES, 7),
 }
+# Compiling 18 blocks takes long.
+SLOW = pytest.param("ConvNeXtTiny", marks=pytest.mark.slow)
+NAMES = [SLOW if name == "ConvNeXtTiny" else name for name in MODELS]
 
 
 def many(x, times=4):
@@ -134,7 +137,7 @@ def attention_model(kind, rate):
     return keras.Model(inputs, layers.Dense(1, use_bias=False)(layer(inputs, inputs)))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_all_dropout_of_a_known_model_is_live(name):
     make_model, x, count = MODELS[name]
     model = make_model()
@@ -177,7 +180,7 @@ def test_each_rate_of_a_transformer_changes_what_the_model_computes(name):
 @pytest.mark.skipif(
     keras.backend.backend() == "jax", reason="a training step has no values there"
 )
-@pytest.mark.parametrize("name", [*MODELS, "MultiHeadAttention", "subclassed"])
+@pytest.mark.parametrize("name", [*NAMES, "MultiHeadAttention", "subclassed"])
 def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch):
     model, x = FITTED[name]()
     kdropout.convert(model)
@@ -230,6 +233,7 @@ def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch
             assert np.array_equal(counts, sizes)
 
 
+@pytest.mark.slow
 def test_head_dropout_of_efficient_net_follows_in_a_compiled_fit():
     model = kdropout.convert(efficient_net())
     kdropout.set_rates(model, {"*": 0.0, "top_dropout": 1.0})

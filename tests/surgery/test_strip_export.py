@@ -13,6 +13,7 @@ import kdropout
 from kdropout import layers
 
 BACKEND = keras.backend.backend()
+pytestmark = pytest.mark.slow
 ONLY_TENSORFLOW = pytest.mark.skipif(
     BACKEND != "tensorflow",
     reason="a SavedModel and its graph are TensorFlow's; Keras exports ONNX from here",

@@ -30,11 +30,14 @@ def weights(batches):
     "given",
     [
         {},
-        {"batch_size": 35},
+        pytest.param({"batch_size": 35}, marks=pytest.mark.slow),
         {"batch_size": None, "validation_batch_size": 4},
         {"sample_weight": weights(35)},
         {"validation_data": None, "validation_split": 0.3},
-        {"x": searches.X[:35].astype("float64"), "y": searches.Y[:35, None]},
+        pytest.param(
+            {"x": searches.X[:35].astype("float64"), "y": searches.Y[:35, None]},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda given: ",".join(given) or "plain",
 )
@@ -271,6 +274,7 @@ def test_other_backends_train_with_fit_and_say_so(tmp_path, capsys):
     assert f"the backend {BACKEND} has no graph" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     BACKEND == "torch", reason="Keras cannot train a stateful LSTM there"
 )
