@@ -114,7 +114,9 @@ def draw(rows):
         axis.axhline(0.0, color="0.6", linewidth=0.8)
         axis.set_xticks(RATES)
         title = f"{network}, {noise:.0%} wrong labels"
-        figures.finish(axis, title, "rate", "points, against no dropout")
+        first = network == next(iter(networks.NETWORKS))
+        ylabel = "points of test error,\nagainst no dropout" if first else ""
+        figures.finish(axis, title, "rate", ylabel)
     return figure
 
 

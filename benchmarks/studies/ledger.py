@@ -14,6 +14,9 @@ import time
 
 from benchmarks import reporting
 
+# TensorFlow keeps memory of each network that was trained, some 40 MB.
+JOBS_OF_A_PROCESS = 40
+
 FOLDER = reporting.RESULTS / "studies"
 
 
@@ -73,20 +76,27 @@ def _results(study, jobs, data_dir, processes):
     # Each process on one core: small networks gain nothing by more.
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ["OMP_NUM_THREADS"] = "1"
-    begin = time.perf_counter()
-    with concurrent.futures.ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn")
-    ) as pool:
-        futures = {pool.submit(study.run, job, data_dir): job for job in jobs}
-        for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
-            passed = time.perf_counter() - begin
-            left = passed / done * (len(jobs) - done)
-            print(
-                f"  {done}/{len(jobs)}, {left / 60:.0f} minutes left: "
-                f"{futures[future]}",
-                flush=True,
-            )
-            yield futures[future], future.result()
+    begin, done = time.perf_counter(), 0
+    # New processes from time to time. Not by `max_tasks_per_child`, with which a pool
+    # of Python 3.11 may wait for ever.
+    size = JOBS_OF_A_PROCESS * processes
+    for first in range(0, len(jobs), size):
+        with concurrent.futures.ProcessPoolExecutor(
+            processes, multiprocessing.get_context("spawn")
+        ) as pool:
+            futures = {
+                pool.submit(study.run, job, data_dir): job
+                for job in jobs[first : first + size]
+            }
+            for future in concurrent.futures.as_completed(futures):
+                done += 1
+                left = (time.perf_counter() - begin) / done * (len(jobs) - done)
+                print(
+                    f"  {done}/{len(jobs)}, {left / 60:.0f} minutes left: "
+                    f"{futures[future]}",
+                    flush=True,
+                )
+                yield futures[future], future.result()
 
 
 def _drop_torn_line(path):
