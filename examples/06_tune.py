@@ -1,10 +1,10 @@
 """The best rate for each of two layers, searched on models that are compiled once.
 
 Digits with 30 % wrong labels, which a network without dropout learns by heart. After 12
-trials of 30 epochs the search finds rates of about 0.7 and 0.45. A new network with them
-has a test error of 6 to 7 %; without dropout it has 12 to 14 %. Takes about 20 seconds
-on two CPU cores, half of it to import and to compile. Whether rates that a search found
-are really better, a job finds out on many seeds: see docs/tuning.md.
+trials of 30 epochs the search finds rates of about 0.7 and 0.45. A new network with
+them has a test error of 6 to 7 %; without dropout it has 12 to 14 %. Takes about 20
+seconds on two CPU cores, half of it to import and to compile. Whether rates that a
+search found are really better, a job finds out on many seeds: see docs/tuning.md.
 Needs: pip install "kdropout[tuner]"
 """
 

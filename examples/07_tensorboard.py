@@ -8,8 +8,8 @@ trials over the same rates. All of it is written into "kdropout-demo/logs":
 
 The tab "Dropout" has the rates of each layer, the true gap beside the one that the
 usual curves show, who decides, and which rates won; the tab "HParams" has a row for
-each trial. Prints the test error of each way: a fixed 0.3 makes 6 to 8 %, the schedule
-5 to 6 %, the controller 4 to 6 %, depending on the backend. Takes about 25 seconds on
+each trial. Prints the test error of each way: a fixed 0.3 makes 7 to 9 %, the schedule
+4 to 6 %, the controller 4 to 6 %, depending on the backend. Takes about 25 seconds on
 two CPU cores. Needs: pip install "kdropout[tuner]"
 """
 

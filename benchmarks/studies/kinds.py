@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.studies import figures, findings, networks, trainings
 
 NAME = "kinds"
-SEEDS = 10
+SEEDS = 7
 RATES = (0.1, 0.3, 0.5)
 NOISES = (0.0, 0.3)
 
