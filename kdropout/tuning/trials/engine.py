@@ -111,7 +111,7 @@ class TrialEngine(LoggedSearch):
         with LastingInterrupt() as interrupt:
             pooled = self._pool.get(hp, execution)
             prepare(pooled.model)
-            callbacks += [best, interrupt]
+            callbacks = [*callbacks, best, interrupt]
             self._train(hp, pooled, args, {**kwargs, "callbacks": callbacks})
         best.restore()
         return pooled.model
