@@ -11,7 +11,7 @@ class LastingInterrupt(keras.callbacks.Callback):
 
     What C++ code calls in Python raises nothing that is sure to reach its caller:
     TensorFlow's `is_tensor` takes an interrupt in `isinstance` for False. So one Ctrl-C
-    in 15 did nothing, in trials with short epochs.
+    in 17 did nothing, in trials with short epochs.
 
     A context manager around a training, and a callback of it: an interrupt that was
     lost is raised again when an epoch begins or ends, and when the context ends. Does
