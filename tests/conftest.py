@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -32,3 +33,11 @@ def _no_keras_state_left_over():
 @pytest.fixture(autouse=True)
 def _same_random_state():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def ctrl_c_is_heard():
+    """In tests that run in the background, too, where processes inherit deafness."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

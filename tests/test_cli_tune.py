@@ -166,16 +166,9 @@ def test_a_missing_package_is_told_at_once(package, command, monkeypatch):
     assert f'Not installed: {package}. Run: pip install "kdropout[tuner]"' in err
 
 
-@pytest.fixture
-def _ctrl_c_is_heard():
-    """In tests that run in the background, too, where processes inherit deafness."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.slow
-def test_ctrl_c_tells_how_to_go_on_and_that_works(monkeypatch, _ctrl_c_is_heard):
+@pytest.mark.usefixtures("ctrl_c_is_heard")
+def test_ctrl_c_tells_how_to_go_on_and_that_works(monkeypatch):
     settings = ["training.epochs=300", "search.max_trials=12"]
     changes = [f"--set={setting}" for setting in settings] + ["--data-dir", "my data"]
     process = subprocess.Popen(

@@ -62,3 +62,10 @@ def best_by_validation(rows, methods, **fields):
         min(ones, key=lambda r: r["validation_error"])
         for ones in zip(*arms, strict=True)
     ]
+
+
+def chosen_errors(rows, methods, **fields):
+    """Array of test errors, each of the method that validation chose for its seed."""
+    arms = [{"method": method} for method in methods]
+    chosen = best_by_validation(rows, arms, **fields)
+    return np.array([row["test_error"] for row in chosen])

@@ -32,7 +32,7 @@ def jobs(seeds):
         for seed in range(seeds)
         for network in networks.NETWORKS
         for noise in NOISES
-        for method in ("none", *_methods(network))
+        for method in ("none", *_all_methods(network))
     ]
 
 
@@ -61,23 +61,21 @@ def tables(rows):
 
 def _by_rate(rows, noise, network):
     """Lines with the error without dropout, and what each rate adds to it."""
-    kinds = networks.NETWORKS[network][1]
+    kinds = _kinds(network)
     none = _errors(rows, noise, network, "none")
     for kind in kinds:
         differences = [
             findings.difference(
-                _errors(rows, noise, network, f"{kind} {rate}"),
-                none,
-                len(kinds) * len(RATES),
+                _errors(rows, noise, network, method), none, len(kinds) * len(RATES)
             )
-            for rate in RATES
+            for method in _methods(kind)
         ]
         yield [f"{noise:.0%}", network, kind, findings.mean(none), *differences]
 
 
 def _chosen(rows, noise, network):
     """Lines with the error of each kind at the rate that was chosen for it."""
-    kinds = networks.NETWORKS[network][1]
+    kinds = _kinds(network)
     none = _errors(rows, noise, network, "none")
     chosen = {kind: chosen_errors(rows, noise, network, kind) for kind in kinds}
     for kind, errors in chosen.items():
@@ -92,10 +90,8 @@ def _chosen(rows, noise, network):
 
 def chosen_errors(rows, noise, network, kind):
     """Test errors, each at the rate that the validation of its seed chose."""
-    methods = ("none", *(f"{kind} {rate}" for rate in RATES))
-    arms = [{"method": method} for method in methods]
-    found = findings.best_by_validation(rows, arms, noise=noise, network=network)
-    return np.array([row["test_error"] for row in found])
+    methods = ("none", *_methods(kind))
+    return findings.chosen_errors(rows, methods, noise=noise, network=network)
 
 
 def draw(rows):
@@ -103,10 +99,11 @@ def draw(rows):
     figure, axes = figures.panels(columns * len(NOISES), 3.6, 3.4, rows=len(NOISES))
     for axis, (noise, network) in zip(axes, _places(), strict=True):
         none = _errors(rows, noise, network, "none")
-        kinds = networks.NETWORKS[network][1]
+        kinds = _kinds(network)
         for number, kind in enumerate(kinds):
             groups = [
-                _errors(rows, noise, network, f"{kind} {rate}") - none for rate in RATES
+                _errors(rows, noise, network, method) - none
+                for method in _methods(kind)
             ]
             # Side by side, so that intervals do not cover each other.
             places = np.array(RATES) + 0.012 * (number - (len(kinds) - 1) / 2)
@@ -120,10 +117,16 @@ def draw(rows):
     return figure
 
 
-def _methods(network):
-    return [
-        f"{kind} {rate}" for kind in networks.NETWORKS[network][1] for rate in RATES
-    ]
+def _kinds(network):
+    return networks.NETWORKS[network][1]
+
+
+def _methods(kind):
+    return [f"{kind} {rate}" for rate in RATES]
+
+
+def _all_methods(network):
+    return [method for kind in _kinds(network) for method in _methods(kind)]
 
 
 def _places():

@@ -1,7 +1,5 @@
 """Which rate, and which way to decide it, is best if labels are wrong?"""
 
-import numpy as np
-
 from benchmarks import reporting
 from benchmarks.studies import figures, findings, methods, trainings
 from benchmarks.studies.trainings import Training
@@ -65,9 +63,7 @@ def _against_chosen(rows):
 
 def chosen_constant(rows, noise):
     """Test errors, each of the constant rate that the validation of its seed chose."""
-    arms = [{"method": method} for method in CONSTANT]
-    found = findings.best_by_validation(rows, arms, noise=noise)
-    return np.array([row["test_error"] for row in found])
+    return findings.chosen_errors(rows, CONSTANT, noise=noise)
 
 
 def draw(rows):

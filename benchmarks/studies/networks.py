@@ -4,9 +4,13 @@ All take the 784 numbers of an image and return the logits of its classes. They 
 small, because each is trained some hundred times.
 """
 
+import functools
+
 import keras
 from keras import layers, ops
 
+from benchmarks.studies.methods import UNITS
+from benchmarks.studies.trainings import CLASSES
 from kdropout.layers import (
     AlphaDropout,
     DropBlock2D,
@@ -19,8 +23,6 @@ from kdropout.layers import (
     TokenDropout,
 )
 
-CLASSES = 10
-UNITS = (256, 256)
 FILTERS = (16, 32)
 PATCH = 7  # pixels along each side
 BLOCKS, WIDTH, HEADS = 3, 48, 4  # of the transformer
@@ -36,7 +38,7 @@ class Drops:
     """
 
     def __init__(self, method, seed):
-        self.kind, _, rate = method.partition(" ")
+        self._kind, _, rate = method.partition(" ")
         self._rate = float(rate or 0.0)
         self._seed = 1000 * seed
 
@@ -54,14 +56,14 @@ class Drops:
 
     def weights(self, layer):
         """Of a layer itself."""
-        if self.kind != "DropConnect":
+        if self._kind != "DropConnect":
             return layer
         return DropConnect(layer, self._rate, **self._next())
 
     def _drop(self, kinds, x):
-        if self.kind not in kinds:
+        if self._kind not in kinds:
             return x
-        return kinds[self.kind](self._rate, **self._next())(x)
+        return kinds[self._kind](self._rate, **self._next())(x)
 
     def _next(self):
         self._seed += 1
@@ -78,21 +80,17 @@ UNIT_KINDS = {
 }
 
 
-def dense(drop):
-    """784-256-256-10 with ReLU."""
+def dense(drop, activation="relu", initializer="glorot_uniform"):
+    """784-256-256-10."""
     x = inputs = keras.Input((784,))
     for units in UNITS:
-        x = drop.units(drop.weights(layers.Dense(units, "relu"))(x))
+        layer = layers.Dense(units, activation, kernel_initializer=initializer)
+        x = drop.units(drop.weights(layer)(x))
     return keras.Model(inputs, layers.Dense(CLASSES)(x))
 
 
-def selu(drop):
-    """784-256-256-10, self-normalizing."""
-    x = inputs = keras.Input((784,))
-    for units in UNITS:
-        layer = layers.Dense(units, "selu", kernel_initializer="lecun_normal")
-        x = drop.units(layer(x))
-    return keras.Model(inputs, layers.Dense(CLASSES)(x))
+# Self-normalizing.
+selu = functools.partial(dense, activation="selu", initializer="lecun_normal")
 
 
 def convolutional(drop):

@@ -10,6 +10,8 @@ from kdropout import tuning
 from kdropout.tuning.trials.lasting_interrupt import LastingInterrupt
 from tests.tuning.trials import searches
 
+pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
+
 
 class PressesInVain(keras.callbacks.Callback):
     """Presses Ctrl-C where what it raises is forgotten, as C++ code may do."""
@@ -28,14 +30,6 @@ class PressesInVain(keras.callbacks.Callback):
 def press_in_vain():
     with contextlib.suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture(autouse=True)
-def _ctrl_c_is_heard():
-    """In tests that run in the background, too, where processes inherit deafness."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("eager", [False, True], ids=["graph", "fit"])
