@@ -1,11 +1,12 @@
 """The one call, config and state of every dropout layer."""
 
+import functools
 import math
 
 import keras
 from keras import ops
 
-from kdropout import noise, rate_rules, validation
+from kdropout import noise, rate_rules, replay, validation
 from kdropout.layers.saved_state import SavedState
 from kdropout.sampling import active_scope, note_dropped
 
@@ -114,14 +115,38 @@ class BaseDropout(keras.layers.Layer):
         note_dropped(ops.logical_not(keep))
         return noise.drop_units(inputs, keep, scale)
 
-    def call(self, inputs, training=False):
-        self._check_dtype(inputs)
+    def drop(self, inputs, rate, seed):
+        """The outputs with something dropped at `rate`, a float32 scalar tensor."""
         shape = tuple(self.get_noise_shape(ops.shape(inputs)))
-        self.add_rate_penalty(math.prod(shape[1:]), training)
-        seed = self.next_seed(training)
-        if seed is None:
+        return self.thin_out(inputs, shape, rate, seed)
+
+    def call(self, inputs, training=False):
+        draw = self._next_draw(inputs, training)
+        if draw is None:
             return self.undropped(inputs)
-        return self.thin_out(inputs, shape, self.next_rate(training), seed)
+        self._check_dtype(inputs)
+        return self.drop(inputs, *draw)
+
+    def _next_draw(self, inputs, training):
+        """The rate and the seed of this call, or None if nothing is to be dropped."""
+        scope = active_scope()
+        if scope is not None:
+            seed = scope.next_seed(self)
+            return None if seed is None else (self.rate_rule.current_rate(self), seed)
+        with replay.moving_state():
+            self.add_rate_penalty(inputs, training)
+        if not training:
+            return None
+        return replay.next_draw(self)
+
+    @functools.cached_property
+    def recent_draws(self):
+        """The `RecentDraws` of this layer."""
+        return replay.RecentDraws()
+
+    def rematerialized_call(self, layer_call, *args, **kwargs):
+        # The outputs of this layer alone cost less memory than what draws them anew.
+        return layer_call
 
     def thin_out(self, inputs, shape, rate, seed):
         """What `apply_noise` returns; at rate 0, the inputs without calling it."""
@@ -136,26 +161,17 @@ class BaseDropout(keras.layers.Layer):
             return noise.dropout(inputs, shape, rate, seed)  # the same, but faster
         return noise.skip_at_zero(rate, inputs, add_noise)
 
-    def add_rate_penalty(self, num_units, training):
-        """Add to the loss what a learned rate costs, `num_units` being dropped."""
-        if active_scope() is not None:
+    def num_units(self, inputs):
+        """How many units are dropped per sample: the weight of the entropy term."""
+        return math.prod(self.get_noise_shape(ops.shape(inputs))[1:])
+
+    def add_rate_penalty(self, inputs, training):
+        """Add to the loss what a learned rate costs."""
+        if self.rate_rule.temperature is None:
             return
-        penalty = self.rate_rule.penalty(self, num_units, training)
+        penalty = self.rate_rule.penalty(self, self.num_units(inputs), training)
         if penalty is not None:
             self.add_loss(penalty)
-
-    def next_seed(self, training):
-        """The seed of this call, or None if nothing is to be dropped."""
-        scope = active_scope()
-        if scope is not None:
-            return scope.next_seed(self)
-        return noise.next_seed(self.seed_generator) if training else None
-
-    def next_rate(self, training):
-        """The rate of this call: a training step moves the clock of a schedule."""
-        if training and active_scope() is None:
-            return self.rate_rule.next_rate(self)
-        return self.rate_rule.current_rate(self)
 
     def compute_output_shape(self, input_shape):
         return input_shape

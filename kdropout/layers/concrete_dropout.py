@@ -9,7 +9,6 @@ from kdropout.layers.noise_shapes import per_axis
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.base import add_scalar, read
-from kdropout.sampling import active_scope
 
 # What the authors use.
 _TEMPERATURE_DENSE = 0.1
@@ -119,10 +118,8 @@ class ConcreteDropout(DropoutWrapper):
         shape = self.get_noise_shape(ops.shape(inputs))
         return self.layer(self.apply_noise(inputs, shape, rate, seed))
 
-    def add_rate_penalty(self, num_units, training):
-        super().add_rate_penalty(num_units, training)
-        if active_scope() is not None:
-            return
+    def add_rate_penalty(self, inputs, training):
+        super().add_rate_penalty(inputs, training)
         kernel = ops.cast(self.layer.kernel, "float32")
         keep_probability = 1.0 - self.rate_rule.current_rate(self)
         weight_term = (

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kdropout import noise, validation
+from kdropout import noise, replay, validation
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules.base import add_scalar, read
@@ -93,11 +93,20 @@ class Standout(DropoutWrapper):
     def drop(self, inputs, rate, seed):
         outputs, keep_probability = self._drive(inputs)
         if active_scope() is None:
-            self.rate_rule.observe(self, 1.0 - ops.mean(keep_probability))
+            self._observe(1.0 - ops.mean(keep_probability))
         u = noise.uniform(ops.shape(outputs), seed)
         keep = ops.less(u, keep_probability)
         note_dropped(ops.logical_not(keep))
         return ops.where(keep, outputs, ops.zeros((), outputs.dtype))
+
+    def _observe(self, rate):
+        if not replay.may_write():
+            raise RuntimeError(
+                f"Layer '{self.name}' records the mean of its rates, which is not "
+                "possible in a function that jax.checkpoint, keras.remat on JAX or "
+                "torch.func transforms. Call the layer outside of that function."
+            )
+        self.rate_rule.observe(self, rate)
 
     def _drive(self, inputs):
         """The outputs of the wrapped layer, and with what probability to keep them."""

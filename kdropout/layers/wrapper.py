@@ -46,20 +46,10 @@ class DropoutWrapper(BaseDropout):
         return self.layer(inputs)
 
     def drop(self, inputs, rate, seed):
-        """The outputs with something dropped at `rate`, a float32 scalar tensor."""
         raise NotImplementedError(f"{type(self).__name__} must implement 'drop'.")
 
     def num_units(self, inputs):
-        """How many units are dropped per sample: the weight of the entropy term."""
         return linear_map.num_inputs(self.layer, inputs.shape)
-
-    def call(self, inputs, training=False):
-        self._check_dtype(inputs)
-        self.add_rate_penalty(self.num_units(inputs), training)
-        seed = self.next_seed(training)
-        if seed is None:
-            return self.undropped(inputs)
-        return self.drop(inputs, self.next_rate(training), seed)
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)

@@ -96,7 +96,10 @@ def dropout(inputs, shape, rate, draw):
             factor = _factor(*draw())
             return tf.math.multiply_no_nan(inputs, factor), factor
 
-        def skip():  # and any numbers, no copy, where XLA wants some of the same shape
+        def skip():
+            # `tf.cond` needs a second output of this shape; its values are not used.
+            if _broadcasts(shape, inputs.shape):
+                return inputs, tf.zeros(shape, inputs.dtype)
             return inputs, tf.slice(inputs, [0] * inputs.shape.rank, shape)
 
         outputs, factor = tf.cond(is_zero, skip, add_noise)
@@ -133,6 +136,14 @@ def _key(seed):
         stride = replica.replica_id_in_sync_group * _REPLICA_STRIDE
         seed += tf.stack([tf.cast(stride, seed.dtype), tf.zeros((), seed.dtype)])
     return tf.bitcast(tf.cast(seed & tf.int32.max, tf.int32)[None], tf.uint64)
+
+
+def _broadcasts(shape, inputs_shape):
+    """Whether a mask is known to be smaller, or larger than empty inputs."""
+    return any(
+        isinstance(size, int) and size != input_size
+        for size, input_size in zip(shape, inputs_shape, strict=True)
+    )
 
 
 def _factor(keep, scale):

@@ -8,6 +8,9 @@ from kdropout.noise import order
 
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
+# Spreads the ranks of a distributed training over the seeds.
+_RANK_STRIDE = 0x3C6EF372
+
 _BYTES_PER_WORD = 8
 
 
@@ -16,7 +19,8 @@ _HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
 def kernels(seed):
-    if seed.device.type != "cuda" or not _HAS_TRITON:
+    # A kernel does not see the samples that a transform maps over.
+    if seed.device.type != "cuda" or not _HAS_TRITON or in_transform():
         return None
     from kdropout.noise import on_torch_gpu
 
@@ -27,8 +31,26 @@ def next_seed(generator):
     state = generator.state
     seed = state.value.clone()
     # Counted on the device: Keras copies the [0, 1] that it adds to it, at each call.
-    state.assign(seed + torch.arange(2, dtype=seed.dtype, device=seed.device))
-    return seed
+    steps = torch.arange(2, dtype=seed.dtype, device=seed.device)
+    state.assign(seed + steps)
+    rank = _rank()
+    # All ranks have the state of the first: without this, their masks are equal.
+    return seed if rank == 0 else seed + rank * _RANK_STRIDE * (1 - steps)
+
+
+def _rank():
+    """The number of this process in a distributed training, 0 for the first."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank()
+    return 0
+
+
+def in_transform():
+    """Whether this call is one of a function that torch.func transforms."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def uniform(shape, seed):
@@ -46,7 +68,7 @@ def random_bytes(count, seed):
     if seed.device.type == "meta":
         numbers = torch.empty(num_rows, order.STRETCH, dtype=torch.uint8, device="meta")
         return numbers, torch.empty(order.STRETCH, dtype=torch.int32, device="meta")
-    return _random_bytes(num_rows, seed)
+    return _seeded(_bytes, (num_rows,), seed)
 
 
 def words(shape, seed):
@@ -102,6 +124,7 @@ class _DropUnits(torch.autograd.Function):
     def setup_context(ctx, inputs, output):
         _, keep, scale = inputs
         ctx.save_for_backward(keep, scale)
+        ctx.save_for_forward(keep, scale)
 
     @staticmethod
     def vmap(info, in_dims, inputs, keep, scale):
@@ -118,35 +141,83 @@ class _DropUnits(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        return _DropUnits.apply(gradient, *ctx.saved_tensors), None, None
+        keep, scale = ctx.saved_tensors
+        if is_batch_of_gradients(gradient):
+            return torch.where(keep, gradient * scale, 0.0), None, None
+        return _DropUnits.apply(gradient, keep, scale), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return _DropUnits.apply(tangent, *ctx.saved_for_forward)
+
+
+def is_batch_of_gradients(gradient):
+    """Whether several are computed at once, as `torch.autograd.grad` calls it.
+
+    These have a kind of tensor that no custom function of ours sees the inside of.
+    """
+    return torch._C._functorch.is_legacy_batchedtensor(gradient)
 
 
 def _draw(draw, shape, seed):
     if seed.device.type == "meta":  # shape inference: there is nothing to draw
         return draw(shape, dtype=torch.float32, device="meta")
-    return _seeded(draw, tuple(shape), seed)
+
+    def floats(shape, seed):
+        generator, _ = _generator(seed)
+        kind = {"dtype": torch.float32, "device": seed.device}
+        return (draw(shape, generator=generator, **kind),)
+
+    return _seeded(floats, tuple(shape), seed)[0]
+
+
+def _bytes(shape, seed):
+    generator, word = _generator(seed)
+    words = torch.empty(
+        (*shape, order.STRETCH // _BYTES_PER_WORD),
+        dtype=torch.int64,
+        device=seed.device,
+    )
+    words.random_(-(2**63), None, generator=generator)
+    begin, inverted = order.split(word)
+    values = order.VALUES[begin : begin + order.STRETCH] ^ inverted
+    return words.view(torch.uint8), torch.as_tensor(values, device=seed.device)
 
 
 # A generator cannot be traced by torch.compile.
 @torch.compiler.disable
 def _seeded(draw, shape, seed):
-    generator, _ = _generator(seed)
-    return draw(shape, generator=generator, dtype=torch.float32, device=seed.device)
+    """`draw(shape, seed)`, a tuple of which the first has `shape` in front."""
+    if in_transform():
+        return _Draw.apply(seed, draw, shape)
+    return draw(shape, seed)
 
 
-@torch.compiler.disable
-def _random_bytes(num_rows, seed):
-    generator, word = _generator(seed)
-    words = torch.empty(
-        num_rows * order.STRETCH // _BYTES_PER_WORD,
-        dtype=torch.int64,
-        device=seed.device,
-    )
-    words.random_(-(2**63), None, generator=generator)
-    numbers = words.view(torch.uint8).view(num_rows, order.STRETCH)
-    begin, inverted = order.split(word)
-    values = order.VALUES[begin : begin + order.STRETCH] ^ inverted
-    return numbers, torch.as_tensor(values, device=seed.device)
+class _Draw(torch.autograd.Function):
+    """What a seed decides, in a function that `torch.func.vmap` maps."""
+
+    @staticmethod
+    def forward(seed, draw, shape):
+        return draw(shape, seed)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def vmap(info, in_dims, seed, draw, shape):
+        # One draw for all samples, so each has numbers of its own.
+        seed = seed.movedim(in_dims[0], 0)[0]
+        drawn = draw((info.batch_size, *shape), seed)
+        return drawn, (0, *[None] * (len(drawn) - 1))
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        return None, None, None
+
+    @staticmethod
+    def jvp(ctx, *tangents):
+        return None
 
 
 def _generator(seed):

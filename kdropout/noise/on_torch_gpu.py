@@ -61,7 +61,9 @@ class _Dropout(torch.autograd.Function):
     def setup_context(ctx, inputs, output):
         _, rate, seed = inputs
         # A copy: the rate of a layer may move before the gradient is asked for.
-        ctx.save_for_backward(rate.clone(), seed)
+        rate = rate.clone()
+        ctx.save_for_backward(rate, seed)
+        ctx.save_for_forward(rate, seed)
 
     @staticmethod
     def vmap(info, in_dims, inputs, rate, seed):
@@ -70,9 +72,17 @@ class _Dropout(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
+        rate, seed = ctx.saved_tensors
+        if on_torch.is_batch_of_gradients(gradient):
+            keep, scale = bernoulli(gradient.shape, rate, seed, gradient.dtype)
+            return torch.where(keep, gradient * scale, 0.0), None, None
         # Each launch counts: only who differentiates twice needs more than the kernel.
         thin = _Dropout.apply if torch.is_grad_enabled() else _thinned
-        return thin(gradient, *ctx.saved_tensors), None, None
+        return thin(gradient, rate, seed), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return _Dropout.apply(tangent, *ctx.saved_for_forward)
 
 
 def _thinned(inputs, rate, seed):

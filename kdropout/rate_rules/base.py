@@ -44,6 +44,9 @@ class RateRule:
     def penalty(self, layer, num_units, training):
         """A scalar to add to the loss at each call, or None.
 
+        Only a rule with a `temperature` is asked: without a gradient in the rate, a
+        penalty would be a constant.
+
         Args:
             layer: The layer that owns the variables.
             num_units: Number of units dropped per sample, integer or scalar tensor.
