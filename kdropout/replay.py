@@ -1,0 +1,214 @@
+"""Training calls that a backend repeats, or transforms.
+
+A training call of a layer moves its seed and its schedule. Three things need care:
+
+- Gradient checkpointing (`keras.remat`, `jax.checkpoint`, `torch.utils.checkpoint`)
+  calls a part of the model again when gradients are computed. That call must draw the
+  same mask, at the same rate, and move nothing: else the gradient is wrong.
+- What `jax.checkpoint` traces must not write to variables of the outer trace.
+- The transforms of `torch.func` must not see that variables are written to.
+"""
+
+import collections
+import contextlib
+import functools
+import inspect
+import sys
+
+import keras
+
+from kdropout import noise
+
+
+def moving_state():
+    """A context for what belongs to the training step: seeds, clocks and penalties.
+
+    What is computed in it is neither recomputed nor transformed, so it may be written
+    to variables.
+    """
+    return _MOVING_STATE[keras.backend.backend()]()
+
+
+def may_write():
+    """Whether what is computed from the inputs of a layer may be written, too."""
+    return _MAY_WRITE[keras.backend.backend()]()
+
+
+def next_draw(layer):
+    """The rate and the seed of a training call of a dropout layer.
+
+    If the call recomputes one of the forward pass, they are those of that call.
+
+    Returns:
+        Tuple of the rate, a float32 scalar tensor, and the seed, a tensor of two
+        integers.
+
+    Raises:
+        RuntimeError: If the call recomputes another one which it cannot repeat.
+    """
+    return _NEXT_DRAW[keras.backend.backend()](layer)
+
+
+def _move(layer):
+    """The next rate and seed; the clock and the seed of the layer move on."""
+    rate = layer.rate_rule.next_rate(layer)
+    return rate, noise.next_seed(layer.seed_generator)
+
+
+# TensorFlow
+
+
+def _draw_on_tensorflow(layer):
+    if _is_recomputed_by_tensorflow():
+        raise RuntimeError(
+            f"Layer '{layer.name}' cannot drop inside keras.remat or a layer of a "
+            "RematScope on TensorFlow, which calls it a second time with another mask, "
+            "so that the gradient would be wrong. Call the layer outside of what is "
+            "rematerialized, or use JAX or PyTorch, where this works."
+        )
+    return _move(layer)
+
+
+def _is_recomputed_by_tensorflow():
+    """Whether this call is one of a function inside `tf.recompute_grad`."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code in _recomputing_code():
+            return True
+        frame = frame.f_back
+    return False
+
+
+@functools.cache
+def _recomputing_code():
+    """The code that calls the function which TensorFlow will call again."""
+    import tensorflow as tf
+
+    pending, found = [inspect.unwrap(tf.recompute_grad).__code__], set()
+    while pending:
+        inner = filter(inspect.iscode, pending.pop().co_consts)
+        pending.extend(inner_code for inner_code in inner)
+        found.update(pending)
+    return found
+
+
+# JAX
+
+
+def _outside_checkpoints_of_jax():
+    from jax.extend import core
+
+    trace = outer = _trace_of_jax()
+    while _is_checkpoint(outer):
+        outer = outer.parent_trace
+    if outer is trace:
+        return contextlib.nullcontext()
+    return core.set_current_trace(outer)
+
+
+def _trace_of_jax():
+    from jax.extend import core
+
+    with core.take_current_trace() as trace:
+        return trace
+
+
+def _is_checkpoint(trace):
+    """Whether `trace` is that of a function inside `jax.checkpoint`."""
+    debug_info = getattr(getattr(trace, "frame", None), "debug_info", None)
+    return getattr(debug_info, "traced_for", "").startswith("checkpoint")
+
+
+def _draw_on_jax(layer):
+    with _outside_checkpoints_of_jax():
+        return _move(layer)
+
+
+# PyTorch
+
+
+class RecentDraws:
+    """What a layer drew in its last training calls, for those that recompute them.
+
+    Args:
+        size: How many calls it holds.
+    """
+
+    def __init__(self, size=1024):
+        self._size = size
+        self._draws = collections.OrderedDict()
+
+    def keep(self, ticket, draw):
+        """Remember the draw of the call that has this ticket."""
+        self._draws[ticket] = draw
+        if len(self._draws) > self._size:
+            self._draws.popitem(last=False)
+
+    def recall(self, ticket):
+        """The draw of the call that had this ticket, or None."""
+        return self._draws.get(ticket)
+
+
+def _outside_transforms_of_torch():
+    from torch._functorch import pyfunctorch
+
+    if _is_transformed_by_torch():
+        return pyfunctorch.temporarily_clear_interpreter_stack()
+    return contextlib.nullcontext()
+
+
+def _is_transformed_by_torch():
+    from kdropout.noise import on_torch
+
+    return on_torch.in_transform()
+
+
+def _draw_on_torch(layer):
+    import torch
+
+    is_symbolic = layer.seed_generator.state.value.device.type == "meta"
+    if is_symbolic or torch.compiler.is_compiling():
+        return _move(layer)
+    # Checkpointing restores the state of this generator before it calls what it
+    # recomputes, so that a call which is repeated draws the same ticket.
+    ticket = torch.randint(2**62, (), device="cpu")
+    if _is_transformed_by_torch():
+        with _outside_transforms_of_torch():
+            rate, seed = _move(layer)
+        # Where `vmap` draws a ticket for each sample, each has a seed, too.
+        return rate, seed + 0 * ticket.to(seed.device)
+    ticket = ticket.item()
+    if torch._C._current_graph_task_id() == -1:  # not within a backward pass
+        rate, seed = _move(layer)
+        layer.recent_draws.keep(ticket, (rate.detach().clone(), seed))
+        return rate, seed
+    draw = layer.recent_draws.recall(ticket)
+    if draw is None:
+        raise RuntimeError(
+            f"Layer '{layer.name}' is called while gradients are computed, as gradient "
+            "checkpointing does, but it cannot repeat the mask of the forward pass, so "
+            "the gradient would be wrong. Use torch.utils.checkpoint with "
+            "preserve_rng_state=True, and compute the gradients before the layer has "
+            "been called a thousand times more."
+        )
+    rate, seed = draw
+    if layer.rate_rule.temperature is not None:  # the rate has a gradient
+        rate = layer.rate_rule.current_rate(layer)
+    return rate, seed
+
+
+_MOVING_STATE = {
+    "tensorflow": contextlib.nullcontext,
+    "jax": _outside_checkpoints_of_jax,
+    "torch": _outside_transforms_of_torch,
+}
+_MAY_WRITE = {
+    "tensorflow": lambda: True,
+    "jax": lambda: not _is_checkpoint(_trace_of_jax()),
+    "torch": lambda: not _is_transformed_by_torch(),
+}
+_NEXT_DRAW = {
+    "tensorflow": _draw_on_tensorflow,
+    "jax": _draw_on_jax,
+    "torch": _draw_on_torch,
+}
