@@ -4,6 +4,9 @@ import difflib
 import math
 import numbers
 
+# The largest number of float32, in which rates are computed: beyond it is infinity.
+FLOAT32_MAX = 3.4028234663852886e38
+
 
 def number(name, value, low=-math.inf, high=math.inf, open_low=False, open_high=False):
     """Return `value` as a float, or raise naming the argument and its bounds.
@@ -41,7 +44,7 @@ def integer(name, value, low=0):
         TypeError: If `value` is not an integer.
         ValueError: If `value` is smaller than `low`.
     """
-    expected = f"an integer of at least {low}"
+    expected = "an integer" if low == -math.inf else f"an integer of at least {low}"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(received(name, expected, value))
     if value < low:
@@ -62,6 +65,17 @@ def optional_seed(value):
     if seed >= 2**31:
         raise ValueError(received("seed", "an integer below 2**31", value))
     return seed
+
+
+def layer_seed(value):
+    """Return the seed of a layer as an int, or None. Any integer is one, as in Keras.
+
+    Raises:
+        TypeError: If it is neither an integer nor None.
+    """
+    if value is None:
+        return None
+    return integer("seed", value, low=-math.inf)
 
 
 def choice(name, value, options):

@@ -30,7 +30,7 @@ class AlphaDropout(Dropout):
         noise_shape: Sequence of positive integers or None, one for each dimension
             of the inputs: the shape of the mask, with None for the size of the
             inputs. Defaults to None: the shape of the inputs.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:

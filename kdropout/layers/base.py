@@ -2,6 +2,7 @@
 
 import functools
 import math
+import zlib
 
 import keras
 from keras import ops
@@ -23,7 +24,7 @@ class BaseDropout(keras.layers.Layer):
         rate: Float in [0, 1], the probability of dropping; or a schedule (a Keras
             `LearningRateSchedule`, one of `kdropout.schedules`, or a registered
             callable from the step to the rate); or a `kdropout.LearnedRate`.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Raises:
@@ -59,10 +60,34 @@ class BaseDropout(keras.layers.Layer):
                 "schedule: its noise is not a mask that could be relaxed. "
                 f"Received: rate={rate!r}. Use kdropout.layers.Dropout to learn a rate."
             )
-        self.seed = validation.optional_seed(seed)
-        self.seed_generator = keras.random.SeedGenerator(self.seed)
-        self.rate_variables = self.rate_rule.build(self)
+        self.seed = validation.layer_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(_int32_seed(self.seed))
+        # In a scope of this layer alone: layers in two blocks may have the same name,
+        # and PyTorch finds variables by their paths.
+        with keras.name_scope(self.seed_generator.name):
+            self.rate_variables = self.rate_rule.build(self)
         self.supports_masking = True
+        self._build_at_init()
+        # A subclass may add to it, as before it is called.
+        self._tracker.unlock()
+
+    @property
+    def weights(self):
+        """As in Keras's dropout layers: without state, which `variables` has."""
+        state = {id(v) for v in self.rate_variables.values() if not v.trainable}
+        return [weight for weight in super().weights if id(weight) not in state]
+
+    @property
+    def path(self):
+        # Keras sets it in `build`, which it does not call for a layer without weights.
+        if self._path is None and self._parent_path is not None:
+            return f"{self._parent_path}/{self.name}".lstrip("/")
+        return self._path
+
+    def _trackable_children(self, save_type="checkpoint", **kwargs):
+        # What `tf.train.Checkpoint` saves: it does not look into a dict of Keras's.
+        children = super()._trackable_children(save_type, **kwargs)
+        return {**children, **self._state()}
 
     @property
     def rate(self):
@@ -124,6 +149,8 @@ class BaseDropout(keras.layers.Layer):
         draw = self._next_draw(inputs, training)
         if draw is None:
             return self.undropped(inputs)
+        if not ops.is_tensor(inputs):  # but a list of them, or an array
+            inputs = ops.convert_to_tensor(inputs)
         self._check_dtype(inputs)
         return self.drop(inputs, *draw)
 
@@ -190,10 +217,13 @@ class BaseDropout(keras.layers.Layer):
                 f"dtype={dtype}. Cast them, or drop after the embedding."
             )
 
+    def _state(self):
+        """All variables of the layer, by the names under which they are saved."""
+        return {**self.rate_variables, "seed": self.seed_generator.state}
+
     def get_state(self):
         """What is saved: dict from name to array."""
-        variables = {**self.rate_variables, "seed": self.seed_generator.state}
-        return {name: ops.convert_to_numpy(v) for name, v in variables.items()}
+        return {name: ops.convert_to_numpy(v) for name, v in self._state().items()}
 
     def set_state(self, state):
         """Take over what was saved, as far as it is there.
@@ -225,3 +255,11 @@ class BaseDropout(keras.layers.Layer):
             "rate": self.rate_rule.argument(),
             "seed": self.seed,
         }
+
+
+def _int32_seed(seed):
+    """A seed that all backends hold, the same for the same integer."""
+    if seed is None or 0 <= seed < 2**31:
+        return seed
+    num_bytes = seed.bit_length() // 8 + 1
+    return zlib.crc32(seed.to_bytes(num_bytes, "little", signed=True)) & (2**31 - 1)

@@ -9,6 +9,7 @@ from kdropout.layers.noise_shapes import per_axis
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.base import add_scalar, read
+from kdropout.rate_rules.learned import HIGHEST_REGULARIZER
 
 # What the authors use.
 _TEMPERATURE_DENSE = 0.1
@@ -38,14 +39,14 @@ class ConcreteDropout(DropoutWrapper):
     Args:
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
         initial_rate: Float in (0, 1), the rate to start from. Defaults to 0.1.
-        weight_regularizer: Float of at least 0. For a prior of length scale `l`,
+        weight_regularizer: Float in [0, 1e20]. For a prior of length scale `l`,
             model precision `tau` and `N` training samples: `l ** 2 / (tau * N)`.
             Defaults to 1e-6.
-        dropout_regularizer: Float of at least 0. `2 / (tau * N)` for squared loss,
+        dropout_regularizer: Float in [0, 1e20]. `2 / (tau * N)` for squared loss,
             `1 / N` for cross-entropy. Defaults to 1e-5.
-        temperature: Float above 0, softness of the mask, or None for the authors'
-            values: 0.1, and 2/3 for convolutions. Defaults to None.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        temperature: Float of at least 1e-6, softness of the mask, or None for the
+            authors' values: 0.1, and 2/3 for convolutions. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
             The dtype is that of `layer`.
 
@@ -98,13 +99,15 @@ class ConcreteDropout(DropoutWrapper):
             validation.number(
                 "initial_rate", initial_rate, 0.0, 1.0, open_low=True, open_high=True
             ),
-            validation.number("dropout_regularizer", dropout_regularizer, 0.0),
+            validation.number(
+                "dropout_regularizer", dropout_regularizer, 0.0, HIGHEST_REGULARIZER
+            ),
             softness,
         )
         super().__init__(layer, rate, seed=seed, **kwargs)
         self.temperature = temperature
         self.weight_regularizer = validation.number(
-            "weight_regularizer", weight_regularizer, 0.0
+            "weight_regularizer", weight_regularizer, 0.0, HIGHEST_REGULARIZER
         )
         self.rate_variables["weight_term"] = add_scalar(self, "weight_term", 0.0)
 

@@ -124,7 +124,7 @@ class DropBlock1D(DropBlock):
         sync_channels: Whether all channels of a sample drop the same blocks. Defaults
             to False.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:
@@ -167,7 +167,7 @@ class DropBlock2D(DropBlock):
         sync_channels: Whether all channels of a sample drop the same blocks. Defaults
             to False.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:
@@ -210,7 +210,7 @@ class DropBlock3D(DropBlock):
         sync_channels: Whether all channels of a sample drop the same blocks. Defaults
             to False.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:

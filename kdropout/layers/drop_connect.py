@@ -22,7 +22,7 @@ class DropConnect(DropoutWrapper):
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
         rate: Float in [0, 1], the probability of dropping a weight; or a schedule;
             or a `kdropout.LearnedRate`.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
             The dtype is that of `layer`.
 

@@ -18,7 +18,7 @@ class DropPath(BaseDropout):
     Args:
         rate: Float in [0, 1], the probability of dropping the branch; or a schedule;
             or a `kdropout.LearnedRate`.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:

@@ -20,9 +20,10 @@ class Dropout(BaseDropout):
             a `kdropout.LearnedRate`.
         noise_shape: Sequence of positive integers or None, one for each dimension
             of the inputs: the shape of the mask, with None for the size of the
-            inputs. `(None, 1, None)` drops the same features at all timesteps.
+            inputs. `(None, 1, None)` drops the same features at all timesteps. A
+            shorter one holds the last dimensions of the mask; the others are 1.
             Defaults to None: the shape of the inputs.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:
@@ -54,6 +55,14 @@ class Dropout(BaseDropout):
         super().__init__(rate, seed=seed, **kwargs)
         self.noise_shape = check_noise_shape(noise_shape)
 
+    def drop(self, inputs, rate, seed):
+        if self.noise_shape is not None or _has_known_rank(inputs):
+            return super().drop(inputs, rate, seed)
+        import tensorflow as tf
+
+        units = super().drop(tf.reshape(inputs, (-1,)), rate, seed)
+        return tf.reshape(units, tf.shape(inputs))
+
     @property
     def has_noise_per_sample(self):
         return self.noise_shape is None or self.noise_shape[0] is None
@@ -63,6 +72,11 @@ class Dropout(BaseDropout):
 
     def get_config(self):
         return {**super().get_config(), "noise_shape": self.noise_shape}
+
+
+def _has_known_rank(inputs):
+    """False for a tensor of which TensorFlow does not know how many dimensions."""
+    return getattr(inputs.shape, "rank", 0) is not None
 
 
 def check_noise_shape(noise_shape):
@@ -95,17 +109,25 @@ def resolve_noise_shape(noise_shape, shape, layer_name):
     """
     if noise_shape is None:
         return shape
-    fits = len(noise_shape) == len(shape) and all(
-        mask in (None, 1) or not isinstance(size, int) or mask == size
-        for mask, size in zip(noise_shape, shape, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"'noise_shape' of layer '{layer_name}' must have one entry for each "
-            "dimension of the inputs: 1, None or the size of the inputs. Received: "
-            f"noise_shape={noise_shape}, inputs of shape {tuple(shape)}"
+    if len(noise_shape) <= len(shape):
+        # As in Keras: None stands for the size at its own place, counted from the
+        # first dimension, and a mask with fewer dimensions broadcasts along the first.
+        resolved = tuple(
+            size if mask is None else mask
+            for mask, size in zip(noise_shape, shape, strict=False)
         )
-    return tuple(
-        size if mask is None else mask
-        for mask, size in zip(noise_shape, shape, strict=True)
+        resolved = (1,) * (len(shape) - len(resolved)) + resolved
+        if all(map(_fits, resolved, shape)):
+            return resolved
+    raise ValueError(
+        f"'noise_shape' of layer '{layer_name}' must have at most one entry for each "
+        "dimension of the inputs: 1, None or the size of the inputs. Received: "
+        f"noise_shape={noise_shape}, inputs of shape {tuple(shape)}"
     )
+
+
+def _fits(mask_size, size):
+    """Whether a mask broadcasts along a dimension, as far as the sizes are known."""
+    if not (isinstance(mask_size, int) and isinstance(size, int)):
+        return True
+    return mask_size in (1, size)

@@ -17,7 +17,7 @@ class GaussianDropout(BaseDropout):
     Args:
         rate: Float in [0, 1], or a schedule. It cannot be learned: the noise is no
             mask.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:

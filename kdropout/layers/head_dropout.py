@@ -25,7 +25,7 @@ class HeadDropout(BaseDropout):
         rate: Float in [0, 1], the probability of dropping a head; or a schedule; or
             a `kdropout.LearnedRate`.
         axis: Integer other than 0, the axis of the heads. Defaults to 1.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:

@@ -14,7 +14,7 @@ class MapDropout(BaseDropout):
     Args:
         rate: As for `BaseDropout`.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Raises:
@@ -29,6 +29,8 @@ class MapDropout(BaseDropout):
         super().__init__(rate, seed=seed, **kwargs)
         if data_format is None:
             data_format = keras.config.image_data_format()
+        elif isinstance(data_format, str):
+            data_format = data_format.lower()
         self.data_format = validation.choice(
             "data_format", data_format, ("channels_last", "channels_first")
         )

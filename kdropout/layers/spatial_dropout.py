@@ -23,6 +23,13 @@ class SpatialDropout(MapDropout):
         networks", arXiv:1411.4280.
     """
 
+    def __init__(
+        self, rate, data_format=None, seed=None, name=None, dtype=None, **kwargs
+    ):
+        super().__init__(
+            rate, data_format=data_format, seed=seed, name=name, dtype=dtype, **kwargs
+        )
+
     def get_noise_shape(self, shape):
         return per_axis(shape, 0, self.channel_axis)
 
@@ -34,9 +41,11 @@ class SpatialDropout1D(SpatialDropout):
     Args:
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
+        seed: Integer, or None for a random one. Defaults to None.
+        name: Name of the layer.
+        dtype: Dtype or dtype policy of the layer.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        **kwargs: Other arguments of `keras.layers.Layer`.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` if
@@ -54,6 +63,12 @@ class SpatialDropout1D(SpatialDropout):
 
     rank = 1
 
+    def __init__(
+        self, rate, seed=None, name=None, dtype=None, data_format=None, **kwargs
+    ):
+        # In the order of Keras's class, which has no `data_format`.
+        super().__init__(rate, data_format, seed, name, dtype, **kwargs)
+
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class SpatialDropout2D(SpatialDropout):
@@ -63,8 +78,10 @@ class SpatialDropout2D(SpatialDropout):
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        seed: Integer, or None for a random one. Defaults to None.
+        name: Name of the layer.
+        dtype: Dtype or dtype policy of the layer.
+        **kwargs: Other arguments of `keras.layers.Layer`.
 
     Input shape:
         `(batch, rows, columns, channels)`, or `(batch, channels, rows, columns)` if
@@ -91,8 +108,10 @@ class SpatialDropout3D(SpatialDropout):
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        seed: Integer, or None for a random one. Defaults to None.
+        name: Name of the layer.
+        dtype: Dtype or dtype policy of the layer.
+        **kwargs: Other arguments of `keras.layers.Layer`.
 
     Input shape:
         `(batch, depth, rows, columns, channels)`, or

@@ -30,7 +30,7 @@ class Standout(DropoutWrapper):
         alpha: Number, how strongly the rate depends on the input. At 0 all units are
             kept with probability `sigmoid(beta)`. Settable. Defaults to 1.
         beta: Number, how much is kept: the larger, the more. Settable. Defaults to 0.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
             The dtype is that of `layer`.
 
@@ -63,8 +63,8 @@ class Standout(DropoutWrapper):
 
     def __init__(self, layer, alpha=1.0, beta=0.0, seed=None, **kwargs):
         super().__init__(layer, ObservedRate(), seed=seed, **kwargs)
-        self._initial_alpha = validation.number("alpha", alpha)
-        self._initial_beta = validation.number("beta", beta)
+        self._initial_alpha = _float32("alpha", alpha)
+        self._initial_beta = _float32("beta", beta)
         self.rate_variables["alpha"] = add_scalar(self, "alpha", self._initial_alpha)
         self.rate_variables["beta"] = add_scalar(self, "beta", self._initial_beta)
 
@@ -75,7 +75,7 @@ class Standout(DropoutWrapper):
 
     @alpha.setter
     def alpha(self, value):
-        self.rate_variables["alpha"].assign(validation.number("alpha", value))
+        self.rate_variables["alpha"].assign(_float32("alpha", value))
 
     @property
     def beta(self):
@@ -84,7 +84,7 @@ class Standout(DropoutWrapper):
 
     @beta.setter
     def beta(self, value):
-        self.rate_variables["beta"].assign(validation.number("beta", value))
+        self.rate_variables["beta"].assign(_float32("beta", value))
 
     def undropped(self, inputs):
         outputs, keep_probability = self._drive(inputs)
@@ -120,3 +120,8 @@ class Standout(DropoutWrapper):
         config = super().get_config()
         del config["rate"]
         return {**config, "alpha": self._initial_alpha, "beta": self._initial_beta}
+
+
+def _float32(name, value):
+    largest = validation.FLOAT32_MAX
+    return validation.number(name, value, -largest, largest)

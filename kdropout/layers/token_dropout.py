@@ -21,7 +21,7 @@ class TokenDropout(BaseDropout):
             a `kdropout.LearnedRate`.
         num_prefix_tokens: Integer of at least 0, the number of tokens at the start
             that are never dropped. Defaults to 0.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
     Input shape:

@@ -15,7 +15,7 @@ class DropoutWrapper(BaseDropout):
     Args:
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
         rate: As for `BaseDropout`.
-        seed: Integer in [0, 2**31), or None for a random one. Defaults to None.
+        seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
             The dtype is that of `layer`.
 

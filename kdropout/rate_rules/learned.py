@@ -11,6 +11,11 @@ from kdropout.rate_rules.base import RateRule, add_scalar, read
 # The smallest power of ten whose distance to 1 float32 can hold.
 _EPSILON = 1e-7
 
+# The gradient has the factors 1 / temperature and regularizer. Beyond these, it can
+# overflow float32 within a step or two, and the rate would become NaN.
+_LOWEST_TEMPERATURE = 1e-6
+HIGHEST_REGULARIZER = 1e20
+
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class LearnedRate(RateRule):
@@ -30,12 +35,12 @@ class LearnedRate(RateRule):
 
     Args:
         initial: Float in (0, 1), the rate to start from. Defaults to 0.1.
-        regularizer: Float of at least 0, weight of the entropy term. The paper's
+        regularizer: Float in [0, 1e20], weight of the entropy term. The paper's
             value is `1 / N` for cross-entropy and `2 / N` for squared loss (unit
             model precision), N being the number of training samples. Defaults to
             1e-5.
-        temperature: Float above 0, softness of the mask. The authors use 0.1 for
-            dense layers and 2/3 for convolutions. Defaults to 0.1.
+        temperature: Float of at least 1e-6, softness of the mask. The authors use 0.1
+            for dense layers and 2/3 for convolutions. Defaults to 0.1.
 
     Raises:
         TypeError: If an argument is not a number.
@@ -60,9 +65,11 @@ class LearnedRate(RateRule):
         self.initial = validation.number(
             "initial", initial, 0.0, 1.0, open_low=True, open_high=True
         )
-        self.regularizer = validation.number("regularizer", regularizer, 0.0)
+        self.regularizer = validation.number(
+            "regularizer", regularizer, 0.0, HIGHEST_REGULARIZER
+        )
         self.temperature = validation.number(
-            "temperature", temperature, 0.0, open_low=True
+            "temperature", temperature, _LOWEST_TEMPERATURE
         )
 
     def build(self, layer):

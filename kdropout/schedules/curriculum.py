@@ -34,7 +34,9 @@ class Curriculum(RateSchedule):
 
     def __init__(self, rate, gamma):
         self.rate = rate_argument("rate", rate)
-        self.gamma = validation.number("gamma", gamma, 0.0, open_low=True)
+        self.gamma = validation.number(
+            "gamma", gamma, 0.0, validation.FLOAT32_MAX, open_low=True
+        )
 
     def __call__(self, step):
         return -self.rate * ops.expm1(-self.gamma * ops.cast(step, "float32"))
