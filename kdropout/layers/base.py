@@ -74,7 +74,7 @@ class BaseDropout(keras.layers.Layer):
     @property
     def weights(self):
         """As in Keras's dropout layers: without state, which `variables` has."""
-        state = {id(v) for v in self.rate_variables.values() if not v.trainable}
+        state = self._ids_of_state()
         return [weight for weight in super().weights if id(weight) not in state]
 
     @property
@@ -83,6 +83,22 @@ class BaseDropout(keras.layers.Layer):
         if self._path is None and self._parent_path is not None:
             return f"{self._parent_path}/{self.name}".lstrip("/")
         return self._path
+
+    def _ids_of_state(self):
+        variables = self.rate_variables.values()
+        return {id(variable) for variable in variables if not variable.trainable}
+
+    def _track_variables(self):
+        # What PyTorch moves between devices and puts into a `state_dict`: state apart
+        # from the parameters, of which there are those of Keras's layer.
+        import torch
+
+        super()._track_variables()
+        state = torch.nn.ParameterDict()
+        for variable in self.variables:
+            if id(variable) in self._ids_of_state():
+                state[variable.name] = self._torch_params.pop(variable.path)
+        self.register_module("rate_state", state)
 
     def _trackable_children(self, save_type="checkpoint", **kwargs):
         # What `tf.train.Checkpoint` saves: it does not look into a dict of Keras's.
