@@ -220,9 +220,12 @@ class BaseDropout(keras.layers.Layer):
         return input_shape
 
     def compute_output_spec(self, inputs, training=False):
+        if isinstance(inputs, (list, tuple)):
+            return [self.compute_output_spec(tensor, training) for tensor in inputs]
         self._check_dtype(inputs)
         if None not in inputs.shape[1:]:
-            self.get_noise_shape(inputs.shape)  # tells what does not fit in time
+            # Raises here, before the graph is built, if the shape does not fit.
+            self.get_noise_shape(inputs.shape)
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def _check_dtype(self, inputs):

@@ -93,7 +93,10 @@ class Standout(DropoutWrapper):
     def drop(self, inputs, rate, seed):
         outputs, keep_probability = self._drive(inputs)
         if active_scope() is None:
-            self._observe(1.0 - ops.mean(keep_probability))
+            # The mean over no units would be NaN.
+            has_units = ops.size(keep_probability) > 0
+            mean = ops.where(has_units, ops.mean(keep_probability), 1.0)
+            self._observe(1.0 - mean)
         u = noise.uniform(ops.shape(outputs), seed)
         keep = ops.less(u, keep_probability)
         note_dropped(ops.logical_not(keep))

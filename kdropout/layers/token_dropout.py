@@ -58,7 +58,7 @@ class TokenDropout(BaseDropout):
     def get_noise_shape(self, shape):
         """Shape of the mask of the tokens after the prefix."""
         batch, tokens, _ = shape
-        if isinstance(tokens, int) and tokens <= self.num_prefix_tokens:
+        if isinstance(tokens, int) and max(tokens, 1) <= self.num_prefix_tokens:
             raise ValueError(
                 f"'num_prefix_tokens' of layer '{self.name}' must be smaller than the "
                 "number of tokens, or none could be dropped. Received: "
