@@ -56,8 +56,13 @@ def _report(options):
         return
     needs_tuner()
     from kdropout.tuning import load_report
+    from kdropout.tuning.report import NoCompletedTrial, save_without_answer
 
-    report = load_report(options.folder)
+    try:
+        report = load_report(options.folder)
+    except NoCompletedTrial as error:
+        save_without_answer(error, options.folder)
+        raise
     report.save(options.folder)
     print(report.to_markdown())
     if report.confirmation is None and _expects_confirmation(options.folder):

@@ -365,7 +365,7 @@ def test_search_draws_a_line_per_finished_trial(open_page):
     assert len(reader.all("parallel", "path.trial")) == 6
     assert reader.text("facts") == (
         "6 trials finished, 2 failed. "
-        "The best, trial 0004, has the lowest val_loss: 0.3."
+        "Trial 0004 has the lowest val_loss of the search: 0.3."
     )
     assert "best: 0.3" in reader.text("parallel")
     (best,) = reader.all("parallel", "path.best")
@@ -409,7 +409,7 @@ def test_trial_without_a_value_skips_that_axis(open_page):
 
 def test_higher_is_up_if_the_objective_is_maximized(open_page):
     reader = open_page([], [search("s", SCORES, direction="max")])
-    assert "highest val_loss: 0.9" in reader.text("facts")
+    assert "highest val_loss of the search: 0.9" in reader.text("facts")
     assert "higher is better: up" in reader.text("parallel")
     (best,) = reader.all("parallel", "path.best")
     last = float(best.get_dom_attribute("d").rsplit(",", 1)[1])

@@ -1,5 +1,8 @@
 """The report as Markdown: first the answer, then tables, then how it was measured."""
 
+import pathlib
+
+from kdropout.files import replacing
 from kdropout.tuning.report.markdown_confirmation import render_confirmation
 from kdropout.tuning.report.markdown_text import (
     MOST_FAILURES,
@@ -13,6 +16,9 @@ from kdropout.tuning.report.scale import scale_of
 from kdropout.tuning.report.trials import completed, failed, ranked
 from kdropout.tuning.report.verdict import better_sign
 
+FILE = "report.md"
+TITLE = "# The best dropout rates"
+
 # More rows than these are left to report.json.
 MOST_TRIALS = 10
 MOST_FEATURES = 24
@@ -21,17 +27,30 @@ MOST_FEATURES = 24
 def render(report):
     """The whole text of `report.md`."""
     parts = [
-        "# The best dropout rates",
+        TITLE,
         *_answer(report.answer),
         _rates(report),
         _importance(report),
         render_confirmation(report),
         _trials(report),
-        _failures(report),
+        _failures(report.trials),
         "## How it was measured",
         *how_it_was_measured(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def save_without_answer(error, folder):
+    """Write a `report.md` of a search in which no trial has completed.
+
+    Args:
+        error: `NoCompletedTrial`.
+        folder: Path of a folder that is there.
+    """
+    parts = [TITLE, escape(error.reason), _failures(error.trials)]
+    with replacing(pathlib.Path(folder) / FILE) as temporary:
+        text = "\n\n".join(part for part in parts if part)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
 def _answer(answer):
@@ -100,14 +119,14 @@ def _all(trial):
     return ", ".join(rates[:MOST_TRIALS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _failures(report):
-    lost = failed(report.trials)
+def _failures(trials):
+    lost = failed(trials)
     if not lost:
         return ""
     rows = [[escape(one.trial_id), escape(one.reason)] for one in lost[:MOST_FAILURES]]
     more = len(lost) - MOST_FAILURES
     note = f"\n\n{more} more are in report.json." if more > 0 else ""
-    title = f"## Failed trials: {len(lost)} of {len(report.trials)}"
+    title = f"## Failed trials: {len(lost)} of {len(trials)}"
     return f"{title}\n\n{table(['trial', 'what went wrong'], rows)}{note}"
 
 

@@ -1,5 +1,6 @@
 """Runs a job, from its file to its report."""
 
+import math
 import warnings
 
 from kdropout import validation
@@ -7,7 +8,7 @@ from kdropout.files import replacing
 from kdropout.tuning.job import Job
 from kdropout.tuning.report import Report
 from kdropout.tuning.run.confirmation_run import ConfirmationRun
-from kdropout.tuning.run.plan_file import write_plan
+from kdropout.tuning.run.plan_file import limits_of, write_plan
 from kdropout.tuning.run.searched_model import searched_model
 from kdropout.tuning.run.tuner_of_job import (
     PROJECT,
@@ -98,6 +99,7 @@ def run_job(job, resume=False, verbose=1):
         job.objective.resolved_direction,
         baseline,
         confirmation,
+        limits=limits_of(plan_of(model)),
     )
     report.save(folder)
     return report
@@ -118,7 +120,16 @@ def _search(tuner, arguments, verbose):
 
 
 def _about_failures(tuner):
-    messages = [t.message for t in tuner.oracle.trials.values() if t.message]
+    trials = tuner.oracle.trials.values()
+    messages = [t.message for t in trials if t.message]
+    scores = [t.score for t in trials if t.score is not None]
+    if not messages and scores and all(map(math.isnan, scores)):
+        return (
+            f"{tuner.oracle.objective.name} was NaN in all {len(scores)} trials that "
+            "have ended: the trainings diverged, or their data hold NaN. What has "
+            "failed is not tried again: lower the learning rate or mend the cause, and "
+            "search in another folder, by --set output=FOLDER."
+        )
     last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
     return (
         f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. What has "
