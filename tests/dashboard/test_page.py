@@ -374,6 +374,35 @@ def test_search_draws_a_line_per_finished_trial(open_page):
     assert scores == ["0.3", "0.5", "0.6", "0.7", "0.8", "0.9"]
 
 
+def test_what_a_report_says_comes_first(open_page):
+    answer = {
+        "verdict": "The rates found are better <b>than</b> none.",
+        "advice": "Use the rates of trial 0001.",
+        "code": "kdropout.set_rates(model, {'first': 0.05})",
+        "next_step": "Train the final model with it.",
+    }
+    payloads = page_of([], [search("s", SCORES), search("other", SCORES)])
+    reader = open_page(payloads=payloads | {"answers": {"s": answer}})
+    assert reader.text("answer").split("\n") == [
+        answer["verdict"],
+        answer["advice"],
+        answer["code"],
+        "Next: Train the final model with it.",
+    ]
+    assert reader.text("search").startswith(answer["verdict"])
+    reader.choose_run("other", "search")
+    reader.wait(lambda: not reader.one("answer").is_displayed())
+    reader.choose_run("s", "search")
+    reader.wait(lambda: reader.one("answer").is_displayed())
+
+
+def test_a_report_without_an_answer_says_why(open_page):
+    payloads = page_of([], [search("s", [None, None])])
+    verdict = "None of 2 trials has completed. All 2 failed alike: The score was NaN."
+    reader = open_page(payloads=payloads | {"answers": {"s": {"verdict": verdict}}})
+    assert reader.text("answer") == verdict
+
+
 def test_trials_are_read_by_keys_and_pointer(open_page):
     reader = open_page([], [search("s", SCORES)])
     best = (

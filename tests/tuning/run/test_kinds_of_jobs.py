@@ -90,7 +90,9 @@ def test_schedules_are_confirmed_by_all_their_parts_also_if_they_end_at_0(tmp_pa
     report = run(tmp_path / "results", space={"*": {"schedule": schedule}})
     prefix = "rate/dense1_drop"
     found = report.confirmation.candidates["search 1"]
-    assert found == report.best_trial.values == report.best_values
+    assert found == report.best_trial.values
+    # Two seeds show nothing, so that no dropout is to be used.
+    assert report.recommended == "no dropout" and report.best_values == {}
     assert set(found) == {f"{prefix}/start", f"{prefix}/steps"}
     assert report.best_rates == {"dense1_drop": 0.0}
     scores = report.confirmation.scores
@@ -286,6 +288,35 @@ def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path)
     assert lines[1].endswith("no training today")
     with pytest.raises(ValueError, match="no training today"):
         tuning.load_report(tmp_path / "results")
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN axis:RuntimeWarning")  # of KerasTuner
+def test_if_all_scores_are_nan_the_error_says_so(tmp_path):
+    optimizer = {"name": "sgd", "learning_rate": 1e30}
+    with pytest.raises(
+        RuntimeError, match="val_loss was NaN in all . trials"
+    ) as raised:
+        run(tmp_path / "results", model={"architecture": "mlp", "optimizer": optimizer})
+    assert "lower the learning rate" in str(raised.value)
+    with pytest.raises(ValueError, match="failed alike: The score was NaN"):
+        tuning.load_report(tmp_path / "results")
+
+
+def test_rates_at_a_limit_of_the_space_of_a_job_are_reported(tmp_path):
+    settings = {
+        "search": {"algorithm": "grid"},
+        "space": {"*": {"values": [0.5, 0.9]}},
+        "confirm": UNCONFIRMED,
+    }
+    report = run(tmp_path / "results", **settings)
+    assert report.limits == {"rate/dense1_drop": (0.5, 0.9)}
+    best = report.best_rates["dense1_drop"]
+    limit = "upper" if best == 0.9 else "lower"
+    told = f"a rate of exactly {best:g}, the {limit} limit of the space ('dense1_drop'"
+    assert told in report.answer.next_step
+    assert tuning.load_report(tmp_path / "results").answer == report.answer
+    (tmp_path / "results" / "report.json").unlink()
+    assert tuning.load_report(tmp_path / "results").limits == report.limits
 
 
 def test_workers_of_a_job_are_those_of_its_tuner(tmp_path):
