@@ -5,12 +5,13 @@ import { legend } from "./legend.js";
 import { createMarginals } from "./marginals.js";
 import { createParallel, FAINTEST } from "./parallel.js";
 import { format } from "./scale.js";
-import { countSentence, searchModel, trialText } from "./search_model.js";
+import { countSentence, reasonSentences, searchModel, trialText } from "./search_model.js";
 import { currentTheme } from "./theme.js";
 import { createTrialTable } from "./trial_table.js";
 
 const HINT = "Point at a line, or move by the arrow keys, to read a trial.";
 const EMPTY = "No trial of this search has finished with a score yet.";
+const MOST_REASONS = 3;
 const NO_MARGINALS =
   "Each dot is a trial. When the search ends, a line is added: the score that is " +
   "expected at each value.";
@@ -66,7 +67,7 @@ export function createSearchView() {
     answer.replaceChildren(...answerParts(payload.answer ?? {}));
     answer.hidden = !answer.children.length;
     facts.textContent = describe(model, payload);
-    note.textContent = trials.length ? clipped(scores, objective) : EMPTY;
+    note.textContent = trials.length ? clipped(scores, objective) : empty(payload);
     note.hidden = !note.textContent;
     sections.forEach((one) => (one.hidden = !trials.length));
     if (!trials.length) return;
@@ -134,6 +135,10 @@ function describe({ trials, objective, direction }, payload) {
     facts.push(`Trial ${name} has the ${better} ${result}.`);
   }
   return facts.join(" ");
+}
+
+function empty({ trials }) {
+  return [EMPTY, ...reasonSentences(trials).slice(0, MOST_REASONS)].join(" ");
 }
 
 function clipped({ numClipped, worst }, objective) {

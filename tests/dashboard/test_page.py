@@ -488,6 +488,16 @@ def test_search_without_finished_trials_says_so(open_page):
     assert not reader.one("parallel").is_displayed()
 
 
+def test_search_without_finished_trials_says_why(open_page):
+    payload = search("s", [None, None, None])
+    for trial, reason in zip(
+        payload["trials"], ("The score was NaN.",) * 2 + ("x",), strict=True
+    ):
+        trial["reason"] = reason
+    reader = open_page([], [payload])
+    assert "2 trials: The score was NaN. 1 trial: x" in reader.text("note")
+
+
 def test_page_refuses_what_is_no_number():
     with pytest.raises(ValueError, match="Out of range float values"):
         page.render(page_of([training("run", FEW, 1, target=float("nan"))]))

@@ -73,7 +73,7 @@ def _advice(report):
         return "Use no dropout: it is shown to be better."
     if recommendation.label == uniform:
         return _for_uniform(confirmation, found, uniform)
-    trial = report.trial_to_use
+    trial = report._trial_to_use
     whose = f" of trial {trial.trial_id}" if trial is not None else ""
     text = f"Use the rates{whose} ('{recommendation.label}' with new seeds)"
     if not confirmation.scores_of(BASELINE):
@@ -114,7 +114,7 @@ def _for_uniform(confirmation, found, uniform):
 
 
 def _code(report):
-    trial = report.trial_to_use
+    trial = report._trial_to_use
     if trial is not None and is_schedule(trial):
         values = short(report.best_values)
         return f"kdropout.tuning.plan_of(model).assign(model, {values})"

@@ -98,7 +98,7 @@ class Report:
         return recommended(self.confirmation) if self.confirmation else None
 
     @property
-    def trial_to_use(self):
+    def _trial_to_use(self):
         """The `TrialRecord` that `best_rates` are of, or None if they are of none."""
         if self.recommended is None:
             return self.best_trial
@@ -115,7 +115,7 @@ class Report:
         better than it. Without a confirmation, those of `best_trial`, which nothing
         confirms. For a schedule, its end.
         """
-        trial = self.trial_to_use
+        trial = self._trial_to_use
         if trial is None:
             return dict(self.confirmation.candidates[self.recommended])
         return dict(trial.rates)
@@ -126,7 +126,7 @@ class Report:
 
         Empty where `best_rates` are of no trial, such as one rate everywhere.
         """
-        trial = self.trial_to_use
+        trial = self._trial_to_use
         return {} if trial is None else dict(trial.values)
 
     @property

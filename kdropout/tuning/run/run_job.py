@@ -1,6 +1,5 @@
 """Runs a job, from its file to its report."""
 
-import math
 import warnings
 
 from kdropout import validation
@@ -120,16 +119,7 @@ def _search(tuner, arguments, verbose):
 
 
 def _about_failures(tuner):
-    trials = tuner.oracle.trials.values()
-    messages = [t.message for t in trials if t.message]
-    scores = [t.score for t in trials if t.score is not None]
-    if not messages and scores and all(map(math.isnan, scores)):
-        return (
-            f"{tuner.oracle.objective.name} was NaN in all {len(scores)} trials that "
-            "have ended: the trainings diverged, or their data hold NaN. What has "
-            "failed is not tried again: lower the learning rate or mend the cause, and "
-            "search in another folder, by --set output=FOLDER."
-        )
+    messages = [t.message for t in tuner.oracle.trials.values() if t.message]
     last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
     return (
         f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. What has "

@@ -9,11 +9,19 @@ import pytest
 from matplotlib import image
 
 import kdropout
-from kdropout.tuning.report import Report, TrialRecord, choose_candidates, confirm
+from kdropout.tuning.report import (
+    Confirmation,
+    Report,
+    TrialRecord,
+    choose_candidates,
+    confirm,
+    style,
+)
 from kdropout.tuning.report.features import find_features
 from kdropout.tuning.report.markdown_text import code_block, escape
+from kdropout.tuning.report.picture_confirmation import draw_confirmation
 from kdropout.tuning.report.picture_marginals import shape_of
-from kdropout.tuning.report.picture_trials import farthest
+from kdropout.tuning.report.picture_trials import draw_trials, farthest
 from kdropout.tuning.report.short_names import short_all, two_lines
 
 TREES = 20
@@ -255,6 +263,34 @@ def test_a_diverged_trial_does_not_squeeze_the_picture():
     assert farthest(scores, "min") < 2.0
     assert farthest(-scores, "max") > -2.0
     assert farthest(np.array([0.3, 0.4, 0.5]), "min") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("ids", "shown", "label"),
+    [
+        (["00", "01", "02"], [0, 1, 2], "trial"),
+        (["a", "01", "b"], [1, 2, 3], "order of the trial"),
+        (["02", "01", "00"], [1, 2, 3], "order of the trial"),
+    ],
+)
+def test_the_picture_of_the_trials_numbers_them_as_the_search_does(ids, shown, label):
+    trials = [TrialRecord(one, {}, {"a": 0.1}, 0.5 + i) for i, one in enumerate(ids)]
+    axes = style.new_figure(4, 3).subplots()
+    draw_trials(Report(trials, "val_loss", "min"), axes)
+    assert axes.lines[0].get_xdata().tolist() == shown
+    assert axes.get_xlabel() == label
+
+
+def test_an_interval_that_exceeds_all_scores_does_not_squeeze_the_picture():
+    scores = {("no dropout", seed): 0.5 for seed in (0, 1)}
+    scores |= {("search 1", 0): 0.52, ("search 1", 1): 0.62}
+    chosen = {"no dropout": {"a": 0.0}, "search 1": {"a": 0.1}}
+    found = Confirmation(chosen, (0, 1), "max", "accuracy", scores)
+    trials = [TrialRecord("0", {}, {"a": 0.1}, 0.5)]
+    axes = style.new_figure(4, 3).subplots()
+    draw_confirmation(Report(trials, "val_loss", "min", confirmation=found), axes)
+    assert max(map(abs, axes.get_xlim())) < 15.0
+    assert "too few seeds" in [text.get_text() for text in axes.texts]
 
 
 @pytest.mark.parametrize(

@@ -291,13 +291,10 @@ def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:All-NaN axis:RuntimeWarning")  # of KerasTuner
-def test_if_all_scores_are_nan_the_error_says_so(tmp_path):
+def test_if_all_scores_are_nan_there_is_no_report_but_its_reason(tmp_path):
     optimizer = {"name": "sgd", "learning_rate": 1e30}
-    with pytest.raises(
-        RuntimeError, match="val_loss was NaN in all . trials"
-    ) as raised:
+    with pytest.raises(RuntimeError):
         run(tmp_path / "results", model={"architecture": "mlp", "optimizer": optimizer})
-    assert "lower the learning rate" in str(raised.value)
     with pytest.raises(ValueError, match="failed alike: The score was NaN"):
         tuning.load_report(tmp_path / "results")
 
