@@ -14,7 +14,7 @@ claims nothing. Neither the model nor the data are needed.
 
 With --html, write the charts of TensorBoard's tab "Dropout" instead, as one file that
 works without a server and without a network: of a job, or of any folder in which
-trainings wrote for TensorBoard.
+trainings wrote for TensorBoard. The page of a job begins as the report does.
 """
 _EXAMPLES = """\
 examples:

@@ -55,7 +55,8 @@ class Edge:
         more = len(names) - MOST_NAMES
         listed = ", ".join(names[:MOST_NAMES])
         listed += f" and {more} more" if more > 0 else ""
-        trials = f"{self.trials} of the {self.of} best trials have"
+        verb = "has" if self.trials == 1 else "have"
+        trials = f"{self.trials} of the {self.of} best trials {verb}"
         if self.of == 1:
             trials = "The only completed trial has"
         way = "above" if self.is_upper else "below"

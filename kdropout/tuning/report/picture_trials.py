@@ -41,7 +41,7 @@ def draw_trials(report, axes):
     axes.plot(
         *(order[best.trial_id], scale.factor * best.score, "*"),
         **{"color": style.ORANGE, "markersize": 15, "markeredgecolor": "black"},
-        label=f"best: {scale.score(best.score)}",
+        label=f"best score: {scale.score(best.score)}",
     )
     failed = [order[trial.trial_id] for trial in report.trials if trial.failed]
     if failed:

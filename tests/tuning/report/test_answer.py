@@ -369,7 +369,7 @@ def test_of_an_unknown_space_the_limit_is_what_was_tried():
 def test_a_rate_next_to_a_limit_is_at_it():
     trials = [trial(i, {"a": 0.795 - 0.05 * i}, 0.5 + 0.1 * i) for i in range(5)]
     (edge,) = find_edges(trials, "min", {"rate/a": (0.0, 0.8)})
-    assert "1 of the 5 best trials have a rate next to 0.8, the upper" in str(edge)
+    assert "1 of the 5 best trials has a rate next to 0.8, the upper" in str(edge)
     assert not find_edges(trials, "min", {"rate/a": (0.0, 0.9)})
 
 
