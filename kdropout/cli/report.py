@@ -57,6 +57,7 @@ def _report(options):
     needs_tuner()
     from kdropout.tuning import load_report
     from kdropout.tuning.report import NoCompletedTrial, save_without_answer
+    from kdropout.tuning.report.answer import has_dropout
 
     try:
         report = load_report(options.folder)
@@ -65,7 +66,8 @@ def _report(options):
         raise
     report.save(options.folder)
     print(report.to_markdown())
-    if report.confirmation is None and _expects_confirmation(options.folder):
+    is_open = report.confirmation is None and has_dropout(report)
+    if is_open and _expects_confirmation(options.folder):
         print(
             f"{options.prog}: the job is not finished. Go on with it by "
             "'kdropout tune CONFIG --resume'.",

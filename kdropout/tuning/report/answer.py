@@ -1,5 +1,6 @@
 """What to do with the results of a search: what every form of a report begins with."""
 
+import collections
 import dataclasses
 
 from kdropout.tuning.report.candidates import BASELINE
@@ -8,7 +9,7 @@ from kdropout.tuning.report.edges import find_edges
 from kdropout.tuning.report.features import is_schedule
 from kdropout.tuning.report.recommendation import recommend, shown
 from kdropout.tuning.report.scale import scale_of
-from kdropout.tuning.report.trials import completed
+from kdropout.tuning.report.trials import completed, failed
 from kdropout.tuning.report.verdict import (
     better_sign,
     describe,
@@ -90,7 +91,7 @@ def _advice(report):
 
 def _unconfirmed(report):
     trial = report.best_trial
-    if not _has_dropout(report):
+    if not has_dropout(report):
         return "Use no dropout: no trial with dropout has completed."
     scale = scale_of(report.objective, [trial.score])
     return (
@@ -127,14 +128,29 @@ def _next_step(report):
     steps = [_confirmation_step(report), *(str(edge) for edge in edges)]
     if report.confirmation is not None:
         steps = steps[1:] + steps[:1]  # what may gain more comes first
+    steps = [_failures_step(report), *steps]
     return " ".join(step for step in steps if step) or "Train the final model with it."
+
+
+def _failures_step(report):
+    """What to do about trials that failed, if they are at least half of all."""
+    lost, done = failed(report.trials), completed(report.trials)
+    if len(lost) < len(done) or not lost:
+        return ""
+    reasons = collections.Counter(trial.reason for trial in lost)
+    (reason, count), *others = reasons.most_common()
+    whose = f"{count} of them say" if others else "They say"
+    return (
+        f"Look into the {len(lost)} of {len(lost) + len(done)} trials that failed. "
+        f"{whose}: {reason}"
+    )
 
 
 def _confirmation_step(report):
     """What to do about a confirmation that is missing, or decided too little."""
     confirmation = report.confirmation
     if confirmation is None:
-        if not _has_dropout(report):
+        if not has_dropout(report):
             return "Search rates above 0, if you want to know whether dropout helps."
         return (
             "Confirm them on new seeds, beside one rate everywhere and no dropout: "
@@ -196,6 +212,7 @@ def _command(seeds):
     return f"'kdropout tune CONFIG --resume --set confirm.seeds={seeds}'"
 
 
-def _has_dropout(report):
+def has_dropout(report):
+    """Whether a trial with dropout has completed: else there is nothing to confirm."""
     done = completed(report.trials)
     return any(any(trial.rates.values()) or is_schedule(trial) for trial in done)

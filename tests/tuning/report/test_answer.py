@@ -429,6 +429,19 @@ def test_markdown_begins_with_the_answer_and_numbers_trials_as_the_search_does()
     assert "| 01 | 0.5 | 0.2, 0.4 |" in text
 
 
+def test_if_half_of_the_trials_were_nan_that_comes_first():
+    lost = [trial(i, FOUND, float("nan"), status="INVALID") for i in (7, 8)]
+    answer = report((0.8, 0.85, 0.9), trials=[*TRIALS, *lost]).answer
+    assert answer.next_step == (
+        "Look into the 2 of 4 trials that failed. They say: The score was NaN."
+    )
+    other = trial(9, FOUND, None, status="FAILED", message="no memory")
+    answer = report((0.8, 0.85, 0.9), trials=[*TRIALS, *lost, other]).answer
+    assert "2 of them say: The score was NaN." in answer.next_step
+    answer = report((0.8, 0.85, 0.9), trials=[*TRIALS, other]).answer
+    assert answer.next_step == "Train the final model with it."
+
+
 @pytest.mark.parametrize("score", [float("nan"), None])
 def test_a_search_whose_trials_all_were_nan_says_so(score):
     message = "" if score is not None else "The score was NaN."

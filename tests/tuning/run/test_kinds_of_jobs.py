@@ -7,7 +7,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kdropout import tuning
+from kdropout import cli, tuning
 from kdropout.tuning.job import JobError
 from kdropout.tuning.run.tuner_of_job import make_tuner
 from tests.tuning.run.conftest import make_job, run
@@ -268,7 +268,9 @@ def test_of_the_last_epoch_are_score_and_weights(tmp_path):
         tuning.RandomSearch(build, "val_loss", 1, scored_epoch="lats")
 
 
-def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(tmp_path):
+def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(
+    tmp_path, capsys
+):
     report = run(
         tmp_path / "results",
         model={"architecture": "mlp", "units": (8,), "rate": 0.0},
@@ -277,6 +279,9 @@ def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(tmp_pat
     )
     assert report.best_rates == {"dense1_drop": 0.0}
     assert report.confirmation is None
+    assert "no trial with dropout has completed" in report.answer.advice
+    assert cli.main(["report", "results"]) == 0
+    assert "the job is not finished" not in capsys.readouterr().err
 
 
 def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path):
