@@ -199,8 +199,15 @@ def _open(confirmation):
         for one in comparisons
         if one is not None
         and one.verdict == "undecided"
-        and (one.gain is None or one.gain.mean > 0.0)
+        and _may_help(one, len(confirmation.seeds))
     ]
+
+
+def _may_help(comparison, seeds):
+    """Whether a setting may be better; of few seeds, a sign means little."""
+    if comparison.gain is None or comparison.gain.mean > 0.0:
+        return True
+    return seeds < FEWEST_SEEDS and any(comparison.gains)
 
 
 def _between(confirmation, comparison):
