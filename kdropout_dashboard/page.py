@@ -39,7 +39,9 @@ def render(payloads):
     Args:
         payloads: Dict with "runs", a list as the route `runs` of the plugin serves it;
             "trainings" and "searches", dicts from the name of a run to what the routes
-            `training` and `search` serve.
+            `training` and `search` serve; and, where there are reports, "answers", a
+            dict from the name of a search to the texts that the page begins with:
+            "verdict", "advice", "code" and "next_step", as far as there are.
 
     Raises:
         ValueError: If a number in `payloads` is NaN or infinite.

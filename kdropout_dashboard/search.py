@@ -77,13 +77,15 @@ def _trial(run, content, dimensions):
     values = content.get("values")
     values = values if isinstance(values, dict) else {}
     epochs = plain.number(content.get("epochs"))
-    return {
+    reason = plain.text(content.get("reason"))
+    trial = {
         "id": plain.text(content.get("trial_id")) or os.path.basename(run),
         "values": [_coordinate(values.get(d["name"]), d) for d in dimensions],
         "score": plain.number(content.get("score")),
         "status": plain.text(content.get("status")),
         "epochs": None if epochs is None else int(epochs),
     }
+    return trial | {"reason": reason} if reason else trial
 
 
 def _coordinate(value, dimension):

@@ -1,6 +1,7 @@
 """The page that `kdropout report --html` writes, of jobs and of log folders."""
 
 import contextlib
+import dataclasses
 import importlib
 import io
 import json
@@ -12,8 +13,9 @@ import sys
 
 import pytest
 
-from kdropout import cli
+from kdropout import cli, tuning
 from kdropout.tuning.report import pictures
+from kdropout.tuning.report.markdown_text import escape
 from kdropout_dashboard import reader
 from kdropout_dashboard.log_folder import open_log
 from tests.dashboard.board import write_training
@@ -126,6 +128,50 @@ def test_of_a_search_that_runs_there_is_a_page_at_any_time(output):
     shutil.rmtree(output / "tensorboard")
     code, _, err = main(output, "--html")
     assert code == 1 and "none completed. Let the search run on" in err
+
+
+def test_the_page_says_what_report_and_terminal_say(output):
+    answer = dataclasses.asdict(tuning.load_report(output).answer)
+    assert payloads(output)["answers"] == {output.name: answer}
+    code, printed, _ = main(output)
+    assert code == 0
+    for text in (printed, (output / "report.md").read_text()):
+        title, verdict, advice, _, code, next_step, *_ = text.split("\n\n")
+        assert title == "# The best dropout rates"
+        assert verdict == escape(answer["verdict"])
+        assert advice == escape(answer["advice"])
+        assert code == f"{answer['code']}\n```"
+        assert next_step == f"Next: {escape(answer['next_step'])}"
+    content = json.loads((output / "report.json").read_text())
+    assert answer.items() <= content.items()
+
+
+def test_what_a_report_says_of_each_of_several_jobs_is_in_the_page(output):
+    shutil.copytree(output, output.with_name("other"))
+    log = output.with_name("logged") / "tensorboard"  # of a search without a job
+    shutil.copytree(output / "tensorboard", log)
+    answers = payloads(output.parent)["answers"]
+    names = {f"{name}/tensorboard" for name in (output.name, "other")}
+    assert answers.keys() == names
+    verdicts = {answer["verdict"] for answer in answers.values()}
+    assert verdicts == {tuning.load_report(output).verdict}
+
+
+def test_a_search_whose_scores_were_all_nan_says_so_everywhere(output):
+    (output / "report.json").unlink()
+    file = output / "search" / "oracle.json"
+    state = json.loads(file.read_text())
+    nan = {"status": "INVALID", "score": float("nan"), "message": None}
+    state["trials"] = [{**trial, **nan} for trial in state["trials"]]
+    file.write_text(json.dumps(state))
+    reason = "All 3 that have ended failed alike: The score was NaN."
+    verdict = f"None of 3 trials has completed. {reason}"
+    assert payloads(output)["answers"] == {output.name: {"verdict": verdict}}
+    code, out, err = main(output)
+    assert (code, out) == (1, "") and reason in err
+    report = (output / "report.md").read_text()
+    assert report.startswith(f"# The best dropout rates\n\n{verdict}\n\n## Failed")
+    assert report.count("The score was NaN.") == 1 + 3  # and in the table, by trial
 
 
 def test_the_page_of_a_log_folder_needs_nothing_of_the_tuner(

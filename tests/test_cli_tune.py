@@ -19,6 +19,7 @@ from kdropout import cli
 from kdropout.cli.errors import PACKAGES
 from kdropout.cli.main import make_parser
 from kdropout.tuning.report import pictures
+from kdropout.tuning.report.markdown_text import escape
 
 JOB = """\
 data: {sklearn: iris}
@@ -50,8 +51,9 @@ def main(*arguments):
 def test_tune_prints_the_answer_and_report_prints_it_in_full():
     code, out, err = main("tune", "job.yaml", "--set", "confirm.top=2")
     assert code == 0
-    verdict, call, written = out.strip().split("\n\n")
-    assert "no dropout" in verdict
+    verdict, advice, call, next_step, written = out.strip().split("\n\n")
+    assert "no dropout" in verdict and advice.startswith("Use ")
+    assert next_step.startswith("Next: ")
     rates = ast.literal_eval(
         call.removeprefix("kdropout.set_rates(model, ").removesuffix(")")
     )
@@ -63,6 +65,8 @@ def test_tune_prints_the_answer_and_report_prints_it_in_full():
     code, out, err = main("report", "results")
     assert (code, err) == (0, "")
     assert out.strip() == pathlib.Path("results", "report.md").read_text().strip()
+    for part in (verdict, advice, call, next_step):
+        assert escape(part) in out or part in out
     code, out, err = main("tune", "job.yaml")
     assert (code, out) == (1, "")
     assert err.startswith("kdropout tune: error: job.yaml cannot be used:\n  line 6, ")

@@ -14,7 +14,7 @@ claims nothing. Neither the model nor the data are needed.
 
 With --html, write the charts of TensorBoard's tab "Dropout" instead, as one file that
 works without a server and without a network: of a job, or of any folder in which
-trainings wrote for TensorBoard.
+trainings wrote for TensorBoard. The page of a job begins as the report does.
 """
 _EXAMPLES = """\
 examples:
@@ -56,11 +56,18 @@ def _report(options):
         return
     needs_tuner()
     from kdropout.tuning import load_report
+    from kdropout.tuning.report import NoCompletedTrial, save_without_answer
+    from kdropout.tuning.report.answer import has_dropout
 
-    report = load_report(options.folder)
+    try:
+        report = load_report(options.folder)
+    except NoCompletedTrial as error:
+        save_without_answer(error, options.folder)
+        raise
     report.save(options.folder)
     print(report.to_markdown())
-    if report.confirmation is None and _expects_confirmation(options.folder):
+    is_open = report.confirmation is None and has_dropout(report)
+    if is_open and _expects_confirmation(options.folder):
         print(
             f"{options.prog}: the job is not finished. Go on with it by "
             "'kdropout tune CONFIG --resume'.",

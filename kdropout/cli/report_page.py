@@ -1,5 +1,6 @@
 """The self-contained page that `kdropout report --html` writes."""
 
+import dataclasses
 import pathlib
 import sys
 import time
@@ -26,7 +27,8 @@ def write_page(folder, file=None):
         `pathlib.Path` of the file.
 
     Raises:
-        MissingPackages: If a package is not installed.
+        MissingPackages: If a package is not installed; of a job, also if one of a
+            search is.
         OSError: If the file cannot be written.
         ValueError: If there is no such folder, or nothing in it to show.
     """
@@ -35,8 +37,7 @@ def write_page(folder, file=None):
         raise ValueError(f"'DIR' must be a folder. Received: DIR='{folder}'")
     file = folder / PAGE if file is None else _checked(pathlib.Path(file))
     check_tensorboard("this command")
-    is_of_job = any((folder / name).is_file() for name in _OF_JOB)
-    payloads = (_of_job if is_of_job else _of_log)(folder)
+    payloads = (_of_job if _is_job(folder) else _of_log)(folder)
     if not payloads["runs"]:
         raise ValueError(
             "'DIR' must hold what kdropout wrote for TensorBoard. Received: "
@@ -82,6 +83,35 @@ class _Progress:
 
 
 def _of_log(folder):
+    """A log folder; of a search that is of a job, also what its report says."""
+    payloads = _logged(folder)
+    jobs = {name: _job_of(folder, name) for name in payloads["searches"]}
+    payloads["answers"] = {
+        name: _answer(*_read(job)) for name, job in jobs.items() if _is_job(job)
+    }
+    return payloads
+
+
+def _of_job(folder):
+    """The log of a job; what it lacks, such as marginals, comes from the report."""
+    log = folder / _LOG
+    empty = {"runs": [], "trainings": {}, "searches": {}}
+    payloads = _logged(log) if log.is_dir() else empty
+    logged = payloads["searches"].get(".")
+    report, error = _read(folder)
+    payloads["answers"] = {".": _answer(report, error)}
+    if report is None:
+        if logged is None:
+            raise error
+        return payloads
+    if logged is None or not logged["marginals"]:
+        payloads["searches"]["."] = _of_report(report, folder)
+    if logged is None:
+        payloads["runs"].insert(0, {"name": ".", "kind": "search"})
+    return payloads
+
+
+def _logged(folder):
     from kdropout_dashboard import reader
     from kdropout_dashboard.log_folder import open_log
 
@@ -97,33 +127,41 @@ def _of_log(folder):
     }
 
 
-def _of_job(folder):
-    """The log of a job; what it lacks, such as marginals, comes from the report."""
-    log = folder / _LOG
-    empty = {"runs": [], "trainings": {}, "searches": {}}
-    payloads = _of_log(log) if log.is_dir() else empty
-    logged = payloads["searches"].get(".")
-    if logged is not None and logged["marginals"]:
-        return payloads
+def _is_job(folder):
+    return any((folder / name).is_file() for name in _OF_JOB)
+
+
+def _job_of(folder, run):
+    """The folder whose log the run of a log folder would be, if it were of a job."""
+    log = (folder / run).resolve()
+    return log.parent if log.name == _LOG else log
+
+
+def _read(folder):
+    """The report of a job and None, or None and why there is none yet."""
     needs_tuner()
+    from kdropout.tuning import load_report
+    from kdropout.tuning.report import NoCompletedTrial
+
     try:
-        payloads["searches"]["."] = _of_report(folder)
-    except ValueError:  # no trial has completed
-        if logged is None:
-            raise
-        return payloads
-    if logged is None:
-        payloads["runs"].insert(0, {"name": ".", "kind": "search"})
-    return payloads
+        return load_report(folder), None
+    except NoCompletedTrial as error:
+        return None, error
 
 
-def _of_report(folder):
-    from kdropout.tuning import load_job, load_report
+def _answer(report, error):
+    """What the page begins with, as the report and the terminal do."""
+    if report is None:
+        return {"verdict": error.reason}
+    return dataclasses.asdict(report.answer)
+
+
+def _of_report(report, folder):
+    from kdropout.tuning import load_job
     from kdropout.tuning.run.plan_file import FILE, read_plan
     from kdropout.tuning.search_log.payload import search_payload
 
-    report, job = load_report(folder), folder / "job.yaml"
-    plan = None
+    plan, job = None, folder / "job.yaml"
     if job.is_file() and (folder / FILE).is_file():
         plan, _ = read_plan(folder, load_job(job))
     return search_payload(report, plan, ".")
@@ -146,4 +184,5 @@ def _with_name(payloads, name):
         "runs": runs,
         "trainings": renamed_all(payloads["trainings"]),
         "searches": renamed_all(payloads["searches"]),
+        "answers": {renamed(n): one for n, one in payloads["answers"].items()},
     }

@@ -68,20 +68,10 @@ def _tune(options):
             report = run_job(job, resume=options.resume)
     except KeyboardInterrupt:
         raise Interrupted(_how_to_go_on(options)) from None
-    rates = _short(report.best_rates)
-    print(f"\n{report.verdict}\n\nkdropout.set_rates(model, {rates})")
-    if any(marginal.kind != "rate" for marginal in report.marginals):
-        values = _short(report.best_values)
-        print(f"\nThese are the rates at the end of the schedules. All of it: {values}")
+    answer = report.answer
+    print(f"\n{answer.verdict}\n\n{answer.advice}\n\n{answer.code}")
+    print(f"\nNext: {answer.next_step}")
     print(f"\nWritten: {os.path.join(job.output, 'report.md')} and its pictures.")
-
-
-def _short(values):
-    """Without digits that make no difference."""
-    return {
-        name: float(f"{value:.4g}") if isinstance(value, float) else value
-        for name, value in values.items()
-    }
 
 
 def _how_to_go_on(options):

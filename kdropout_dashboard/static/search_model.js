@@ -52,6 +52,17 @@ export function countSentence(trials) {
   return `${finished} ${finished === 1 ? "trial" : "trials"} finished${others}.`;
 }
 
+/** Why trials have no score: "2 trials: The score was NaN." for each reason. */
+export function reasonSentences(trials) {
+  const counts = new Map();
+  for (const { reason } of trials) {
+    if (reason) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return [...counts].map(
+    ([reason, count]) => `${count} ${count === 1 ? "trial" : "trials"}: ${reason}`,
+  );
+}
+
 function nameOf(trial) {
   if (isFinished(trial)) return "finished";
   if (DONE.includes(trial.status)) return "without a score";

@@ -5,12 +5,13 @@ import { legend } from "./legend.js";
 import { createMarginals } from "./marginals.js";
 import { createParallel, FAINTEST } from "./parallel.js";
 import { format } from "./scale.js";
-import { countSentence, searchModel, trialText } from "./search_model.js";
+import { countSentence, reasonSentences, searchModel, trialText } from "./search_model.js";
 import { currentTheme } from "./theme.js";
 import { createTrialTable } from "./trial_table.js";
 
 const HINT = "Point at a line, or move by the arrow keys, to read a trial.";
 const EMPTY = "No trial of this search has finished with a score yet.";
+const MOST_REASONS = 3;
 const NO_MARGINALS =
   "Each dot is a trial. When the search ends, a line is added: the score that is " +
   "expected at each value.";
@@ -36,12 +37,14 @@ export function createSearchView() {
   const sections = [
     section("Trials", key, readout, parallel.element),
     section("Each rate alone", null, explained, marginals.element),
-    section("Best trials", null, table.element),
+    section("Best scores of the search", null, table.element),
   ];
+  const answer = html("div", { class: "answer", "data-testid": "answer" });
   const above = html("div", { class: "above" }, facts);
   const element = html(
     "main",
     { class: "search", "data-testid": "search" },
+    answer,
     above,
     note,
     ...sections,
@@ -61,8 +64,10 @@ export function createSearchView() {
     if (!payload || !width) return;
     model = searchModel(payload);
     const { trials, scores, objective } = model;
+    answer.replaceChildren(...answerParts(payload.answer ?? {}));
+    answer.hidden = !answer.children.length;
     facts.textContent = describe(model, payload);
-    note.textContent = trials.length ? clipped(scores, objective) : EMPTY;
+    note.textContent = trials.length ? clipped(scores, objective) : empty(payload);
     note.hidden = !note.textContent;
     sections.forEach((one) => (one.hidden = !trials.length));
     if (!trials.length) return;
@@ -110,15 +115,30 @@ function section(title, key, ...children) {
   return html("section", {}, header, ...children);
 }
 
+/** What the report of a search begins with: it decides, and not the best trial. */
+function answerParts({ verdict, advice, code, next_step: next }) {
+  const parts = [
+    verdict && html("p", { "data-testid": "verdict" }, verdict),
+    advice && html("p", { "data-testid": "advice" }, advice),
+    code && html("pre", { "data-testid": "code", tabindex: "0" }, code),
+    next && html("p", { "data-testid": "next-step" }, `Next: ${next}`),
+  ];
+  return parts.filter(Boolean);
+}
+
 function describe({ trials, objective, direction }, payload) {
   const facts = [countSentence(payload.trials)];
   if (trials.length) {
     const better = direction === "max" ? "highest" : "lowest";
     const [{ name, score }] = trials;
-    const result = `${objective}: ${format(score)}`;
-    facts.push(`The best, trial ${name}, has the ${better} ${result}.`);
+    const result = `${objective} of the search: ${format(score)}`;
+    facts.push(`Trial ${name} has the ${better} ${result}.`);
   }
   return facts.join(" ");
+}
+
+function empty({ trials }) {
+  return [EMPTY, ...reasonSentences(trials).slice(0, MOST_REASONS)].join(" ");
 }
 
 function clipped({ numClipped, worst }, objective) {

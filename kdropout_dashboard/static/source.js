@@ -20,12 +20,21 @@ export function servedSource(base) {
 }
 
 /** Data that lie in the page itself. */
-export function savedSource({ runs, trainings, searches }) {
-  const payloads = { training: trainings, search: searches };
+export function savedSource({ runs, trainings, searches, answers = {} }) {
+  const payloads = { training: trainings, search: withAnswers(searches, answers) };
   return {
     live: false,
     runs: async () => runs,
     payload: async ({ name, kind }) =>
       Object.hasOwn(payloads[kind], name) ? payloads[kind][name] : null,
   };
+}
+
+/** The searches, each with what its report says, if there is one. */
+function withAnswers(searches, answers) {
+  const entries = Object.entries(searches).map(([name, payload]) => {
+    const answer = Object.hasOwn(answers, name) ? answers[name] : null;
+    return [name, { ...payload, answer }];
+  });
+  return Object.fromEntries(entries);
 }

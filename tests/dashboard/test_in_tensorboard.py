@@ -163,7 +163,7 @@ def test_search_has_its_trials(tab, logs):
     tab.choose_run("search", "search")
     best = logs.trials()[0]
     told = tab.text("search")
-    assert f"{TRIALS} trials finished. The best, trial {best.trial_id}," in told
+    assert f"{TRIALS} trials finished. Trial {best.trial_id} has the lowest" in told
     assert f"{best.score:.4g}" in told
 
 

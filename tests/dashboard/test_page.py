@@ -365,13 +365,42 @@ def test_search_draws_a_line_per_finished_trial(open_page):
     assert len(reader.all("parallel", "path.trial")) == 6
     assert reader.text("facts") == (
         "6 trials finished, 2 failed. "
-        "The best, trial 0004, has the lowest val_loss: 0.3."
+        "Trial 0004 has the lowest val_loss of the search: 0.3."
     )
     assert "best: 0.3" in reader.text("parallel")
     (best,) = reader.all("parallel", "path.best")
     assert best.get_dom_attribute("data-trial") == "0004"
     scores = [row.text.split()[2] for row in reader.all("trial-row")]
     assert scores == ["0.3", "0.5", "0.6", "0.7", "0.8", "0.9"]
+
+
+def test_what_a_report_says_comes_first(open_page):
+    answer = {
+        "verdict": "The rates found are better <b>than</b> none.",
+        "advice": "Use the rates of trial 0001.",
+        "code": "kdropout.set_rates(model, {'first': 0.05})",
+        "next_step": "Train the final model with it.",
+    }
+    payloads = page_of([], [search("s", SCORES), search("other", SCORES)])
+    reader = open_page(payloads=payloads | {"answers": {"s": answer}})
+    assert reader.text("answer").split("\n") == [
+        answer["verdict"],
+        answer["advice"],
+        answer["code"],
+        "Next: Train the final model with it.",
+    ]
+    assert reader.text("search").startswith(answer["verdict"])
+    reader.choose_run("other", "search")
+    reader.wait(lambda: not reader.one("answer").is_displayed())
+    reader.choose_run("s", "search")
+    reader.wait(lambda: reader.one("answer").is_displayed())
+
+
+def test_a_report_without_an_answer_says_why(open_page):
+    payloads = page_of([], [search("s", [None, None])])
+    verdict = "None of 2 trials has completed. All 2 failed alike: The score was NaN."
+    reader = open_page(payloads=payloads | {"answers": {"s": {"verdict": verdict}}})
+    assert reader.text("answer") == verdict
 
 
 def test_trials_are_read_by_keys_and_pointer(open_page):
@@ -409,7 +438,7 @@ def test_trial_without_a_value_skips_that_axis(open_page):
 
 def test_higher_is_up_if_the_objective_is_maximized(open_page):
     reader = open_page([], [search("s", SCORES, direction="max")])
-    assert "highest val_loss: 0.9" in reader.text("facts")
+    assert "highest val_loss of the search: 0.9" in reader.text("facts")
     assert "higher is better: up" in reader.text("parallel")
     (best,) = reader.all("parallel", "path.best")
     last = float(best.get_dom_attribute("d").rsplit(",", 1)[1])
@@ -457,6 +486,16 @@ def test_search_without_finished_trials_says_so(open_page):
     assert reader.text("facts") == "0 trials finished, 2 failed."
     assert "No trial of this search has finished" in reader.text("note")
     assert not reader.one("parallel").is_displayed()
+
+
+def test_search_without_finished_trials_says_why(open_page):
+    payload = search("s", [None, None, None])
+    for trial, reason in zip(
+        payload["trials"], ("The score was NaN.",) * 2 + ("x",), strict=True
+    ):
+        trial["reason"] = reason
+    reader = open_page([], [payload])
+    assert "2 trials: The score was NaN. 1 trial: x" in reader.text("note")
 
 
 def test_page_refuses_what_is_no_number():

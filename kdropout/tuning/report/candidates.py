@@ -3,7 +3,7 @@
 import numpy as np
 
 from kdropout import validation
-from kdropout.tuning.report.features import SCHEDULE
+from kdropout.tuning.report.features import SCHEDULE, is_schedule
 from kdropout.tuning.report.forest import Forest, why_no_forest
 from kdropout.tuning.report.importance import LOWEST_R2
 from kdropout.tuning.report.marginal import tables_with
@@ -71,6 +71,15 @@ def choose_candidates(trials, direction, top=3, uniform=None, use_values=False, 
     for number, setting in enumerate(settings[:top], 1):
         chosen[f"{SEARCH}{number}"] = setting
     return chosen
+
+
+def trial_of(setting, trials, direction):
+    """The best trial that had a setting, or None if none had it."""
+    for trial in ranked(trials, direction):
+        is_constant = not is_schedule(trial)
+        if setting == trial.values or (is_constant and setting == trial.rates):
+            return trial
+    return None
 
 
 def _has_dropout(trial):

@@ -1,16 +1,23 @@
 """What the best settings score with new seeds."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from kdropout import statistics
 from kdropout.tuning.report.candidates import BASELINE, SEARCH, UNIFORM
-from kdropout.tuning.report.comparison import compare
+from kdropout.tuning.report.comparison import ROUNDING, compare
 
 # With 95 %, of ten searches in which rates cannot matter up to four might claim that
 # they do.
 CONFIDENCE = 0.99
+
+# How likely a number of seeds that is proposed should be to decide a comparison.
+POWER = 0.8
+# The spread of fewer gains is too uncertain to compute a number of seeds from.
+FEWEST_SEEDS = 5
+MOST_SEEDS = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,20 +55,21 @@ class Confirmation:
     scores: dict
     failures: dict = dataclasses.field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def comparisons(self):
         """Tuple of `Comparison`: against no dropout, then against uniform rates."""
-        others = [label for label in self.candidates if label != BASELINE]
-        pairs = [(label, BASELINE) for label in others]
-        pairs += [(s, u) for s in self.search for u in self.uniform]
-        confidence = statistics.for_all_of(max(1, len(pairs)), CONFIDENCE)
         return tuple(
             compare(
                 *(label, reference, self.scores_of(label), self.scores_of(reference)),
-                *(self.direction, confidence),
+                *(self.direction, self.confidence),
             )
-            for label, reference in pairs
+            for label, reference in self._pairs()
         )
+
+    @property
+    def confidence(self):
+        """Float in (0, 1), of the interval of each comparison."""
+        return statistics.for_all_of(max(1, len(self._pairs())), CONFIDENCE)
 
     @property
     def search(self):
@@ -101,9 +109,41 @@ class Confirmation:
 
         return min(compared, key=loss)
 
+    def seeds_to_decide(self, comparison):
+        """How many seeds would decide a comparison, if its gains stay as they are.
+
+        With so many, the interval excludes 0 in four of five confirmations, if the
+        gains have the mean and the standard deviation that they have here.
+
+        Args:
+            comparison: `Comparison` of this confirmation.
+
+        Returns:
+            Integer above the number of seeds, or None if that is not known or more
+            than `MOST_SEEDS`.
+        """
+        gains = np.array(comparison.gains)
+        if len(gains) < FEWEST_SEEDS:
+            return None
+        if np.ptp(gains) <= ROUNDING * np.abs(gains).max():
+            return None
+        from scipy import stats
+
+        counts = np.arange(len(gains) + 1, MOST_SEEDS + 1)
+        quantiles = stats.t.ppf(0.5 + self.confidence / 2.0, df=counts - 1)
+        quantiles += stats.t.ppf(POWER, df=counts - 1)
+        widths = quantiles * gains.std(ddof=1) / np.sqrt(counts)
+        enough = counts[widths <= abs(gains.mean())]
+        return int(enough[0]) if len(enough) else None
+
     def comparison(self, label, reference):
         """The `Comparison` of these two, or None if there is none."""
         for one in self.comparisons:
             if (one.label, one.reference) == (label, reference):
                 return one
         return None
+
+    def _pairs(self):
+        others = [label for label in self.candidates if label != BASELINE]
+        pairs = [(label, BASELINE) for label in others]
+        return pairs + [(s, u) for s in self.search for u in self.uniform]

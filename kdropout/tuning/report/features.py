@@ -36,6 +36,12 @@ class Feature:
     levels: tuple = ()
 
 
+def is_schedule(trial):
+    """Whether parts of schedules moved in a trial, so that its rates are not all."""
+    moved = {name.removeprefix("rate/") for name in trial.values} - set(trial.rates)
+    return any(name.rpartition("/")[2] in (*SCHEDULE, "end") for name in moved)
+
+
 def find_features(trials):
     """What moved in the completed trials.
 

@@ -1,6 +1,8 @@
 """The report as Markdown: first the answer, then tables, then how it was measured."""
 
-from kdropout.tuning.report.candidates import UNIFORM
+import pathlib
+
+from kdropout.files import replacing
 from kdropout.tuning.report.markdown_confirmation import render_confirmation
 from kdropout.tuning.report.markdown_text import (
     MOST_FAILURES,
@@ -12,7 +14,10 @@ from kdropout.tuning.report.markdown_text import (
 from kdropout.tuning.report.measured import how_it_was_measured
 from kdropout.tuning.report.scale import scale_of
 from kdropout.tuning.report.trials import completed, failed, ranked
-from kdropout.tuning.report.verdict import name_of
+from kdropout.tuning.report.verdict import better_sign
+
+FILE = "report.md"
+TITLE = "# The best dropout rates"
 
 # More rows than these are left to report.json.
 MOST_TRIALS = 10
@@ -22,65 +27,45 @@ MOST_FEATURES = 24
 def render(report):
     """The whole text of `report.md`."""
     parts = [
-        "# The best dropout rates",
-        escape(report.verdict),
-        _code(report),
+        TITLE,
+        *_answer(report.answer),
         _rates(report),
         _importance(report),
-        render_confirmation(report.confirmation),
+        render_confirmation(report),
         _trials(report),
-        _failures(report),
+        _failures(report.trials),
         "## How it was measured",
         *how_it_was_measured(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _code(report):
-    lines = ["import kdropout", "", f"kdropout.set_rates(model, {_dict(report)})"]
-    confirmation, label = report.confirmation, report.recommended
-    if label is None:
-        whose = f"Those of the best trial, {escape(report.best_trial.trial_id)}:"
-    elif label in confirmation.search:
-        whose = f"To use them, which are those of '{escape(label)}' below:"
-    else:
-        whose = f"To use {escape(name_of(label))}:"
-    parts = [whose, code_block("\n".join(lines))]
-    if confirmation and label in confirmation.search:
-        uniform = confirmation.best_of(confirmation.uniform)
-        compared = uniform and confirmation.comparison(label, uniform)
-        if compared and compared.verdict == "undecided":
-            rate = uniform.removeprefix(UNIFORM)
-            parts += [
-                "One rate everywhere is simpler, and not shown to do less:",
-                code_block(f"kdropout.set_rates(model, {rate})"),
-            ]
-    if _searches_schedules(report):
-        values = {name: _short(v) for name, v in report.best_values.items()}
-        parts += [
-            "The search moved schedules, and these are their rates at the end. The "
-            "hyperparameters of the setting:",
-            code_block(repr(values)),
-        ]
-    return "\n\n".join(parts)
+def save_without_answer(error, folder):
+    """Write a `report.md` of a search in which no trial has completed.
+
+    Args:
+        error: `NoCompletedTrial`.
+        folder: Path of a folder that is there.
+    """
+    parts = [TITLE, escape(error.reason), _failures(error.trials)]
+    with replacing(pathlib.Path(folder) / FILE) as temporary:
+        text = "\n\n".join(part for part in parts if part)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
-def _dict(report):
-    return repr({path: _short(rate) for path, rate in report.best_rates.items()})
-
-
-def _short(value):
-    """A float without digits that make no difference."""
-    return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-def _searches_schedules(report):
-    return any(one.kind != "rate" for one in report.marginals)
+def _answer(answer):
+    """What the terminal and the page begin with, too."""
+    return [
+        escape(answer.verdict),
+        escape(answer.advice),
+        code_block(f"import kdropout\n\n{answer.code}"),
+        f"Next: {escape(answer.next_step)}",
+    ]
 
 
 def _rates(report):
     before = report.baseline
-    header = ["layer", *(["rate before"] if before else []), "best rate"]
+    header = ["layer", *(["rate before"] if before else []), "rate to use"]
     rows = []
     for path, rate in report.best_rates.items():
         was = [_number(before.get(path))] if before else []
@@ -117,20 +102,15 @@ def _importance(report):
 
 def _trials(report):
     scale = scale_of(report.objective, [one.score for one in completed(report.trials)])
-    order = {trial.trial_id: i for i, trial in enumerate(report.trials, 1)}
     best = ranked(report.trials, report.direction)
     rows = [
-        [
-            str(order[one.trial_id]),
-            escape(one.trial_id),
-            scale.score(one.score),
-            _all(one),
-        ]
+        [escape(one.trial_id), scale.score(one.score), _all(one)]
         for one in best[:MOST_TRIALS]
     ]
-    header = ["order", "trial", escape(report.objective), "rates"]
+    score = f"{escape(report.objective)} ({better_sign(report.direction)} is better)"
     title = f"## The best of {len(best)} completed trials"
-    return "\n\n".join([title, table(header, rows), picture("trials")])
+    cells = table(["trial", score, "rates"], rows)
+    return "\n\n".join([title, cells, picture("trials")])
 
 
 def _all(trial):
@@ -139,14 +119,14 @@ def _all(trial):
     return ", ".join(rates[:MOST_TRIALS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _failures(report):
-    lost = failed(report.trials)
+def _failures(trials):
+    lost = failed(trials)
     if not lost:
         return ""
     rows = [[escape(one.trial_id), escape(one.reason)] for one in lost[:MOST_FAILURES]]
     more = len(lost) - MOST_FAILURES
     note = f"\n\n{more} more are in report.json." if more > 0 else ""
-    title = f"## Failed trials: {len(lost)} of {len(report.trials)}"
+    title = f"## Failed trials: {len(lost)} of {len(trials)}"
     return f"{title}\n\n{table(['trial', 'what went wrong'], rows)}{note}"
 
 

@@ -5,9 +5,8 @@ from kdropout.tuning.report.features import fixed_rates
 from kdropout.tuning.report.importance import REPEATS
 from kdropout.tuning.report.markdown_text import escape
 from kdropout.tuning.report.trials import completed, failed
+from kdropout.tuning.report.verdict import better_sign
 from kdropout.version import __version__
-
-DIRECTIONS = {"min": "lower", "max": "higher"}
 
 
 def how_it_was_measured(report):
@@ -22,8 +21,8 @@ def _search(report):
     text = (
         f"Search: {len(report.trials)} trials, {done} completed, {lost} failed"
         f"{f', {left} unfinished' if left else ''}. Only completed ones are used. "
-        f"Score: {escape(report.objective)}, {DIRECTIONS[report.direction]} is better. "
-        f"kdropout {__version__}."
+        f"Score: {escape(report.objective)}, {better_sign(report.direction)} is "
+        f"better. kdropout {__version__}."
     )
     fixed = fixed_rates(report.trials)
     if fixed:

@@ -25,7 +25,7 @@ def draw_confirmation(report, axes):
     scale = scale_of(confirmation.measure, confirmation.scores.values())
     comparisons = confirmation.comparisons
     for row, one in enumerate(comparisons):
-        _draw(axes, row, one, scale.factor)
+        _draw(axes, row, one, scale)
     labels = [f"{_label(one.label)}\nvs {_label(one.reference)}" for one in comparisons]
     style.names(axes.yaxis, range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
@@ -42,19 +42,21 @@ def draw_confirmation(report, axes):
     )
 
 
-def _draw(axes, row, comparison, factor):
+def _draw(axes, row, comparison, scale):
+    factor, gain = scale.factor, comparison.gain
     gains = factor * np.array(comparison.gains)
     colour, marker = LOOKS[comparison.verdict]
     below = row + np.linspace(0.16, 0.3, len(gains))  # equal ones side by side
     axes.plot(gains, below, "o", color="0.35", markersize=2.6)
     text = comparison.verdict
-    if comparison.gain is None:
+    is_undecided = comparison.verdict == "undecided"
+    if gain is None or (is_undecided and not scale.holds_difference(gain)):
         text = "too few seeds"
     else:
         axes.errorbar(
-            factor * comparison.gain.mean,
+            factor * gain.mean,
             row,
-            xerr=factor * comparison.gain.half_width,
+            xerr=factor * gain.half_width,
             **{"color": colour, "marker": marker, "markersize": 8},
             **{"capsize": 4, "linewidth": 2},
         )

@@ -16,7 +16,7 @@ def draw_trials(report, axes):
     """Scores of the completed trials, the best so far, and where trials failed."""
     done = completed(report.trials)
     scale = scale_of(report.objective, [trial.score for trial in done])
-    order = {trial.trial_id: i for i, trial in enumerate(report.trials, 1)}
+    names_are_numbers, order = _numbers(report.trials)
     numbers = np.array([order[trial.trial_id] for trial in done])
     scores = scale.factor * np.array([trial.score for trial in done])
     limit = farthest(scores, report.direction)
@@ -31,7 +31,8 @@ def draw_trials(report, axes):
         shown = np.full(beyond.sum(), limit)
         label = f"beyond the picture ({beyond.sum()})"
         axes.plot(numbers[beyond], shown, marker, color=style.BLUE, label=label)
-    ends = [*numbers, len(report.trials)]
+    first, last = order[report.trials[0].trial_id], order[report.trials[-1].trial_id]
+    ends = [*numbers, last]
     so_far = best_so_far(scores.tolist(), report.direction)
     axes.step(
         *(ends, [*so_far, so_far[-1]]),
@@ -40,7 +41,7 @@ def draw_trials(report, axes):
     axes.plot(
         *(order[best.trial_id], scale.factor * best.score, "*"),
         **{"color": style.ORANGE, "markersize": 15, "markeredgecolor": "black"},
-        label=f"best: {scale.score(best.score)}",
+        label=f"best score: {scale.score(best.score)}",
     )
     failed = [order[trial.trial_id] for trial in report.trials if trial.failed]
     if failed:
@@ -51,10 +52,10 @@ def draw_trials(report, axes):
         )
     better = "lower" if report.direction == "min" else "higher"
     style.title(axes, "Scores in the order of the trials")
-    axes.set_xlabel("trial")
+    axes.set_xlabel("trial" if names_are_numbers else "order of the trial")
     style.plain(axes.set_ylabel(f"{short(scale.axis)}, {better} is better"))
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    axes.set_xlim(0.4, len(report.trials) + 0.6)
+    axes.set_xlim(first - 0.6, last + 0.6)
     axes.margins(y=0.12)
     axes.grid(alpha=0.25)
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)}
@@ -62,6 +63,20 @@ def draw_trials(report, axes):
     axes.legend(
         **below, ncols=count if count <= 4 else 3, frameon=False, columnspacing=1.4
     )
+
+
+def _numbers(trials):
+    """Whether the ids of the trials are rising numbers, and the place of each trial.
+
+    The ids of KerasTuner are: "00", "01". So a picture has the numbers that the rest
+    of the report and TensorBoard have.
+    """
+    ids = [trial.trial_id for trial in trials]
+    if all(one.isdecimal() for one in ids):
+        numbers = [int(one) for one in ids]
+        if all(map(int.__lt__, numbers, numbers[1:])):
+            return True, dict(zip(ids, numbers, strict=True))
+    return False, {one: place for place, one in enumerate(ids, 1)}
 
 
 def farthest(scores, direction):

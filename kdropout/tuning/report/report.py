@@ -5,14 +5,20 @@ import pathlib
 from kdropout import validation
 from kdropout.files import replacing
 from kdropout.tuning.report import report_json
+from kdropout.tuning.report.answer import answer
+from kdropout.tuning.report.candidates import trial_of
 from kdropout.tuning.report.confirmation import Confirmation
 from kdropout.tuning.report.forest import TREES, Forest, why_no_forest
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.report.marginal import measure_marginals
 from kdropout.tuning.report.recommendation import recommended
 from kdropout.tuning.report.trial_record import check_rates
-from kdropout.tuning.report.trials import check_direction, check_trials, ranked
-from kdropout.tuning.report.verdict import describe
+from kdropout.tuning.report.trials import (
+    check_direction,
+    check_limits,
+    check_trials,
+    ranked,
+)
 
 
 class Report:
@@ -32,6 +38,9 @@ class Report:
         confirmation: `Confirmation`, or None. Defaults to None.
         seed: Integer, seed of the random forest. Defaults to 0.
         trees: Integer, number of its trees. Defaults to 200.
+        limits: Dict from hyperparameter to the lowest and the highest value that the
+            space allows, so that a best rate at a limit is reported. None if the space
+            is not known. Defaults to None.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -60,6 +69,7 @@ class Report:
         confirmation=None,
         seed=0,
         trees=TREES,
+        limits=None,
     ):
         self.trials = check_trials(trials)
         if not isinstance(objective, str):
@@ -73,12 +83,13 @@ class Report:
         self.confirmation = confirmation
         self.seed = validation.integer("seed", seed)
         self.trees = validation.integer("trees", trees, low=2)
+        self.limits = check_limits(limits)
         self._importance = None
         self._marginals = None
 
     @property
     def best_trial(self):
-        """The `TrialRecord` with the best score."""
+        """The `TrialRecord` with the best score of the search, by merit or by luck."""
         return ranked(self.trials, self.direction)[0]
 
     @property
@@ -87,22 +98,36 @@ class Report:
         return recommended(self.confirmation) if self.confirmation else None
 
     @property
-    def best_rates(self):
-        """Dict from layer path to rate, for `kdropout.set_rates(model, ...)`.
+    def _trial_to_use(self):
+        """The `TrialRecord` that `best_rates` are of, or None if they are of none."""
+        if self.recommended is None:
+            return self.best_trial
+        setting = self.confirmation.candidates[self.recommended]
+        return trial_of(setting, self.trials, self.direction)
 
-        With a confirmation, those of the setting of the search that did best in it,
-        unless one rate everywhere or no dropout is shown to be better. Without, those
-        of the best trial. For a schedule, its end.
+    @property
+    def best_rates(self):
+        """The rates to use: dict from layer path to rate, for `kdropout.set_rates`.
+
+        With a confirmation, those of the simplest setting that nothing is shown to be
+        better than: no dropout, unless the rates found or one rate everywhere are shown
+        to be better; then one rate everywhere, unless the rates found are shown to be
+        better than it. Without a confirmation, those of `best_trial`, which nothing
+        confirms. For a schedule, its end.
         """
-        return self._best(lambda trial: trial.rates)
+        trial = self._trial_to_use
+        if trial is None:
+            return dict(self.confirmation.candidates[self.recommended])
+        return dict(trial.rates)
 
     @property
     def best_values(self):
         """Dict from hyperparameter to value, of the trial that `best_rates` are of.
 
-        Empty where `best_rates` are of no trial, but one rate everywhere.
+        Empty where `best_rates` are of no trial, such as one rate everywhere.
         """
-        return self._best(lambda trial: trial.values, of_no_trial=lambda setting: {})
+        trial = self._trial_to_use
+        return {} if trial is None else dict(trial.values)
 
     @property
     def importance(self):
@@ -119,7 +144,16 @@ class Report:
     @property
     def verdict(self):
         """In words, whether the rates found are better. Claims only what is shown."""
-        return describe(self.confirmation, self.importance)
+        return self.answer.verdict
+
+    @property
+    def answer(self):
+        """What the terminal, `report.md` and the page begin with, as four strings.
+
+        `verdict`, `advice` (which rates follow from it), `code` (the line that sets
+        them) and `next_step`.
+        """
+        return answer(self)
 
     def to_markdown(self):
         """The report as Markdown."""
@@ -187,12 +221,3 @@ class Report:
                 forest = Forest(self.trials, self.seed, self.trees)
             self._importance = measure_importance(self.trials, forest, self.seed)
             self._marginals = measure_marginals(forest)
-
-    def _best(self, of_trial, of_no_trial=dict):
-        if self.recommended is None:
-            return dict(of_trial(self.best_trial))
-        setting = self.confirmation.candidates[self.recommended]
-        for trial in ranked(self.trials, self.direction):
-            if setting in (trial.rates, trial.values):
-                return dict(of_trial(trial))
-        return of_no_trial(setting)

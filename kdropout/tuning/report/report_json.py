@@ -18,7 +18,7 @@ def dumps(report):
         "kdropout": __version__,
         "objective": report.objective,
         "direction": report.direction,
-        "verdict": report.verdict,
+        **dataclasses.asdict(report.answer),
         "best_rates": report.best_rates,
         "best_values": report.best_values,
         "recommended": report.recommended,
@@ -26,6 +26,7 @@ def dumps(report):
         "baseline": report.baseline,
         "seed": report.seed,
         "trees": report.trees,
+        "limits": report.limits,
         "importance": dataclasses.asdict(report.importance),
         "marginals": [dataclasses.asdict(one) for one in report.marginals],
         "confirmation": plain_data.confirmation_to_plain(report.confirmation),
@@ -68,6 +69,7 @@ def loads(text, kind):
             *(content["objective"], content["direction"], content["baseline"]),
             plain_data.confirmation_from_plain(content["confirmation"]),
             *(content["seed"], content["trees"]),
+            limits=content.get("limits"),  # version 0.1 had none
         )
         report._importance = plain_data.importance_from_plain(content["importance"])
         report._marginals = plain_data.marginals_from_plain(content["marginals"])

@@ -16,12 +16,15 @@ class Scale:
         factor: Float, by which the score is multiplied.
         unit: String, unit of a score.
         difference_unit: String, unit of a difference of two scores.
+        span: Float, the distance of the lowest from the highest possible score: 1 for
+            an accuracy; for others that of the scores that were seen, and 0.
     """
 
     measure: str
     factor: float = 1.0
     unit: str = ""
     difference_unit: str = ""
+    span: float = dataclasses.field(default=math.inf, compare=False)
 
     def score(self, value):
         """A score with its unit: "97.5 %"."""
@@ -39,6 +42,17 @@ class Scale:
             return _significant(value)
         text = f"{value:.{_decimals(half_width)}f}"
         return text if float(text) else text.removeprefix("-")
+
+    def holds_score(self, interval):
+        """Whether the `Interval` of a mean score is not wider than all scores.
+
+        With two or three seeds, Student's t can exceed all that is possible.
+        """
+        return 2.0 * interval.half_width <= self.span
+
+    def holds_difference(self, interval):
+        """Whether the `Interval` of a difference is within what is possible."""
+        return abs(interval.mean) + interval.half_width <= self.span
 
     @property
     def axis(self):
@@ -60,10 +74,12 @@ def scale_of(measure, scores):
     >>> scale_of("val_loss", [0.25]).score(0.25)
     '0.25'
     """
+    scores = list(scores)
     if measure.lower().endswith(("accuracy", "acc")):
         if all(0.0 <= score <= 1.0 for score in scores):
-            return Scale(measure, 100.0, "%", "points")
-    return Scale(measure)
+            return Scale(measure, 100.0, "%", "points", 1.0)
+    span = max(0.0, *scores) - min(0.0, *scores) if scores else math.inf
+    return Scale(measure, span=span)
 
 
 def _significant(value):

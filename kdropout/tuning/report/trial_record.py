@@ -59,7 +59,8 @@ class TrialRecord:
         if score is not None:
             score = _plain_number("score", score)
             if not math.isfinite(score):
-                message = message or f"The score was {score}."
+                shown = "NaN" if math.isnan(score) else score
+                message = message or f"The score was {shown}."
                 score = None
         if self.epochs is not None:
             object.__setattr__(

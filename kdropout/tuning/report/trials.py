@@ -6,6 +6,28 @@ from kdropout.tuning.report.trial_record import TrialRecord
 DIRECTIONS = ("min", "max")
 
 
+class NoCompletedTrial(ValueError):
+    """There is no score to make a report of.
+
+    Args:
+        trials: Sequence of `TrialRecord`, none completed.
+
+    Attributes:
+        trials: Tuple of `TrialRecord`.
+        reason: String, why there is no answer.
+    """
+
+    def __init__(self, trials):
+        self.trials = tuple(trials)
+        why = _why_none_completed(trials)
+        self.reason = f"None of {len(trials)} trials has completed. {why}"
+        super().__init__(
+            "'trials' must hold at least one completed trial, because the answer comes "
+            f"from their scores. Received: {len(trials)} trials, none completed. "
+            f"{why}"
+        )
+
+
 def check_trials(trials):
     """The trials as a tuple, of which at least one is completed.
 
@@ -29,7 +51,7 @@ def check_trials(trials):
         )
     done = completed(trials)
     if not done:
-        raise ValueError(_none_completed(trials))
+        raise NoCompletedTrial(trials)
     for trial in done:
         if set(trial.rates) != set(done[0].rates):
             differing = sorted(set(trial.rates) ^ set(done[0].rates))
@@ -45,6 +67,28 @@ def check_trials(trials):
 def check_direction(direction):
     """Return "min" or "max", or raise a ValueError."""
     return validation.choice("direction", direction, DIRECTIONS)
+
+
+def check_limits(limits):
+    """A copy of a dict from hyperparameter to (lowest, highest) value, or None.
+
+    Raises:
+        TypeError: If it is something else.
+        ValueError: If a number is not finite.
+    """
+    if limits is None:
+        return None
+    expected = "a dict from hyperparameters to pairs of numbers, or None"
+    if not isinstance(limits, dict):
+        raise TypeError(validation.received("limits", expected, limits))
+    checked = {}
+    for name, pair in limits.items():
+        if not isinstance(name, str) or not isinstance(pair, (list, tuple)):
+            raise TypeError(validation.received("limits", expected, {name: pair}))
+        if len(pair) != 2:
+            raise TypeError(validation.received("limits", expected, {name: pair}))
+        checked[name] = tuple(validation.number("limits", value) for value in pair)
+    return checked
 
 
 def completed(trials):
@@ -75,13 +119,11 @@ def best_so_far(scores, direction):
     return best
 
 
-def _none_completed(trials):
-    expected = (
-        "'trials' must hold at least one completed trial, because the answer comes "
-        f"from their scores. Received: {len(trials)} trials, none completed."
-    )
+def _why_none_completed(trials):
+    """What is known; a reason that all have in common, as NaN, is said of all."""
     lost = failed(trials)
     if not lost:
-        return expected + " Let the search run on."
-    first = lost[0]
-    return f"{expected} The first that failed, {first.trial_id!r}: {first.reason}"
+        return "Let the search run on."
+    if len(lost) > 1 and len({trial.reason for trial in lost}) == 1:
+        return f"All {len(lost)} that have ended failed alike: {lost[0].reason}"
+    return f"The first that failed, {lost[0].trial_id!r}: {lost[0].reason}"

@@ -3,15 +3,17 @@
 import numpy as np
 
 from kdropout.tuning.report.candidates import BASELINE, UNIFORM
+from kdropout.tuning.report.comparison import ROUNDING
 from kdropout.tuning.report.confirmation import CONFIDENCE
-from kdropout.tuning.report.recommendation import has_claim, shown
+from kdropout.tuning.report.recommendation import has_claim, recommend, shown
 from kdropout.tuning.report.scale import scale_of
 
 
 def describe(confirmation, importance):
     """The verdict in a few sentences.
 
-    It says "better" or "worse" only of a paired interval that excludes 0.
+    It says "better" or "worse" only of a paired interval that excludes 0. Each
+    difference is named with the score that it is of, and which sign is better.
 
     Args:
         confirmation: `Confirmation`, or None.
@@ -23,13 +25,16 @@ def describe(confirmation, importance):
     if confirmation is None:
         return (
             "Not confirmed: the best scores of a search are its luckiest, so they do "
-            "not tell whether its rates help. Train the best of them, one rate "
-            "everywhere and no dropout with new seeds: kdropout.tuning.report.confirm."
+            "not show whether its rates help."
         )
     if not confirmation.scores:
         first = next(iter(confirmation.failures.values()), "no training was run")
         return f"Not confirmed: no training with a new seed ended. The first: {first}"
-    sentences = [_against_none(confirmation), _against_uniform(confirmation)]
+    recommendation = recommend(confirmation)
+    sentences = [
+        *_against_none(confirmation, recommendation),
+        _against_uniform(confirmation, recommendation),
+    ]
     if has_claim(confirmation):
         sentences += [_widened(confirmation), _most_important(importance)]
     sentences.append(_failures(confirmation))
@@ -45,57 +50,66 @@ def name_of(label):
     return f"'{label}'"
 
 
-def _against_none(confirmation):
-    found = confirmation.best_of(confirmation.search)
-    uniform = confirmation.best_of(confirmation.uniform)
-    others = [label for label in confirmation.candidates if label != BASELINE]
-    label = found or uniform or confirmation.best_of(others)
+def name_in_sentence(confirmation, label):
+    """What a sentence calls a setting: those of the search are the rates found."""
+    return "the rates found" if label in confirmation.search else name_of(label)
+
+
+def _against_none(confirmation, recommendation):
+    found, uniform = recommendation.found, recommendation.uniform
+    label = found or uniform
     if label is None:
-        return "Of the settings to confirm, none could be trained with a new seed."
-    if label == found:
-        subject, verb = "The rates found", "are"
-    else:
-        subject, verb = _capital(name_of(label)), "is"
-    sentence = _sentence(confirmation, label, BASELINE, subject, verb)
-    if label == found and uniform:
-        only_uniform = shown(confirmation, found, BASELINE) == "undecided"
+        return ["Of the settings to confirm, none could be trained with a new seed."]
+    if not confirmation.scores_of(BASELINE):
+        return ["No dropout could not be trained with any new seed."]
+    sentences = [_sentence(confirmation, label, BASELINE)]
+    if found and uniform:
+        only_uniform = shown(confirmation, found, BASELINE) != "better"
         only_uniform &= shown(confirmation, uniform, BASELINE) != "undecided"
-        if only_uniform:
-            subject = _capital(name_of(uniform))
-            sentence += " " + _sentence(confirmation, uniform, BASELINE, subject, "is")
-    return sentence
+        if only_uniform or recommendation.label == uniform:
+            sentences.append(_sentence(confirmation, uniform, BASELINE))
+    return sentences
 
 
-def _against_uniform(confirmation):
-    found = confirmation.best_of(confirmation.search)
-    uniform = confirmation.best_of(confirmation.uniform)
+def _against_uniform(confirmation, recommendation):
+    found, uniform = recommendation.found, recommendation.uniform
     if not found or not uniform:
         return ""
     comparison = confirmation.comparison(found, uniform)
+    if comparison is None:
+        return ""
     if comparison.verdict == "undecided":
         return _undecided(confirmation, comparison, f"Against {name_of(uniform)}")
-    return _claim(confirmation, comparison, "They", "are")
+    return _claim(confirmation, comparison, "They")
 
 
-def _sentence(confirmation, label, reference, subject, verb):
+def _sentence(confirmation, label, reference):
     comparison = confirmation.comparison(label, reference)
+    name = name_in_sentence(confirmation, label)
     if comparison.verdict == "undecided":
-        whose = "the rates found" if verb == "are" else name_of(label)
-        return _undecided(confirmation, comparison, f"Between {whose} and {reference}")
-    return _claim(confirmation, comparison, subject, verb)
+        beginning = f"Between {name} and {name_of(reference)}"
+        return _undecided(confirmation, comparison, beginning)
+    return _claim(confirmation, comparison, _capital(name))
 
 
-def _claim(confirmation, comparison, subject, verb):
+def _claim(confirmation, comparison, subject):
     scale, gain = _scale(confirmation), comparison.gain
     sign = 1.0 if comparison.verdict == "better" else -1.0
     low, high = sorted((sign * gain.low, sign * gain.high))
+    high = min(high, scale.span) if scale.unit else high
     width = gain.half_width
+    verb = "are" if comparison.label in confirmation.search else "is"
     return (
         f"{subject} {verb} {comparison.verdict} than {name_of(comparison.reference)} "
-        f"by {scale.amount(sign * gain.mean, width)} of {confirmation.measure} "
-        f"({100 * CONFIDENCE:g} % interval {_bound(scale, low, width)} to "
-        f"{_bound(scale, high, width)})."
+        f"by {scale.amount(sign * gain.mean, width)} of {confirmation.measure}, where "
+        f"{better_sign(confirmation.direction)} is better ({100 * CONFIDENCE:g} % "
+        f"interval {_bound(scale, low, width)} to {_bound(scale, high, width)})."
     )
+
+
+def better_sign(direction):
+    """Which scores are better: "lower" or "higher"."""
+    return "lower" if direction == "min" else "higher"
 
 
 def _bound(scale, value, width):
@@ -106,29 +120,47 @@ def _bound(scale, value, width):
 
 def _undecided(confirmation, comparison, beginning):
     scale, gain = _scale(confirmation), comparison.gain
+    measure = confirmation.measure
+    sign = f"{better_sign(confirmation.direction)} is better"
     if gain is None:
         return (
-            f"{beginning}, nothing can be said: fewer than two seeds were finished by "
-            "both."
+            f"{beginning}, nothing can be said of {measure} ({sign}): fewer than two "
+            "seeds were finished by both."
         )
-    mean = scale.number(gain.mean, gain.half_width)
-    width = scale.amount(gain.half_width, gain.half_width)
     gains = np.array(comparison.gains)
     if not gains.any():
-        return f"{beginning}, there is no difference at all."
-    if np.ptp(gains) <= 1e-9 * np.abs(gains).max():
+        return f"{beginning}, there is no difference at all in {measure}."
+    whose = _in_favour(confirmation, comparison)
+    if np.ptp(gains) <= ROUNDING * np.abs(gains).max():
         return (
-            f"{beginning}, the difference is {scale.amount(gain.mean, 0.0)} with each "
-            f"of {len(gains)} seeds, too coarse a score to tell how certain that is."
+            f"{beginning}, the difference is {scale.amount(abs(gain.mean), 0.0)} of "
+            f"{measure} ({sign}){whose} with each of {len(gains)} seeds, too coarse a "
+            "score to show how certain that is."
         )
+    if not scale.holds_difference(gain):
+        return (
+            f"{beginning}, the difference is {scale.amount(abs(gain.mean), 0.0)} of "
+            f"{measure} ({sign}){whose}, and {len(gains)} seeds are too few to tell: "
+            "its interval is wider than all scores."
+        )
+    mean = scale.number(abs(gain.mean), gain.half_width)
+    width = scale.amount(gain.half_width, gain.half_width)
     spread = _seed_spread(confirmation, comparison.reference)
-    sentence = f"{beginning}, the difference is {mean} +- {width}: "
+    sentence = (
+        f"{beginning}, the difference is {mean} +- {width} of {measure} "
+        f"({sign}){whose if float(mean) else ''}: "
+    )
     if abs(gain.mean) <= spread:
         return (
             f"{sentence}nothing you could notice, as another seed alone moves the "
             f"score by {scale.amount(spread, spread)}."
         )
     return f"{sentence}{len(gains)} seeds are too few to tell."
+
+
+def _in_favour(confirmation, comparison):
+    better = comparison.label if comparison.gain.mean > 0.0 else comparison.reference
+    return f" in favour of {name_in_sentence(confirmation, better)}"
 
 
 def _most_important(importance):

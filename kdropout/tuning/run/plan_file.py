@@ -4,6 +4,7 @@ import json
 
 from kdropout.files import replacing
 from kdropout.tuning.job.space_settings import plain_space
+from kdropout.tuning.search_log.dimension import dimensions_of
 from kdropout.tuning.space.groups import make_group
 from kdropout.tuning.space.parsing import parse
 from kdropout.tuning.space.plan import RatePlan
@@ -53,3 +54,12 @@ def read_plan(folder, job):
             f"'{path}' must tell which layers were searched. It cannot be read: "
             f"{error!r}. 'kdropout tune' with --resume writes it anew."
         ) from None
+
+
+def limits_of(plan):
+    """Dict from hyperparameter to the lowest and highest value that the space allows.
+
+    Args:
+        plan: `RatePlan`.
+    """
+    return {one.name: (one.low, one.high) for one in dimensions_of(plan)}

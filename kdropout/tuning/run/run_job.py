@@ -7,7 +7,7 @@ from kdropout.files import replacing
 from kdropout.tuning.job import Job
 from kdropout.tuning.report import Report
 from kdropout.tuning.run.confirmation_run import ConfirmationRun
-from kdropout.tuning.run.plan_file import write_plan
+from kdropout.tuning.run.plan_file import limits_of, write_plan
 from kdropout.tuning.run.searched_model import searched_model
 from kdropout.tuning.run.tuner_of_job import (
     PROJECT,
@@ -98,6 +98,7 @@ def run_job(job, resume=False, verbose=1):
         job.objective.resolved_direction,
         baseline,
         confirmation,
+        limits=limits_of(plan_of(model)),
     )
     report.save(folder)
     return report

@@ -3,7 +3,9 @@
 import math
 
 from kdropout.event_log import tags
+from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.report.features import SAME
+from kdropout.tuning.storage.failure_text import failure_text
 
 
 def describe_search(objective, direction, dimensions, marginals=(), problem=""):
@@ -33,13 +35,28 @@ def describe_trial(trial, values):
         trial: KerasTuner's `Trial`.
         values: Dict from the user's hyperparameters to their values.
     """
-    return {
+    content = {
         "format": tags.FORMAT,
         "trial_id": trial.trial_id,
         "values": values,
         "score": finite(trial.score),
         "status": trial.status,
     }
+    reason = _reason(trial)
+    return {**content, "reason": reason} if reason else content
+
+
+def _reason(trial):
+    """Why a trial has no score, as a report says it, or ""."""
+    record = TrialRecord(
+        trial.trial_id,
+        values={},
+        rates={},
+        score=trial.score,
+        status=trial.status,
+        message=failure_text(trial.message or ""),
+    )
+    return record.reason if record.failed else ""
 
 
 def finite(score):

@@ -33,6 +33,7 @@ def search_payload(report, plan, run):
                 "score": trial.score,
                 "status": trial.status,
                 "epochs": trial.epochs,
+                **({"reason": trial.reason} if trial.failed else {}),
             }
             for trial in report.trials
             if trial.completed or trial.failed

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from kdropout.tuning.report import Report, TrialRecord, choose_candidates, confirm
+from kdropout.tuning.report.trials import NoCompletedTrial
 
-T, V = TypeError, ValueError
+T, V, NONE = TypeError, ValueError, NoCompletedTrial
 GOOD = TrialRecord("0", {"rate/a": 0.1}, {"a": 0.1}, 0.5)
 FAILED = TrialRecord(
     *("1", {}, {"a": 0.1}, None, {}, "FAILED", None),
@@ -58,11 +59,11 @@ CASES = {
         "{'score': 1}",
     ),
     "nothing completed": (
-        *(lambda: report([FAILED]), V, "at least one completed trial", "1 trials"),
+        *(lambda: report([FAILED]), NONE, "at least one completed trial", "1 trials"),
         *("The first that failed, '1'", "RuntimeError: no memory"),
     ),
     "nothing ran": (
-        *(lambda: report([]), V, "at least one completed trial", "0 trials"),
+        *(lambda: report([]), NONE, "at least one completed trial", "0 trials"),
         "Let the search run on",
     ),
     "twice": (lambda: report([GOOD, GOOD]), V, "each trial once", "trial_id='0'"),
@@ -82,6 +83,10 @@ CASES = {
     ),
     "seed": (lambda: report(seed=-1), V, "'seed' must be", "-1"),
     "trees": (lambda: report(trees=1), V, "'trees' must be", "at least 2", "1"),
+    "limits": (lambda: report(limits=[0, 1]), T, "'limits' must be a dict", "[0, 1]"),
+    "limit": (lambda: report(limits={"a": 0.8}), T, "'limits' must be", "{'a': 0.8}"),
+    "pair of limits": (lambda: report(limits={"a": (0, 1, 2)}), T, "(0, 1, 2)"),
+    "no number": (lambda: report(limits={"a": (0, "x")}), T, "'limits'", "'x'"),
     "JSON that is none": (
         *(lambda: Report.from_json("{"), V, "'text' must be the JSON of a report"),
         "which is no JSON",

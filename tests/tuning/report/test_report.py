@@ -9,11 +9,19 @@ import pytest
 from matplotlib import image
 
 import kdropout
-from kdropout.tuning.report import Report, TrialRecord, choose_candidates, confirm
+from kdropout.tuning.report import (
+    Confirmation,
+    Report,
+    TrialRecord,
+    choose_candidates,
+    confirm,
+    style,
+)
 from kdropout.tuning.report.features import find_features
 from kdropout.tuning.report.markdown_text import code_block, escape
+from kdropout.tuning.report.picture_confirmation import draw_confirmation
 from kdropout.tuning.report.picture_marginals import shape_of
-from kdropout.tuning.report.picture_trials import farthest
+from kdropout.tuning.report.picture_trials import draw_trials, farthest
 from kdropout.tuning.report.short_names import short_all, two_lines
 
 TREES = 20
@@ -63,7 +71,11 @@ def test_best_rates_are_those_that_did_best_with_new_seeds(make_trials):
     means = dict(zip(candidates, [0.9, 0.9, 0.5, 0.3], strict=True))
     table = {tuple(rates.values()): means[label] for label, rates in candidates.items()}
     found = confirm(
-        *(candidates, lambda rates, seed: table[tuple(rates.values())] + 0.01 * seed),
+        # What is better has to differ between seeds, or nothing is shown.
+        *(
+            candidates,
+            lambda rates, seed: table[tuple(rates.values())] * (1 + seed / 99),
+        ),
         *(range(3), "min"),
     )
     report = Report(trials, "val_loss", "min", confirmation=found, trees=TREES)
@@ -88,7 +100,11 @@ def test_a_setting_given_by_hyperparameters_leads_to_the_rates_of_its_trial():
         for i, r in [(1, 0.2), (2, 0.4)]
     ]
     candidates = choose_candidates(trials, "min", top=1, use_values=True)
-    found = confirm(candidates, lambda values, seed: len(values), (1, 2), "max")
+    found = confirm(
+        *(candidates, lambda values, seed: len(values) * (1 + seed / 999)),
+        *((1, 2), "max"),
+    )
+    assert found.candidates["search 1"] == {"rate/d/steps": 20, "rate/d/end": 0.4}
     report = Report(trials, "val_loss", "min", confirmation=found, trees=TREES)
     assert report.best_rates == {"d": 0.4}
     assert report.best_values == {"rate/d/steps": 20, "rate/d/end": 0.4}
@@ -116,7 +132,7 @@ def test_json_is_of_the_standard_even_where_numbers_are_not(make_trials):
     text = Report(trials, "val_loss", "min", trees=TREES).to_json()
     content = json.loads(text, parse_constant=refuse)
     assert content["trials"][-1]["score"] is None
-    assert "nan" in content["trials"][-1]["message"]
+    assert content["trials"][-1]["message"] == "The score was NaN."
 
 
 def test_markdown_begins_with_the_verdict_and_the_line_to_use_it(report):
@@ -247,6 +263,34 @@ def test_a_diverged_trial_does_not_squeeze_the_picture():
     assert farthest(scores, "min") < 2.0
     assert farthest(-scores, "max") > -2.0
     assert farthest(np.array([0.3, 0.4, 0.5]), "min") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("ids", "shown", "label"),
+    [
+        (["00", "01", "02"], [0, 1, 2], "trial"),
+        (["a", "01", "b"], [1, 2, 3], "order of the trial"),
+        (["02", "01", "00"], [1, 2, 3], "order of the trial"),
+    ],
+)
+def test_the_picture_of_the_trials_numbers_them_as_the_search_does(ids, shown, label):
+    trials = [TrialRecord(one, {}, {"a": 0.1}, 0.5 + i) for i, one in enumerate(ids)]
+    axes = style.new_figure(4, 3).subplots()
+    draw_trials(Report(trials, "val_loss", "min"), axes)
+    assert axes.lines[0].get_xdata().tolist() == shown
+    assert axes.get_xlabel() == label
+
+
+def test_an_interval_that_exceeds_all_scores_does_not_squeeze_the_picture():
+    scores = {("no dropout", seed): 0.5 for seed in (0, 1)}
+    scores |= {("search 1", 0): 0.52, ("search 1", 1): 0.62}
+    chosen = {"no dropout": {"a": 0.0}, "search 1": {"a": 0.1}}
+    found = Confirmation(chosen, (0, 1), "max", "accuracy", scores)
+    trials = [TrialRecord("0", {}, {"a": 0.1}, 0.5)]
+    axes = style.new_figure(4, 3).subplots()
+    draw_confirmation(Report(trials, "val_loss", "min", confirmation=found), axes)
+    assert max(map(abs, axes.get_xlim())) < 15.0
+    assert "too few seeds" in [text.get_text() for text in axes.texts]
 
 
 @pytest.mark.parametrize(

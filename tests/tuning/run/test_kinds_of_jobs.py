@@ -7,7 +7,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kdropout import tuning
+from kdropout import cli, tuning
 from kdropout.tuning.job import JobError
 from kdropout.tuning.run.tuner_of_job import make_tuner
 from tests.tuning.run.conftest import make_job, run
@@ -90,7 +90,9 @@ def test_schedules_are_confirmed_by_all_their_parts_also_if_they_end_at_0(tmp_pa
     report = run(tmp_path / "results", space={"*": {"schedule": schedule}})
     prefix = "rate/dense1_drop"
     found = report.confirmation.candidates["search 1"]
-    assert found == report.best_trial.values == report.best_values
+    assert found == report.best_trial.values
+    # Two seeds show nothing, so that no dropout is to be used.
+    assert report.recommended == "no dropout" and report.best_values == {}
     assert set(found) == {f"{prefix}/start", f"{prefix}/steps"}
     assert report.best_rates == {"dense1_drop": 0.0}
     scores = report.confirmation.scores
@@ -266,7 +268,9 @@ def test_of_the_last_epoch_are_score_and_weights(tmp_path):
         tuning.RandomSearch(build, "val_loss", 1, scored_epoch="lats")
 
 
-def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(tmp_path):
+def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(
+    tmp_path, capsys
+):
     report = run(
         tmp_path / "results",
         model={"architecture": "mlp", "units": (8,), "rate": 0.0},
@@ -275,6 +279,9 @@ def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(tmp_pat
     )
     assert report.best_rates == {"dense1_drop": 0.0}
     assert report.confirmation is None
+    assert "no trial with dropout has completed" in report.answer.advice
+    assert cli.main(["report", "results"]) == 0
+    assert "the job is not finished" not in capsys.readouterr().err
 
 
 def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path):
@@ -286,6 +293,32 @@ def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path)
     assert lines[1].endswith("no training today")
     with pytest.raises(ValueError, match="no training today"):
         tuning.load_report(tmp_path / "results")
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN axis:RuntimeWarning")  # of KerasTuner
+def test_if_all_scores_are_nan_there_is_no_report_but_its_reason(tmp_path):
+    optimizer = {"name": "sgd", "learning_rate": 1e30}
+    with pytest.raises(RuntimeError):
+        run(tmp_path / "results", model={"architecture": "mlp", "optimizer": optimizer})
+    with pytest.raises(ValueError, match="failed alike: The score was NaN"):
+        tuning.load_report(tmp_path / "results")
+
+
+def test_rates_at_a_limit_of_the_space_of_a_job_are_reported(tmp_path):
+    settings = {
+        "search": {"algorithm": "grid"},
+        "space": {"*": {"values": [0.5, 0.9]}},
+        "confirm": UNCONFIRMED,
+    }
+    report = run(tmp_path / "results", **settings)
+    assert report.limits == {"rate/dense1_drop": (0.5, 0.9)}
+    best = report.best_rates["dense1_drop"]
+    limit = "upper" if best == 0.9 else "lower"
+    told = f"a rate of exactly {best:g}, the {limit} limit of the space ('dense1_drop'"
+    assert told in report.answer.next_step
+    assert tuning.load_report(tmp_path / "results").answer == report.answer
+    (tmp_path / "results" / "report.json").unlink()
+    assert tuning.load_report(tmp_path / "results").limits == report.limits
 
 
 def test_workers_of_a_job_are_those_of_its_tuner(tmp_path):

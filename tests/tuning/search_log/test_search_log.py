@@ -105,12 +105,14 @@ def test_the_dropout_tab_has_the_same_trials(done):
     assert {(one["low"], one["high"]) for one in payload["dimensions"]} == {(0.0, 0.8)}
     for ours, theirs in zip(payload["trials"], trials(done), strict=True):
         values = theirs["hyperparameters"]["values"]
+        failed = theirs["status"] == "FAILED"
         assert ours == {
             "id": theirs["trial_id"],
             "values": [values[name] for name in RATES],
             "score": theirs["score"],
             "status": theirs["status"],
             "epochs": 7,
+            **({"reason": "ValueError: too many units"} if failed else {}),
         }
 
 
@@ -319,10 +321,9 @@ def test_a_score_that_is_no_number_leaves_a_row_without_one(tmp_path, monkeypatc
     _, rows = tabs.hparams(tmp_path / "logs")
     assert rows["0"][1:] == ({}, "STATUS_FAILURE")
     assert rows["1"][1:] == ({"best/score": 0.5}, "STATUS_SUCCESS")
-    assert [t["score"] for t in tabs.dropout(tmp_path / "logs")["trials"]] == [
-        None,
-        0.5,
-    ]
+    first, second = tabs.dropout(tmp_path / "logs")["trials"]
+    assert (first["score"], first["reason"]) == (None, "The score was inf.")
+    assert second["score"] == 0.5 and "reason" not in second
 
 
 def test_a_search_without_rates_is_in_hparams_alone(tmp_path):
