@@ -1,6 +1,7 @@
 """Monte-Carlo prediction."""
 
 import random
+import warnings
 
 import keras
 
@@ -72,7 +73,8 @@ def mc_predict(
     num_samples = validation.integer("num_samples", num_samples, low=1)
     batches = Batches(x, validation.integer("batch_size", batch_size, low=1))
     seed = validation.optional_seed(seed)
-    if seed is None:
+    is_seeded = seed is not None
+    if not is_seeded:
         seed = random.randrange(2**31)  # as Keras, which `set_random_seed` seeds
     if verbose not in ("auto", 0, 1):
         raise ValueError(validation.received("verbose", '"auto", 0 or 1', verbose))
@@ -88,7 +90,28 @@ def mc_predict(
         bar.update(index + 1)
     if not sampler.has_drawn:
         raise ValueError(f"'x' must hold at least one batch. Received: x={x!r}")
+    _warn_of_other_noise(sampler, is_seeded)
     return collector.result()
+
+
+def _warn_of_other_noise(sampler, is_seeded):
+    """Name the layers whose numbers are not those that the user may expect."""
+    if sampler.frozen:
+        warnings.warn(
+            f"These layers of the model draw numbers with NumPy: "
+            f"{', '.join(map(repr, sampler.frozen))}. They draw once, when the model "
+            "is compiled, and all samples share the result, as in 'predict'. Draw with "
+            "keras.random and a keras.random.SeedGenerator.",
+            stacklevel=3,
+        )
+    if is_seeded and sampler.unseeded:
+        warnings.warn(
+            f"'seed' does not decide what these layers of the model draw: "
+            f"{', '.join(map(repr, sampler.unseeded))}. They draw other numbers in "
+            "each call of mc_predict. Draw with keras.random and a "
+            "keras.random.SeedGenerator.",
+            stacklevel=3,
+        )
 
 
 def _check_model(model):
