@@ -72,11 +72,14 @@ def _jax(function, variables, watcher):
     @jax.jit
     def compiled(values, *arguments):
         mapping = list(zip(variables, values, strict=True))
-        with PassScope(watcher, mapping):
-            return function(*arguments)
+        with PassScope(watcher, mapping) as scope:
+            outputs = function(*arguments)
+        # JAX refuses to return what was drawn inside of a loop, where each step would
+        # draw the same numbers. So does 'predict'.
+        return outputs, scope.seed_states
 
     # As arguments the weights stay live; closed over, they would be constants.
-    return lambda *arguments: compiled([v.value for v in variables], *arguments)
+    return lambda *arguments: compiled([v.value for v in variables], *arguments)[0]
 
 
 def _torch(function, variables, watcher):

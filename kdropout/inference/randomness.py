@@ -23,9 +23,13 @@ _TENSORFLOW_DRAW = re.compile(
 )
 _TENSORFLOW_GENERATOR = re.compile(r"^(Rng|Stateful(?!PartitionedCall))")
 _TENSORFLOW_CALL = "StatefulPartitionedCall"
+# Python code that a compiled pass runs each time.
+_TENSORFLOW_PYTHON = {"PyFunc", "EagerPyFunc"}
 
 # Spreads the passes over the second word of a seed, as PyTorch adds the two words.
 _PASS_STRIDE = 0x2545F491
+# Spreads the draws within loops over it: an odd number, too.
+_CALL_STRIDE = 0x5851F42D
 
 
 class PassScope(keras.StatelessScope):
@@ -43,19 +47,23 @@ class PassScope(keras.StatelessScope):
     def __init__(self, watcher, state_mapping=None):
         super().__init__(state_mapping)
         self._watcher = watcher
+        self._graph = _graph()
+        self.seed_states = []  # that draws left behind
 
     def get_current_value(self, variable):
         sampling = active_scope()
         if sampling is None or not is_seed_state(variable):
             return super().get_current_value(variable)
         seed = sampling.next_seed(variable)
-        second = ops.bitwise_and(seed[1] * _PASS_STRIDE, 2**31 - 1)
+        second = seed[1] * _PASS_STRIDE + self._watcher.loop_count(self._graph)
+        second = ops.bitwise_and(second, 2**31 - 1)
         return ops.cast(ops.stack([seed[0], second]), variable.dtype)
 
     def add_update(self, update):
-        variable, _ = update
+        variable, value = update
         if is_seed_state(variable):
             self._watcher.num_draws += 1
+            self.seed_states.append(value)
         else:
             self._watcher.writes_state = True
         super().add_update(update)
@@ -86,6 +94,9 @@ class Watcher:
         self.unseeded = set()  # paths of what draws numbers that no seed decides
         self.frozen = set()  # paths of what draws once, when the pass is compiled
         self.is_done = False
+        self._python_operations = []
+        self._counter = None
+        self._states = None  # of the sources, after what was last watched
         self.sources = sources(model)
         # A graph shows what draws from a generator of TensorFlow.
         self._watched = [s for s in self.sources if not s.is_of_tensorflow]
@@ -99,12 +110,15 @@ class Watcher:
             yield
             return
         num_draws, num_nodes = self.num_draws, _num_graph_nodes()
-        states = [pickle.dumps(source.get()) for source in self._watched]
+        before = self._current_states()
         yield
+        self._states = self._current_states()
         moved = [
             source
-            for source, state in zip(self._watched, states, strict=True)
-            if pickle.dumps(source.get()) != state
+            for source, old, new in zip(
+                self._watched, before, self._states, strict=True
+            )
+            if old != new
         ]
         path = self._paths.get(id(operation), operation.name)
         is_random = self.num_draws > num_draws
@@ -115,11 +129,38 @@ class Watcher:
             moved = [source for source in moved if not source.is_python]
             self.frozen.update(source.path or path for source in moved)
         for name, kind in _graph_draws(num_nodes):
+            if kind in _TENSORFLOW_PYTHON:
+                self._python_operations.append(operation)
+                continue
             is_random = True
             if not (_TENSORFLOW_GENERATOR.match(kind) and self._has_generator):
                 self.unseeded.add(self._path_of_node(name) or path)
         if is_random:
             self.random_operations.append(operation)
+
+    def loop_count(self, graph):
+        """What to add to a seed, so that the steps of a loop draw other numbers.
+
+        Keras traces a step once. On PyTorch it is run each time, and on JAX it refuses
+        to draw there.
+
+        Args:
+            graph: The graph of TensorFlow outside of all loops, or None.
+        """
+        if graph is None or _graph() is graph:
+            return 0
+        if self._counter is None:
+            self._counter = _Counter()
+            self.sources.append(self._counter.source)
+        return self._counter.next()
+
+    def notice_python(self):
+        """Find out whether the pass that ran drew in Python code inside its graph."""
+        if self._python_operations and self._current_states() != self._states:
+            self.random_operations += self._python_operations
+
+    def _current_states(self):
+        return [pickle.dumps(source.get()) for source in self._watched]
 
     def _path_of_node(self, name):
         """The longest path of a layer whose names are in that of a graph's node."""
@@ -167,6 +208,7 @@ def seeded(found, seed):
         found: List of `Source`s.
         seed: Sequence of two integers in [0, 2**31).
     """
+    found = list(found)  # a pass may add to it
     before = [source.get() for source in found]
     words = np.random.SeedSequence([int(word) for word in seed])
     for source, word in zip(found, words.generate_state(len(found)), strict=True):
@@ -233,21 +275,45 @@ def _torch_source():
     return Source(None, get, put, torch.manual_seed)
 
 
-def _num_graph_nodes():
+class _Counter:
+    """Counts draws within loops of TensorFlow, starting where the seed says."""
+
+    def __init__(self):
+        import tensorflow as tf
+
+        with tf.init_scope():  # not as a part of the loop
+            self._value = tf.Variable(0, trainable=False, dtype="int32")
+        self.source = Source(
+            None,
+            self._value.numpy,
+            self._value.assign,
+            lambda seed: self._value.assign(seed % 2**31),
+            is_of_tensorflow=True,
+        )
+
+    def next(self):
+        return self._value.assign_add(1, read_value=True) * _CALL_STRIDE
+
+
+def _graph():
+    """The graph that TensorFlow is making, or None on other backends."""
     if _BACKEND != "tensorflow":
-        return 0
+        return None
     import tensorflow as tf
 
-    return len(tf.compat.v1.get_default_graph().get_operations())
+    return tf.compat.v1.get_default_graph()
+
+
+def _num_graph_nodes():
+    graph = _graph()
+    return 0 if graph is None else len(graph.get_operations())
 
 
 def _graph_draws(start):
-    """Names and kinds of the nodes that draw, after the first `start` of the graph."""
-    if _BACKEND != "tensorflow":
+    """Names and kinds of the nodes that draw, or may, after the first `start` of the graph."""
+    graph = _graph()
+    if graph is None:
         return []
-    import tensorflow as tf
-
-    graph = tf.compat.v1.get_default_graph()
     nodes = graph.get_operations()[start:]
     functions = {}
     if any(_called(node.node_def) for node in nodes):  # loops, branches, functions
@@ -257,7 +323,8 @@ def _graph_draws(start):
         (node.name, kind)
         for node in nodes
         for kind in _kinds(node.node_def, functions)
-        if _TENSORFLOW_DRAW.match(kind) and kind != _TENSORFLOW_CALL
+        if kind in _TENSORFLOW_PYTHON
+        or (_TENSORFLOW_DRAW.match(kind) and kind != _TENSORFLOW_CALL)
     ]
 
 

@@ -193,11 +193,16 @@ class Split:
         self._set_plan()
         return True
 
+    @contextlib.contextmanager
     def seeded(self, seed):
         """A context in which generators outside of Keras draw what `seed` decides."""
         if self._random_operations or not self.watcher.is_done:
-            return seeded(self.watcher.sources, seed)
-        return contextlib.nullcontext()
+            with seeded(self.watcher.sources, seed):
+                yield
+                if not self.watcher.is_done:
+                    self.watcher.notice_python()
+        else:
+            yield
 
 
 def _inputs_of(model, batch):
