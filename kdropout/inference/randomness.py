@@ -310,7 +310,7 @@ def _num_graph_nodes():
 
 
 def _graph_draws(start):
-    """Names and kinds of the nodes that draw, or may, after the first `start` of the graph."""
+    """Names and kinds of the nodes that draw, or may, after the first `start`."""
     graph = _graph()
     if graph is None:
         return []
