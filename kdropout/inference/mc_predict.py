@@ -6,7 +6,7 @@ import warnings
 import keras
 
 from kdropout import validation
-from kdropout.inference.batches import Batches
+from kdropout.inference.batches import Batches, preprocess_of
 from kdropout.inference.collector import Collector
 from kdropout.inference.sampler import Sampler
 from kdropout.layer_walk import dropout_layers
@@ -71,7 +71,8 @@ def mc_predict(
     """
     _check_model(model)
     num_samples = validation.integer("num_samples", num_samples, low=1)
-    batches = Batches(x, validation.integer("batch_size", batch_size, low=1))
+    batch_size = validation.integer("batch_size", batch_size, low=1)
+    batches = Batches(x, batch_size, preprocess_of(model))
     seed = validation.optional_seed(seed)
     is_seeded = seed is not None
     if not is_seeded:

@@ -231,7 +231,12 @@ def _source_of(path, value):
         import torch
 
         if isinstance(value, torch.Generator):
-            return Source(path, value.get_state, value.set_state, value.manual_seed)
+            return Source(
+                path,
+                lambda: value.get_state().numpy(),
+                lambda state: value.set_state(torch.from_numpy(state)),
+                value.manual_seed,
+            )
     if _BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -264,10 +269,11 @@ def _torch_source():
 
     def get():
         on_gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-        return torch.random.get_rng_state(), on_gpu
+        # As arrays: two equal tensors are not pickled alike.
+        return [state.numpy() for state in (torch.random.get_rng_state(), *on_gpu)]
 
     def put(state):
-        on_cpu, on_gpu = state
+        on_cpu, *on_gpu = map(torch.from_numpy, state)
         torch.random.set_rng_state(on_cpu)
         if on_gpu:
             torch.cuda.set_rng_state_all(on_gpu)
