@@ -119,6 +119,13 @@ def _check_model(model):
     """Refuse a model whose predictions would not vary."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"'model' must be a keras.Model. Received: model={model!r}")
+    if type(model).call is keras.Model.call:
+        raise ValueError(
+            f"'model' must have a call(). Received: '{model.name}' of class "
+            f"{type(model).__name__}, which has none, so it cannot predict. Pass the "
+            "model inside it that computes the outputs, which you call in train_step: "
+            "kdropout.mc_predict(model.<its attribute>, x)."
+        )
     if not model.built:
         raise ValueError(
             f"'model' must be built. Received: '{model.name}', which is not. Call it "
