@@ -24,23 +24,29 @@ def mc_predict(
 ):
     """Predict with dropout on: mean and uncertainty over the thinned networks.
 
-    Only dropout is random: batch normalisation and all else stay in inference mode,
-    and rates, schedules, seeds and weights are neither used up nor changed. What lies
-    before the first dropout layer is computed once per batch, the rest for many
-    samples in one compiled pass. Keras's own dropout layers stay off: use
-    `kdropout.convert` on such a model first. Inside the cell of an RNN, the timesteps
-    of a sample share a mask.
+    Dropout is on, and all else stays in inference mode, as in `predict`: rates,
+    schedules, seeds and weights are neither used up nor changed. What lies before the
+    first dropout layer is computed once per batch, the rest for many samples in one
+    compiled pass. Keras's own dropout layers stay off: use `kdropout.convert` on such a
+    model first. Inside the cell of an RNN, the timesteps of a sample share a mask.
+
+    A layer that draws numbers in `predict`, such as an LSTM that always drops, draws
+    other numbers for each sample. A model with such a layer, or with one that writes
+    its state at inference, takes one pass per sample.
 
     Args:
         model: A built `keras.Model` with dropout layers of kdropout.
         x: Inputs: an array, a list or dict of arrays for several inputs, or a dataset
-            of batches (of inputs, or of `(x, y)`).
+            of batches (of inputs, or of `(x, y)`). A KerasHub task with a preprocessor
+            takes what its `predict` takes, such as texts, or a dict of the inputs that
+            the preprocessor returns.
         num_samples: Integer of at least 1, number of thinned networks per input.
             Defaults to 50.
         batch_size: Integer of at least 1, number of inputs at a time. A dataset has
             batches of its own. Defaults to 32.
         seed: Integer in [0, 2**31): the same seed and batches give the same samples.
-            Defaults to None, for a random one.
+            It decides what is drawn from any `keras.random.SeedGenerator` as well, and
+            leaves the generator where it was. Defaults to None, for a random one.
         return_samples: Whether to return the outputs of all thinned networks, too.
             Defaults to False.
         verbose: "auto" for a progress bar where there are several batches, 1 for
@@ -52,9 +58,14 @@ def mc_predict(
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range; if the model is not built, has no
-            dropout layer of kdropout, or has them all at rate 0: its uncertainty
-            would be zero.
+        ValueError: If an argument is out of range; if the model has no `call`, is not
+            built, has no dropout layer of kdropout, or has them all at rate 0: its
+            uncertainty would be zero.
+
+    Warns:
+        UserWarning: With the paths of layers whose numbers `seed` does not decide, as
+            those of `tf.random`, and of layers that draw with NumPy while the model is
+            compiled, so that all samples share one draw.
 
     Example:
 

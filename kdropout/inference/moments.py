@@ -64,7 +64,9 @@ class Moments:
         return bool(np.any(valid) and np.all(valid | self.is_zero | self.is_broken))
 
     def _add_entropy(self, samples):
-        low, high = (f.reduce(samples, axis=None) for f in (np.fmin, np.fmax))
+        low, high = samples.min(), samples.max()
+        if np.isnan(low):
+            low, high = (f.reduce(samples, axis=None) for f in (np.fmin, np.fmax))
         self.has_numbers = self.has_numbers or not np.isnan(low)
         self.are_units = self.are_units and not (low < 0.0 or high > 1.0 + _TOLERANCE)
         if self.are_units:
@@ -74,11 +76,15 @@ class Moments:
             return
         sums = samples.sum(axis=-1)
         near_one = np.abs(sums - 1.0) <= _TOLERANCE
-        if not self.are_units and near_one.any():
-            near_one &= (samples >= 0.0).all(axis=-1)
-        self.is_distribution = self.is_distribution & near_one.all(axis=0)
-        self.is_broken = self.is_broken | ~np.isfinite(sums).all(axis=0)
-        self.is_zero = self.is_zero & ~samples.any(axis=(0, -1))
+        if self.are_units and near_one.all():  # most often
+            self.is_distribution = self.is_distribution & np.ones(sums.shape[1:], bool)
+            self.is_zero = False
+        else:
+            if not self.are_units and near_one.any():
+                near_one &= (samples >= 0.0).all(axis=-1)
+            self.is_distribution = self.is_distribution & near_one.all(axis=0)
+            self.is_broken = self.is_broken | ~np.isfinite(sums).all(axis=0)
+            self.is_zero = self.is_zero & ~samples.any(axis=(0, -1))
         if self.is_distribution.any():
             self.class_entropy = self.class_entropy + class_entropy(samples).sum(0)
 

@@ -151,6 +151,7 @@ class Split:
         self._random_operations = []
         self._writes_state = False
         self.watcher = Watcher(model)
+        self._num_sources = len(self.watcher.sources)
         self._set_plan()
 
     def _set_plan(self):
@@ -186,10 +187,16 @@ class Split:
             if not any(operation is known for known in self._random_operations)
         ]
         writes_state = self.watcher.writes_state
-        if not new and writes_state == self._writes_state:
+        num_sources = len(self.watcher.sources)
+        if (
+            not new
+            and writes_state == self._writes_state
+            and num_sources == self._num_sources
+        ):
             return False
         self._random_operations += new
         self._writes_state = writes_state
+        self._num_sources = num_sources
         self._set_plan()
         return True
 

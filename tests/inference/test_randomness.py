@@ -295,7 +295,7 @@ class MonteCarloLSTM(keras.layers.LSTM):
         return super().call(sequences, initial_state, mask=mask, training=True)
 
 
-@pytest.mark.parametrize("build", [first, last, own_call])
+@pytest.mark.parametrize("build", [first, own_call])
 def test_recurrent_layer_that_always_drops_spreads_as_in_predict(build):
     keras.utils.set_random_seed(1)
     x = np.random.default_rng(0).random((1, 3, 8)).astype("float32")
@@ -304,9 +304,9 @@ def test_recurrent_layer_that_always_drops_spreads_as_in_predict(build):
         model = OwnCall(layer)
         model(x)
     else:
-        stack = [layer, layers.Dropout(1e-7)][:: 1 if build is first else -1]
+        stack = [layer, layers.Dropout(1e-7)]
         model = keras.Sequential([keras.Input((3, 8)), *stack])
-    usual = np.stack([model.predict(x, verbose=0) for _ in range(60)])
+    usual = np.stack([model.predict(x, verbose=0) for _ in range(40)])
     samples = predict(model, x)
     squares = [(s - s.mean(0)) ** 2 for s in (usual, samples)]
     for one, other in ((usual, samples), squares):
@@ -363,12 +363,11 @@ class AlwaysNormalizes(keras.layers.BatchNormalization):
 def test_normalization_by_the_batch_sees_the_rows_of_each_batch(build):
     model = build(AlwaysNormalizes(momentum=0.5))
     x = np.random.default_rng(0).normal(size=(7, 8)).astype("float32")
-    before = [ops.convert_to_numpy(v).copy() for v in model.variables]
+    before = states(model)
     samples = predict(model, x, num_samples=3, batch_size=4)
+    assert all(are_equal(states(model), before))
     expected = model.predict(x, batch_size=4, verbose=0)
     np.testing.assert_allclose(samples, [expected] * 3, rtol=1e-3, atol=1e-5)
-    for variable, value in zip(model.variables[-2:], before[-2:], strict=True):
-        assert variable.shape == value.shape
 
 
 def test_models_without_other_noise_draw_many_samples_at_once():
