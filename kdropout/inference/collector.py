@@ -3,7 +3,7 @@
 import numpy as np
 from keras import tree
 
-from kdropout.inference.moments import Moments, class_entropy, unit_entropy
+from kdropout.inference.moments import Moments, entropies
 from kdropout.inference.prediction import Prediction
 
 
@@ -65,16 +65,10 @@ def _join(batches):
     """Mean, variance, entropy and mutual information of one output."""
     mean = np.concatenate([moments.mean for moments in batches])
     variance = np.concatenate([moments.variance() for moments in batches])
-    entropy = information = None
-    if all(moments.are_classes for moments in batches):
-        entropy = class_entropy(mean)
-        sums = [moments.class_entropy for moments in batches]
-    elif all(moments.are_units for moments in batches):
-        entropy = unit_entropy(mean)
-        sums = [moments.unit_entropy for moments in batches]
+    entropy, expected = entropies(batches)
+    information = None
     if entropy is not None:
         # Never negative but for rounding.
-        expected = np.concatenate(sums) / batches[0].count
         information = np.maximum(entropy - expected, 0.0)
     fields = (mean, variance, entropy, information)
     return [None if field is None else field.astype("float32") for field in fields]

@@ -1,9 +1,10 @@
 """Which share of its units each layer really drops."""
 
-import keras
 import numpy as np
 from keras import ops, tree
 
+from kdropout.inference.batches import preprocess_of
+from kdropout.inference.randomness import PassScope, Watcher, seeded, sources
 from kdropout.layer_walk import select_layers
 from kdropout.sampling import SamplingScope, sampling
 
@@ -42,9 +43,15 @@ def drop_fractions(model, x, layers=None, seed=0):
     {'drop': 1.0}
     """
     selected = select_layers(model, layers)
+    preprocess = preprocess_of(model)
+    x = x if preprocess is None else preprocess(tree.map_structure(np.asarray, x))
     inputs = tree.map_structure(ops.convert_to_tensor, x)
-    seeds = ops.convert_to_tensor(np.array([seed, 0], "int32"))
-    with keras.StatelessScope(), sampling(seeds, DropFractionScope) as scope:
+    seeds = np.array([seed, 0], "int32")
+    with (
+        seeded(sources(model), seeds),
+        PassScope(Watcher(model)),
+        sampling(ops.convert_to_tensor(seeds), DropFractionScope) as scope,
+    ):
         model(inputs, training=False)
     return {
         path: float(np.mean(scope.shares[layer]))

@@ -25,14 +25,17 @@ class Step:
 class Graph:
     """A Functional or Sequential model, split into a head and a tail.
 
-    The head is what does not depend on a dropout layer. Nested models are taken
-    apart, so that the tail begins right at the first dropout layer of each path.
+    The head is what does not depend on anything random: on a dropout layer, or on
+    another operation that draws. Nested models are taken apart, so that the tail begins
+    right at the first dropout layer of each path.
 
     Args:
         model: A built Functional or Sequential model.
+        random_operations: List of operations that draw besides the dropout layers.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, random_operations=()):
+        drawing = set(map(id, random_operations))
         self._shapes = {}
         self._dtypes = [tensor.dtype for tensor in model.inputs]
         self._input_keys = [self._new_key(tensor.shape) for tensor in model.inputs]
@@ -40,7 +43,8 @@ class Graph:
         self._structure = _output_structure(model)
         random, self._head, self._tail = set(), [], []
         for step in steps:
-            if is_random(step.operation) or random.intersection(step.inputs):
+            draws = id(step.operation) in drawing or is_random(step.operation)
+            if draws or random.intersection(step.inputs):
                 random.update(step.outputs)
                 self._tail.append(step)
             else:
@@ -55,10 +59,11 @@ class Graph:
         # For each value at the border, whether its first axis is the batch: a constant
         # has sizes that are all known.
         self.has_batch = [shape is None or shape[0] is None for shape in shapes]
-        # Not where the batch size is fixed, or the batch on another axis.
-        self.can_repeat = all(
-            tensor.shape[0] is None for tensor in model.inputs
-        ) and all(
+        self.has_fixed_batch = any(
+            tensor.shape[0] is not None for tensor in model.inputs
+        )
+        # Not where the batch is on another axis.
+        self.can_repeat = not self.has_fixed_batch and all(
             batch or None not in shape
             for batch, shape in zip(self.has_batch, shapes, strict=True)
         )
@@ -75,20 +80,20 @@ class Graph:
             return None
         return max(math.prod(n or unknown for n in shape[1:]) for shape in shapes)
 
-    def run_head(self, inputs):
+    def run_head(self, inputs, watcher):
         """The values at the border, from a list of input arrays."""
         tensors = [
             ops.convert_to_tensor(array, dtype=dtype)
             for array, dtype in zip(inputs, self._dtypes, strict=True)
         ]
         values = dict(zip(self._input_keys, tensors, strict=True))
-        _run(self._head, values)
+        _run(self._head, values, watcher)
         return [values[key] for key in self._border]
 
-    def run_tail(self, border):
+    def run_tail(self, border, watcher):
         """The outputs, in the model's structure, from the values at the border."""
         values = dict(zip(self._border, border, strict=True))
-        _run(self._tail, values)
+        _run(self._tail, values, watcher)
         outputs = [values[key] for key in self._output_keys]
         return tree.pack_sequence_as(self._structure, outputs)
 
@@ -143,13 +148,14 @@ def input_keys(model):
     return sorted(structure) if isinstance(structure, dict) else None
 
 
-def _run(steps, values):
+def _run(steps, values, watcher):
     for step in steps:
         args, kwargs = step.arguments(values)
         names = getattr(step.operation, "call_signature_parameters", ())
         if "training" in names[len(args) :]:
             kwargs = {**kwargs, "training": False}  # for some, the default is True
-        outputs = tree.flatten(step.operation(*args, **kwargs))
+        with watcher.watch(step.operation):
+            outputs = tree.flatten(step.operation(*args, **kwargs))
         values.update(zip(step.outputs, outputs, strict=True))
 
 

@@ -1,11 +1,12 @@
 """Monte-Carlo prediction."""
 
 import random
+import warnings
 
 import keras
 
 from kdropout import validation
-from kdropout.inference.batches import Batches
+from kdropout.inference.batches import Batches, preprocess_of
 from kdropout.inference.collector import Collector
 from kdropout.inference.sampler import Sampler
 from kdropout.layer_walk import dropout_layers
@@ -23,23 +24,29 @@ def mc_predict(
 ):
     """Predict with dropout on: mean and uncertainty over the thinned networks.
 
-    Only dropout is random: batch normalisation and all else stay in inference mode,
-    and rates, schedules, seeds and weights are neither used up nor changed. What lies
-    before the first dropout layer is computed once per batch, the rest for many
-    samples in one compiled pass. Keras's own dropout layers stay off: use
-    `kdropout.convert` on such a model first. Inside the cell of an RNN, the timesteps
-    of a sample share a mask.
+    Dropout is on, and all else stays in inference mode, as in `predict`: rates,
+    schedules, seeds and weights are neither used up nor changed. What lies before the
+    first dropout layer is computed once per batch, the rest for many samples in one
+    compiled pass. Keras's own dropout layers stay off: use `kdropout.convert` on such a
+    model first. Inside the cell of an RNN, the timesteps of a sample share a mask.
+
+    A layer that draws numbers in `predict`, such as an LSTM that always drops, draws
+    other numbers for each sample. A model with such a layer, or with one that writes
+    its state at inference, takes one pass per sample.
 
     Args:
         model: A built `keras.Model` with dropout layers of kdropout.
         x: Inputs: an array, a list or dict of arrays for several inputs, or a dataset
-            of batches (of inputs, or of `(x, y)`).
+            of batches (of inputs, or of `(x, y)`). A KerasHub task with a preprocessor
+            takes what its `predict` takes, such as texts, or a dict of the inputs that
+            the preprocessor returns.
         num_samples: Integer of at least 1, number of thinned networks per input.
             Defaults to 50.
         batch_size: Integer of at least 1, number of inputs at a time. A dataset has
             batches of its own. Defaults to 32.
         seed: Integer in [0, 2**31): the same seed and batches give the same samples.
-            Defaults to None, for a random one.
+            It decides what is drawn from any `keras.random.SeedGenerator` as well, and
+            leaves the generator where it was. Defaults to None, for a random one.
         return_samples: Whether to return the outputs of all thinned networks, too.
             Defaults to False.
         verbose: "auto" for a progress bar where there are several batches, 1 for
@@ -51,9 +58,14 @@ def mc_predict(
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range; if the model is not built, has no
-            dropout layer of kdropout, or has them all at rate 0: its uncertainty
-            would be zero.
+        ValueError: If an argument is out of range; if the model has no `call`, is not
+            built, has no dropout layer of kdropout, or has them all at rate 0: its
+            uncertainty would be zero.
+
+    Warns:
+        UserWarning: With the paths of layers whose numbers `seed` does not decide, as
+            those of `tf.random`, and of layers that draw with NumPy while the model is
+            compiled, so that all samples share one draw.
 
     Example:
 
@@ -70,9 +82,11 @@ def mc_predict(
     """
     _check_model(model)
     num_samples = validation.integer("num_samples", num_samples, low=1)
-    batches = Batches(x, validation.integer("batch_size", batch_size, low=1))
+    batch_size = validation.integer("batch_size", batch_size, low=1)
+    batches = Batches(x, batch_size, preprocess_of(model))
     seed = validation.optional_seed(seed)
-    if seed is None:
+    is_seeded = seed is not None
+    if not is_seeded:
         seed = random.randrange(2**31)  # as Keras, which `set_random_seed` seeds
     if verbose not in ("auto", 0, 1):
         raise ValueError(validation.received("verbose", '"auto", 0 or 1', verbose))
@@ -88,13 +102,41 @@ def mc_predict(
         bar.update(index + 1)
     if not sampler.has_drawn:
         raise ValueError(f"'x' must hold at least one batch. Received: x={x!r}")
+    _warn_of_other_noise(sampler, is_seeded)
     return collector.result()
+
+
+def _warn_of_other_noise(sampler, is_seeded):
+    """Name the layers whose numbers are not those that the user may expect."""
+    if sampler.frozen:
+        warnings.warn(
+            f"These layers of the model draw numbers with NumPy: "
+            f"{', '.join(map(repr, sampler.frozen))}. They draw once, when the model "
+            "is compiled, and all samples share the result, as in 'predict'. Draw with "
+            "keras.random and a keras.random.SeedGenerator.",
+            stacklevel=3,
+        )
+    if is_seeded and sampler.unseeded:
+        warnings.warn(
+            f"'seed' does not decide what these layers of the model draw: "
+            f"{', '.join(map(repr, sampler.unseeded))}. They draw other numbers in "
+            "each call of mc_predict. Draw with keras.random and a "
+            "keras.random.SeedGenerator.",
+            stacklevel=3,
+        )
 
 
 def _check_model(model):
     """Refuse a model whose predictions would not vary."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"'model' must be a keras.Model. Received: model={model!r}")
+    if type(model).call is keras.Model.call:
+        raise ValueError(
+            f"'model' must have a call(). Received: '{model.name}' of class "
+            f"{type(model).__name__}, which has none, so it cannot predict. Pass the "
+            "model inside it that computes the outputs, which you call in train_step: "
+            "kdropout.mc_predict(model.<its attribute>, x)."
+        )
     if not model.built:
         raise ValueError(
             f"'model' must be built. Received: '{model.name}', which is not. Call it "

@@ -17,11 +17,19 @@ class Moments:
         self.count = 0
         self.mean = self.squares = 0.0
         self.class_entropy = self.unit_entropy = 0.0
-        self.are_classes = self.are_units = True
+        # For each row, and each of its steps: is it a distribution in all samples, has
+        # one of them NaN or infinity there, and are all zero, as at a padded step?
+        self.is_distribution = self.is_zero = True
+        self.is_broken = False
+        self.are_units = True
+        self.has_numbers = False
 
     def add(self, samples):
         """Take in `samples`, an array of shape `(group, *outputs)`."""
-        samples = np.asarray(samples, "float64")
+        with np.errstate(invalid="ignore"):  # infinite outputs have no variance
+            self._add(np.asarray(samples, "float64"))
+
+    def _add(self, samples):
         size, mean = len(samples), samples.mean(axis=0)
         total = self.count + size
         shift = mean - self.mean
@@ -37,14 +45,69 @@ class Moments:
     def variance(self):
         return self.squares / self.count
 
+    @classmethod
+    def of_rows(cls, batches):
+        """What the batches say about their rows, joined."""
+        joined = cls()
+        for name in ("is_distribution", "is_zero", "is_broken", "class_entropy"):
+            parts = [
+                np.broadcast_to(getattr(moments, name), moments.is_distribution.shape)
+                for moments in batches
+            ]
+            setattr(joined, name, np.concatenate(parts))
+        return joined
+
+    @property
+    def are_classes(self):
+        """Whether all rows are distributions, but for those that hold nothing."""
+        valid = self.is_distribution
+        return bool(np.any(valid) and np.all(valid | self.is_zero | self.is_broken))
+
     def _add_entropy(self, samples):
-        inside = samples.min() >= 0.0 and samples.max() <= 1.0 + _TOLERANCE
-        self.are_units = bool(self.are_units and inside)
-        self.are_classes = self.are_units and self.are_classes and _sum_to_one(samples)
-        if self.are_classes:
-            self.class_entropy = self.class_entropy + class_entropy(samples).sum(0)
+        low, high = samples.min(), samples.max()
+        if np.isnan(low):
+            low, high = (f.reduce(samples, axis=None) for f in (np.fmin, np.fmax))
+        self.has_numbers = self.has_numbers or not np.isnan(low)
+        self.are_units = self.are_units and not (low < 0.0 or high > 1.0 + _TOLERANCE)
         if self.are_units:
             self.unit_entropy = self.unit_entropy + unit_entropy(samples).sum(0)
+        if samples.ndim < 3 or samples.shape[-1] < 2:  # sample, row, class
+            self.is_distribution = np.zeros(samples.shape[1:], bool)
+            return
+        sums = samples.sum(axis=-1)
+        near_one = np.abs(sums - 1.0) <= _TOLERANCE
+        if self.are_units and near_one.all():  # most often
+            self.is_distribution = self.is_distribution & np.ones(sums.shape[1:], bool)
+            self.is_zero = False
+        else:
+            if not self.are_units and near_one.any():
+                near_one &= (samples >= 0.0).all(axis=-1)
+            self.is_distribution = self.is_distribution & near_one.all(axis=0)
+            self.is_broken = self.is_broken | ~np.isfinite(sums).all(axis=0)
+            self.is_zero = self.is_zero & ~samples.any(axis=(0, -1))
+        if self.is_distribution.any():
+            self.class_entropy = self.class_entropy + class_entropy(samples).sum(0)
+
+
+def entropies(batches):
+    """Entropy of the mean and mean entropy of one output, or a pair of None.
+
+    Args:
+        batches: List of `Moments` of that output, one for each batch of inputs.
+    """
+    mean = np.concatenate([moments.mean for moments in batches])
+    count = batches[0].count
+    all_rows = Moments.of_rows(batches)
+    if all_rows.are_classes:
+        return tuple(
+            np.where(all_rows.is_distribution, entropy, np.nan)
+            for entropy in (class_entropy(mean), all_rows.class_entropy / count)
+        )
+    has_numbers = any(moments.has_numbers for moments in batches)
+    if has_numbers and all(moments.are_units for moments in batches):
+        sums = [moments.unit_entropy for moments in batches]
+        return unit_entropy(mean), np.concatenate(sums) / count
+    return None, None
 
 
 def class_entropy(probabilities):
@@ -60,9 +123,3 @@ def unit_entropy(probability):
 
 def _p_log_p(p):
     return p * np.log(np.where(p > 0.0, p, 1.0))
-
-
-def _sum_to_one(samples):
-    if samples.ndim < 3 or samples.shape[-1] < 2:  # sample, row, class
-        return False
-    return bool(np.abs(samples.sum(axis=-1) - 1.0).max() <= _TOLERANCE)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kdropout.inference.masks import read_mask, with_mask
+from kdropout.inference.randomness import PassScope
 from kdropout.sampling import sampling
 
 
@@ -18,19 +19,21 @@ class Passes:
         model: The model, which owns the variables.
         plan: A `Graph` or `Whole` of it.
         samples_per_pass: How many samples of each row one pass of the tail draws.
+        watcher: The `Watcher` of the passes.
     """
 
-    def __init__(self, model, plan, samples_per_pass):
+    def __init__(self, model, plan, samples_per_pass, watcher):
         self._plan = plan
+        self._watcher = watcher
         self._samples_per_pass = samples_per_pass
         compile_function = _COMPILERS[keras.backend.backend()]
         variables = model.trainable_variables + model.non_trainable_variables
-        self.head = compile_function(self._head, variables)
-        self.tail = compile_function(self._tail, variables)
+        self.head = compile_function(self._head, variables, watcher)
+        self.tail = compile_function(self._tail, variables, watcher)
 
     def _head(self, inputs):
         """From the inputs to the values at the border, each with its Keras mask."""
-        border = self._plan.run_head(inputs)
+        border = self._plan.run_head(inputs, self._watcher)
         return [(value, read_mask(value)) for value in border]
 
     def _tail(self, border, seed):
@@ -40,7 +43,7 @@ class Passes:
             for pair, has_batch in zip(border, self._plan.has_batch, strict=True)
         ]
         with sampling(seed):
-            return self._plan.run_tail(repeated)
+            return self._plan.run_tail(repeated, self._watcher)
 
     def _repeat(self, value, mask):
         times = self._samples_per_pass
@@ -52,36 +55,39 @@ def _tile(tensor, times):
     return ops.tile(tensor, (times, *[1] * (len(tensor.shape) - 1)))
 
 
-def _tensorflow(function, variables):
+def _tensorflow(function, variables, watcher):
     import tensorflow as tf
 
     @tf.function(autograph=False)
     def compiled(*arguments):
-        with keras.StatelessScope():
+        with PassScope(watcher):
             return function(*arguments)
 
     return compiled
 
 
-def _jax(function, variables):
+def _jax(function, variables, watcher):
     import jax
 
     @jax.jit
     def compiled(values, *arguments):
         mapping = list(zip(variables, values, strict=True))
-        with keras.StatelessScope(state_mapping=mapping):
-            return function(*arguments)
+        with PassScope(watcher, mapping) as scope:
+            outputs = function(*arguments)
+        # JAX refuses to return what was drawn inside of a loop, where each step would
+        # draw the same numbers. So does 'predict'.
+        return outputs, scope.seed_states
 
     # As arguments the weights stay live; closed over, they would be constants.
-    return lambda *arguments: compiled([v.value for v in variables], *arguments)
+    return lambda *arguments: compiled([v.value for v in variables], *arguments)[0]
 
 
-def _torch(function, variables):
+def _torch(function, variables, watcher):
     import torch
 
     @torch.no_grad()
     def run(*arguments):
-        with keras.StatelessScope():
+        with PassScope(watcher):
             return function(*arguments)
 
     return run

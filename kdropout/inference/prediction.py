@@ -22,7 +22,8 @@ class Prediction:
     probabilities (none negative, and they sum to 1 along the last axis). Where they
     only all lie in [0, 1], as those of sigmoid units, each is the probability of one
     of two classes, and `H[p] = -p log p - (1 - p) log(1 - p)`. Otherwise both are
-    None.
+    None. A row of NaN, infinity or zeros does not count: its entropy is NaN, and the
+    others keep theirs.
 
     The entropy is the whole uncertainty of a prediction; the mutual information is
     the part that more data would remove, on which the thinned networks disagree. For

@@ -1,11 +1,14 @@
 """Draws outputs of the thinned networks of one model."""
 
+import contextlib
+
 import numpy as np
 from keras import ops, tree
 
 from kdropout.inference.batches import pad
 from kdropout.inference.graph import Graph, input_keys
 from kdropout.inference.passes import Passes
+from kdropout.inference.randomness import Watcher, seeded
 from kdropout.inference.whole import Whole
 from kdropout.layer_walk import dropout_layers, walk
 from kdropout.model_kinds import has_known_graph
@@ -32,6 +35,7 @@ class Sampler:
         self._seed = seed
         self._num_passes = 0
         self._num_rows = 0
+        self._split = None
 
     @property
     def has_drawn(self):
@@ -52,24 +56,52 @@ class Sampler:
         num_rows = len(inputs[0])
         # A smaller last batch is filled up: another shape would be compiled anew.
         self._num_rows = max(self._num_rows, num_rows)
-        plan = self._plan(batch, inputs)
-        group_size = self._group_size(plan, inputs, num_samples)
-        passes = self._passes(plan, group_size)
-        border = passes.head(
-            [ops.convert_to_tensor(a) for a in pad(inputs, self._num_rows)]
-        )
-        left = num_samples
-        while left > 0:
-            seed = np.array([self._seed, self._num_passes], "int32")
+        self._split = split = self._current_split(batch, inputs)
+        while True:
+            group_size = self._group_size(split, inputs, num_samples)
+            passes = split.passes(group_size)
+            rows = pad(inputs, self._num_rows) if split.may_pad else inputs
+            border = self._run_head(passes, rows)
+            if split.has_learned():
+                continue
+            outputs = self._run_tail(passes, border)
+            if not split.has_learned():
+                break
+        split.watcher.is_done = True
+        for left in range(num_samples, 0, -group_size):
+            if left < num_samples:
+                outputs = self._run_tail(passes, border)
             self._num_passes += 1
-            outputs = passes.tail(border, ops.convert_to_tensor(seed))
             yield tree.map_structure(
-                lambda tensor, left=left: _split(tensor, group_size)[:left, :num_rows],
+                lambda tensor, left=left: _unstack(tensor, group_size)[
+                    :left, :num_rows
+                ],
                 outputs,
             )
-            left -= group_size
 
-    def _plan(self, batch, inputs):
+    def _run_head(self, passes, rows):
+        with self._split.seeded(self._next_seed()):
+            return passes.head([ops.convert_to_tensor(array) for array in rows])
+
+    def _run_tail(self, passes, border):
+        seed = self._next_seed()
+        with self._split.seeded(seed):
+            return passes.tail(border, ops.convert_to_tensor(seed))
+
+    def _next_seed(self):
+        return np.array([self._seed, self._num_passes], "int32")
+
+    @property
+    def unseeded(self):
+        """Paths of what drew numbers that the seed does not decide."""
+        return sorted(self._split.watcher.unseeded)
+
+    @property
+    def frozen(self):
+        """Paths of what drew only once, while the passes were compiled."""
+        return sorted(self._split.watcher.frozen)
+
+    def _current_split(self, batch, inputs):
         """The model's split into head and tail, kept until the model changes."""
         layers = [layer for _, layer in walk(self._model)]
         rules = [s.rate_rule for s in dropout_layers(self._model).values()]
@@ -84,16 +116,16 @@ class Sampler:
             known = has_known_graph(self._model) and ranks == [
                 len(tensor.shape) for tensor in self._model.inputs
             ]
-            plan = Graph(self._model) if known else Whole(self._model, batch)
-            cache = (key, plan, {})
+            cache = (key, Split(self._model, None if known else batch))
             vars(self._model)[_CACHE] = cache
         return cache[1]
 
-    def _group_size(self, plan, inputs, num_samples):
+    def _group_size(self, split, inputs, num_samples):
         """How many samples one pass draws, so that memory is bounded."""
         layers = dropout_layers(self._model).values()
         apart = all(layer.has_noise_per_sample for layer in layers)
-        if not apart or not plan.can_repeat:
+        plan = split.plan
+        if not apart or split.is_alone or not plan.can_repeat:
             return 1
         size = plan.tail_size(max(size for a in inputs for size in (1, *a.shape[1:])))
         max_rows = _MAX_ROWS if size is None else _MAX_NUMBERS // size
@@ -101,11 +133,83 @@ class Sampler:
         num_passes = -(-num_samples // most)
         return -(-num_samples // num_passes)
 
-    def _passes(self, plan, group_size):
-        compiled = vars(self._model)[_CACHE][2]
-        if group_size not in compiled:
-            compiled[group_size] = Passes(self._model, plan, group_size)
-        return compiled[group_size]
+
+class Split:
+    """A model split into head and tail, and what its passes have shown about it.
+
+    What is random besides the dropout layers of kdropout shows when a pass runs. Then
+    the model is split anew, and that pass is not used.
+
+    Args:
+        model: The model.
+        structure: Structure of its inputs, or None for a model whose graph is known.
+    """
+
+    def __init__(self, model, structure):
+        self._model = model
+        self._structure = structure
+        self._random_operations = []
+        self._writes_state = False
+        self.watcher = Watcher(model)
+        self._num_sources = len(self.watcher.sources)
+        self._set_plan()
+
+    def _set_plan(self):
+        self._compiled = {}
+        if self._structure is None:
+            self.plan = Graph(self._model, self._random_operations)
+        else:
+            self.plan = Whole(self._model, self._structure)
+
+    @property
+    def is_alone(self):
+        """Whether a pass draws one sample: other noise may be one for all rows."""
+        return bool(self._random_operations) or self._writes_state
+
+    @property
+    def may_pad(self):
+        """Whether rows may be added: what writes a state may see all of a batch."""
+        return self.plan.has_fixed_batch or not self._writes_state
+
+    def passes(self, group_size):
+        """The compiled passes that draw `group_size` samples at a time."""
+        if group_size not in self._compiled:
+            self._compiled[group_size] = Passes(
+                self._model, self.plan, group_size, self.watcher
+            )
+        return self._compiled[group_size]
+
+    def has_learned(self):
+        """Whether the last pass showed something new, so that it must be run again."""
+        new = [
+            operation
+            for operation in self.watcher.random_operations
+            if not any(operation is known for known in self._random_operations)
+        ]
+        writes_state = self.watcher.writes_state
+        num_sources = len(self.watcher.sources)
+        if (
+            not new
+            and writes_state == self._writes_state
+            and num_sources == self._num_sources
+        ):
+            return False
+        self._random_operations += new
+        self._writes_state = writes_state
+        self._num_sources = num_sources
+        self._set_plan()
+        return True
+
+    @contextlib.contextmanager
+    def seeded(self, seed):
+        """A context in which generators outside of Keras draw what `seed` decides."""
+        if self._random_operations or not self.watcher.is_done:
+            with seeded(self.watcher.sources, seed):
+                yield
+                if not self.watcher.is_done:
+                    self.watcher.notice_python()
+        else:
+            yield
 
 
 def _inputs_of(model, batch):
@@ -151,7 +255,7 @@ def _fits(shape, expected):
     )
 
 
-def _split(tensor, group_size):
+def _unstack(tensor, group_size):
     """`(group * rows, ...)` as a NumPy array of `(group, rows, ...)`."""
     array = ops.convert_to_numpy(tensor)
     return array.reshape((group_size, -1, *array.shape[1:]))

@@ -12,6 +12,7 @@ class Whole:
     """
 
     can_repeat = True
+    has_fixed_batch = False
 
     def __init__(self, model, structure):
         self._model = model
@@ -22,11 +23,12 @@ class Whole:
         """Not known, so that passes are kept small."""
         return None
 
-    def run_head(self, inputs):
+    def run_head(self, inputs, watcher):
         """The inputs themselves, as tensors."""
         return [ops.convert_to_tensor(array) for array in inputs]
 
-    def run_tail(self, border):
+    def run_tail(self, border, watcher):
         """The outputs, in the model's structure."""
         inputs = tree.pack_sequence_as(self._structure, border)
-        return self._model(inputs, training=False)
+        with watcher.watch(self._model):
+            return self._model(inputs, training=False)

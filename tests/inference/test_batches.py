@@ -7,6 +7,7 @@ from keras import ops
 
 import kdropout
 from kdropout import layers
+from kdropout.inference import drop_fractions
 
 BACKEND = keras.backend.backend()
 X = np.random.default_rng(0).normal(size=(10, 4)).astype("float32")
@@ -135,6 +136,54 @@ def test_dataset_of_dicts():
     dataset = tensorflow_dataset({"a": X, "b": 2 * X})
     expected = model.predict({"a": X, "b": 2 * X}, verbose=0)
     assert_equal(predict(model, dataset).mean, expected)
+
+
+def text_task():
+    """A classifier of KerasHub with its tokenizer, made without a download."""
+    models = pytest.importorskip("keras_hub").models
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "dog", "sat"]
+    tokenizer = models.BertTokenizer(words, lowercase=True)
+    task = models.BertTextClassifier(
+        models.BertBackbone(len(words), 1, 2, 8, 16, dropout=0.1),
+        num_classes=3,
+        preprocessor=models.BertTextClassifierPreprocessor(
+            tokenizer, sequence_length=6
+        ),
+        activation="softmax",
+    )
+    kdropout.convert(task)
+    kdropout.set_rates(task, 1e-7)
+    return task
+
+
+def test_task_takes_the_texts_that_its_predict_takes():
+    tf = pytest.importorskip("tensorflow")
+    task, texts = text_task(), ["the cat sat", "the dog", "cat", "dog sat", "the"]
+    expected = task.predict(np.array(texts), verbose=0)
+    dataset = tf.data.Dataset.from_tensor_slices(texts).batch(4)
+    for x in (
+        texts,
+        np.array(texts),
+        np.array(texts, object),
+        dataset,
+        dataset.map(lambda rows: (rows, rows)),
+        task.preprocessor(texts),  # the inputs of the model, by name
+    ):
+        prediction = predict(task, x)
+        assert_equal(prediction.mean, expected)
+        assert prediction.entropy.shape == (5,)
+    pairs = (texts, texts[::-1])
+    expected = task.predict(tuple(map(np.array, pairs)), verbose=0)
+    assert_equal(predict(task, pairs).mean, expected)
+    assert drop_fractions(task, texts, seed=1)
+
+
+def test_task_without_a_preprocessor_takes_what_its_model_takes():
+    task = text_task()
+    x = task.preprocessor(["the cat", "dog"])
+    expected = predict(task, x).mean
+    task.preprocessor = None
+    assert_equal(predict(task, x).mean, expected)
 
 
 def test_progress_bar_shows_where_there_are_several_batches(capsys):

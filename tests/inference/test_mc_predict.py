@@ -202,6 +202,24 @@ def test_without_a_seed_the_global_seed_decides():
         assert (means[first] != means[other]).any(axis=-1).mean() > 0.5
 
 
+class WithoutCall(keras.Model):
+    """Trains another model, as most examples of keras.io with a train_step do."""
+
+    def __init__(self, network):
+        super().__init__(name="wrapped")
+        self.network = network
+
+    def train_step(self, data):
+        return {}
+
+
+def test_model_without_a_call_names_the_way_that_works():
+    model = WithoutCall(model_of())
+    with pytest.raises(ValueError, match="'wrapped' of class WithoutCall.*inside it"):
+        predict(model)
+    assert predict(model.network).mean.shape == (20, 2)
+
+
 def test_samples_come_only_when_asked_for():
     assert predict(model_of()).samples is None
     assert predict(model_of(), return_samples=True).samples.shape == (5, 20, 2)

@@ -6,6 +6,7 @@ import pytest
 
 import kdropout
 from kdropout import layers
+from kdropout.inference.collector import Collector
 from kdropout.inference.moments import Moments
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
@@ -66,6 +67,92 @@ def test_rounded_probabilities_are_still_classes(dtype, units):
     assert prediction.entropy.shape == (5,)
     total = entropy(*prediction.mean.astype("float64").T)
     np.testing.assert_allclose(prediction.entropy, total, rtol=1e-4)
+
+
+def collected(*batches):
+    """The prediction from batches of samples, which arrive in two groups each."""
+    collector = Collector(return_samples=False)
+    for samples in batches:
+        for group in (slice(2), slice(2, None)):
+            collector.add(keras.tree.map_structure(lambda a, g=group: a[g], samples))
+        collector.end_batch()
+    return collector.result()
+
+
+SAMPLES = np.random.default_rng(0).dirichlet(np.ones(3), (5, 4))
+
+
+@pytest.mark.parametrize(
+    ("row", "which"),
+    [
+        (np.nan, slice(None)),
+        (np.nan, 3),  # in one sample of five
+        ([np.nan, 0.5, 0.5], 3),
+        (np.inf, slice(None)),
+        (0.0, slice(None)),
+    ],
+)
+def test_row_that_holds_nothing_leaves_the_entropy_of_the_others(row, which):
+    samples = SAMPLES.copy()
+    samples[which, 1] = row
+    expected, prediction = collected(SAMPLES), collected(samples)
+    for name in ("entropy", "mutual_information"):
+        received, right = getattr(prediction, name), getattr(expected, name).copy()
+        right[1] = np.nan
+        np.testing.assert_array_equal(received, right)
+
+
+def test_batch_of_nan_leaves_the_entropy_of_the_others():
+    for order in (1, -1):
+        prediction = collected(*[SAMPLES, SAMPLES * np.nan][::order])
+        entropies = np.split(prediction.entropy, 2)[::order]
+        np.testing.assert_array_equal(entropies[0], collected(SAMPLES).entropy)
+        assert np.isnan(entropies[1]).all()
+
+
+def test_units_of_a_row_of_nan_are_nan_and_the_others_stay():
+    samples = SAMPLES * 0.9
+    expected = collected(samples).entropy.copy()
+    samples[:, 1] = expected[1] = np.nan
+    prediction = collected(samples)
+    np.testing.assert_array_equal(prediction.entropy, expected)
+    assert np.isnan(prediction.mutual_information).any(axis=-1).tolist() == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_steps_of_zeros_behind_padding_have_no_entropy():
+    samples = np.repeat(SAMPLES[:, :, None], 3, axis=2)
+    samples[:, 2, 1:] = 0.0
+    missing = np.isnan(collected(samples).entropy)
+    assert missing.sum() == 2
+    assert missing[2, 1:].all()
+
+
+@pytest.mark.parametrize("row", [[0.7, 0.7, 0.0], [-1.0, 1.0, 1.0], [5.0, 1.0, 2.0]])
+def test_numbers_that_are_no_distribution_make_no_classes(row):
+    samples = SAMPLES.copy()
+    samples[:, 1] = row
+    entropy = collected(samples).entropy
+    assert entropy.shape == (4, 3) if max(row) < 1 else entropy is None
+
+
+def test_regression_with_nan_has_no_entropy():
+    samples = 3 * SAMPLES
+    samples[:, 1] = np.nan
+    assert collected(samples).entropy is None
+    assert collected(SAMPLES * np.nan).entropy is None
+
+
+def test_outputs_are_judged_each_by_itself():
+    samples = SAMPLES.copy()
+    samples[:, 1] = np.nan
+    prediction = collected({"classes": samples, "sizes": 3 * SAMPLES})
+    assert np.isnan(prediction.entropy["classes"]).sum() == 1
+    assert prediction.entropy["sizes"] is None
 
 
 def test_certain_classes_have_entropy_0():
