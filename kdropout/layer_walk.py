@@ -42,7 +42,8 @@ def select_layers(model, layers=None, argument="layers"):
     if not found:
         raise ValueError(
             f"'model' must hold dropout layers of kdropout. Received: '{model.name}', "
-            "which has none. Use kdropout.layers.Dropout in place of Keras's."
+            "which has none. kdropout.convert(model) makes the dropout layers of Keras "
+            "live; kdropout.insert(model, rate) adds some to a model without."
         )
     if layers is None:
         return found
