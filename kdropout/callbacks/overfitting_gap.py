@@ -1,5 +1,7 @@
 """Measures the overfitting gap with dropout off."""
 
+import inspect
+
 import keras
 import numpy as np
 
@@ -84,6 +86,10 @@ class OverfittingGap(keras.callbacks.Callback):
         self.verbose = validation.integer("verbose", verbose)
         self._clean = None
         self._is_due = False
+        self._is_first = True
+
+    def on_train_begin(self, logs=None):
+        self._is_first = True
 
     def on_epoch_begin(self, epoch, logs=None):
         self._clean = None
@@ -98,7 +104,12 @@ class OverfittingGap(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._is_due = False
-        if not is_validated(epoch, self.validation_freq) or logs is None:
+        is_first, self._is_first = self._is_first, False
+        if logs is None:
+            return
+        if not is_validated(epoch, self.validation_freq):
+            if is_first:
+                _announce([*self.model.get_metrics_result()])
             return
         if not any(name.startswith("val_") for name in logs):
             raise ValueError(
@@ -148,6 +159,41 @@ def is_validated(epoch, validation_freq):
     if isinstance(validation_freq, list):
         return epoch + 1 in validation_freq
     return (epoch + 1) % validation_freq == 0
+
+
+def _announce(metrics):
+    """Announce the entries of `metrics` to come to each CSVLogger of the training.
+
+    It makes its columns of the first epoch alone. The logs themselves must not have
+    these entries yet: any number in them would be taken for a measured gap.
+    """
+    prefixes = ("clean_", "gap_", "naive_gap_", "val_")
+    missing = {f"{prefix}{name}": "NA" for prefix in prefixes for name in metrics}
+    for other in _callbacks_of_training():
+        if isinstance(other, keras.callbacks.CSVLogger) and other.keys is None:
+            _add_to_first_row(other, missing)
+
+
+def _add_to_first_row(csv_logger, missing):
+    def on_epoch_end(epoch, logs=None):
+        del csv_logger.on_epoch_end  # and so the method of the class is back
+        csv_logger.on_epoch_end(epoch, {**missing, **(logs or {})})
+
+    csv_logger.on_epoch_end = on_epoch_end
+
+
+def _callbacks_of_training():
+    """The callbacks of the training that calls this one.
+
+    Keras gives a callback no way to the others, so this looks for the one that calls.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, keras.callbacks.CallbackList):
+            return caller.callbacks
+        frame = frame.f_back
+    return []
 
 
 def _text(gap):

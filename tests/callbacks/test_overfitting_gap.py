@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 from kdropout import rates
-from kdropout.callbacks import GapController, OverfittingGap
+from kdropout.callbacks import GapController, OverfittingGap, RateLogger
 from kdropout.layers import Dropout
 
 BACKEND = keras.backend.backend()
@@ -353,6 +353,28 @@ def test_later_callbacks_see_the_gap(tmp_path):
         rows = list(csv.DictReader(file))
     assert [float(row["gap_loss"]) for row in rows] == pytest.approx(logs["gap_loss"])
     assert {"clean_loss", "naive_gap_loss"} <= set(rows[0])
+
+
+@pytest.mark.parametrize("frequency", [2, [3, 4]])
+def test_csv_has_the_columns_of_the_gap_whenever_it_is_measured(tmp_path, frequency):
+    # `CSVLogger` makes its columns of the first epoch, which has no validation here.
+    writer = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    gap = OverfittingGap((X, Y), validation_freq=frequency)
+    model = linear(metrics=["mae"])
+    for _ in range(2):  # the same callbacks serve a second training
+        options = {"epochs": 4, "validation_freq": frequency}
+        logs = fit(model, gap, callbacks=[RateLogger(), writer], **options)
+        with open(tmp_path / "log.csv") as file:
+            rows = list(csv.DictReader(file))
+        assert {"rate/dropout", "loss", "val_mae"} <= {
+            name.rstrip("_0123456789") for name in rows[0]
+        }
+        for name in ("val_loss", "clean_loss", "gap_loss", "naive_gap_mae"):
+            values = [row[name] for row in rows]
+            assert values.count("NA") == 2 and values[0] == "NA"
+            written = [float(value) for value in values if value != "NA"]
+            assert written == pytest.approx(logs[name])
+        assert len(logs["gap_loss"]) == 2
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras's callback needs TensorFlow")
