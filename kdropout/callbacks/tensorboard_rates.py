@@ -1,6 +1,7 @@
 """Writes rates and overfitting gap for TensorBoard."""
 
 import contextlib
+import errno
 import os
 import warnings
 
@@ -14,6 +15,9 @@ from kdropout.callbacks.run_description import describe
 from kdropout.event_log import RunLog, charts, check_tensorboard, summaries, tags
 from kdropout.inference import drop_fractions
 from kdropout.layer_walk import select_layers
+
+# What no user means: all else that is wrong with a folder is told before the training.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class TensorBoardRates(RateReader):
@@ -97,10 +101,15 @@ class TensorBoardRates(RateReader):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._check_drop_fraction_data()
-        self._log = RunLog(self.log_dir)
-        self._log.open()
         self._is_described = self._has_charts = self._has_failed = False
         self._first_step = self._num_batches = 0
+        self._log = RunLog(self.log_dir)
+        try:
+            self._log.open()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self._give_up(error)
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -151,19 +160,25 @@ class TensorBoardRates(RateReader):
 
     @contextlib.contextmanager
     def _training_on(self):
-        """A log that cannot be written must not cost the training: tell it once."""
+        """A log that cannot be written must not cost the training."""
+        # For an address such as gs://, the file system is TensorFlow's, which raises
+        # errors of its own.
+        kind = Exception if "://" in self.log_dir else OSError
         try:
             yield
-        except OSError as error:
-            with contextlib.suppress(OSError):
+        except kind as error:
+            with contextlib.suppress(kind):
                 self._log.close()
-            if not self._has_failed:
-                self._has_failed = True
-                warnings.warn(
-                    f"TensorBoardRates: '{self.log_dir}' could not be written to: "
-                    f"{error}. The training goes on without this log.",
-                    stacklevel=2,
-                )
+            self._give_up(error)
+
+    def _give_up(self, error):
+        if not self._has_failed:
+            self._has_failed = True
+            warnings.warn(
+                f"TensorBoardRates: '{self.log_dir}' could not be written to: {error}. "
+                "The training goes on without this log.",
+                stacklevel=2,
+            )
 
     def _rates(self):
         """What there is to log of each layer, by tag."""

@@ -97,8 +97,10 @@ def _state_kept(model):
         if not keras.backend.is_float_dtype(variable.dtype)
     ]
     before = [keras.ops.convert_to_numpy(counter) for counter in counters]
+    is_stopped = getattr(model, "stop_evaluating", False)  # by another callback
     with _torch_state_kept():
         yield
+    model.stop_evaluating = is_stopped
     for counter, value in zip(counters, before, strict=True):
         counter.assign(value)
 

@@ -419,8 +419,8 @@ def test_verbose_prints_one_line_per_epoch(capsys):
     assert capsys.readouterr().out == ""
 
 
-def averaging(rate=0.3, learning_rate=0.5):
-    """A model that learns fast, so that its weights are far from their average."""
+def averaging(rate=0.3, learning_rate=0.1):
+    """A model that learns so fast that its weights are far from their average."""
     model = linear(rate, run_eagerly=False)
     optimizer = keras.optimizers.SGD(learning_rate, use_ema=True, ema_momentum=0.9)
     model.compile(optimizer, "mse", metrics=["mae"])
@@ -442,7 +442,6 @@ class Halving(keras.callbacks.Callback):
 
 
 EXCHANGES = {
-    "none": lambda: keras.callbacks.Callback(),
     "in validation": lambda: keras.callbacks.SwapEMAWeights(),
     "at epochs": lambda: keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
     "of a user": Halving,
@@ -471,8 +470,8 @@ def test_gap_of_equal_data_is_0_whatever_callback_exchanges_the_weights(
     assert logs["gap_mae"] == pytest.approx([0.0] * 3, abs=1e-6)
     assert logs["clean_loss"] == pytest.approx(logs["val_loss"], abs=1e-6)
     # The weights of the training have another loss, so that it matters which is used.
-    if exchange in ("in validation", "of a user"):
-        assert np.abs(np.subtract(Raw.losses, logs["val_loss"])).min() > 1e-3
+    if exchange != "at epochs":
+        assert np.abs(np.subtract(Raw.losses, logs["val_loss"])).max() > 1e-2
 
 
 def test_controller_does_not_steer_on_an_exchange_of_weights():
