@@ -143,6 +143,16 @@ def test_what_needs_live_layers_names_convert(name, tmp_path, monkeypatch):
     PLAIN_MODELS[name](kdropout.convert(model))
 
 
+def test_layer_of_keras_in_a_model_that_is_live_in_part_is_told_from_a_typing_error():
+    plain = keras.layers.Dropout(0.5, name="plain")
+    model = keras.Sequential([Dropout(0.2, name="live"), plain])
+    for layers in ("plain", plain):
+        with pytest.raises(ValueError, match=r"a layer of Keras: kdropout.convert"):
+            start(callbacks.RateLogger(layers), model)
+    with pytest.raises(ValueError, match=r"a layer of Keras: kdropout.convert"):
+        set_rates(model, {"plain": 0.1})
+
+
 @pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end"])
 @pytest.mark.parametrize("way", ["self.model", "set_rates"])
 def test_rate_set_between_batches_is_in_effect_in_the_next_step(hook, way):
