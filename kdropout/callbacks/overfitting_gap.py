@@ -86,10 +86,10 @@ class OverfittingGap(keras.callbacks.Callback):
         self.verbose = validation.integer("verbose", verbose)
         self._clean = None
         self._is_due = False
-        self._is_first = True
+        self._is_first_epoch = True
 
     def on_train_begin(self, logs=None):
-        self._is_first = True
+        self._is_first_epoch = True
 
     def on_epoch_begin(self, epoch, logs=None):
         self._clean = None
@@ -104,11 +104,11 @@ class OverfittingGap(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._is_due = False
-        is_first, self._is_first = self._is_first, False
+        is_first_epoch, self._is_first_epoch = self._is_first_epoch, False
         if logs is None:
             return
         if not is_validated(epoch, self.validation_freq):
-            if is_first:
+            if is_first_epoch:
                 _announce([*self.model.get_metrics_result()])
             return
         if not any(name.startswith("val_") for name in logs):

@@ -145,21 +145,21 @@ class TensorBoardRates(RateReader):
         self._flush()
 
     def on_train_end(self, logs=None):
-        with self._training_on():
+        with self._errors_reported():
             self._log.close()
 
     def _write(self, summary, step):
         if not self._has_failed:
-            with self._training_on():
+            with self._errors_reported():
                 self._log.write(summary, step)
 
     def _flush(self):
         if not self._has_failed:
-            with self._training_on():
+            with self._errors_reported():
                 self._log.flush()
 
     @contextlib.contextmanager
-    def _training_on(self):
+    def _errors_reported(self):
         """A log that cannot be written must not cost the training."""
         # For an address such as gs://, the file system is TensorFlow's, which raises
         # errors of its own.

@@ -95,7 +95,7 @@ def epoch_fit(model, epochs, data, arguments, seed):
         logs = dict(epochs.train(data.train, order, data.batch_size))
         if data.validation is not None and _has_validation(arguments, epoch):
             callbacks.on_test_begin()
-            callbacks.on_test_batch_begin(0)  # for OverfittingGap: the weights of it
+            callbacks.on_test_batch_begin(0)  # for OverfittingGap: at its weights
             validation_logs = epochs.evaluate(
                 data.validation, data.validation_batch_size
             )
