@@ -49,10 +49,10 @@ history = model.fit(
     epochs=EPOCHS,
     validation_data=(x_validation, y_validation),
     callbacks=[
-        # The order counts: measure the gap, log the rate, then move it.
+        # The order counts: measure the gap, then act on it.
         kdropout.callbacks.OverfittingGap((x_train, y_train)),
-        kdropout.callbacks.RateLogger(),
         kdropout.callbacks.GapController(target=TARGET),
+        kdropout.callbacks.RateLogger(),
     ],
     verbose=0,
 ).history

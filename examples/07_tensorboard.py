@@ -71,7 +71,7 @@ def train(name, rate, *movers):
         epochs=EPOCHS,
         validation_data=validation,
         callbacks=[
-            # The order counts: measure the gap, write it down, then move the rates.
+            # The order counts: measure the gap, then write it down and act on it.
             callbacks.OverfittingGap((x_train, y_train)),
             callbacks.TensorBoardRates(LOGS / name, drop_fraction_data=x_train[:256]),
             *movers,

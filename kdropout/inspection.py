@@ -1,6 +1,12 @@
 """Shows and sets the rates of a model."""
 
-from kdropout.layer_walk import dropout_layers, select_layers
+import warnings
+
+from kdropout.layer_walk import dropout_layers, select_layers, walk
+from kdropout.surgery.counterparts import live_counterpart
+
+# Paths that a message names before it counts the rest.
+_NAMED = 3
 
 
 def rates(model):
@@ -16,13 +22,22 @@ def rates(model):
     Raises:
         TypeError: If `model` is not a Keras layer or model.
 
+    Warns:
+        UserWarning: If all dropout layers of the model are Keras's, so that the dict
+            is empty.
+
     Example:
 
     >>> model = keras.Sequential([kdropout.layers.Dropout(0.5, name="drop")])
     >>> kdropout.rates(model)
     {'drop': 0.5}
     """
-    return {path: layer.rate for path, layer in dropout_layers(model).items()}
+    live = dropout_layers(model)
+    plain = [] if live else _plain_dropout(model)
+    if plain:
+        warnings.warn(_not_live(plain), stacklevel=2)
+    _bring_up_to_date(model)
+    return {path: layer.rate for path, layer in live.items()}
 
 
 def set_rates(model, rates):
@@ -48,6 +63,7 @@ def set_rates(model, rates):
     """
     if not isinstance(rates, dict):
         rates = {"*": rates}
+    _bring_up_to_date(model)
     wanted = {}
     for pattern, rate in rates.items():
         if not isinstance(pattern, str):
@@ -71,6 +87,8 @@ def set_rates(model, rates):
 def summary(model, print_fn=print):
     """Print a table of the dropout layers: path, kind, rate, who decides it.
 
+    A line below it names those that are Keras's, whose rate cannot be moved.
+
     Args:
         model: A `keras.Model` or layer that holds dropout layers of kdropout.
         print_fn: Function called with each line. Defaults to `print`.
@@ -85,6 +103,7 @@ def summary(model, print_fn=print):
     layer  kind     rate    decided by
     drop   Dropout  0.5000  you
     """
+    _bring_up_to_date(model)
     rows = [("layer", "kind", "rate", "decided by")]
     for path, layer in dropout_layers(model).items():
         kind, rule = type(layer).__name__, layer.rate_rule
@@ -93,3 +112,32 @@ def summary(model, print_fn=print):
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print_fn("  ".join(cells).rstrip())
+    plain = _plain_dropout(model)
+    if plain:
+        print_fn(_not_live(plain))
+
+
+def _plain_dropout(model):
+    """The paths of the dropout layers of Keras in `model`.
+
+    Those of a rate of 0 are left out: attention that was made without dropout holds
+    one that it never calls.
+    """
+    found = ((path, live_counterpart(layer)) for path, layer in walk(model))
+    return [path for path, counterpart in found if counterpart and counterpart[-1]]
+
+
+def _not_live(paths):
+    named = ", ".join(map(repr, paths[:_NAMED]))
+    if len(paths) > _NAMED:
+        named += f" and {len(paths) - _NAMED} more"
+    return (
+        f"The rates of {named} cannot be moved, because these layers are Keras's. "
+        "kdropout.convert(model) makes them live."
+    )
+
+
+def _bring_up_to_date(model):
+    """On JAX, `fit` keeps the values of the variables to itself between two batches."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()

@@ -42,7 +42,8 @@ def select_layers(model, layers=None, argument="layers"):
     if not found:
         raise ValueError(
             f"'model' must hold dropout layers of kdropout. Received: '{model.name}', "
-            "which has none. Use kdropout.layers.Dropout in place of Keras's."
+            "which has none. kdropout.convert(model) makes the dropout layers of Keras "
+            "live; kdropout.insert(model, rate) adds some to a model without."
         )
     if layers is None:
         return found
@@ -65,7 +66,7 @@ def select_layers(model, layers=None, argument="layers"):
                 f"list of those. Received: {argument}={layers!r}"
             )
         if not matches:
-            raise ValueError(_no_match(item, found, argument))
+            raise ValueError(_no_match(model, item, found, argument))
         selected.update((path, found[path]) for path in matches)
     return selected
 
@@ -136,10 +137,19 @@ def _unique(path, found):
     return candidate
 
 
-def _no_match(item, found, argument):
+def _no_match(model, item, found, argument):
+    # Imported late: the surgery needs this module.
+    from kdropout.surgery.counterparts import is_keras_dropout
+
     name = item if isinstance(item, str) else item.name
+    hint = nearest(name, found)
+    if any(
+        is_keras_dropout(layer) and (layer is item or path == item)
+        for path, layer in walk(model)
+    ):
+        hint = " That is a layer of Keras: kdropout.convert(model) makes it live."
     return (
         f"'{argument}' must name dropout layers of the model. "
-        f"Received: '{name}'.{nearest(name, found)} "
+        f"Received: '{name}'.{hint} "
         f"The model has: {', '.join(map(repr, found))}"
     )

@@ -608,7 +608,7 @@ CASES = {
     "logger without dropout": (
         *(lambda: start(RateLogger(), keras.Sequential(name="bare")), V),
         *("'model' must hold dropout layers of kdropout", "Received: 'bare'"),
-        *("Use kdropout.layers.Dropout in place of Keras's",),
+        *("kdropout.convert(model) makes", "kdropout.insert(model, rate) adds some"),
     ),
     # TensorBoardRates
     "board without a path": (
@@ -662,8 +662,12 @@ CASES = {
         *("an integer of at least 1", "batch_size=2.5"),
     ),
     "gap validation_freq": (
-        *(lambda: OverfittingGap((X, Y), validation_freq=[1]), T, "'validation_freq'"),
-        *("an integer of at least 1", "validation_freq=[1]"),
+        *(lambda: OverfittingGap((X, Y), validation_freq="2"), T, "'validation_freq'"),
+        *("an integer of at least 1", "validation_freq='2'"),
+    ),
+    "gap validation_freq list": (
+        *(lambda: OverfittingGap((X, Y), validation_freq=[0, 2]), V),
+        *("'validation_freq' must be an integer of at least 1", "validation_freq=0"),
     ),
     "gap directions list": (
         *(lambda: OverfittingGap((X, Y), directions=["a"]), T, "'directions' must be"),
@@ -891,7 +895,7 @@ CASES = {
     "set_rates without dropout": (
         *(lambda: kdropout.set_rates(keras.Sequential(name="bare"), 0.5), V),
         *("'model' must hold dropout layers of kdropout", "Received: 'bare'"),
-        *("Use kdropout.layers.Dropout in place of Keras's",),
+        *("kdropout.convert(model) makes", "kdropout.insert(model, rate) adds some"),
     ),
     "set_rates above": (
         *(lambda: kdropout.set_rates(model_of(), 1.5), V, *SET, "rate=1.5"),

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import kdropout
-from kdropout import LearnedRate, rates, set_rates, summary
+from kdropout import LearnedRate, callbacks, rates, set_rates, summary
 from kdropout.layer_walk import select_layers, settable_layers
 from kdropout.layers import AlphaDropout, Dropout, SpatialDropout1D
 from kdropout.schedules import Ramp
@@ -86,9 +86,115 @@ def test_what_layers_of_keras_hold_is_found():
     assert rates(model) == {"time/attention/scores": 0.7}
 
 
-def test_rates_ignores_dropout_of_keras_and_may_be_empty():
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5)])
-    assert rates(model) == {}
+def test_rates_of_a_plain_model_warn_that_it_must_be_converted():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5, name="d")])
+    with pytest.warns(UserWarning, match=r"The rates of 'd' .* kdropout.convert"):
+        assert rates(model) == {}
+    model = keras.Sequential(
+        [keras.layers.Dropout(0.5, name=f"d{i}") for i in range(9)]
+    )
+    with pytest.warns(UserWarning, match="'d0', 'd1', 'd2' and 6 more cannot"):
+        assert rates(model) == {}
+
+
+def test_rates_may_be_empty_or_leave_dropout_of_keras_out():
+    # Warnings are errors here. Attention without dropout has a layer of rate 0.
+    attention = keras.layers.MultiHeadAttention(1, 2)
+    assert rates(attention) == {}
+    assert rates(keras.Sequential([keras.layers.Dense(1)])) == {}
+    both = [Dropout(0.2, name="live"), keras.layers.Dropout(0.5, name="plain")]
+    assert rates(keras.Sequential(both)) == {"live": 0.2}
+
+
+def test_summary_names_dropout_layers_that_are_not_live():
+    lines = []
+    both = [Dropout(0.2, name="live"), keras.layers.SpatialDropout1D(0.5, name="plain")]
+    summary(keras.Sequential(both), print_fn=lines.append)
+    assert lines == [
+        "layer  kind     rate    decided by",
+        "live   Dropout  0.2000  you",
+        "The rates of 'plain' cannot be moved, because these layers are Keras's. "
+        "kdropout.convert(model) makes them live.",
+    ]
+
+
+PLAIN_MODELS = {
+    "set_rates": lambda model: set_rates(model, 0.5),
+    "GapController": lambda model: start(callbacks.GapController(0.1), model),
+    "RateScheduler": lambda model: start(
+        callbacks.RateScheduler(lambda epoch, rate: rate), model
+    ),
+    "RateLogger": lambda model: start(callbacks.RateLogger(), model),
+    "TensorBoardRates": lambda model: start(callbacks.TensorBoardRates("no"), model),
+}
+
+
+def start(callback, model):
+    callback.set_model(model)
+    callback.on_train_begin()
+
+
+@pytest.mark.parametrize("name", PLAIN_MODELS)
+def test_what_needs_live_layers_names_convert(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5)], name="m")
+    with pytest.raises(ValueError, match=r"Received: 'm', which has none.*convert"):
+        PLAIN_MODELS[name](model)
+    PLAIN_MODELS[name](kdropout.convert(model))
+
+
+def test_layer_of_keras_in_a_model_that_is_live_in_part_is_told_from_a_typing_error():
+    plain = keras.layers.Dropout(0.5, name="plain")
+    model = keras.Sequential([Dropout(0.2, name="live"), plain])
+    for layers in ("plain", plain):
+        with pytest.raises(ValueError, match=r"a layer of Keras: kdropout.convert"):
+            start(callbacks.RateLogger(layers), model)
+    with pytest.raises(ValueError, match=r"a layer of Keras: kdropout.convert"):
+        set_rates(model, {"plain": 0.1})
+
+
+@pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end"])
+@pytest.mark.parametrize("way", ["self.model", "set_rates"])
+def test_rate_set_between_batches_is_in_effect_in_the_next_step(hook, way):
+    # On JAX, Keras takes the values of the variables away in between, and gives them
+    # back to a callback that goes through `self.model`. `set_rates` asks for them.
+    class Everything(keras.callbacks.Callback):
+        def set(self, batch, logs=None):
+            rate = 1.0 if batch % 2 else 0.0
+            if way == "self.model":
+                self.model.get_layer("drop").rate = rate
+            else:
+                set_rates(model, rate)
+                assert rates(model) == {"drop": rate}
+
+    setattr(Everything, hook, Everything.set)
+    model = sequential(drop=1.0)
+    model.add(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+    model.fit(x, y, batch_size=1, shuffle=False, verbose=0, callbacks=[Everything()])
+    # Two steps learn, those at a rate of 0: w += 0.2 * (1 - 3 w). When an end sets it,
+    # they are the second and the fourth; when a beginning does, the first and third.
+    kernel = ops.convert_to_numpy(model.layers[-1].kernel)
+    np.testing.assert_allclose(kernel, 0.28, rtol=1e-6)
+    assert rates(model) == {"drop": 1.0}
+
+
+def test_layer_kept_in_a_variable_cannot_be_set_between_batches_on_jax():
+    # The documentation says so; this fails when Keras no longer takes values away.
+    model = sequential(drop=0.5)
+    kept = model.layers[0]
+
+    class Everything(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            kept.rate = 0.25
+
+    model.add(keras.layers.Dense(1))
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+    model.fit(x, y, batch_size=1, verbose=0, callbacks=[Everything()])
+    is_lost = keras.backend.backend() == "jax"
+    assert rates(model) == {"drop": 0.5 if is_lost else 0.25}
 
 
 def test_shared_layer_is_listed_once():

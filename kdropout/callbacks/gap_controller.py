@@ -4,9 +4,11 @@ import math
 import warnings
 
 import keras
+import numpy as np
 
 from kdropout import validation
 from kdropout.callbacks import deciders
+from kdropout.callbacks.overfitting_gap import check_validation_freq, is_validated
 from kdropout.layer_walk import settable_layers
 
 # Logits of 0 and 1 are infinite. A rate below this is treated as this: below it,
@@ -58,14 +60,16 @@ class GapController(keras.callbacks.Callback):
             0.2.
         allow_naive: Whether `monitor` may be a gap that was not measured with
             dropout off. Defaults to False.
-        validation_freq: Integer of at least 1, the one given to `fit`. Defaults to 1.
+        validation_freq: Integer of at least 1 or list of those, the one given to
+            `fit`. Defaults to 1.
         verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
 
     Raises:
         TypeError: If an argument is of the wrong type; when training begins, if
             `layers` names a layer whose rate a schedule or gradient decides.
         ValueError: If an argument is out of range; when training begins, if no
-            layer matches; when an epoch ends, if `monitor` is not in the logs.
+            layer matches; when an epoch ends, if `monitor` is not in the logs, or is
+            not one number.
 
     Example:
 
@@ -110,9 +114,7 @@ class GapController(keras.callbacks.Callback):
         self.slew_limit = validation.number(
             "slew_limit", slew_limit, 0.0, 1.0, open_low=True
         )
-        self.validation_freq = validation.integer(
-            "validation_freq", validation_freq, low=1
-        )
+        self.validation_freq = check_validation_freq(validation_freq)
         self.verbose = validation.integer("verbose", verbose)
 
     def on_train_begin(self, logs=None):
@@ -122,7 +124,7 @@ class GapController(keras.callbacks.Callback):
         self._warned = False
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.validation_freq:
+        if not is_validated(epoch, self.validation_freq):
             return
         gap = self._read_gap(logs or {})
         if not math.isfinite(gap) or epoch < self.warmup:
@@ -163,7 +165,14 @@ class GapController(keras.callbacks.Callback):
                 "of callbacks, and pass validation data to fit; if fit has a "
                 "'validation_freq', pass the same to both."
             )
-        return float(logs[self.monitor])
+        gap = logs[self.monitor]
+        if np.ndim(gap):
+            raise ValueError(
+                "'monitor' must name a gap that is one number. Received: "
+                f"monitor={self.monitor!r}, which has {np.size(gap)} values. Give the "
+                "metric an average, as in keras.metrics.F1Score(average='macro')."
+            )
+        return float(gap)
 
     def _warn_if_out_of_reach(self, gap, error, layers):
         # At the lower limit there is nothing to tell: the gap may still grow.

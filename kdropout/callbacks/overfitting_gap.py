@@ -1,6 +1,9 @@
 """Measures the overfitting gap with dropout off."""
 
+import inspect
+
 import keras
+import numpy as np
 
 from kdropout import validation
 from kdropout.callbacks.metric_direction import check_directions, lower_is_better
@@ -14,7 +17,9 @@ class OverfittingGap(keras.callbacks.Callback):
     averaged over an epoch in which the weights moved. Under dropout, `val_loss -
     loss` is therefore biased, often below zero while the model overfits. This
     callback evaluates a fixed sample of the training data as validation data are
-    evaluated, at the end of each epoch, with the model's own loss and metrics.
+    evaluated, at the end of each epoch, with the model's own loss and metrics. It does
+    so within the validation pass of `fit`, so that both are measured with the same
+    weights where a callback such as `keras.callbacks.SwapEMAWeights` exchanges them.
 
     For each metric of the model it adds to the logs:
 
@@ -23,7 +28,10 @@ class OverfittingGap(keras.callbacks.Callback):
                             overfits, whichever direction of the metric is better
         naive_gap_<metric>  the same from Keras's own training metric, for comparison
 
-    Put it before the callbacks that use these names.
+    Put it before the callbacks that use these names. Keras cannot know that a smaller
+    gap is better: pass `mode="min"` to `EarlyStopping`, `ModelCheckpoint` and
+    `ReduceLROnPlateau` that monitor one. Of a metric with a value per class, such as
+    `keras.metrics.F1Score()`, the entries are arrays.
 
     Args:
         train_data: The training data: a tuple `(x, y)` or `(x, y, sample_weight)` of
@@ -37,7 +45,8 @@ class OverfittingGap(keras.callbacks.Callback):
             result. Defaults to None.
         directions: Dict from the name of a metric to "min" or "max", whichever is
             better, for metrics whose direction is not known. Defaults to None.
-        validation_freq: Integer of at least 1, the one given to `fit`. Defaults to 1.
+        validation_freq: Integer of at least 1 or list of those, the one given to
+            `fit`. Defaults to 1.
         verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
 
     Raises:
@@ -73,13 +82,34 @@ class OverfittingGap(keras.callbacks.Callback):
         batch_size = validation.integer("batch_size", batch_size, low=1)
         self.sample = TrainingSample(train_data, max_samples, batch_size)
         self.directions = check_directions(directions)
-        self.validation_freq = validation.integer(
-            "validation_freq", validation_freq, low=1
-        )
+        self.validation_freq = check_validation_freq(validation_freq)
         self.verbose = validation.integer("verbose", verbose)
+        self._clean = None
+        self._is_due = False
+        self._is_first_epoch = True
+
+    def on_train_begin(self, logs=None):
+        self._is_first_epoch = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._clean = None
+        self._is_due = is_validated(epoch, self.validation_freq)
+
+    def on_test_batch_begin(self, batch, logs=None):
+        # By the first batch of the validation, all callbacks have had on_test_begin,
+        # where some of them exchange the weights, and none on_test_end.
+        if self._is_due and self._clean is None:
+            self._clean = self.sample.evaluate(self.model)
+            self.model.reset_metrics()  # which count the validation data next
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.validation_freq or logs is None:
+        self._is_due = False
+        is_first_epoch, self._is_first_epoch = self._is_first_epoch, False
+        if logs is None:
+            return
+        if not is_validated(epoch, self.validation_freq):
+            if is_first_epoch:
+                _announce([*self.model.get_metrics_result()])
             return
         if not any(name.startswith("val_") for name in logs):
             raise ValueError(
@@ -88,7 +118,9 @@ class OverfittingGap(keras.callbacks.Callback):
                 "to fit; if fit has a 'validation_freq', pass the same to "
                 "OverfittingGap."
             )
-        clean = self.sample.evaluate(self.model)
+        clean = self._clean
+        if clean is None:  # a model whose validation calls no callbacks
+            clean = self.sample.evaluate(self.model)
         for name, value in clean.items():
             if f"val_{name}" not in logs:
                 continue
@@ -100,8 +132,71 @@ class OverfittingGap(keras.callbacks.Callback):
                 logs[f"naive_gap_{name}"] = sign * (validated - logs[name])
         if self.verbose:
             gaps = (
-                f"{name} {logs[f'gap_{name}']:.4f}"
+                f"{name} {_text(logs[f'gap_{name}'])}"
                 for name in clean
                 if f"gap_{name}" in logs
             )
             print(f"Epoch {epoch + 1}: overfitting gap: {', '.join(gaps)}.")
+
+
+def check_validation_freq(validation_freq):
+    """The argument `validation_freq`, which is what `fit` takes under that name.
+
+    Raises:
+        TypeError: If it is neither an integer nor a list of integers.
+        ValueError: If a number is below 1.
+    """
+    if isinstance(validation_freq, list):
+        return [
+            validation.integer("validation_freq", epoch, low=1)
+            for epoch in validation_freq
+        ]
+    return validation.integer("validation_freq", validation_freq, low=1)
+
+
+def is_validated(epoch, validation_freq):
+    """Whether `fit` validates after the epoch of this index."""
+    if isinstance(validation_freq, list):
+        return epoch + 1 in validation_freq
+    return (epoch + 1) % validation_freq == 0
+
+
+def _announce(metrics):
+    """Announce the entries of `metrics` to come to each CSVLogger of the training.
+
+    It makes its columns of the first epoch alone. The logs themselves must not have
+    these entries yet: any number in them would be taken for a measured gap.
+    """
+    prefixes = ("clean_", "gap_", "naive_gap_", "val_")
+    missing = {f"{prefix}{name}": "NA" for prefix in prefixes for name in metrics}
+    for other in _callbacks_of_training():
+        if isinstance(other, keras.callbacks.CSVLogger) and other.keys is None:
+            _add_to_first_row(other, missing)
+
+
+def _add_to_first_row(csv_logger, missing):
+    def on_epoch_end(epoch, logs=None):
+        del csv_logger.on_epoch_end  # and so the method of the class is back
+        csv_logger.on_epoch_end(epoch, {**missing, **(logs or {})})
+
+    csv_logger.on_epoch_end = on_epoch_end
+
+
+def _callbacks_of_training():
+    """The callbacks of the training that calls this one.
+
+    Keras gives a callback no way to the others, so this looks for the one that calls.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, keras.callbacks.CallbackList):
+            return caller.callbacks
+        frame = frame.f_back
+    return []
+
+
+def _text(gap):
+    if np.ndim(gap) == 0:
+        return f"{gap:.4f}"
+    return "[" + ", ".join(map(_text, gap)) + "]"

@@ -5,17 +5,60 @@ import keras
 from kdropout.layer_walk import select_layers
 
 
-class RateLogger(keras.callbacks.Callback):
-    """Adds `rate/<layer path>` to the logs of each epoch: the rate in effect.
+class RateReader(keras.callbacks.Callback):
+    """Base of the callbacks that report the rates an epoch was trained with.
 
-    For a learned rate it adds `entropy_term/<layer path>`, too, and for
+    Args:
+        layers: None for all dropout layers, a glob on the layer path, a layer, or a
+            list of those.
+    """
+
+    def __init__(self, layers=None):
+        super().__init__()
+        self.layers = layers
+        self._rates_of_epoch = None
+
+    def on_train_begin(self, logs=None):
+        select_layers(self.model, self.layers)
+        self._rates_of_epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._rates_of_epoch = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # By the first batch, all callbacks have had on_epoch_begin, where a scheduler
+        # moves rates, and none on_epoch_end, where a controller does.
+        if self._rates_of_epoch is None:
+            self._rates_of_epoch = {
+                path: layer.rate
+                for path, layer in select_layers(self.model, self.layers).items()
+                if layer.rate_rule.settable
+            }
+
+    def read_epoch(self):
+        """What there is to log of the epoch: dict from layer path to name to float."""
+        rates = self._rates_of_epoch or {}
+        values = {}
+        for path, layer in select_layers(self.model, self.layers).items():
+            values[path] = layer.log_values()
+            if path in rates:
+                values[path]["rate"] = rates[path]
+        return values
+
+
+class RateLogger(RateReader):
+    """Adds `rate/<layer path>` to the logs of each epoch: the rate it was trained with.
+
+    The rate of a layer that was given a number is the one at the first batch of the
+    epoch, whatever callback moves it before or after this one. A rate that a schedule
+    or the gradient decides moves in each step: the log has that of the last step.
+
+    For a learned rate it adds `entropy_term/<layer path>` as well, and for
     `kdropout.layers.ConcreteDropout` also `weight_term/<layer path>`: what the last
     step added to the loss.
 
     From there the rates reach History, CSVLogger, TensorBoard and every callback
-    that stands later in the list. Put it before a callback that moves the rates at
-    the end of an epoch, such as `GapController`, to log what the epoch was trained
-    with.
+    that stands later in the list.
 
     Args:
         layers: None for all dropout layers, a glob on the layer path such as
@@ -36,15 +79,8 @@ class RateLogger(keras.callbacks.Callback):
     [0.5]
     """
 
-    def __init__(self, layers=None):
-        super().__init__()
-        self.layers = layers
-
-    def on_train_begin(self, logs=None):
-        select_layers(self.model, self.layers)
-
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            for path, layer in select_layers(self.model, self.layers).items():
-                for name, value in layer.log_values().items():
+            for path, values in self.read_epoch().items():
+                for name, value in values.items():
                     logs[f"{name}/{path}"] = value

@@ -1,23 +1,31 @@
 """Writes rates and overfitting gap for TensorBoard."""
 
+import contextlib
+import errno
 import os
+import warnings
 
 import keras
+import numpy as np
 
 from kdropout import validation
 from kdropout.callbacks import deciders
+from kdropout.callbacks.rate_logger import RateReader
 from kdropout.callbacks.run_description import describe
 from kdropout.event_log import RunLog, charts, check_tensorboard, summaries, tags
 from kdropout.inference import drop_fractions
 from kdropout.layer_walk import select_layers
 
+# What no user means: all else that is wrong with a folder is told before the training.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
-class TensorBoardRates(keras.callbacks.Callback):
+
+class TensorBoardRates(RateReader):
     """Writes what dropout does, for TensorBoard: rates, overfitting gap, who decides.
 
     `tensorboard --logdir` then has a tab "Dropout", and in the tab "Scalars", by epoch,
 
-        dropout_rate/<layer path>       the rate in effect
+        dropout_rate/<layer path>       what RateLogger logs as the rate of the epoch
         overfitting_gap/<metric>        measured with dropout off, by OverfittingGap
         overfitting_gap/naive_<metric>  from Keras's own training metric
         entropy_term/<layer path>       what a learned rate adds to the loss; so, too,
@@ -27,9 +35,10 @@ class TensorBoardRates(keras.callbacks.Callback):
     The tab "Custom Scalars" shows all rates in one chart. TensorFlow is not needed:
     this works on every backend.
 
-    Put it after `OverfittingGap`, whose numbers it writes, and before a callback that
-    moves the rates at the end of an epoch, such as `GapController`, to write what the
-    epoch was trained with.
+    Put it after `OverfittingGap`, whose numbers it writes. A metric with a value per
+    class, such as `keras.metrics.F1Score()`, has a series `<metric>/0`, `<metric>/1`
+    and so on. If the disk is full, or writing fails otherwise once the training runs,
+    there is one warning, and the training goes on.
 
     Args:
         log_dir: Path of the folder of this run, made when training begins. It may be
@@ -40,8 +49,8 @@ class TensorBoardRates(keras.callbacks.Callback):
             batches, too, as `batch_dropout_rate/<layer path>`; "batch" stands for 1.
             Reading a rate takes up to 0.2 ms. Defaults to "epoch".
         drop_fraction_data: Inputs of one batch, on which at the end of each epoch the
-            share of units that is really dropped is measured, by one pass through the
-            model; or None. Defaults to None.
+            share of units that is really dropped at the rates of the epoch is measured,
+            by one pass through the model; or None. Defaults to None.
 
     Raises:
         MissingPackages: If TensorBoard is not installed.
@@ -50,6 +59,9 @@ class TensorBoardRates(keras.callbacks.Callback):
         ValueError: If `update_freq` is out of range; when training begins, if no
             dropout layer matches, or `drop_fraction_data` do not fit the model.
         OSError: When training begins, if `log_dir` cannot be written to.
+
+    Warns:
+        UserWarning: Once, if writing fails later.
 
     Example:
 
@@ -68,11 +80,10 @@ class TensorBoardRates(keras.callbacks.Callback):
     def __init__(
         self, log_dir, layers=None, update_freq="epoch", drop_fraction_data=None
     ):
-        super().__init__()
+        super().__init__(layers)
         if not isinstance(log_dir, str | os.PathLike):
             raise TypeError(validation.received("log_dir", "a path", log_dir))
         self.log_dir = os.fspath(log_dir)
-        self.layers = layers
         self.update_freq = _check_update_freq(update_freq)
         self.drop_fraction_data = drop_fraction_data
         check_tensorboard(type(self).__name__)
@@ -88,19 +99,25 @@ class TensorBoardRates(keras.callbacks.Callback):
         deciders.forget(model)
 
     def on_train_begin(self, logs=None):
-        select_layers(self.model, self.layers)
+        super().on_train_begin(logs)
         self._check_drop_fraction_data()
-        self._log = RunLog(self.log_dir)
-        self._log.open()
-        self._is_described = self._has_charts = False
+        self._is_described = self._has_charts = self._has_failed = False
         self._first_step = self._num_batches = 0
+        self._log = RunLog(self.log_dir)
+        try:
+            self._log.open()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self._give_up(error)
 
     def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
         layers = select_layers(self.model, self.layers)
         if not self._is_described:  # not before all callbacks have begun
             content = describe(layers, deciders.deciders(self.model))
-            self._log.write(summaries.description(tags.RUN, content), 0)
-            self._log.flush()
+            self._write(summaries.description(tags.RUN, content), 0)
+            self._flush()
             self._is_described = True
         self._selected = [*layers.items()]
         self._first_step = self._steps_so_far()
@@ -116,32 +133,65 @@ class TensorBoardRates(keras.callbacks.Callback):
             return
         _ = self.model  # on JAX, this brings the variables up to date
         rates = {f"{tags.BATCH_RATE}/{path}": s.rate for path, s in self._selected}
-        self._log.write(summaries.scalars(rates), step)
+        self._write(summaries.scalars(rates), step)
 
     def on_epoch_end(self, epoch, logs=None):
         gaps = _gaps(logs or {})
         if not self._has_charts:
-            self._log.write(charts.layout(gaps), 0)
+            self._write(charts.layout(gaps), 0)
             self._has_charts = True
-        values = self._rates() | _tagged(gaps) | self._drop_fractions(epoch)
-        self._log.write(summaries.scalars(values), epoch)
-        self._log.flush()
+        values = self._rates() | _tagged(gaps) | self._drop_fractions_of(epoch)
+        self._write(summaries.scalars(values), epoch)
+        self._flush()
 
     def on_train_end(self, logs=None):
-        self._log.close()
+        with self._errors_reported():
+            self._log.close()
+
+    def _write(self, summary, step):
+        if not self._has_failed:
+            with self._errors_reported():
+                self._log.write(summary, step)
+
+    def _flush(self):
+        if not self._has_failed:
+            with self._errors_reported():
+                self._log.flush()
+
+    @contextlib.contextmanager
+    def _errors_reported(self):
+        """A log that cannot be written must not cost the training."""
+        # For an address such as gs://, the file system is TensorFlow's, which raises
+        # errors of its own.
+        kind = Exception if "://" in self.log_dir else OSError
+        try:
+            yield
+        except kind as error:
+            with contextlib.suppress(kind):
+                self._log.close()
+            self._give_up(error)
+
+    def _give_up(self, error):
+        if not self._has_failed:
+            self._has_failed = True
+            warnings.warn(
+                f"TensorBoardRates: '{self.log_dir}' could not be written to: {error}. "
+                "The training goes on without this log.",
+                stacklevel=2,
+            )
 
     def _rates(self):
         """What there is to log of each layer, by tag."""
         return {
             f"{tags.RATE if name == 'rate' else name}/{path}": value
-            for path, layer in select_layers(self.model, self.layers).items()
-            for name, value in layer.log_values().items()
+            for path, values in self.read_epoch().items()
+            for name, value in values.items()
         }
 
     def _check_drop_fraction_data(self):
         """Find out now, and not when an epoch has ended, whether they fit."""
         try:
-            self._drop_fractions(epoch=0)
+            self._drop_fractions(seed=0)
         except Exception as error:  # each backend has errors of its own
             expected = "the inputs of one batch, as the model takes them"
             received = self.drop_fraction_data
@@ -152,11 +202,26 @@ class TensorBoardRates(keras.callbacks.Callback):
                 f"{error}"
             ) from error
 
-    def _drop_fractions(self, epoch):
+    def _drop_fractions_of(self, epoch):
+        """The shares at the rates of the epoch, which a controller may have moved."""
+        if self.drop_fraction_data is None:
+            return {}
+        layers = select_layers(self.model, self.layers)
+        rates_of_epoch = self._rates_of_epoch or {}
+        next_rates = {path: layers[path].rate for path in rates_of_epoch}
+        for path, rate in rates_of_epoch.items():
+            layers[path].rate = rate
+        try:
+            return self._drop_fractions(seed=epoch)
+        finally:
+            for path, rate in next_rates.items():
+                layers[path].rate = rate
+
+    def _drop_fractions(self, seed):
         if self.drop_fraction_data is None:
             return {}
         shares = drop_fractions(
-            self.model, self.drop_fraction_data, self.layers, seed=epoch
+            self.model, self.drop_fraction_data, self.layers, seed=seed
         )
         return {f"{tags.DROP_FRACTION}/{path}": s for path, s in shares.items()}
 
@@ -181,14 +246,24 @@ def _check_update_freq(update_freq):
 
 def _gaps(logs):
     """Dict from metric to its clean and its naive gap, None if there is no such."""
-    return {
-        name.removeprefix("gap_"): (value, logs.get(f"naive_{name}"))
-        for name, value in logs.items()
-        if name.startswith("gap_")
-    }
+    gaps = {}
+    for name, clean in logs.items():
+        if not name.startswith("gap_"):
+            continue
+        metric, naive = name.removeprefix("gap_"), logs.get(f"naive_{name}")
+        if np.ndim(clean) == 0:
+            gaps[metric] = (clean, naive)
+            continue
+        naives = [None] * np.size(clean) if naive is None else np.ravel(naive)
+        pairs = zip(np.ravel(clean), naives, strict=True)
+        gaps |= {f"{metric}/{index}": pair for index, pair in enumerate(pairs)}
+    return gaps
 
 
 def _tagged(gaps):
-    values = {tags.gap(metric): clean for metric, (clean, _) in gaps.items()}
-    naive = {tags.naive_gap(metric): value for metric, (_, value) in gaps.items()}
-    return values | {tag: value for tag, value in naive.items() if value is not None}
+    values = {}
+    for metric, (clean, naive) in gaps.items():
+        values[tags.gap(metric)] = clean
+        if naive is not None:
+            values[tags.naive_gap(metric)] = naive
+    return values

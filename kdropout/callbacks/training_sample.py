@@ -46,7 +46,7 @@ class TrainingSample:
             if self.arrays is None:
                 self.arrays = _first_batches(self.dataset, self.max_samples)
             self.source = _evaluation_source(self.arrays, self.batch_size)
-        with _random_state_kept():
+        with _state_kept(model):
             return model.evaluate(**self.source, verbose=0, return_dict=True)
 
     def __deepcopy__(self, memo):
@@ -85,8 +85,28 @@ def _evaluation_source(data, batch_size):
 
 
 @contextlib.contextmanager
-def _random_state_kept():
-    """Measuring must not change the training: PyTorch's loaders draw a number."""
+def _state_kept(model):
+    """Measuring must not change the training, nor the validation that follows.
+
+    A model that draws random numbers at inference has the state of its generators in
+    variables of integers. PyTorch's loaders draw a number of their own.
+    """
+    counters = [
+        variable
+        for variable in model.non_trainable_variables
+        if not keras.backend.is_float_dtype(variable.dtype)
+    ]
+    before = [keras.ops.convert_to_numpy(counter) for counter in counters]
+    is_stopped = getattr(model, "stop_evaluating", False)  # by another callback
+    with _torch_state_kept():
+        yield
+    model.stop_evaluating = is_stopped
+    for counter, value in zip(counters, before, strict=True):
+        counter.assign(value)
+
+
+@contextlib.contextmanager
+def _torch_state_kept():
     if keras.backend.backend() != "torch":
         yield
         return

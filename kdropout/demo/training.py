@@ -77,7 +77,7 @@ def train(arm, digits, seed, epochs, log_dir, on_epoch):
     model = build_model(arm, seed, num_steps, num_samples)
     callbacks = [
         OverfittingGap(digits.training, batch_size=num_samples),
-        RateLogger(),  # before the controller: what the epoch was trained with
+        RateLogger(),
         *arm.callbacks(),
         keras.callbacks.TensorBoard(str(log_dir), write_graph=False),
         keras.callbacks.LambdaCallback(

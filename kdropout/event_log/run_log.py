@@ -1,5 +1,6 @@
 """The event file of one run."""
 
+import contextlib
 import itertools
 import os
 import pathlib
@@ -46,13 +47,21 @@ class RunLog:
             self._writer.flush()
 
     def close(self):
-        """Close the file. The next summary begins another one."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        """Close the file. The next summary begins another one.
+
+        Raises:
+            OSError: If what was not flushed cannot be written. It is closed all the
+                same.
+        """
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     def __del__(self):
-        self.close()  # a training that failed has not come to its end
+        # A training that failed has not come to its end. Nobody can act on an error
+        # here.
+        with contextlib.suppress(OSError):
+            self.close()
 
     def __deepcopy__(self, memo):
         return type(self)(self.folder)

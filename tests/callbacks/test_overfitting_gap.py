@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kdropout.callbacks import OverfittingGap
+from kdropout import rates
+from kdropout.callbacks import GapController, OverfittingGap, RateLogger
 from kdropout.layers import Dropout
 
 BACKEND = keras.backend.backend()
@@ -354,6 +355,28 @@ def test_later_callbacks_see_the_gap(tmp_path):
     assert {"clean_loss", "naive_gap_loss"} <= set(rows[0])
 
 
+@pytest.mark.parametrize("frequency", [2, [3, 4]])
+def test_csv_has_the_columns_of_the_gap_whenever_it_is_measured(tmp_path, frequency):
+    # `CSVLogger` makes its columns of the first epoch, which has no validation here.
+    writer = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    gap = OverfittingGap((X, Y), validation_freq=frequency)
+    model = linear(metrics=["mae"])
+    for _ in range(2):  # the same callbacks serve a second training
+        options = {"epochs": 4, "validation_freq": frequency}
+        logs = fit(model, gap, callbacks=[RateLogger(), writer], **options)
+        with open(tmp_path / "log.csv") as file:
+            rows = list(csv.DictReader(file))
+        assert {"rate/dropout", "loss", "val_mae"} <= {
+            name.rstrip("_0123456789") for name in rows[0]
+        }
+        for name in ("val_loss", "clean_loss", "gap_loss", "naive_gap_mae"):
+            values = [row[name] for row in rows]
+            assert values.count("NA") == 2 and values[0] == "NA"
+            written = [float(value) for value in values if value != "NA"]
+            assert written == pytest.approx(logs[name])
+        assert len(logs["gap_loss"]) == 2
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras's callback needs TensorFlow")
 def test_tensorboard_of_keras_sees_the_gap(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -394,3 +417,191 @@ def test_verbose_prints_one_line_per_epoch(capsys):
     )
     fit(model, OverfittingGap((X, Y)))
     assert capsys.readouterr().out == ""
+
+
+def averaging(rate=0.3, learning_rate=0.1):
+    """A model that learns so fast that its weights are far from their average."""
+    model = linear(rate, run_eagerly=False)
+    optimizer = keras.optimizers.SGD(learning_rate, use_ema=True, ema_momentum=0.9)
+    model.compile(optimizer, "mse", metrics=["mae"])
+    return model
+
+
+class Halving(keras.callbacks.Callback):
+    """Validates at half of the kernel, as a user's own averaging might."""
+
+    def scale(self, factor):
+        kernel = self.model.layers[-1].kernel
+        kernel.assign(kernel * factor)
+
+    def on_test_begin(self, logs=None):
+        self.scale(0.5)
+
+    def on_test_end(self, logs=None):
+        self.scale(2.0)
+
+
+EXCHANGES = {
+    "in validation": lambda: keras.callbacks.SwapEMAWeights(),
+    "at epochs": lambda: keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+    "of a user": Halving,
+}
+
+
+@pytest.mark.parametrize("gap_first", [True, False])
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_gap_of_equal_data_is_0_whatever_callback_exchanges_the_weights(
+    exchange, gap_first
+):
+    class Raw(keras.callbacks.Callback):
+        losses = []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.losses.append(self.model.evaluate(X, Y, verbose=0)[0])
+
+    callbacks = [OverfittingGap((X, Y)), EXCHANGES[exchange]()]
+    options = {"epochs": 3, "batch_size": 8, "verbose": 0, "validation_data": (X, Y)}
+    logs = (
+        averaging()
+        .fit(X, Y, callbacks=callbacks[:: 1 if gap_first else -1] + [Raw()], **options)
+        .history
+    )
+    assert logs["gap_loss"] == pytest.approx([0.0] * 3, abs=1e-6)
+    assert logs["gap_mae"] == pytest.approx([0.0] * 3, abs=1e-6)
+    assert logs["clean_loss"] == pytest.approx(logs["val_loss"], abs=1e-6)
+    # The weights of the training have another loss, so that it matters which is used.
+    if exchange != "at epochs":
+        assert np.abs(np.subtract(Raw.losses, logs["val_loss"])).max() > 1e-2
+
+
+def test_controller_does_not_steer_on_an_exchange_of_weights():
+    model = averaging(rate=0.3)
+    callbacks = [
+        OverfittingGap((X, Y)),
+        GapController(0.0, gain=10.0, dead_band=1e-6),
+        keras.callbacks.SwapEMAWeights(),
+    ]
+    options = {"epochs": 3, "batch_size": 8, "verbose": 0, "validation_data": (X, Y)}
+    model.fit(X, Y, callbacks=callbacks, **options)
+    assert [*rates(model).values()] == pytest.approx([0.3], abs=1e-7)
+
+
+@keras.saving.register_keras_serializable(package="test_overfitting_gap")
+class Jitter(keras.layers.Layer):
+    """Random at inference as well, as the sampling of a variational autoencoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(5)
+
+    def call(self, inputs):
+        noise = keras.random.normal(ops.shape(inputs), seed=self.generator)
+        return inputs + 0.1 * noise
+
+
+def test_history_is_what_it_is_without_the_callback():
+    histories = []
+    for callbacks in ([], [OverfittingGap((X, Y), max_samples=5)]):
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((4,))
+        outputs = keras.layers.Dense(1, "sigmoid")(Jitter()(Dropout(0.5)(inputs)))
+        area = keras.metrics.AUC(name="auc")
+        model = compiled(inputs, outputs, run_eagerly=False, metrics=[area])
+        options = {"batch_size": 8, "epochs": 3, "verbose": 0}
+        validation = (VAL_X, VAL_Y > 0)
+        log = model.fit(
+            X, Y > 0, validation_data=validation, callbacks=callbacks, **options
+        )
+        histories.append(log.history)
+    without, with_gap = histories
+    assert {name: with_gap[name] for name in without} == without
+
+
+def test_gap_is_measured_where_a_model_validates_in_its_own_way():
+    class Own(keras.Model):
+        def evaluate(self, *args, callbacks=None, **kwargs):
+            kwargs.pop("_use_cached_eval_dataset", None)
+            return super().evaluate(*args, **kwargs)
+
+    inputs = keras.Input((4,))
+    model = Own(inputs, keras.layers.Dense(1)(Dropout(0.5)(inputs)))
+    model.compile("sgd", "mse", run_eagerly=EAGERLY)
+    logs = fit(model, OverfittingGap((X, Y)), epochs=2)
+    clean = model.evaluate(X, Y, verbose=0, return_dict=True)["loss"]
+    assert logs["clean_loss"][-1] == pytest.approx(clean, abs=1e-6)
+
+
+@pytest.mark.parametrize("frequency", [2, [1, 4]])
+def test_gap_is_that_of_the_epochs_with_validation(frequency):
+    model = linear(run_eagerly=EAGERLY)
+    gap = OverfittingGap((X, Y), validation_freq=frequency)
+    controller = GapController(0.0, validation_freq=frequency)
+    options = {"epochs": 4, "validation_freq": frequency, "callbacks": [controller]}
+    logs = fit(model, gap, validation=(X, Y), **options)
+    assert len(logs["loss"]) == 4
+    assert logs["gap_loss"] == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert logs["clean_loss"] == pytest.approx(logs["val_loss"], abs=1e-6)
+
+
+def several_classes(metric):
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Dense(3, "softmax")(Dropout(0.5)(inputs))
+    return compiled(inputs, outputs, "categorical_crossentropy", metrics=[metric])
+
+
+def one_hot(values):
+    return np.eye(3, dtype="float32")[np.digitize(values[:, 0], [-0.5, 0.5])]
+
+
+def test_metric_with_a_value_per_class_has_a_gap_per_class(capsys):
+    model = several_classes(keras.metrics.F1Score())
+    logs = fit(
+        model,
+        OverfittingGap((X, one_hot(Y)), verbose=1),
+        y=one_hot(Y),
+        validation=(VAL_X, one_hot(VAL_Y)),
+    )
+
+    def f1_scores(x, y):
+        chosen = model.predict(x, verbose=0).argmax(axis=1)
+        truth = y.argmax(axis=1)
+        hits = np.array([np.sum((chosen == k) & (truth == k)) for k in range(3)])
+        sizes = np.bincount(chosen, minlength=3) + np.bincount(truth, minlength=3)
+        return 2 * hits / sizes
+
+    wanted = f1_scores(X, one_hot(Y)) - f1_scores(VAL_X, one_hot(VAL_Y))
+    np.testing.assert_allclose(logs["gap_f1_score"][0], wanted, atol=1e-6)
+    text = ", ".join(f"{gap:.4f}" for gap in logs["gap_f1_score"][0])
+    assert f"f1_score [{text}], loss " in capsys.readouterr().out
+
+
+def test_controller_of_several_values_is_told_to_average():
+    model = several_classes(keras.metrics.F1Score())
+    controller = GapController(0.1, "gap_f1_score")
+    gap = OverfittingGap((X, one_hot(Y)))
+    validation = (VAL_X, one_hot(VAL_Y))
+    with pytest.raises(ValueError, match="which has 3 values. Give the metric an"):
+        fit(model, gap, y=one_hot(Y), validation=validation, callbacks=[controller])
+
+
+MONITORS = {
+    "EarlyStopping": lambda folder, **mode: keras.callbacks.EarlyStopping(
+        "gap_loss", patience=0, **mode
+    ),
+    "ModelCheckpoint": lambda folder, **mode: keras.callbacks.ModelCheckpoint(
+        folder / "best.keras", "gap_loss", save_best_only=True, **mode
+    ),
+    "ReduceLROnPlateau": lambda folder, **mode: keras.callbacks.ReduceLROnPlateau(
+        "gap_loss", patience=1, **mode
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MONITORS)
+def test_monitors_of_keras_need_the_mode_min(name, tmp_path):
+    # The documentation says so; this fails when Keras learns what a gap is.
+    with pytest.raises(ValueError, match="monitor=gap_loss, but Keras isn't able"):
+        fit(linear(), OverfittingGap((X, Y)), callbacks=[MONITORS[name](tmp_path)])
+    monitor = MONITORS[name](tmp_path, mode="min")
+    logs = fit(linear(), OverfittingGap((X, Y)), epochs=5, callbacks=[monitor])
+    assert monitor.best == pytest.approx(min(logs["gap_loss"]), abs=1e-3)

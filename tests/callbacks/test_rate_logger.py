@@ -1,13 +1,14 @@
-"""The logger writes the rate in effect of each layer into the logs."""
+"""The logger writes the rate that trained the epoch into the logs."""
 
 import copy
 import csv
+import itertools
 
 import keras
 import numpy as np
 import pytest
 
-from kdropout import LearnedRate
+from kdropout import LearnedRate, rates
 from kdropout.callbacks import RateLogger, RateScheduler
 from kdropout.layers import Dropout, SpatialDropout1D
 from kdropout.schedules import Ramp
@@ -85,18 +86,51 @@ def test_csv_logger_writes_the_rates(tmp_path):
     assert [float(row["rate/drop"]) for row in rows] == [0.4, 0.2]
 
 
-def test_logger_before_what_moves_the_rate_logs_the_rate_of_the_epoch():
-    class Mover(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            self.model.get_layer("drop").rate = 0.9
+class Mover(keras.callbacks.Callback):
+    """Sets a rate when an epoch ends, as a controller does."""
 
-    def log(*callbacks):
-        model = compiled(Dropout(0.1, name="drop"))
-        history = model.fit(X, Y, epochs=2, verbose=0, callbacks=callbacks)
-        return history.history["rate/drop"]
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.get_layer("drop").rate = 0.1 * (epoch + 2)
 
-    assert log(RateLogger(), Mover()) == [0.1, 0.9]
-    assert log(Mover(), RateLogger()) == [0.9, 0.9]
+
+class RatesInEffect(keras.callbacks.Callback):
+    """What each epoch was trained with, seen from within it."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 1:
+            self.rates.append(rates(self.model)["drop"])
+
+
+def halve(epoch, rate):
+    return rate / 2
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_rate_of_the_log_trained_the_epoch_in_any_order_of_the_callbacks(order):
+    callbacks = [RateLogger(), Mover(), RateScheduler(halve)]
+    in_effect, model = RatesInEffect(), compiled(Dropout(0.1, name="drop"))
+    model.compile(optimizer="sgd", loss="mse", run_eagerly=True)
+    chosen = [callbacks[index] for index in order]
+    history = model.fit(
+        X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[*chosen, in_effect]
+    ).history
+    assert history["rate/drop"] == in_effect.rates
+    assert in_effect.rates == pytest.approx([0.05, 0.1, 0.15])
+
+
+def test_rate_that_moves_between_batches_is_that_of_the_first():
+    class PerBatch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.get_layer("drop").rate = 0.1 * (batch + 2)
+
+    model = compiled(Dropout(0.1, name="drop"))
+    callbacks = [PerBatch(), RateLogger()]
+    log = model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
+    assert log.history["rate/drop"] == pytest.approx([0.1, 0.3])
 
 
 def test_logger_is_copied_unbound_and_after_a_fit():

@@ -1,7 +1,9 @@
 """What TensorBoard reads is what History has, and it costs the training nothing."""
 
 import copy
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -319,3 +321,117 @@ def test_tensorflow_is_not_needed(tmp_path):
     )
     subprocess.run([sys.executable, "-c", program], check=True)
     assert scalars(tmp_path) == {"dropout_rate/drop": {0: 0.25}}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
+def test_rates_are_those_of_the_epoch_in_any_order_of_the_callbacks(tmp_path, order):
+    class Mover(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.get_layer("drop").rate = 0.2 * (epoch + 2)
+
+    x = np.ones((2000, 6), "float32")
+    board = TensorBoardRates(tmp_path, drop_fraction_data=x)
+    scheduler = RateScheduler(lambda epoch, rate: rate / 2)
+    callbacks = [[board, Mover(), scheduler][index] for index in order]
+    model = compiled(Dropout(0.2, name="drop"))
+    fit(model, *callbacks, epochs=3)
+    written = scalars(tmp_path)
+    expected = [0.1, 0.2, 0.3]
+    rates = [*written["dropout_rate/drop"].values()]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+    for share, rate in zip(
+        written["drop_fraction/drop"].values(), expected, strict=True
+    ):
+        assert abs(share - rate) < 5 * np.sqrt(rate * (1 - rate) / x.size)
+    assert model.get_layer("drop").rate == pytest.approx(0.8)  # the next one's
+
+
+def test_metric_with_a_value_per_class_has_a_series_per_class(tmp_path):
+    inputs = keras.Input((6,))
+    outputs = keras.layers.Dense(3, "softmax")(Dropout(0.5, name="drop")(inputs))
+    model = keras.Model(inputs, outputs)
+    f1_score = keras.metrics.F1Score()
+    model.compile("sgd", "categorical_crossentropy", metrics=[f1_score])
+    y = np.eye(3, dtype="float32")[np.arange(40) % 3]
+    gap = OverfittingGap((X[:30], y[:30]))
+    history = model.fit(
+        *(X[:30], y[:30]),
+        validation_data=(X[30:], y[30:]),
+        epochs=2,
+        callbacks=[gap, TensorBoardRates(tmp_path)],
+        verbose=0,
+    ).history
+    written = scalars(tmp_path)
+    for name, tag in (("gap", ""), ("naive_gap", "naive_")):
+        for index in range(3):
+            values = [gaps[index] for gaps in history[f"{name}_f1_score"]]
+            series = written[f"overfitting_gap/{tag}f1_score/{index}"]
+            np.testing.assert_array_equal([*series.values()], np.float32(values))
+
+
+class FullDisk:
+    """A file whose disk is full from the second write on."""
+
+    def __init__(self, file):
+        self.file, self.writes = file, 0
+
+    def write(self, content):
+        self.writes += 1
+        if self.writes > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(content)
+
+    def flush(self):
+        self.file.flush()
+
+    def close(self):
+        self.file.close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("update_freq", ["epoch", 1])
+def test_full_disk_is_told_once_and_the_training_goes_on(
+    tmp_path, monkeypatch, update_freq
+):
+    from kdropout.event_log import run_log
+
+    open_file = run_log._open_file
+    monkeypatch.setattr(run_log, "_open_file", lambda path: FullDisk(open_file(path)))
+    model = compiled(Dropout(0.5, name="drop"))
+    board = TensorBoardRates(tmp_path, update_freq=update_freq)
+    with pytest.warns(UserWarning, match="No space left on device") as caught:
+        history = fit(model, board, RateLogger(), epochs=3)
+    told = [str(w.message) for w in caught if "TensorBoardRates" in str(w.message)]
+    assert len(told) == 1 and f"'{tmp_path}' could not be written to" in told[0]
+    assert history["rate/drop"] == [0.5] * 3
+    # What was written before can be read, and the next training writes again.
+    assert description(tmp_path)["layers"][0]["path"] == "drop"
+    monkeypatch.undo()
+    fit(model, board, epochs=1)
+    assert scalars(tmp_path)["dropout_rate/drop"] == {0: 0.5}
+
+
+def test_disk_that_is_full_from_the_beginning_ends_no_training(tmp_path, monkeypatch):
+    from kdropout.event_log import run_log
+
+    def fail(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_log, "_open_file", fail)
+    model = compiled(Dropout(0.5, name="drop"))
+    with pytest.warns(UserWarning, match="The training goes on without this log"):
+        history = fit(model, TensorBoardRates(tmp_path), epochs=2)
+    assert len(history["loss"]) == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_disk_that_is_full_when_the_file_is_flushed_ends_no_training(
+    tmp_path, monkeypatch
+):
+    from kdropout.event_log import run_log
+
+    monkeypatch.setattr(run_log, "_open_file", lambda path: open("/dev/full", "wb"))
+    model = compiled(Dropout(0.5, name="drop"))
+    with pytest.warns(UserWarning, match="The training goes on without this log"):
+        history = fit(model, TensorBoardRates(tmp_path), epochs=2)
+    assert len(history["loss"]) == 2

@@ -4,8 +4,7 @@ import warnings
 
 import keras_tuner
 
-from kdropout.inspection import rates
-from kdropout.layer_walk import walk
+from kdropout.layer_walk import dropout_layers, walk
 from kdropout.surgery.counterparts import live_counterpart
 from kdropout.tuning.job.space_settings import plain_space
 from kdropout.tuning.trials.fresh_names import begin_anew
@@ -36,4 +35,5 @@ def _rates_before(model):
     """The rates of a model, also of dropout that is not live yet."""
     found = ((path, live_counterpart(layer)) for path, layer in walk(model))
     plain = {path: float(one[2]) for path, one in found if one is not None}
-    return {**plain, **rates(model)}
+    live = {path: layer.rate for path, layer in dropout_layers(model).items()}
+    return {**plain, **live}

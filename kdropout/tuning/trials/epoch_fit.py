@@ -90,10 +90,12 @@ def epoch_fit(model, epochs, data, arguments, seed):
     logs = {}
     for epoch in range(arguments["initial_epoch"], last):
         callbacks.on_epoch_begin(epoch)
+        callbacks.on_train_batch_begin(0)  # for RateLogger: the rates of the epoch
         order = _order(data.num_rows, arguments["shuffle"], seed, epoch)
         logs = dict(epochs.train(data.train, order, data.batch_size))
         if data.validation is not None and _has_validation(arguments, epoch):
             callbacks.on_test_begin()
+            callbacks.on_test_batch_begin(0)  # for OverfittingGap: at its weights
             validation_logs = epochs.evaluate(
                 data.validation, data.validation_batch_size
             )

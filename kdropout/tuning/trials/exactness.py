@@ -5,7 +5,8 @@ import inspect
 import keras
 import keras_tuner
 
-from kdropout.callbacks import TensorBoardRates
+from kdropout.callbacks import OverfittingGap, TensorBoardRates
+from kdropout.callbacks.rate_logger import RateReader
 from kdropout.tuning.trials import data
 
 # What, redefined by a model, `fit` would call and a compiled epoch would not.
@@ -28,6 +29,8 @@ _BATCH_HOOKS = (
     "on_test_batch_begin",
     "on_test_batch_end",
 )
+# What acts before the first batch of a pass alone: `epoch_fit` calls these.
+_ONCE_A_PASS = (RateReader.on_train_batch_begin, OverfittingGap.on_test_batch_begin)
 _MUST_BE_NONE = ("class_weight", "steps_per_epoch", "validation_steps")
 
 
@@ -100,7 +103,8 @@ def _of_arguments(arguments):
 def _acts_at_batches(callback):
     if isinstance(callback, TensorBoardRates):
         return callback.acts_at_batches
-    return any(
-        getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
-        for hook in _BATCH_HOOKS
-    )
+    for hook in _BATCH_HOOKS:
+        default = getattr(keras.callbacks.Callback, hook)
+        if getattr(type(callback), hook) not in (default, *_ONCE_A_PASS):
+            return True
+    return False
