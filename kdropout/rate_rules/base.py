@@ -95,5 +95,28 @@ def read(variable):
     """A float32 variable as the shortest Python float that rounds to it.
 
     So 0.3 reads back as 0.3, and assigning what was read changes no bit.
+
+    Raises:
+        RuntimeError: If the variable has no value at present.
     """
+    require_value(variable)
     return float(str(np.float32(keras.ops.convert_to_numpy(variable))))
+
+
+def require_value(variable):
+    """Refuse a variable whose value Keras's training on JAX has taken away.
+
+    What is written to it meanwhile would be lost without a word.
+
+    Raises:
+        RuntimeError: If it has no value at present.
+    """
+    try:
+        variable.value  # noqa: B018
+    except TypeError:
+        raise RuntimeError(
+            f"Variable '{variable.path}' has no value, because on JAX Keras holds the "
+            "state of the model between two batches. In a callback, go through "
+            "self.model, as in kdropout.set_rates(self.model, 0.3) or "
+            "self.model.get_layer(...).rate = 0.3."
+        ) from None

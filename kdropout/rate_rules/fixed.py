@@ -1,7 +1,7 @@
 """A rate that stays until somebody sets it."""
 
 from kdropout import validation
-from kdropout.rate_rules.base import RateRule, add_scalar, read
+from kdropout.rate_rules.base import RateRule, add_scalar, read, require_value
 
 EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
 
@@ -25,7 +25,9 @@ class FixedRate(RateRule):
         return read(layer.rate_variables["rate"])
 
     def assign(self, layer, value):
-        layer.rate_variables["rate"].assign(check_rate(value, "a number in [0, 1]"))
+        rate = check_rate(value, "a number in [0, 1]")
+        require_value(layer.rate_variables["rate"])
+        layer.rate_variables["rate"].assign(rate)
 
     def argument(self):
         return self.rate
