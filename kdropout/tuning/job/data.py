@@ -46,6 +46,8 @@ class Data:
         target_mean: What was subtracted from the targets. Defaults to 0.
         target_scale: By what they were divided then: a root mean squared error times
             this is in the unit of the targets. Defaults to 1.
+        digests: Dict from "train", "val" and "test" to the digest of the arrays, as
+            they were split and before they were scaled. Empty with datasets.
     """
 
     x_train: Any
@@ -57,6 +59,7 @@ class Data:
     description: Description
     target_mean: Any = dataclasses.field(default_factory=lambda: np.float32(0.0))
     target_scale: Any = dataclasses.field(default_factory=lambda: np.float32(1.0))
+    digests: dict = dataclasses.field(default_factory=dict)
 
     @property
     def training(self):

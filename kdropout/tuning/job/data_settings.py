@@ -46,6 +46,11 @@ class DataSettings(Settings):
         0, description="Decides the split and which labels are replaced."
     )
 
+    @property
+    def source(self):
+        """The key that says where the data come from, such as "npz"."""
+        return next(name for name, kind in KINDS.items() if type(self) is kind)
+
 
 class SplitSettings(DataSettings):
     """Data that are split at random."""

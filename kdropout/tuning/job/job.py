@@ -1,7 +1,6 @@
 """A search, from the model to the folder of its results, as one value."""
 
-import hashlib
-import json
+import contextlib
 import os
 from typing import Annotated
 
@@ -164,6 +163,34 @@ class Job(Settings):
 
         return self._located(check_job, self)
 
+    @contextlib.contextmanager
+    def locked_output(self):
+        """A context in which no other process runs the job in the same folder.
+
+        Raises:
+            JobError: If another process does, or the folder cannot be written to.
+        """
+        from kdropout.tuning.job.output import locked
+
+        with contextlib.ExitStack() as stack:
+            self._located(stack.enter_context, locked(self))
+            yield
+
+    def keep_contents(self, checked, folder, has_results):
+        """Note what data, model and code the trials are of, or compare it.
+
+        Args:
+            checked: What `check` returned.
+            folder: What `claim_output` returned.
+            has_results: Whether the folder holds trials of the job.
+
+        Raises:
+            JobError: If the trials are of other data, another model or other code.
+        """
+        from kdropout.tuning.job.contents import keep_contents
+
+        self._located(keep_contents, self, checked, folder, has_results)
+
     def claim_output(self):
         """Make the folder of the results, and say in it which job they are of.
 
@@ -187,11 +214,6 @@ class Job(Settings):
         settings["search"].pop("max_trials", None)
         settings["data"].pop("data_dir", None)
         return settings
-
-    def fingerprint(self):
-        """A text that is the same for two jobs if their trials are the same."""
-        text = json.dumps(self.decisive(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def to_yaml(self):
         """All settings, with the defaults, as a file that `load_job` reads."""

@@ -76,6 +76,11 @@ class ModelSettings(Settings):
         "to root_mean_squared_error for regression.",
     )
 
+    @property
+    def source(self):
+        """The key that says where the model comes from: "architecture", ..."""
+        return next(name for name in SOURCES if hasattr(self, name))
+
 
 class BuildModel(ModelSettings):
     """A function of yours that returns a model."""
@@ -160,7 +165,8 @@ class TransformerModel(ArchitectureModel):
 ARCHITECTURES = {"mlp": MlpModel, "cnn": CnnModel, "transformer": TransformerModel}
 
 _by_architecture = choose_by_value(ARCHITECTURES, "architecture")
-_by_key = choose_by_key(("architecture", "build", "file"))
+SOURCES = ("architecture", "build", "file")
+_by_key = choose_by_key(SOURCES)
 
 
 def _choose(value):

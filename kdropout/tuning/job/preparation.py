@@ -6,6 +6,7 @@ import numpy as np
 from kdropout.datasets import iterate_batches
 from kdropout.label_noise import with_noise
 from kdropout.tuning.job.array_checks import check_pair, check_same_shapes
+from kdropout.tuning.job.contents import digest_of_arrays
 from kdropout.tuning.job.data import Data
 from kdropout.tuning.job.data_settings import TABLES, SklearnData, TextData, UciData
 from kdropout.tuning.job.describing import (
@@ -57,13 +58,17 @@ def prepare(settings, folders):
         num_classes = num_tokens = max(num_classes, num_tokens)
     if settings.label_noise:
         pairs = _with_noise(settings, pairs, num_classes, generator)
+    # Before the scaling, whose last bits are not the same on all machines.
+    digests = {name: digest_of_arrays(pair) for name, pair in pairs.items()}
     mean, scale = np.float32(0.0), np.float32(1.0)
     if _is_standardized(settings):
         pairs, mean, scale = standardize(pairs, task)
     num_samples = len(pairs["train"][1])
     description = describe(task, *pairs["train"], num_classes, num_tokens, num_samples)
     test = pairs.get("test", (None, None))
-    return Data(*pairs["train"], *pairs["val"], *test, description, mean, scale)
+    return Data(
+        *pairs["train"], *pairs["val"], *test, description, mean, scale, digests
+    )
 
 
 def _is_pair(part):

@@ -42,9 +42,8 @@ def read_source(settings, folders):
     Raises:
         InvalidSetting: If they cannot be read.
     """
-    name = next(name for name in _READERS if hasattr(settings, name))
-    key = f"data.{name}"
-    return key, _READERS[name](key, settings, folders)
+    key = f"data.{settings.source}"
+    return key, _READERS[settings.source](key, settings, folders)
 
 
 def _sklearn(key, settings, folders):

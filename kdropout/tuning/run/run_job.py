@@ -42,10 +42,10 @@ def run_job(job, resume=False, verbose=1):
         `kdropout.tuning.Report`.
 
     Raises:
-        JobError: If the job cannot be used, or its output folder holds a search and
-            `resume` is False.
-        RuntimeError: If no trial has completed, or another process writes to the
-            folder.
+        JobError: If the job cannot be used, another process runs it in the same
+            folder, that holds a search and `resume` is False, or data, model or code
+            have changed since.
+        RuntimeError: If no trial has completed.
         TypeError: If `job` is no job.
 
     Example:
@@ -66,6 +66,12 @@ def run_job(job, resume=False, verbose=1):
         raise TypeError(validation.received("job", "a kdropout.tuning.Job", job))
     checked = job.check()
     check_can_travel(job, checked.data)
+    # Also the confirmation writes what another process must not overwrite.
+    with job.locked_output():
+        return _run(job, checked, resume, verbose)
+
+
+def _run(job, checked, resume, verbose):
     folder = job.claim_output()
     if (folder / PROJECT).exists() and not resume:
         raise job.error(
@@ -74,6 +80,7 @@ def run_job(job, resume=False, verbose=1):
             "(in Python, resume=True), or choose another folder, by --set "
             "output=FOLDER.",
         )
+    job.keep_contents(checked, folder, has_results=(folder / PROJECT).exists())
     model, baseline = searched_model(job, checked.build)
     with replacing(folder / FILE) as temporary:
         temporary.write_text(job.to_yaml())
