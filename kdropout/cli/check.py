@@ -40,6 +40,7 @@ def _check(options):
     print(
         f"data      {size or 'batches of'} samples of shape {description.input_shape}"
     )
+    print(f"task      {checked.task}")
     variables = checked.model.trainable_variables
     size = sum(math.prod(variable.shape) for variable in variables)
     print(f"model     {size:,} trainable parameters")

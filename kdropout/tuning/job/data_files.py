@@ -37,13 +37,13 @@ def data_folder(key, data_dir, required=True):
             f"data.data_dir, --data-dir or the environment variable {VARIABLE}; or "
             "take data: {sklearn: diabetes}, which scikit-learn ships.",
         )
-    folder = pathlib.Path(chosen).expanduser()
-    if not folder.is_dir():
+    folder = os.path.expanduser(chosen)
+    if not os.path.isdir(folder):
         source = "data.data_dir" if data_dir else VARIABLE
         raise InvalidSetting(
-            key, f"needs {source} to be a folder. Received: '{folder}'"
+            key, f"needs {source} to be a folder. Received: {folder!r}"
         )
-    return folder
+    return pathlib.Path(folder)
 
 
 def read_keras(key, name, data_dir):

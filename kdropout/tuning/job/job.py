@@ -19,7 +19,7 @@ from kdropout.tuning.job.search_settings import (
     RandomSearch,
     Search,
 )
-from kdropout.tuning.job.settings import Settings
+from kdropout.tuning.job.settings import PathText, Settings
 from kdropout.tuning.job.space_settings import Space
 
 # What may change while a search is interrupted: none of it changes a trial.
@@ -82,9 +82,8 @@ class Job(Settings):
     threads_per_worker: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Threads of each worker. Defaults to what the backend takes."
     )
-    output: str = Field(
+    output: PathText = Field(
         "kdropout-search",
-        min_length=1,
         description="Folder for the results, from the current folder.",
     )
 

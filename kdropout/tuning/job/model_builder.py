@@ -8,17 +8,26 @@ from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.architectures import build_architecture
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.model_settings import BuildModel, FileModel
-from kdropout.tuning.job.references import call_reference
+from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.space_settings import plain_space
 from kdropout.validation import nearest
 
+# By what the labels are. The losses of classes are of probabilities.
 _LOSS = {
-    "classification": "sparse_categorical_crossentropy",
-    "regression": "mean_squared_error",
+    "classes": "sparse_categorical_crossentropy",
+    "one-hot": "categorical_crossentropy",
+    "probabilities": "categorical_crossentropy",
+    "flags": "binary_crossentropy",
+    "numbers": "mean_squared_error",
 }
 _METRICS = {
-    "classification": ("accuracy",),
-    "regression": ("root_mean_squared_error",),
+    "classes": ("accuracy",),
+    "one-hot": ("accuracy",),
+    "probabilities": ("accuracy",),
+    "flags": (
+        "binary_accuracy",
+    ),  # by "accuracy" Keras takes the largest for the class
+    "numbers": ("root_mean_squared_error",),
 }
 
 
@@ -46,11 +55,17 @@ class ModelBuilder:
     def __init__(self, job, description):
         self.job = job
         self.description = description
+        # The loss of the last model, where neither it nor the job says which one.
+        self.chosen_loss = None
 
     def __call__(self, hp):
+        return self.give_rates(hp, self.build())
+
+    def give_rates(self, hp, model):
+        """A model of `build` with the rates of a trial."""
         from kdropout.tuning.tune_rates import tune_rates
 
-        return tune_rates(hp, self.build(), plain_space(self.job.space))
+        return tune_rates(hp, model, plain_space(self.job.space))
 
     def build(self):
         """A new compiled model, with the rates that it has before a search.
@@ -64,8 +79,10 @@ class ModelBuilder:
         elif isinstance(settings, FileModel):
             model = _load("model.file", self.job.folders[-1], settings.file)
         else:
-            model = build_architecture(settings, self.description)
-        self._compile(model)
+            with blame_user_code("model", "cannot be built"):
+                model = build_architecture(settings, self.description)
+        with blame_user_code("model", "cannot be compiled"):
+            self._compile(model)
         return model
 
     def _call_user(self):
@@ -81,17 +98,32 @@ class ModelBuilder:
         return model
 
     def _compile(self, model):
-        settings, task = self.job.model, self.description.task
+        settings, labels = self.job.model, self.description.labels
         given = (settings.optimizer, settings.loss, settings.metrics)
         if model.compiled and given == (None, None, None):
             return
-        optimizer = settings.optimizer or "adam"
+        self.chosen_loss = None if settings.loss else self._loss_of(model)
         metrics = settings.metrics
         model.compile(
-            keras_names.make_optimizer(optimizer),
-            loss=settings.loss or _LOSS[task],
-            metrics=list(_METRICS[task] if metrics is None else metrics),
+            keras_names.make_optimizer(settings.optimizer or "adam"),
+            loss=settings.loss or self.chosen_loss,
+            metrics=list(_METRICS[labels] if metrics is None else metrics),
         )
+
+    def _loss_of(self, model):
+        """The loss for the labels, and for what the model gives for a sample."""
+        labels = self.description.labels
+        if labels == "classes" and _has_one_output(model):
+            return "binary_crossentropy"
+        return _LOSS[labels]
+
+
+def _has_one_output(model):
+    """Whether a model gives one number per sample, as a sigmoid of two classes."""
+    outputs = model.outputs if model.built else None
+    if not outputs or len(outputs) != 1:
+        return False
+    return len(outputs[0].shape) == 2 and outputs[0].shape[-1] == 1
 
 
 def _load(key, folder, name):
@@ -105,7 +137,9 @@ def _load(key, folder, name):
         )
     try:
         return keras.saving.load_model(path)
-    except Exception as error:  # of Keras, zipfile, h5py or a layer of the user's
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of Keras, zipfile, h5py or a layer of the user's
         reason = str(error).strip().split("\n")[0]
         raise InvalidSetting(
             key,

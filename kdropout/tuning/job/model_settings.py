@@ -7,12 +7,14 @@ from pydantic import AfterValidator, Field
 
 from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.settings import (
+    PathText,
     Settings,
     Widths,
     choose_by_key,
     choose_by_value,
     invalid,
     one_of,
+    other_keys,
 )
 
 Units = Annotated[int, Field(ge=1)]
@@ -97,8 +99,8 @@ class BuildModel(ModelSettings):
 class FileModel(ModelSettings):
     """A saved model; each trial begins with its weights."""
 
-    file: str = Field(
-        min_length=1, description="Path of a .keras file, from the current folder."
+    file: PathText = Field(
+        description="Path of a .keras file, from the current folder."
     )
 
 
@@ -166,7 +168,7 @@ ARCHITECTURES = {"mlp": MlpModel, "cnn": CnnModel, "transformer": TransformerMod
 
 _by_architecture = choose_by_value(ARCHITECTURES, "architecture")
 SOURCES = ("architecture", "build", "file")
-_by_key = choose_by_key(SOURCES)
+_by_key = choose_by_key(SOURCES, lambda: other_keys(KINDS, SOURCES))
 
 
 def _choose(value):

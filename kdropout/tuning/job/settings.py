@@ -2,6 +2,8 @@
 
 import functools
 import operator
+import os
+import pathlib
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from kdropout.tuning.job.yaml_tree import shorten
 from kdropout.validation import nearest
 
 # Names of the members of a union in pydantic's error locations. No key looks so.
@@ -76,8 +79,14 @@ def tag_of(kind):
     return f"{KIND}{kind.__name__}"
 
 
-def choose_by_key(kinds):
-    """A function that chooses by the one key of `kinds` that a mapping has."""
+def choose_by_key(kinds, others, way_out=""):
+    """A function that chooses by the one key of `kinds` that a mapping has.
+
+    Args:
+        kinds: Sequence of the keys, one of which a mapping must have.
+        others: Function that returns the other keys that a mapping may have.
+        way_out: String, what to do if none of the kinds is right.
+    """
 
     def choose(value):
         given = [name for name in kinds if name in value]
@@ -89,12 +98,12 @@ def choose_by_key(kinds):
                 f"must have one of the keys {names}, not several. Received: "
                 f"{', '.join(map(repr, given))}"
             )
-        # Of what was written, the key that is most like one that was meant.
-        hints = [nearest(key, kinds) for key in value]
-        hint = next((hint for hint in hints if hint), "")
+        # The first key that is none of the others is the one that was meant.
+        unknown = [key for key in value if key not in others()]
+        hint = nearest(unknown[0], kinds) if unknown else ""
         raise invalid(
             f"must have one of the keys {names}. Received: "
-            f"{', '.join(map(repr, value)) or 'none'}.{hint}"
+            f"{', '.join(map(repr, value)) or 'none'}.{hint or way_out}"
         )
 
     return choose
@@ -114,6 +123,38 @@ def choose_by_value(kinds, key, default=None):
         return name
 
     return choose
+
+
+def other_keys(kinds, chosen_by):
+    """All keys of some settings but those that choose among them: a set."""
+    fields = {name for kind in kinds.values() for name in kind.model_fields}
+    return fields - {*chosen_by}
+
+
+def _check_path(value):
+    problem = problem_with_path(value)
+    if problem is not None:
+        raise invalid(f"must be a path. Received: {shorten(value)}, {problem}.")
+    return value
+
+
+def problem_with_path(text):
+    """What is wrong with a path, whatever lies there, or None."""
+    if "\0" in text:
+        return "which holds the character NUL"
+    try:
+        path = pathlib.Path(text).expanduser()
+    except RuntimeError:
+        return f"but there is no user '{pathlib.Path(text).parts[0][1:]}'"
+    if max(map(len, map(os.fsencode, path.parts)), default=0) > _LONGEST_NAME:
+        return f"of which a part is longer than {_LONGEST_NAME} bytes"
+    return None
+
+
+# What file systems allow for the name of a file or folder.
+_LONGEST_NAME = 255
+
+PathText = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
 
 
 def _check_size(value: Any):

@@ -1,5 +1,6 @@
 """Runs a job, from its file to its report."""
 
+import math
 import warnings
 
 from kdropout import validation
@@ -92,6 +93,8 @@ def _run(job, checked, resume, verbose):
         warnings.filterwarnings("once", message="Some dropout is not a layer")
         # Of a tf.data.Dataset, which has an order of its own: nobody asked for it.
         warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
+        # Of KerasTuner; a score that is NaN is reported below.
+        warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
         records = trial_records(trials, plan_of(model), job.training.epochs)
@@ -116,19 +119,33 @@ def _search(tuner, arguments, verbose):
         tuner.search(**arguments, verbose=verbose)
     except RuntimeError as error:
         # KerasTuner shows the traceback of the last trial, which its file keeps.
-        first = str(error).partition("\n")[0]
-        if "consecutive failures" not in first:
-            raise
-        raise RuntimeError(f"{first} {_about_failures(tuner)}") from error
+        limit = tuner.oracle.max_consecutive_failed_trials
+        ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
+        if len(ended) < limit or any(t.status != "FAILED" for t in ended[-limit:]):
+            raise  # of something else
+        raise RuntimeError(
+            f"The search has stopped, because {limit} trials failed one after another. "
+            f"{_about_failures(tuner)}"
+        ) from error
     if not tuner.oracle.get_best_trials(1):
         raise RuntimeError(f"No trial has completed. {_about_failures(tuner)}")
 
 
 def _about_failures(tuner):
-    messages = [t.message for t in tuner.oracle.trials.values() if t.message]
+    failed = [t for t in tuner.oracle.trials.values() if t.status == "FAILED"]
+    nan = [t for t in failed if t.score is not None and math.isnan(t.score)]
+    way_out = (
+        "What has failed is not tried again: mend the cause, and search in another "
+        "folder, by --set output=FOLDER."
+    )
+    if nan and len(nan) == len(failed):
+        return (
+            f"The score, {tuner.oracle.objective.name}, was NaN in all of them "
+            f"({len(nan)}): the training diverges. A lower learning rate, or inputs of "
+            f"a smaller scale (data.standardize=true), may help. {way_out}"
+        )
+    messages = [trial.message for trial in failed if trial.message]
     last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
     return (
-        f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. What has "
-        "failed is not tried again: mend the cause, and search in another folder, by "
-        "--set output=FOLDER."
+        f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. {way_out}"
     )

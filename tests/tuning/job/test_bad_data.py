@@ -33,9 +33,10 @@ ARRAYS = {
         ),
         "shape (0, 2)",
     ),
-    "texts": (
-        {"x_train": np.full((10, 2), "a")},
-        "x_train must be an array of numbers",
+    "dates": (
+        {"x_train": np.full((10, 2), "2026-01-01", "datetime64[D]")},
+        "x_train must be an array of numbers, or of texts",
+        "datetime64",
     ),
     "complex": ({"x_train": X + 1j}, "x_train must be an array of numbers", "complex"),
     "a scalar": ({"x_train": np.float32(3)}, "at least one sample", "shape ()"),
