@@ -78,6 +78,11 @@ def test_check_shows_what_would_be_searched_and_writes_nothing():
     lines = [line.split(maxsplit=1) for line in out.splitlines()]
     assert lines == [
         ["data", "90 samples of shape (4,)"],
+        [
+            "task",
+            "classification of 3 classes (labels are integers); "
+            "loss sparse_categorical_crossentropy; metrics accuracy",
+        ],
         ["model", f"{4 * 8 + 8 + 8 * 3 + 3} trainable parameters"],
         ["search", "random, 7 trials, 2 epochs, objective val_loss"],
         ["output", "results"],

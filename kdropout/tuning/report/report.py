@@ -32,6 +32,8 @@ class Report:
         confirmation: `Confirmation`, or None. Defaults to None.
         seed: Integer, seed of the random forest. Defaults to 0.
         trees: Integer, number of its trees. Defaults to 200.
+        task: String, what the model was trained for: task, classes and loss, or None.
+            Defaults to None.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -60,6 +62,7 @@ class Report:
         confirmation=None,
         seed=0,
         trees=TREES,
+        task=None,
     ):
         self.trials = check_trials(trials)
         if not isinstance(objective, str):
@@ -73,6 +76,9 @@ class Report:
         self.confirmation = confirmation
         self.seed = validation.integer("seed", seed)
         self.trees = validation.integer("trees", trees, low=2)
+        if not isinstance(task, str | None):
+            raise TypeError(validation.received("task", "a string or None", task))
+        self.task = task
         self._importance = None
         self._marginals = None
 

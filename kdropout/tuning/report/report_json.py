@@ -16,6 +16,7 @@ def dumps(report):
     content = {
         "format": FORMAT,
         "kdropout": __version__,
+        "task": report.task,
         "objective": report.objective,
         "direction": report.direction,
         "verdict": report.verdict,
@@ -68,6 +69,7 @@ def loads(text, kind):
             *(content["objective"], content["direction"], content["baseline"]),
             plain_data.confirmation_from_plain(content["confirmation"]),
             *(content["seed"], content["trees"]),
+            task=content.get("task"),  # kdropout 0.1 wrote none
         )
         report._importance = plain_data.importance_from_plain(content["importance"])
         report._marginals = plain_data.marginals_from_plain(content["marginals"])

@@ -5,7 +5,7 @@ import pathlib
 from kdropout import validation
 from kdropout.tuning.job import load_job
 from kdropout.tuning.report import Report
-from kdropout.tuning.run.plan_file import read_plan
+from kdropout.tuning.run.plan_file import read_plan, read_task
 from kdropout.tuning.run.run_job import FILE
 from kdropout.tuning.run.tuner_of_job import PROJECT
 from kdropout.tuning.storage.trial_records import stored_trials, trial_records
@@ -46,7 +46,11 @@ def load_report(folder):
     plan, baseline = read_plan(folder, job)
     records = trial_records(trials, plan, job.training.epochs)
     return Report(
-        records, job.objective.name, job.objective.resolved_direction, baseline
+        records,
+        job.objective.name,
+        job.objective.resolved_direction,
+        baseline,
+        task=read_task(folder),
     )
 
 

@@ -1,6 +1,7 @@
 """Runs a job, from its file to its report."""
 
 import math
+import sys
 import warnings
 
 from kdropout import validation
@@ -85,7 +86,9 @@ def _run(job, checked, resume, verbose):
     model, baseline = searched_model(job, checked.build)
     with replacing(folder / FILE) as temporary:
         temporary.write_text(job.to_yaml())
-    write_plan(folder, job, model, baseline)
+    write_plan(folder, job, model, baseline, checked.task)
+    if verbose:
+        print(f"Task: {checked.task}", file=sys.stderr)
     tuner = make_tuner(job, checked.build, folder)
     arguments = fit_arguments(job, checked.data)
     with warnings.catch_warnings():
@@ -108,6 +111,7 @@ def _run(job, checked, resume, verbose):
         job.objective.resolved_direction,
         baseline,
         confirmation,
+        task=checked.task,
     )
     report.save(folder)
     return report
