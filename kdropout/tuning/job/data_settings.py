@@ -145,7 +145,7 @@ class TextData(SplitSettings):
         description="tinyshakespeare, or the path of a text file, from the current "
         "folder.",
     )
-    sequence_length: Annotated[int, Field(ge=2)] = Field(
+    sequence_length: Annotated[int, Field(ge=2, lt=2**31)] = Field(
         64, description="Characters in a sample."
     )
     data_dir: PathText | None = Field(
@@ -171,4 +171,5 @@ Data = one_of(
         " Other files, such as CSV, are read by a function of yours: {function: "
         "my_data:load}.",
     ),
+    "{sklearn: digits}",
 )

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-from typing import Annotated
 
 import yaml
 from pydantic import Field, PrivateAttr
@@ -19,7 +18,7 @@ from kdropout.tuning.job.search_settings import (
     RandomSearch,
     Search,
 )
-from kdropout.tuning.job.settings import PathText, Settings
+from kdropout.tuning.job.settings import Count, PathText, Settings
 from kdropout.tuning.job.space_settings import Space
 
 # What may change while a search is interrupted: none of it changes a trial.
@@ -71,7 +70,7 @@ class Job(Settings):
     confirm: ConfirmSettings = Field(
         default=ConfirmSettings(), description="Whether the best is really better."
     )
-    workers: Annotated[int, Field(ge=1)] = Field(
+    workers: Count = Field(
         1, description="Trials at a time, each in a process of its own if above 1."
     )
     ray: str | None = Field(
@@ -79,7 +78,7 @@ class Job(Settings):
         description="Address of a Ray cluster, such as ray://host:10001 or auto. "
         "Defaults to this machine.",
     )
-    threads_per_worker: Annotated[int, Field(ge=1)] | None = Field(
+    threads_per_worker: Count | None = Field(
         None, description="Threads of each worker. Defaults to what the backend takes."
     )
     output: PathText = Field(

@@ -1,5 +1,6 @@
 """Builds the model of a trial."""
 
+import os
 import pathlib
 
 import keras
@@ -79,11 +80,23 @@ class ModelBuilder:
         elif isinstance(settings, FileModel):
             model = _load("model.file", self.job.folders[-1], settings.file)
         else:
-            with blame_user_code("model", "cannot be built"):
-                model = build_architecture(settings, self.description)
+            model = self._build_architecture()
         with blame_user_code("model", "cannot be compiled"):
             self._compile(model)
         return model
+
+    def _build_architecture(self):
+        try:
+            return build_architecture(self.job.model, self.description)
+        except InvalidSetting:
+            raise
+        except Exception as error:  # of any backend, where memory is short
+            reason = " ".join(str(error).split())[:300]
+            raise InvalidSetting(
+                "model",
+                "cannot be built, perhaps because the layers are too large for the "
+                f"memory. Make them smaller. {type(error).__name__}: {reason}",
+            ) from error
 
     def _call_user(self):
         settings = self.job.model
@@ -128,7 +141,11 @@ def _has_one_output(model):
 
 def _load(key, folder, name):
     path = pathlib.Path(folder) / pathlib.Path(name).expanduser()
-    if not path.is_file():
+    if os.path.isdir(path):
+        raise InvalidSetting(
+            key, f"must be the path of a .keras file. '{path}' is a folder."
+        )
+    if not os.path.isfile(path):
         others = [other.name for other in path.parent.glob("*.keras")]
         raise InvalidSetting(
             key,

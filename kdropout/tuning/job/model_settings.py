@@ -9,6 +9,7 @@ from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.settings import (
     PathText,
     Settings,
+    Width,
     Widths,
     choose_by_key,
     choose_by_value,
@@ -16,15 +17,16 @@ from kdropout.tuning.job.settings import (
     one_of,
     other_keys,
 )
+from kdropout.tuning.job.yaml_tree import shorten
 
-Units = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 def _check_reference(value):
     if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", value):
         raise invalid(
-            f"must be 'module:function', such as 'my_models:build'. Received: {value!r}"
+            "must be 'module:function', such as 'my_models:build'. Received: "
+            f"{shorten(value)}"
         )
     return value
 
@@ -137,7 +139,7 @@ class CnnModel(ArchitectureModel):
 
     architecture: Literal["cnn"]
     filters: Widths = Field((32, 64), description="Channels of each convolution.")
-    kernel_size: Units = Field(3, description="Height and width of each kernel.")
+    kernel_size: Width = Field(3, description="Height and width of each kernel.")
     units: Widths = Field((128,), description="Units of each dense layer.")
 
 
@@ -156,10 +158,10 @@ class TransformerModel(ArchitectureModel):
     rate: Rate = Field(
         0.1, description="Rate of each dropout layer that `space` does not name."
     )
-    embedding_dim: Units = Field(64, description="Size of the vector of a token.")
-    num_heads: Units = Field(4, description="Attention heads of each block.")
-    num_blocks: Units = Field(2, description="Number of blocks.")
-    feed_forward_dim: Units = Field(
+    embedding_dim: Width = Field(64, description="Size of the vector of a token.")
+    num_heads: Width = Field(4, description="Attention heads of each block.")
+    num_blocks: Width = Field(2, description="Number of blocks.")
+    feed_forward_dim: Width = Field(
         256, description="Units of the hidden layer of each block."
     )
 
@@ -177,4 +179,4 @@ def _choose(value):
 
 
 KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
-Model = one_of(KINDS, _choose)
+Model = one_of(KINDS, _choose, "{architecture: mlp}")

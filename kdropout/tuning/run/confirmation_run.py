@@ -134,10 +134,7 @@ def _read(file):
         # kdropout 0.1 wrote the measure once.
         shared = {"measure": content["measure"]} if "measure" in content else {}
         scores = [{**shared, **one} for one in content["scores"]]
-        for one in scores:
-            hash((one["measure"], one["seed"])), dict(one["setting"])
-            float(one["score"])
-        return scores
+        return [{name: one[name] for name in _FIELDS} for one in scores]
     except FileNotFoundError:
         return []
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -146,6 +143,9 @@ def _read(file):
             f"read: {error!r}. Delete it, and the trainings of the confirmation are "
             "run again."
         ) from None
+
+
+_FIELDS = ("measure", "label", "setting", "seed", "score")
 
 
 def _training(one):

@@ -1,5 +1,6 @@
 """The report of a job that was run."""
 
+import os
 import pathlib
 
 from kdropout import validation
@@ -36,7 +37,7 @@ def load_report(folder):
     trials = stored_trials(folder / PROJECT)
     if finished is not None and (not trials or _are_of(trials, finished)):
         return finished
-    if not (folder / FILE).is_file() or not (folder / PROJECT).is_dir():
+    if not os.path.isfile(folder / FILE) or not os.path.isdir(folder / PROJECT):
         expected = "a folder that 'kdropout tune' wrote to"
         raise ValueError(
             f"{validation.received('folder', expected, str(folder))}. It has no "
@@ -55,7 +56,7 @@ def load_report(folder):
 
 
 def _read_finished(file):
-    if not file.is_file():
+    if not os.path.isfile(file):  # also of a path that is too long
         return None
     try:
         return Report.from_json(file.read_text(encoding="utf-8"))
