@@ -55,7 +55,7 @@ def load_values(variables, path):
         ValueError: If the file is damaged, or holds those of other variables.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             values = [arrays[name] for name in arrays.files]
     except FileNotFoundError:
         raise

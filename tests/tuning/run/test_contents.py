@@ -178,13 +178,16 @@ def test_other_code_is_refused_also_in_modules_that_it_imports(tmp_path):
 @pytest.mark.usefixtures("in_new_processes")
 def test_other_values_that_the_code_reads_are_refused(tmp_path):
     """No line of the code changes, but a file of weights, or of settings."""
-    reading = "import pathlib\n" + MODEL.replace("UNITS = 4", "UNITS = int(pathlib.Path('units.txt').read_text())")
+    reading = "import pathlib\n" + MODEL.replace(
+        "UNITS = 4", "UNITS = int(pathlib.Path('units.txt').read_text())"
+    )
     loading = reading.replace(
         "    return keras.Sequential([",
         "    import numpy as np\n    model = keras.Sequential([",
     ) + (
-        "    model.get_layer('hidden').set_weights("
-        "[np.full((4, UNITS), float(pathlib.Path('weight.txt').read_text())), np.zeros(UNITS)])\n"
+        "    weight = float(pathlib.Path('weight.txt').read_text())\n"
+        "    weights = [np.full((4, UNITS), weight), np.zeros(UNITS)]\n"
+        "    model.get_layer('hidden').set_weights(weights)\n"
         "    return model\n"
     )
     pathlib.Path("units.txt").write_text("4")
