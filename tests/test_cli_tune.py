@@ -259,7 +259,8 @@ def test_a_layer_that_exits_while_it_trains_is_an_error(tmp_path):
     pathlib.Path("job.yaml").write_text(text)
     code, out, err = main("tune", "job.yaml")
     assert (code, out) == (1, "")
-    assert "sys.exit(0)" in err and "Traceback" not in err
+    assert "line 2, model.build: ends the search: SystemExit: 0" in err
+    assert "(exiting_layer.py, line 5)" in err and "Traceback" not in err
 
 
 def test_a_search_of_nan_alone_says_so():

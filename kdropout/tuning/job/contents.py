@@ -86,11 +86,13 @@ def digest_of_arrays(values):
     digest = hashlib.blake2b(digest_size=_SIZE)
     for path, array in keras.tree.flatten_with_path(values):
         array = np.asarray(array)
-        is_text = array.dtype.kind not in "biufc"
+        is_text = array.dtype.kind in "OSU"
         head = [list(map(str, path)), "text" if is_text else array.dtype.str]
         digest.update(json.dumps([*head, array.shape]).encode())
         if is_text:
             digest.update(json.dumps(array.ravel().tolist(), default=str).encode())
+        elif array.dtype.kind == "V":  # bfloat16, whose bytes NumPy does not lend
+            digest.update(array.tobytes())
         else:
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
@@ -226,7 +228,8 @@ def _digest_of_samples(dataset):
     """Digest of the samples of a dataset, in whatever order they come."""
     total = 0
     for batch in iterate_batches(dataset):
-        arrays = [keras.ops.convert_to_numpy(a) for a in keras.tree.flatten(batch)]
+        parts = [part for part in keras.tree.flatten(batch) if part is not None]
+        arrays = [keras.ops.convert_to_numpy(part) for part in parts]
         lengths = {len(array) if array.ndim else 0 for array in arrays}
         rows = zip(*arrays, strict=True) if len(lengths) == 1 else [arrays]
         for row in rows:

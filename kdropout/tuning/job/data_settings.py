@@ -72,8 +72,9 @@ class ArraySettings(SplitSettings):
 
     task: Literal["classification", "regression"] | None = Field(
         None,
-        description="Defaults to classification where the labels are integers, else "
-        "to regression.",
+        description="Defaults to classification where the labels are integers, "
+        "booleans, texts, rows with a single 1, rows of probabilities, rows of 0 and "
+        "1, or a column of 0.0 and 1.0; else to regression.",
     )
 
 

@@ -174,6 +174,21 @@ class Job(Settings):
             self._located(stack.enter_context, locked(self))
             yield
 
+    @contextlib.contextmanager
+    def no_exits(self):
+        """A context in which the job's code may fail, but not end the process.
+
+        Raises:
+            JobError: If it calls `sys.exit`, or the like.
+        """
+        from kdropout.tuning.job.references import blame_exits
+
+        try:
+            with blame_exits(f"model.{self.model.source}"):
+                yield
+        except InvalidSetting as error:
+            raise self.error(error.key, error.message) from error
+
     def keep_contents(self, checked, folder, has_results):
         """Note what data, model and code the trials are of, or compare it.
 

@@ -71,13 +71,16 @@ class ModelSettings(Settings):
     )
     loss: Loss | None = Field(
         None,
-        description="Loss of Keras. Defaults to sparse_categorical_crossentropy, of "
-        "probabilities, for classification, and to mean_squared_error for regression.",
+        description="Loss of Keras. Defaults to sparse_categorical_crossentropy for "
+        "integer labels, categorical_crossentropy for one-hot rows and probabilities, "
+        "binary_crossentropy for rows of 0 and 1 (and for one output), and to "
+        "mean_squared_error for regression. Those of classes are of probabilities.",
     )
     metrics: Annotated[tuple[Metric, ...], Field(strict=False)] | None = Field(
         None,
-        description="Metrics of Keras. Defaults to accuracy for classification, and "
-        "to root_mean_squared_error for regression.",
+        description="Metrics of Keras. Defaults to accuracy for classification "
+        "(binary_accuracy for rows of 0 and 1), and to root_mean_squared_error for "
+        "regression.",
     )
 
     @property

@@ -119,6 +119,26 @@ def blame_user_code(key, what):
         raise InvalidSetting(key, _raised(what, error)) from error
 
 
+@contextlib.contextmanager
+def blame_exits(key):
+    """Report code of the user's that ends the process while it trains.
+
+    What else it raises is the failure of a trial.
+
+    Args:
+        key: Dotted key that names the code.
+
+    Raises:
+        InvalidSetting: If the code calls `sys.exit`, or the like.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise InvalidSetting(key, _raised("ends the search", error)) from error
+
+
 def is_installed(file):
     """Whether a file belongs to Python or to an installed package."""
     file = pathlib.Path(file)

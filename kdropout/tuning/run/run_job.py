@@ -69,7 +69,7 @@ def run_job(job, resume=False, verbose=1):
     checked = job.check()
     check_can_travel(job, checked.data)
     # Also the confirmation writes what another process must not overwrite.
-    with job.locked_output():
+    with job.locked_output(), job.no_exits():
         return _run(job, checked, resume, verbose)
 
 
