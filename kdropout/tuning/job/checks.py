@@ -27,17 +27,19 @@ class Checked:
         build: The function for KerasTuner.
         model: A model with the rates of the first trial.
         hyperparameters: `keras_tuner.HyperParameters` with all that is searched.
+        metrics: Tuple of the names that the model logs beside its loss.
     """
 
     data: Data
     build: ModelBuilder
     model: keras.Model
     hyperparameters: Any
+    metrics: tuple
 
     @property
     def task(self):
         """The task, the classes, the loss and the metrics, in words."""
-        return task_text(self.data, self.model)
+        return task_text(self.data, self.model.loss, self.metrics)
 
 
 def check_job(job):
@@ -66,7 +68,8 @@ def check_job(job):
     logged = _evaluate(model, data, build.chosen_loss)
     _check_objective(job.objective, logged, model)
     _check_confirmation(job.confirm, logged)
-    return Checked(data, build, model, hp)
+    metrics = tuple(name for name in logged if name != "loss")
+    return Checked(data, build, model, hp, metrics)
 
 
 def _about_space(job, error):

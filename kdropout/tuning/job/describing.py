@@ -130,18 +130,19 @@ def count_tokens(pairs):
     return 1 + max(int(x.max()) for x in inputs)
 
 
-def task_text(data, model):
+def task_text(data, loss, metrics):
     """The task, the classes, the loss and the metrics, in words.
 
     Args:
         data: `kdropout.tuning.job.Data`.
-        model: The compiled `keras.Model`.
+        loss: What the model was compiled with.
+        metrics: Sequence of names.
     """
     description = data.description
     parts = [
         f"{description.task} of {_what(description, data)}",
-        f"loss {_loss_name(model.loss)}",
-        f"metrics {', '.join(map(_loss_name, _metrics(model))) or 'none'}",
+        f"loss {_loss_name(loss)}",
+        f"metrics {', '.join(metrics) or 'none'}",
     ]
     return "; ".join(parts)
 
@@ -224,12 +225,6 @@ def _loss_name(loss):
     if isinstance(loss, str):
         return loss
     return getattr(loss, "name", None) or getattr(loss, "__name__", repr(loss))
-
-
-def _metrics(model):
-    """The metrics that a model was compiled with."""
-    config = model.get_compile_config() or {}
-    return [m for m in keras.tree.flatten(config.get("metrics")) if m is not None]
 
 
 def _map(function, values):

@@ -131,24 +131,26 @@ def _search(tuner, arguments, verbose):
             f"The search has stopped, because {limit} trials failed one after another. "
             f"{_about_failures(tuner)}"
         ) from error
-    if not tuner.oracle.get_best_trials(1):
-        raise RuntimeError(f"No trial has completed. {_about_failures(tuner)}")
+    scores = [trial.score for trial in tuner.oracle.trials.values()]
+    if not any(score is not None and math.isfinite(score) for score in scores):
+        raise RuntimeError(f"No trial has a usable score. {_about_failures(tuner)}")
 
 
 def _about_failures(tuner):
-    failed = [t for t in tuner.oracle.trials.values() if t.status == "FAILED"]
-    nan = [t for t in failed if t.score is not None and math.isnan(t.score)]
+    ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
+    scores = [trial.score for trial in ended if trial.score is not None]
     way_out = (
         "What has failed is not tried again: mend the cause, and search in another "
         "folder, by --set output=FOLDER."
     )
-    if nan and len(nan) == len(failed):
+    if scores and len(scores) == len(ended):
+        value = "NaN" if all(map(math.isnan, scores)) else "NaN or infinite"
         return (
-            f"The score, {tuner.oracle.objective.name}, was NaN in all of them "
-            f"({len(nan)}): the training diverges. A lower learning rate, or inputs of "
-            f"a smaller scale (data.standardize=true), may help. {way_out}"
+            f"The score, {tuner.oracle.objective.name}, was {value} in all of them "
+            f"({len(scores)}): the training diverges. A lower learning rate, or inputs "
+            f"of a smaller scale (data.standardize=true), may help. {way_out}"
         )
-    messages = [trial.message for trial in failed if trial.message]
+    messages = [trial.message for trial in ended if trial.message]
     last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
     return (
         f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. {way_out}"

@@ -347,6 +347,31 @@ def test_if_all_scores_are_nan_the_error_says_so(tmp_path):
         assert "learning rate" in str(raised.value)
 
 
+INFINITE = """
+import keras
+
+def build(data):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5, name="drop"),
+        keras.layers.Dense(3, activation="softmax")])
+    def infinite(y_true, y_pred):
+        return keras.ops.mean(y_pred) * 0.0 + float("inf")
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[infinite])
+    return model
+"""
+
+
+def test_if_all_scores_are_infinite_the_error_says_so(tmp_path):
+    pathlib.Path("infinite_module.py").write_text(INFINITE)
+    with pytest.raises(RuntimeError, match="val_infinite, was NaN or infinite in all"):
+        run(
+            tmp_path / "results",
+            model={"build": "infinite_module:build"},
+            objective={"metric": "val_infinite", "direction": "min"},
+        )
+    checked = make_job("x", model={"build": "infinite_module:build"}).check()
+    assert checked.task.endswith("metrics infinite")
+
+
 def test_an_error_of_the_search_itself_is_passed_on(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("the disk is full: consecutive failures")
