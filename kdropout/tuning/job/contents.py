@@ -123,7 +123,11 @@ def _contents(job, checked, earlier=None):
 
 def _read(file):
     try:
-        return Contents(**json.loads(file.read_text()))
+        contents = Contents(**json.loads(file.read_text()))
+        parts = (contents.data, contents.variables, contents.code, contents.versions)
+        if not all(isinstance(part, dict) for part in parts):
+            raise TypeError("a part of it is not a mapping")
+        return contents
     except (ValueError, TypeError) as error:
         raise InvalidSetting(
             "output",
@@ -135,15 +139,13 @@ def _read(file):
 def _compare(earlier, now, job, file):
     """Refuse contents that are not those of the trials in the folder of `file`."""
     folder = file.parent
-    other_backend = earlier.versions.get("backend") != now.versions["backend"]
-    if other_backend:
+    before, backend = earlier.versions.get("backend"), now.versions["backend"]
+    if before != backend:
         raise InvalidSetting(
             "output",
-            f"'{folder}' holds trials that ran on the Keras backend "
-            f"'{earlier.versions.get('backend')}', with other initial weights than on "
-            f"'{now.versions['backend']}'. Set KERAS_BACKEND="
-            f"{earlier.versions.get('backend')}, or search in another folder, by --set "
-            "output=FOLDER.",
+            f"'{folder}' holds trials that ran on the Keras backend '{before}', with "
+            f"other initial weights than on '{backend}'. Set KERAS_BACKEND={before}, "
+            "or search in another folder, by --set output=FOLDER.",
         )
     changed = [
         f"the {name} data"
@@ -165,9 +167,10 @@ def _compare(earlier, now, job, file):
             in_model = isinstance(job.model, BuildModel)
             raise _changed(key if in_model else "data.function", changed, file)
     changed = [
-        f"the value of '{path.partition(':')[2]}'"
+        f"the value of '{path}'"
         for path, digest in earlier.variables.items()
-        if digest != now.variables.get(path)
+        # Other versions may have other variables, or give them other names.
+        if (path in now.variables or not versions) and digest != now.variables.get(path)
     ]
     if not versions and _differ(earlier.model, now.model):
         changed.insert(0, "the configuration of the model")
@@ -257,14 +260,14 @@ def _digests_with_seed(build, seed):
         warnings.simplefilter("ignore")  # the check of the job has said them
         model = build.build()
         optimizer = model.optimizer.variables if model.compiled else []
-        named = enumerate([*model.variables, *optimizer])
-        digests = {
-            f"{number}:{variable.path}": digest_of_arrays(
-                keras.ops.convert_to_numpy(variable)
-            )
-            for number, variable in named
-            if "seed_generator_state" not in variable.path
-        }
+        digests = {}
+        for variable in [*model.variables, *optimizer]:
+            if "seed_generator_state" in variable.path:
+                continue
+            path = variable.path
+            while path in digests:  # nothing keeps two layers from having one name
+                path += "'"
+            digests[path] = digest_of_arrays(keras.ops.convert_to_numpy(variable))
         return digests, _digest_of_config(model)
 
 
