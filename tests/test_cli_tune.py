@@ -82,6 +82,11 @@ def test_check_shows_what_would_be_searched_and_writes_nothing():
     lines = [line.split(maxsplit=1) for line in out.splitlines()]
     assert lines == [
         ["data", "90 samples of shape (4,)"],
+        [
+            "task",
+            "classification of 3 classes (labels are integers); "
+            "loss sparse_categorical_crossentropy; metrics accuracy",
+        ],
         ["model", f"{4 * 8 + 8 + 8 * 3 + 3} trainable parameters"],
         ["search", "random, 7 trials, 2 epochs, objective val_loss"],
         ["output", "results"],
@@ -226,3 +231,58 @@ def completed():
         for trial in state["trials"]
         if trial["status"] == "COMPLETED"
     }
+
+
+@pytest.mark.parametrize("command", ["check", "tune"])
+def test_a_module_that_exits_with_0_is_an_error(command, tmp_path):
+    name = f"exiting_{command}"
+    (tmp_path / f"{name}.py").write_text("import sys\nsys.exit(0)\n")
+    pathlib.Path("job.yaml").write_text(f"model: {{build: '{name}:build'}}\n")
+    code, out, err = main(command, "job.yaml")
+    assert (code, out) == (1, "")
+    assert "line 1, model.build: cannot be imported: SystemExit: 0" in err
+    assert f"({name}.py, line 2)" in err and "__main__" in err
+
+
+def test_a_layer_that_exits_while_it_trains_is_an_error(tmp_path):
+    (tmp_path / "exiting_layer.py").write_text(
+        "import keras, sys\n"
+        "class Exits(keras.layers.Layer):\n"
+        "    def call(self, inputs, training=False):\n"
+        "        if training:\n"
+        "            sys.exit(0)\n"
+        "        return inputs\n"
+        "def build(data):\n"
+        "    return keras.Sequential([keras.Input((4,)), Exits(),\n"
+        "        keras.layers.Dropout(0.5, name='drop'),\n"
+        "        keras.layers.Dense(3, 'softmax')])\n"
+    )
+    text = JOB.replace(
+        "{architecture: mlp, units: [8]}", "{build: 'exiting_layer:build'}"
+    )
+    pathlib.Path("job.yaml").write_text(text)
+    code, out, err = main("tune", "job.yaml")
+    assert (code, out) == (1, "")
+    assert "line 2, model.build: ends the search: SystemExit: 0" in err
+    assert "(exiting_layer.py, line 5)" in err and "Traceback" not in err
+
+
+def test_a_search_of_nan_alone_says_so():
+    optimizer = "model.optimizer={name: sgd, learning_rate: 1e30}"
+    code, out, err = main("tune", "job.yaml", "--set", optimizer)
+    assert (code, out) == (1, "")
+    assert "val_loss, was NaN in all of them (3)" in err
+    assert "Traceback" not in err
+
+
+def test_tune_and_report_say_the_task():
+    task = "classification of 3 classes (labels are integers)"
+    code, _, err = main("tune", "job.yaml", "--set", "confirm.seeds=0")
+    assert code == 0 and f"Task: {task}" in err
+    assert f"Task: {task}" in main("report", "results")[1]
+
+
+def test_the_help_of_check_warns_that_a_job_is_code(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--help"])
+    assert "A job is code" in " ".join(capsys.readouterr().out.split())

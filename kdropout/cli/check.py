@@ -8,8 +8,12 @@ from kdropout.cli.job_options import add_job, read_job
 
 _TEXT = """\
 Check a job without training: read the file, load the data, build the model, evaluate
-it on a few samples. Prints what would be searched; exits with 1 if anything is wrong,
-and says where and how to mend it.
+it on a few samples. Prints what would be searched, and the task: whether the labels
+are classes, and the loss. Exits with 1 if anything is wrong, and says where and how to
+mend it.
+
+A job is code: the functions and files that it names as 'build', 'file' and 'function'
+run when it is checked, as this user. Check only jobs that you trust.
 """
 _EXAMPLES = """\
 examples:
@@ -40,6 +44,7 @@ def _check(options):
     print(
         f"data      {size or 'batches of'} samples of shape {description.input_shape}"
     )
+    print(f"task      {checked.task}")
     variables = checked.model.trainable_variables
     size = sum(math.prod(variable.shape) for variable in variables)
     print(f"model     {size:,} trainable parameters")

@@ -32,6 +32,14 @@ def main(arguments=None):
     options = make_parser().parse_args(arguments)
     try:
         options.command(options)
+    except SystemExit as error:
+        # A command ends by returning: only code that a job names does this.
+        print(
+            f"{options.prog}: error: code that the job names has called sys.exit"
+            f"({error.code!r}). Remove the call.",
+            file=sys.stderr,
+        )
+        return 1
     except ERRORS as error:
         print(f"{options.prog}: error: {error}", file=sys.stderr)
         return 1

@@ -26,9 +26,9 @@ def build_architecture(settings, data):
     if data.task == "classification" and data.num_classes is None:
         raise InvalidSetting(
             "model.architecture",
-            "needs labels that are integers, counted from 0. Of one-hot labels y they "
-            "are y.argmax(-1); of a dataset they are not known: use 'build' in place "
-            "of 'architecture'.",
+            "needs the number of classes, which a dataset of integer labels does not "
+            "tell. Return arrays or one-hot labels, or use 'build' in place of "
+            "'architecture'.",
         )
     return _BUILDERS[settings.architecture](settings, data)
 
@@ -91,7 +91,7 @@ def _transformer(settings, data):
             f"{settings.num_heads}",
         )
     # One label for each token: then each may see only those before it.
-    causal = data.target_shape == shape
+    causal = data.task == "classification" and _label_shape(data) == shape
     inputs = keras.Input(shape, dtype="int32", name="tokens")
     x = keras.layers.Embedding(
         data.num_tokens, settings.embedding_dim, name="embedding"
@@ -145,17 +145,23 @@ def _dense(x, settings):
     return x
 
 
+def _label_shape(data):
+    """Shape of the labels of a sample, of which a row may be one."""
+    return data.target_shape if data.labels == "classes" else data.target_shape[:-1]
+
+
 def _output(x, data, per_position=False):
     """Probabilities, or the targets."""
     if data.task == "classification":
-        if data.target_shape not in ((), (1,)) and not per_position:
+        if _label_shape(data) not in ((), (1,)) and not per_position:
             raise InvalidSetting(
                 "model.architecture",
                 "needs one label for each sample. Received: labels of shape "
                 f"{data.target_shape}. Use 'build' in place of 'architecture'.",
             )
+        activation = "sigmoid" if data.labels == "flags" else "softmax"
         dense = keras.layers.Dense(
-            data.num_classes, activation="softmax", name="output"
+            data.num_classes, activation=activation, name="output"
         )
         return dense(x)
     x = keras.layers.Dense(math.prod(data.target_shape), name="output")(x)

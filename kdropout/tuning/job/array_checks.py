@@ -7,7 +7,7 @@ from kdropout.tuning.job.errors import InvalidSetting
 
 
 def check_pair(key, part, x, y):
-    """The arrays of one part of the data, as float32 or int32.
+    """The arrays of one part of the data, as float32 or int32, or as texts.
 
     Args:
         key: Dotted key of the job that the data come from, for the messages.
@@ -19,8 +19,8 @@ def check_pair(key, part, x, y):
         Tuple of `x` and `y`.
 
     Raises:
-        InvalidSetting: If they are empty, of different length, of another type than
-            numbers, or hold NaN or infinite values.
+        InvalidSetting: If they are empty, of different length, neither numbers nor
+            texts, or hold NaN or infinite values.
     """
     paths = keras.tree.flatten_with_path(x)
     names = ["".join(f"[{step!r}]" for step in path) for path, _ in paths]
@@ -69,10 +69,11 @@ def _numbers(key, name, value):
         array = np.asarray(value)
     except ValueError:  # rows of different lengths
         array = np.asarray(None)
-    if array.dtype.kind not in "buif":
+    texts = _texts(value, array)
+    if texts is None and array.dtype.kind not in "buif":
         raise InvalidSetting(
             key,
-            f"{name} must be an array of numbers. Received: "
+            f"{name} must be an array of numbers, or of texts. Received: "
             f"{type(value).__name__} of {array.dtype}.",
         )
     if array.ndim == 0 or array.size == 0:
@@ -80,6 +81,8 @@ def _numbers(key, name, value):
             key,
             f"{name} must hold at least one sample. Received: shape {array.shape}.",
         )
+    if texts is not None:
+        return texts
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):  # told below
             array = array.astype("float32")
@@ -93,8 +96,10 @@ def _numbers(key, name, value):
                 "Remove these samples, or fill the values in.",
             )
         return array
-    if array.dtype.kind == "b" or (array.dtype == "uint8" and name.startswith("x")):
+    if array.dtype in ("bool", "uint8") and name.startswith("x"):
         return array.astype("float32")  # pictures, and columns of yes and no
+    if array.dtype.kind == "b":
+        return array.astype("int32")  # two classes, or flags
     limits = np.iinfo("int32")
     if array.min() < limits.min or array.max() > limits.max:
         raise InvalidSetting(
@@ -105,13 +110,24 @@ def _numbers(key, name, value):
     return array.astype("int32")
 
 
+def _texts(value, array):
+    """The texts in an array, as Keras takes them, or None if it holds others."""
+    if array.dtype.kind not in "USO" or array.size == 0:
+        return None
+    # As they were: NumPy makes texts of numbers beside texts.
+    texts = np.asarray(value, dtype=object)
+    if texts.shape != array.shape:
+        return None
+    return texts if all(isinstance(t, (str, bytes)) for t in texts.flat) else None
+
+
 def check_labels(key, part, y):
     """Refuse labels that count no classes.
 
     Raises:
-        InvalidSetting: If an integer label is negative.
+        InvalidSetting: If a label is negative.
     """
-    if y.dtype.kind == "i" and y.min() < 0:
+    if y.min() < 0:
         raise InvalidSetting(
             key,
             f"y_{part} must hold classes, counted from 0. Received: {int(y.min())}.",

@@ -9,6 +9,7 @@ import numpy as np
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.datasets import iterate_batches
 from kdropout.tuning.job.data import Data
+from kdropout.tuning.job.describing import task_text
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.model_builder import ModelBuilder
 from kdropout.validation import nearest
@@ -26,12 +27,19 @@ class Checked:
         build: The function for KerasTuner.
         model: A model with the rates of the first trial.
         hyperparameters: `keras_tuner.HyperParameters` with all that is searched.
+        metrics: Tuple of the names that the model logs beside its loss.
     """
 
     data: Data
     build: ModelBuilder
     model: keras.Model
     hyperparameters: Any
+    metrics: tuple
+
+    @property
+    def task(self):
+        """The task, the classes, the loss and the metrics, in words."""
+        return task_text(self.data, self.model.loss, self.metrics)
 
 
 def check_job(job):
@@ -52,16 +60,16 @@ def check_job(job):
     data = job.make_data()
     build = job.make_hypermodel(data)
     hp = keras_tuner.HyperParameters()
+    model = build.build()
     try:
-        model = build(hp)
-    except InvalidSetting:
-        raise
+        model = build.give_rates(hp, model)
     except (TypeError, ValueError) as error:
         raise _about_space(job, error) from error
-    logged = _evaluate(model, data)
+    logged = _evaluate(model, data, build.chosen_loss)
     _check_objective(job.objective, logged, model)
     _check_confirmation(job.confirm, logged)
-    return Checked(data, build, model, hp)
+    metrics = tuple(name for name in logged if name != "loss")
+    return Checked(data, build, model, hp, metrics)
 
 
 def _about_space(job, error):
@@ -72,7 +80,7 @@ def _about_space(job, error):
     return InvalidSetting(key, f"does not fit the model: {message}")
 
 
-def _evaluate(model, data):
+def _evaluate(model, data, chosen_loss):
     """The names that a model logs, from evaluating a few samples."""
     x, y = data.x_val, data.y_val
     if y is None:
@@ -84,7 +92,12 @@ def _evaluate(model, data):
     eagerly, model.run_eagerly = model.run_eagerly, True
     try:
         logged = model.test_on_batch(x, y, return_dict=True)
-    except Exception as error:  # of any layer, loss or metric, and of any backend
+        if chosen_loss in _OF_PROBABILITIES:
+            for outputs in keras.tree.flatten(model.predict_on_batch(x)):
+                _check_probabilities(np.asarray(outputs, "float32"), chosen_loss)
+    except (InvalidSetting, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # of any layer, loss or metric, and of any backend
         reason = " ".join(str(error).split())
         raise InvalidSetting(
             "model",
@@ -100,7 +113,33 @@ def _evaluate(model, data):
         )
     model.reset_metrics()
     model.run_eagerly, model.test_function = eagerly, None
+    model.predict_function = None
     return logged
+
+
+# Losses that the job chooses for classes, and whether the outputs must sum to 1.
+_OF_PROBABILITIES = {
+    "sparse_categorical_crossentropy": True,
+    "categorical_crossentropy": True,
+    "binary_crossentropy": False,
+}
+_TOLERANCE = 0.02  # what half precision leaves of a sum of probabilities
+
+
+def _check_probabilities(outputs, loss):
+    """Refuse outputs of which the loss would be a number without a meaning."""
+    wrong = (outputs < 0.0) | (outputs > 1.0 + _TOLERANCE)
+    if _OF_PROBABILITIES[loss]:
+        wrong = wrong | (np.abs(outputs.sum(-1, keepdims=True) - 1.0) > _TOLERANCE)
+    if wrong.any():
+        activation = "softmax" if _OF_PROBABILITIES[loss] else "sigmoid"
+        raise InvalidSetting(
+            "model",
+            f"must end with probabilities, because its loss is {loss}. Received: "
+            f"outputs from {outputs.min():.3g} to {outputs.max():.3g}. Give the last "
+            f"layer activation='{activation}', or compile the model in the function "
+            "with a loss of logits.",
+        )
 
 
 def _shapes(values):

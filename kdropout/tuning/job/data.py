@@ -16,9 +16,16 @@ class Description:
             where there are several inputs.
         input_dtype: "float32" or "int32", nested likewise.
         target_shape: Shape of the label or target of one sample, a tuple.
-        num_classes: Number of classes where labels are integers, else None.
+        num_classes: Number of classes, or of the flags of a sample. None for a
+            regression, and where a dataset does not show it: its labels are integers.
         num_tokens: Number of different tokens where inputs are integers, else None.
         num_samples: Number of training samples, or None where a dataset does not tell.
+        labels: What a label is: "classes" (an integer, or one per position),
+            "one-hot" (a row with a single 1), "probabilities" (a row that sums to 1),
+            "flags" (a row of 0 and 1, any number of which may be 1), or "numbers" (the
+            targets of a regression). Defaults to "classes" or "numbers", by the task.
+        class_names: Tuple of the texts that the classes stand for, in the order of
+            their numbers, or None where the labels are no texts.
     """
 
     task: str
@@ -28,6 +35,13 @@ class Description:
     num_classes: int | None
     num_tokens: int | None
     num_samples: int | None
+    labels: str | None = None
+    class_names: tuple | None = None
+
+    def __post_init__(self):
+        if self.labels is None:
+            by_task = "numbers" if self.task == "regression" else "classes"
+            object.__setattr__(self, "labels", by_task)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +60,8 @@ class Data:
         target_mean: What was subtracted from the targets. Defaults to 0.
         target_scale: By what they were divided then: a root mean squared error times
             this is in the unit of the targets. Defaults to 1.
+        digests: Dict from "train", "val" and "test" to the digest of the arrays, as
+            they were split and before they were scaled. Empty with datasets.
     """
 
     x_train: Any
@@ -57,6 +73,7 @@ class Data:
     description: Description
     target_mean: Any = dataclasses.field(default_factory=lambda: np.float32(0.0))
     target_scale: Any = dataclasses.field(default_factory=lambda: np.float32(1.0))
+    digests: dict = dataclasses.field(default_factory=dict)
 
     @property
     def training(self):

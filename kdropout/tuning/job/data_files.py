@@ -4,6 +4,7 @@ import gzip
 import os
 import pathlib
 import struct
+import warnings
 import zlib
 
 import keras
@@ -37,13 +38,13 @@ def data_folder(key, data_dir, required=True):
             f"data.data_dir, --data-dir or the environment variable {VARIABLE}; or "
             "take data: {sklearn: diabetes}, which scikit-learn ships.",
         )
-    folder = pathlib.Path(chosen).expanduser()
-    if not folder.is_dir():
+    folder = os.path.expanduser(chosen)
+    if not os.path.isdir(folder):
         source = "data.data_dir" if data_dir else VARIABLE
         raise InvalidSetting(
-            key, f"needs {source} to be a folder. Received: '{folder}'"
+            key, f"needs {source} to be a folder. Received: {folder!r}"
         )
-    return folder
+    return pathlib.Path(folder)
 
 
 def read_keras(key, name, data_dir):
@@ -119,11 +120,13 @@ def read_uci(key, folder, name, split):
     table = _read_table(key, folder / "data.txt", float)
     features = _read_table(key, folder / "index_features.txt", int).ravel()
     target = _read_table(key, folder / "index_target.txt", int).ravel()
-    if max(*features, *target) >= table.shape[1]:
+    columns = np.concatenate([features, target])
+    if columns.max() >= table.shape[1] or columns.min() < 0:
+        wrong = columns.max() if columns.max() >= table.shape[1] else columns.min()
         raise InvalidSetting(
             key,
-            f"'{folder}' names column {max(*features, *target)} of a table of "
-            f"{table.shape[1]} columns. Put the original files there.",
+            f"'{folder}' names column {wrong} of a table of {table.shape[1]} columns. "
+            "Put the original files there.",
         )
     # The split is what a legacy generator of NumPy gives, by definition.
     generator = np.random.RandomState(1)
@@ -139,7 +142,12 @@ def read_uci(key, folder, name, split):
 
 def _read_table(key, path, dtype):
     try:
-        return np.loadtxt(path, ndmin=2).astype(dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty file is told below
+            table = np.loadtxt(path, ndmin=2).astype(dtype)
+        if table.size == 0:
+            raise ValueError("it is empty")
+        return table
     except OSError as error:
         reason = error.strerror or "there is no such file"
         raise InvalidSetting(

@@ -6,11 +6,13 @@ from pydantic import Field
 
 from kdropout.tuning.job.model_settings import Reference
 from kdropout.tuning.job.settings import (
+    PathText,
     Seed,
     Settings,
     Size,
     choose_by_key,
     one_of,
+    other_keys,
 )
 
 # The folder of each set in the data folder, by its short name.
@@ -46,6 +48,11 @@ class DataSettings(Settings):
         0, description="Decides the split and which labels are replaced."
     )
 
+    @property
+    def source(self):
+        """The key that says where the data come from, such as "npz"."""
+        return next(name for name, kind in KINDS.items() if type(self) is kind)
+
 
 class SplitSettings(DataSettings):
     """Data that are split at random."""
@@ -65,8 +72,9 @@ class ArraySettings(SplitSettings):
 
     task: Literal["classification", "regression"] | None = Field(
         None,
-        description="Defaults to classification where the labels are integers, else "
-        "to regression.",
+        description="Defaults to classification where the labels are integers, "
+        "booleans, texts, rows with a single 1, rows of probabilities, rows of 0 and "
+        "1, or a column of 0.0 and 1.0; else to regression.",
     )
 
 
@@ -81,8 +89,7 @@ class SklearnData(SplitSettings):
 class NpzData(ArraySettings):
     """A file of NumPy arrays."""
 
-    npz: str = Field(
-        min_length=1,
+    npz: PathText = Field(
         description="Path of an .npz file, from the current folder, with x_train and "
         "y_train, and perhaps x_val, y_val, x_test, y_test.",
     )
@@ -105,7 +112,7 @@ class KerasData(SplitSettings):
     keras: Literal["cifar10", "cifar100", "fashion_mnist", "mnist"] = Field(
         description="Name of the set. The test set stays apart."
     )
-    data_dir: str | None = Field(
+    data_dir: PathText | None = Field(
         None,
         description="Folder that holds mnist/ and fashion_mnist/ with their .gz "
         "files. Defaults to the environment variable KDROPOUT_DATA; without both, "
@@ -122,7 +129,7 @@ class UciData(DataSettings):
         description="Number of the standard split: 72 % for training, 18 % for "
         "validation, 10 % for the test.",
     )
-    data_dir: str | None = Field(
+    data_dir: PathText | None = Field(
         None,
         description="Folder that holds uci/<set>/data.txt. Defaults to the "
         "environment variable KDROPOUT_DATA.",
@@ -135,15 +142,14 @@ class TextData(SplitSettings):
     The first 80 % of the text are for training, the last 10 % for the test.
     """
 
-    text: str = Field(
-        min_length=1,
+    text: PathText = Field(
         description="tinyshakespeare, or the path of a text file, from the current "
         "folder.",
     )
-    sequence_length: Annotated[int, Field(ge=2)] = Field(
+    sequence_length: Annotated[int, Field(ge=2, lt=2**31)] = Field(
         64, description="Characters in a sample."
     )
-    data_dir: str | None = Field(
+    data_dir: PathText | None = Field(
         None,
         description="Folder that holds text/tinyshakespeare/input.txt. Defaults to "
         "the environment variable KDROPOUT_DATA.",
@@ -158,4 +164,13 @@ KINDS = {
     "uci": UciData,
     "text": TextData,
 }
-Data = one_of(KINDS, choose_by_key(tuple(KINDS)))
+Data = one_of(
+    KINDS,
+    choose_by_key(
+        tuple(KINDS),
+        lambda: other_keys(KINDS, KINDS),
+        " Other files, such as CSV, are read by a function of yours: {function: "
+        "my_data:load}.",
+    ),
+    "{sklearn: digits}",
+)

@@ -178,7 +178,7 @@ def _type(schema):
 def _bounds(schema):
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
+        return f" from {low:g} to {high:.15g}"
     if low is not None:
         return f" of at least {low:g}"
     if "exclusiveMinimum" in schema:

@@ -1,9 +1,7 @@
 """A search, from the model to the folder of its results, as one value."""
 
-import hashlib
-import json
+import contextlib
 import os
-from typing import Annotated
 
 import yaml
 from pydantic import Field, PrivateAttr
@@ -20,7 +18,7 @@ from kdropout.tuning.job.search_settings import (
     RandomSearch,
     Search,
 )
-from kdropout.tuning.job.settings import Settings
+from kdropout.tuning.job.settings import Count, PathText, Settings
 from kdropout.tuning.job.space_settings import Space
 
 # What may change while a search is interrupted: none of it changes a trial.
@@ -72,7 +70,7 @@ class Job(Settings):
     confirm: ConfirmSettings = Field(
         default=ConfirmSettings(), description="Whether the best is really better."
     )
-    workers: Annotated[int, Field(ge=1)] = Field(
+    workers: Count = Field(
         1, description="Trials at a time, each in a process of its own if above 1."
     )
     ray: str | None = Field(
@@ -80,12 +78,11 @@ class Job(Settings):
         description="Address of a Ray cluster, such as ray://host:10001 or auto. "
         "Defaults to this machine.",
     )
-    threads_per_worker: Annotated[int, Field(ge=1)] | None = Field(
+    threads_per_worker: Count | None = Field(
         None, description="Threads of each worker. Defaults to what the backend takes."
     )
-    output: str = Field(
+    output: PathText = Field(
         "kdropout-search",
-        min_length=1,
         description="Folder for the results, from the current folder.",
     )
 
@@ -164,6 +161,49 @@ class Job(Settings):
 
         return self._located(check_job, self)
 
+    @contextlib.contextmanager
+    def locked_output(self):
+        """A context in which no other process runs the job in the same folder.
+
+        Raises:
+            JobError: If another process does, or the folder cannot be written to.
+        """
+        from kdropout.tuning.job.output import locked
+
+        with contextlib.ExitStack() as stack:
+            self._located(stack.enter_context, locked(self))
+            yield
+
+    @contextlib.contextmanager
+    def no_exits(self):
+        """A context in which the job's code may fail, but not end the process.
+
+        Raises:
+            JobError: If it calls `sys.exit`, or the like.
+        """
+        from kdropout.tuning.job.references import blame_exits
+
+        try:
+            with blame_exits(f"model.{self.model.source}"):
+                yield
+        except InvalidSetting as error:
+            raise self.error(error.key, error.message) from error
+
+    def keep_contents(self, checked, folder, has_results):
+        """Note what data, model and code the trials are of, or compare it.
+
+        Args:
+            checked: What `check` returned.
+            folder: What `claim_output` returned.
+            has_results: Whether the folder holds trials of the job.
+
+        Raises:
+            JobError: If the trials are of other data, another model or other code.
+        """
+        from kdropout.tuning.job.contents import keep_contents
+
+        self._located(keep_contents, self, checked, folder, has_results)
+
     def claim_output(self):
         """Make the folder of the results, and say in it which job they are of.
 
@@ -187,11 +227,6 @@ class Job(Settings):
         settings["search"].pop("max_trials", None)
         settings["data"].pop("data_dir", None)
         return settings
-
-    def fingerprint(self):
-        """A text that is the same for two jobs if their trials are the same."""
-        text = json.dumps(self.decisive(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def to_yaml(self):
         """All settings, with the defaults, as a file that `load_job` reads."""

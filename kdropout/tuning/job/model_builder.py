@@ -1,5 +1,6 @@
 """Builds the model of a trial."""
 
+import os
 import pathlib
 
 import keras
@@ -8,17 +9,26 @@ from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.architectures import build_architecture
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.model_settings import BuildModel, FileModel
-from kdropout.tuning.job.references import call_reference
+from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.space_settings import plain_space
 from kdropout.validation import nearest
 
+# By what the labels are. The losses of classes are of probabilities.
 _LOSS = {
-    "classification": "sparse_categorical_crossentropy",
-    "regression": "mean_squared_error",
+    "classes": "sparse_categorical_crossentropy",
+    "one-hot": "categorical_crossentropy",
+    "probabilities": "categorical_crossentropy",
+    "flags": "binary_crossentropy",
+    "numbers": "mean_squared_error",
 }
 _METRICS = {
-    "classification": ("accuracy",),
-    "regression": ("root_mean_squared_error",),
+    "classes": ("accuracy",),
+    "one-hot": ("accuracy",),
+    "probabilities": ("accuracy",),
+    "flags": (
+        "binary_accuracy",
+    ),  # by "accuracy" Keras takes the largest for the class
+    "numbers": ("root_mean_squared_error",),
 }
 
 
@@ -46,11 +56,17 @@ class ModelBuilder:
     def __init__(self, job, description):
         self.job = job
         self.description = description
+        # The loss of the last model, where neither it nor the job says which one.
+        self.chosen_loss = None
 
     def __call__(self, hp):
+        return self.give_rates(hp, self.build())
+
+    def give_rates(self, hp, model):
+        """A model of `build` with the rates of a trial."""
         from kdropout.tuning.tune_rates import tune_rates
 
-        return tune_rates(hp, self.build(), plain_space(self.job.space))
+        return tune_rates(hp, model, plain_space(self.job.space))
 
     def build(self):
         """A new compiled model, with the rates that it has before a search.
@@ -64,9 +80,23 @@ class ModelBuilder:
         elif isinstance(settings, FileModel):
             model = _load("model.file", self.job.folders[-1], settings.file)
         else:
-            model = build_architecture(settings, self.description)
-        self._compile(model)
+            model = self._build_architecture()
+        with blame_user_code("model", "cannot be compiled"):
+            self._compile(model)
         return model
+
+    def _build_architecture(self):
+        try:
+            return build_architecture(self.job.model, self.description)
+        except InvalidSetting:
+            raise
+        except Exception as error:  # of any backend, where memory is short
+            reason = " ".join(str(error).split())[:300]
+            raise InvalidSetting(
+                "model",
+                "cannot be built, perhaps because the layers are too large for the "
+                f"memory. Make them smaller. {type(error).__name__}: {reason}",
+            ) from error
 
     def _call_user(self):
         settings = self.job.model
@@ -81,22 +111,41 @@ class ModelBuilder:
         return model
 
     def _compile(self, model):
-        settings, task = self.job.model, self.description.task
+        settings, labels = self.job.model, self.description.labels
         given = (settings.optimizer, settings.loss, settings.metrics)
         if model.compiled and given == (None, None, None):
             return
-        optimizer = settings.optimizer or "adam"
+        self.chosen_loss = None if settings.loss else self._loss_of(model)
         metrics = settings.metrics
         model.compile(
-            keras_names.make_optimizer(optimizer),
-            loss=settings.loss or _LOSS[task],
-            metrics=list(_METRICS[task] if metrics is None else metrics),
+            keras_names.make_optimizer(settings.optimizer or "adam"),
+            loss=settings.loss or self.chosen_loss,
+            metrics=list(_METRICS[labels] if metrics is None else metrics),
         )
+
+    def _loss_of(self, model):
+        """The loss for the labels, and for what the model gives for a sample."""
+        labels = self.description.labels
+        if labels == "classes" and _has_one_output(model):
+            return "binary_crossentropy"
+        return _LOSS[labels]
+
+
+def _has_one_output(model):
+    """Whether a model gives one number per sample, as a sigmoid of two classes."""
+    outputs = model.outputs if model.built else None
+    if not outputs or len(outputs) != 1:
+        return False
+    return len(outputs[0].shape) == 2 and outputs[0].shape[-1] == 1
 
 
 def _load(key, folder, name):
     path = pathlib.Path(folder) / pathlib.Path(name).expanduser()
-    if not path.is_file():
+    if os.path.isdir(path):
+        raise InvalidSetting(
+            key, f"must be the path of a .keras file. '{path}' is a folder."
+        )
+    if not os.path.isfile(path):
         others = [other.name for other in path.parent.glob("*.keras")]
         raise InvalidSetting(
             key,
@@ -105,7 +154,9 @@ def _load(key, folder, name):
         )
     try:
         return keras.saving.load_model(path)
-    except Exception as error:  # of Keras, zipfile, h5py or a layer of the user's
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of Keras, zipfile, h5py or a layer of the user's
         reason = str(error).strip().split("\n")[0]
         raise InvalidSetting(
             key,

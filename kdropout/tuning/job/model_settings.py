@@ -7,22 +7,26 @@ from pydantic import AfterValidator, Field
 
 from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.settings import (
+    PathText,
     Settings,
+    Width,
     Widths,
     choose_by_key,
     choose_by_value,
     invalid,
     one_of,
+    other_keys,
 )
+from kdropout.tuning.job.yaml_tree import shorten
 
-Units = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 def _check_reference(value):
     if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", value):
         raise invalid(
-            f"must be 'module:function', such as 'my_models:build'. Received: {value!r}"
+            "must be 'module:function', such as 'my_models:build'. Received: "
+            f"{shorten(value)}"
         )
     return value
 
@@ -67,14 +71,22 @@ class ModelSettings(Settings):
     )
     loss: Loss | None = Field(
         None,
-        description="Loss of Keras. Defaults to sparse_categorical_crossentropy, of "
-        "probabilities, for classification, and to mean_squared_error for regression.",
+        description="Loss of Keras. Defaults to sparse_categorical_crossentropy for "
+        "integer labels, categorical_crossentropy for one-hot rows and probabilities, "
+        "binary_crossentropy for rows of 0 and 1 (and for one output), and to "
+        "mean_squared_error for regression. Those of classes are of probabilities.",
     )
     metrics: Annotated[tuple[Metric, ...], Field(strict=False)] | None = Field(
         None,
-        description="Metrics of Keras. Defaults to accuracy for classification, and "
-        "to root_mean_squared_error for regression.",
+        description="Metrics of Keras. Defaults to accuracy for classification "
+        "(binary_accuracy for rows of 0 and 1), and to root_mean_squared_error for "
+        "regression.",
     )
+
+    @property
+    def source(self):
+        """The key that says where the model comes from: "architecture", ..."""
+        return next(name for name in SOURCES if hasattr(self, name))
 
 
 class BuildModel(ModelSettings):
@@ -92,8 +104,8 @@ class BuildModel(ModelSettings):
 class FileModel(ModelSettings):
     """A saved model; each trial begins with its weights."""
 
-    file: str = Field(
-        min_length=1, description="Path of a .keras file, from the current folder."
+    file: PathText = Field(
+        description="Path of a .keras file, from the current folder."
     )
 
 
@@ -130,7 +142,7 @@ class CnnModel(ArchitectureModel):
 
     architecture: Literal["cnn"]
     filters: Widths = Field((32, 64), description="Channels of each convolution.")
-    kernel_size: Units = Field(3, description="Height and width of each kernel.")
+    kernel_size: Width = Field(3, description="Height and width of each kernel.")
     units: Widths = Field((128,), description="Units of each dense layer.")
 
 
@@ -149,10 +161,10 @@ class TransformerModel(ArchitectureModel):
     rate: Rate = Field(
         0.1, description="Rate of each dropout layer that `space` does not name."
     )
-    embedding_dim: Units = Field(64, description="Size of the vector of a token.")
-    num_heads: Units = Field(4, description="Attention heads of each block.")
-    num_blocks: Units = Field(2, description="Number of blocks.")
-    feed_forward_dim: Units = Field(
+    embedding_dim: Width = Field(64, description="Size of the vector of a token.")
+    num_heads: Width = Field(4, description="Attention heads of each block.")
+    num_blocks: Width = Field(2, description="Number of blocks.")
+    feed_forward_dim: Width = Field(
         256, description="Units of the hidden layer of each block."
     )
 
@@ -160,7 +172,8 @@ class TransformerModel(ArchitectureModel):
 ARCHITECTURES = {"mlp": MlpModel, "cnn": CnnModel, "transformer": TransformerModel}
 
 _by_architecture = choose_by_value(ARCHITECTURES, "architecture")
-_by_key = choose_by_key(("architecture", "build", "file"))
+SOURCES = ("architecture", "build", "file")
+_by_key = choose_by_key(SOURCES, lambda: other_keys(KINDS, SOURCES))
 
 
 def _choose(value):
@@ -169,4 +182,4 @@ def _choose(value):
 
 
 KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
-Model = one_of(KINDS, _choose)
+Model = one_of(KINDS, _choose, "{architecture: mlp}")

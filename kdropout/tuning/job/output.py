@@ -7,9 +7,39 @@ import pathlib
 from kdropout.files import replacing
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.problems import dotted
+from kdropout.tuning.storage.lock import ProjectInUse, ProjectLock
 from kdropout.version import __version__
 
 FILE = "job.json"
+
+
+# Name of the lock in the folder, beside that of the search.
+_LOCK = "job"
+
+
+@contextlib.contextmanager
+def locked(job):
+    """Keep other processes from running the same job, up to its report.
+
+    Raises:
+        InvalidSetting: If one does, or the folder cannot be written to.
+    """
+    folder = pathlib.Path(job.output).expanduser()
+    lock = ProjectLock(folder, _LOCK)
+    try:
+        with _told(folder):
+            lock.acquire()
+    except ProjectInUse as error:
+        raise InvalidSetting(
+            "output",
+            f"'{folder}' is being written by process {error.holder}, which runs this "
+            "job. Wait for it to end, stop it, or choose another folder, by --set "
+            "output=FOLDER.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def claim(job):
@@ -35,7 +65,6 @@ def claim(job):
         _refuse_other(job, folder, earlier)
     content = {
         "kdropout": __version__,
-        "fingerprint": job.fingerprint(),
         "settings": job.decisive(),
     }
     with _told(folder), replacing(file) as temporary:

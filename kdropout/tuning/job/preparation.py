@@ -1,20 +1,25 @@
 """From a source of data to data that are ready for training."""
 
+import collections.abc
+
 import keras
 import numpy as np
 
 from kdropout.datasets import iterate_batches
 from kdropout.label_noise import with_noise
 from kdropout.tuning.job.array_checks import check_pair, check_same_shapes
+from kdropout.tuning.job.contents import digest_of_arrays
 from kdropout.tuning.job.data import Data
 from kdropout.tuning.job.data_settings import TABLES, SklearnData, TextData, UciData
 from kdropout.tuning.job.describing import (
     count_classes,
     count_tokens,
     describe,
-    find_task,
+    find_labels,
+    number_classes,
 )
 from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.references import blame_user_code
 from kdropout.tuning.job.sources import read_source
 from kdropout.tuning.job.splitting import split
 from kdropout.tuning.job.standardizing import standardize
@@ -49,40 +54,57 @@ def prepare(settings, folders):
             )
         pairs[name] = check_pair(key, name, *part)
         check_same_shapes(key, pairs["train"], pairs[name], name)
+    labels = find_labels(key, settings, pairs)
+    task = "regression" if labels == "numbers" else "classification"
+    pairs, class_names = number_classes(pairs)
     generator = np.random.default_rng(settings.seed)
     pairs = split(settings, pairs, generator)
-    task = find_task(settings, pairs["train"][1])
-    num_classes, num_tokens = count_classes(key, task, pairs), count_tokens(pairs)
+    num_classes, num_tokens = count_classes(key, labels, pairs), count_tokens(pairs)
     if isinstance(settings, TextData):  # both are characters of one alphabet
         num_classes = num_tokens = max(num_classes, num_tokens)
     if settings.label_noise:
-        pairs = _with_noise(settings, pairs, num_classes, generator)
+        pairs = _with_noise(settings, pairs, labels, num_classes, generator)
+    # Before the scaling, whose last bits are not the same on all machines.
+    digests = {name: digest_of_arrays(pair) for name, pair in pairs.items()}
     mean, scale = np.float32(0.0), np.float32(1.0)
     if _is_standardized(settings):
         pairs, mean, scale = standardize(pairs, task)
     num_samples = len(pairs["train"][1])
-    description = describe(task, *pairs["train"], num_classes, num_tokens, num_samples)
+    description = describe(
+        task,
+        *pairs["train"],
+        num_classes=num_classes,
+        num_tokens=num_tokens,
+        num_samples=num_samples,
+        labels=labels,
+        class_names=class_names,
+    )
     test = pairs.get("test", (None, None))
-    return Data(*pairs["train"], *pairs["val"], *test, description, mean, scale)
+    return Data(
+        *pairs["train"], *pairs["val"], *test, description, mean, scale, digests
+    )
 
 
 def _is_pair(part):
     return isinstance(part, (tuple, list)) and len(part) == 2
 
 
-def _with_noise(settings, pairs, num_classes, generator):
+def _with_noise(settings, pairs, labels, num_classes, generator):
     """Replace a share of the labels by random ones; those of the test stay right."""
-    if num_classes is None:
+    if labels not in ("classes", "one-hot"):
         raise InvalidSetting(
             "data.label_noise",
-            "needs labels that are integers, counted from 0. Received: "
-            f"{pairs['train'][1].dtype} labels.",
+            "needs labels that are integers, counted from 0, or one-hot rows. "
+            f"Received: {labels}.",
         )
     noisy = {}
     for name in ("train", "val"):
         x, y = pairs[name]
-        y = with_noise(y, settings.label_noise, num_classes, generator)
-        noisy[name] = (x, y)
+        classes = y.argmax(-1) if labels == "one-hot" else y
+        classes = with_noise(classes, settings.label_noise, num_classes, generator)
+        if labels == "one-hot":
+            classes = np.eye(num_classes, dtype=y.dtype)[classes]
+        noisy[name] = (x, classes)
     return {**pairs, **noisy}
 
 
@@ -113,8 +135,16 @@ def _prepare_datasets(key, settings, parts):
             continue
         first[name] = check_pair(key, name, *_first_batch(key, name, part))
         check_same_shapes(key, first["train"], first[name], name)
-    task = find_task(settings, first["train"][1])
-    description = describe(task, *first["train"])
+    labels = find_labels(key, settings, first)
+    is_column = first["train"][1].ndim < 2 or first["train"][1].shape[-1] == 1
+    if first["train"][1].dtype.kind == "f" and is_column and settings.task is None:
+        labels = "numbers"  # a batch of 0.0 and 1.0 may be chance
+    task = "regression" if labels == "numbers" else "classification"
+    # More classes may come in a later batch.
+    num_classes = None if labels == "classes" else count_classes(key, labels, first)
+    description = describe(
+        task, *first["train"], num_classes=num_classes, labels=labels
+    )
     columns = [part if _is_pair(part) else (part, None) for part in parts.values()]
     return Data(*(value for column in columns for value in column), description)
 
@@ -122,14 +152,21 @@ def _prepare_datasets(key, settings, parts):
 def _first_batch(key, name, part):
     if _is_pair(part):
         return part
-    try:
-        batch = next(iter(iterate_batches(part)), None)
-    except TypeError:
+    if not hasattr(part, "__iter__") and not hasattr(part, "__getitem__"):
         raise InvalidSetting(
             key,
             f"the {name} data must be a tuple (x, y) of arrays or a dataset. Received: "
             f"{part!r}",
-        ) from None
+        )
+    if isinstance(part, collections.abc.Iterator):
+        raise InvalidSetting(
+            key,
+            f"the {name} data must be there for each epoch. Received: "
+            f"{type(part).__name__}, which is used up by the first. Return arrays, a "
+            "tf.data.Dataset, a keras.utils.PyDataset or a list of batches.",
+        )
+    with blame_user_code(key, f"the {name} data cannot be read"):
+        batch = next(iter(iterate_batches(part)), None)
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise InvalidSetting(
             key,

@@ -42,6 +42,11 @@ def explain(error, tree, places, root):
     problems = []
     for detail in error.errors(include_url=False):
         context = detail.get("ctx", {})
+        # Pydantic counts the entries that are right, and the wrong ones are listed.
+        if detail["type"] == "too_short" and (
+            len(detail["input"]) >= context["min_length"]
+        ):
+            continue
         key = _key(detail["loc"], tree)
         if detail["type"] == "missing":
             message = "is required."

@@ -1,14 +1,19 @@
 """Functions that a job names as 'module:function'."""
 
+import contextlib
 import functools
 import importlib
 import inspect
 import pathlib
 import sys
+import sysconfig
 import traceback
 
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.validation import nearest
+
+# The folder of kdropout itself.
+_PACKAGE = str(pathlib.Path(__file__).parents[2])
 
 
 def find_reference(key, reference, folders):
@@ -29,20 +34,19 @@ def find_reference(key, reference, folders):
     # may import its neighbours later.
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     importlib.invalidate_caches()
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise InvalidSetting(key, _raised("cannot be imported", error)) from error
-        names = [path.stem for folder in folders for path in _modules(folder)]
-        raise InvalidSetting(
-            key,
-            f"must name a module that can be imported. There is no '{error.name}', "
-            f"neither installed nor in {' or '.join(folders)}."
-            f"{nearest(error.name, names)}",
-        ) from None
-    except Exception as error:
-        raise InvalidSetting(key, _raised("cannot be imported", error)) from error
+    with blame_user_code(key, "cannot be imported"):
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+                raise  # a module that the module imports
+            names = [path.stem for folder in folders for path in _modules(folder)]
+            raise InvalidSetting(
+                key,
+                f"must name a module that can be imported. There is no '{error.name}', "
+                f"neither installed nor in {' or '.join(folders)}."
+                f"{nearest(error.name, names)}",
+            ) from None
     try:
         function = functools.reduce(getattr, attribute.split("."), module)
     except AttributeError:
@@ -89,19 +93,82 @@ def call_reference(key, reference, arguments, folders, **offered):
                 f"{holder}.arguments",
                 f"do not fit '{reference}': {error}. It takes: {names}.",
             ) from None
-    try:
+    with blame_user_code(key, f"'{reference}' fails"):
         return function(**arguments)
-    except Exception as error:
-        raise InvalidSetting(key, _raised(f"'{reference}' fails", error)) from error
+
+
+@contextlib.contextmanager
+def blame_user_code(key, what):
+    """Report whatever code of the user's raises, as an error of one key of the job.
+
+    Also what is not an `Exception`: a `sys.exit(0)` in a module would end the command
+    as if all were well. Only an interrupt passes, because the user asked for it.
+
+    Args:
+        key: Dotted key that names the code.
+        what: String, what cannot be done.
+
+    Raises:
+        InvalidSetting: If the code raises.
+    """
+    try:
+        yield
+    except (InvalidSetting, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise InvalidSetting(key, _raised(what, error)) from error
+
+
+@contextlib.contextmanager
+def blame_exits(key):
+    """Report code of the user's that ends the process while it trains.
+
+    What else it raises is the failure of a trial.
+
+    Args:
+        key: Dotted key that names the code.
+
+    Raises:
+        InvalidSetting: If the code calls `sys.exit`, or the like.
+    """
+    try:
+        yield
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise InvalidSetting(key, _raised("ends the search", error)) from error
+
+
+def is_installed(file):
+    """Whether a file belongs to Python or to an installed package."""
+    file = pathlib.Path(file)
+    paths = sysconfig.get_paths()
+    return bool({"site-packages", "dist-packages"} & set(file.parts)) or any(
+        file.is_relative_to(paths[name]) for name in ("stdlib", "platstdlib")
+    )
 
 
 def _raised(what, error):
     """What happened, with the line of the user's code that did it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = ""
-    if frames:
-        where = f" ({pathlib.Path(frames[-1].filename).name}, line {frames[-1].lineno})"
-    return f"{what}: {type(error).__name__}: {error}{where}"
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<", _PACKAGE))
+    ]
+    # Where a library raised, the line that called it is of more use.
+    own = [frame for frame in own if not is_installed(frame.filename)] or own
+    where = (
+        f" ({pathlib.Path(own[-1].filename).name}, line {own[-1].lineno})"
+        if own
+        else ""
+    )
+    text = f"{what}: {type(error).__name__}: {error}{where}"
+    if isinstance(error, SystemExit):
+        text += (
+            ". Remove the call of sys.exit, or put it below "
+            "'if __name__ == \"__main__\":'"
+        )
+    return text
 
 
 def _modules(folder):

@@ -4,9 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from kdropout.tuning.job.settings import Settings, invalid
-
-Count = Annotated[int, Field(ge=1)]
+from kdropout.tuning.job.settings import Count, Settings, invalid
 
 
 class TrainingSettings(Settings):
@@ -28,7 +26,7 @@ class ConfirmSettings(Settings):
     """Trainings on new seeds, which tell whether the best is really better."""
 
     top: Count = Field(3, description="Best settings of the search to train again.")
-    seeds: Annotated[int, Field(ge=0)] = Field(
+    seeds: Annotated[int, Field(ge=0, lt=2**31)] = Field(
         10,
         description="Trainings of each of them, of the best rate that is the same "
         "everywhere, and without dropout. 0 for none.",

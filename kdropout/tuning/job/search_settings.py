@@ -7,15 +7,15 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.tuning.job.settings import (
+    Count,
     Seed,
     Settings,
     choose_by_value,
     invalid,
     one_of,
 )
+from kdropout.tuning.job.yaml_tree import shorten
 from kdropout.validation import nearest
-
-Count = Annotated[int, Field(ge=1)]
 
 
 class SearchSettings(Settings):
@@ -56,7 +56,7 @@ class HyperbandSearch(SearchSettings):
     """Many short trainings, of which the best go on to `training.epochs`."""
 
     algorithm: Literal["hyperband"]
-    factor: Annotated[int, Field(ge=2)] = Field(
+    factor: Annotated[int, Field(ge=2, lt=2**31)] = Field(
         3, description="One in so many goes on, for so many times the epochs."
     )
     iterations: Count = Field(1, description="Repetitions of the whole.")
@@ -77,7 +77,11 @@ ALGORITHMS = {
     "hyperband": HyperbandSearch,
     "grid": GridSearch,
 }
-Search = one_of(ALGORITHMS, choose_by_value(ALGORITHMS, "algorithm", "random"))
+Search = one_of(
+    ALGORITHMS,
+    choose_by_value(ALGORITHMS, "algorithm", "random"),
+    "{algorithm: random}",
+)
 
 
 class ObjectiveSettings(Settings):
@@ -168,7 +172,7 @@ def as_mapping(value: Any):
     if not isinstance(value, (dict, ObjectiveSettings)):
         raise invalid(
             "must be a logged name such as val_loss, or a mapping such as {metric: "
-            f"val_loss, gap_limit: 0.2}}. Received: {value!r}"
+            f"val_loss, gap_limit: 0.2}}. Received: {shorten(value)}"
         )
     return value
 

@@ -2,6 +2,8 @@
 
 import functools
 import operator
+import os
+import pathlib
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from kdropout.tuning.job.yaml_tree import shorten
 from kdropout.validation import nearest
 
 # Names of the members of a union in pydantic's error locations. No key looks so.
@@ -37,13 +40,14 @@ def invalid(message, key=""):
     return PydanticCustomError("invalid", "{text}", {"text": message, "key": key})
 
 
-def one_of(kinds, choose):
+def one_of(kinds, choose, example):
     """A union of settings, of which `choose` says which one a mapping is.
 
     Args:
         kinds: Dict from name to subclass of `Settings`.
         choose: Function from a mapping to a name in `kinds`. It raises the error of
             a mapping that is none of them.
+        example: String, a mapping that is one of them.
     """
 
     def name_of(value):
@@ -53,9 +57,9 @@ def one_of(kinds, choose):
 
     def check(value):
         if not isinstance(value, (dict, Settings)):
-            example = f"such as {{{next(iter(kinds))}: ...}}"
             raise invalid(
-                f"must be a mapping. Received: {value!r}. Write one {example}"
+                f"must be a mapping. Received: {shorten(value)}. Write one such as "
+                f"{example}"
             )
         name_of(value)
         return value
@@ -76,8 +80,14 @@ def tag_of(kind):
     return f"{KIND}{kind.__name__}"
 
 
-def choose_by_key(kinds):
-    """A function that chooses by the one key of `kinds` that a mapping has."""
+def choose_by_key(kinds, others, way_out=""):
+    """A function that chooses by the one key of `kinds` that a mapping has.
+
+    Args:
+        kinds: Sequence of the keys, one of which a mapping must have.
+        others: Function that returns the other keys that a mapping may have.
+        way_out: String, what to do if none of the kinds is right.
+    """
 
     def choose(value):
         given = [name for name in kinds if name in value]
@@ -87,14 +97,14 @@ def choose_by_key(kinds):
         if given:
             raise invalid(
                 f"must have one of the keys {names}, not several. Received: "
-                f"{', '.join(map(repr, given))}"
+                f"{', '.join(map(shorten, given))}"
             )
-        # Of what was written, the key that is most like one that was meant.
-        hints = [nearest(key, kinds) for key in value]
-        hint = next((hint for hint in hints if hint), "")
+        # The first key that is none of the others is the one that was meant.
+        unknown = [key for key in value if key not in others()]
+        hint = nearest(unknown[0], kinds) if unknown else ""
         raise invalid(
             f"must have one of the keys {names}. Received: "
-            f"{', '.join(map(repr, value)) or 'none'}.{hint}"
+            f"{', '.join(map(shorten, value)) or 'none'}.{hint or way_out}"
         )
 
     return choose
@@ -107,8 +117,8 @@ def choose_by_value(kinds, key, default=None):
         name = value.get(key, default)
         if not isinstance(name, str) or name not in kinds:
             raise invalid(
-                f"must be one of {', '.join(map(repr, kinds))}. Received: {name!r}."
-                f"{nearest(name, kinds)}",
+                f"must be one of {', '.join(map(repr, kinds))}. Received: "
+                f"{shorten(name)}.{nearest(name, kinds)}",
                 key,
             )
         return name
@@ -116,12 +126,44 @@ def choose_by_value(kinds, key, default=None):
     return choose
 
 
+def other_keys(kinds, chosen_by):
+    """All keys of some settings but those that choose among them: a set."""
+    fields = {name for kind in kinds.values() for name in kind.model_fields}
+    return fields - {*chosen_by}
+
+
+def _check_path(value):
+    problem = problem_with_path(value)
+    if problem is not None:
+        raise invalid(f"must be a path. Received: {shorten(value)}, {problem}.")
+    return value
+
+
+def problem_with_path(text):
+    """What is wrong with a path, whatever lies there, or None."""
+    if "\0" in text:
+        return "which holds the character NUL"
+    try:
+        path = pathlib.Path(text).expanduser()
+    except RuntimeError:
+        return f"but there is no user '{pathlib.Path(text).parts[0][1:]}'"
+    if max(map(len, map(os.fsencode, path.parts)), default=0) > _LONGEST_NAME:
+        return f"of which a part is longer than {_LONGEST_NAME} bytes"
+    return None
+
+
+# What file systems allow for the name of a file or folder.
+_LONGEST_NAME = 255
+
+PathText = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
+
+
 def _check_size(value: Any):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise invalid(f"{_SIZE} Received: {value!r}")
+        raise invalid(f"{_SIZE} Received: {shorten(value)}")
     share = isinstance(value, float) and 0.0 < value < 1.0
-    if not share and not (isinstance(value, int) and value >= 1):
-        raise invalid(f"{_SIZE} Received: {value!r}")
+    if not share and not (isinstance(value, int) and 1 <= value < 2**31):
+        raise invalid(f"{_SIZE} Received: {shorten(value)}")
     return value
 
 
@@ -134,9 +176,13 @@ Size = Annotated[
     Field(json_schema_extra={"kind": "number of samples, or share in (0, 1)"}),
 ]
 
+# What counts things: more of them than this is a slip, and overflows elsewhere.
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+
+# The size of a layer; one above would not fit into any memory.
+Width = Annotated[int, Field(ge=1, le=1_000_000)]
+
 # Lists of YAML become tuples, which cannot be changed.
-Widths = Annotated[
-    tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)
-]
+Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1)]
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

@@ -42,9 +42,8 @@ def read_source(settings, folders):
     Raises:
         InvalidSetting: If they cannot be read.
     """
-    name = next(name for name in _READERS if hasattr(settings, name))
-    key = f"data.{name}"
-    return key, _READERS[name](key, settings, folders)
+    key = f"data.{settings.source}"
+    return key, _READERS[settings.source](key, settings, folders)
 
 
 def _sklearn(key, settings, folders):
@@ -73,11 +72,12 @@ def _npz(key, settings, folders):
             f"must be the path of a file. There is none at '{path}', seen from "
             f"{pathlib.Path.cwd()}.{hint}",
         ) from None
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # whatever a damaged or encrypted file leads to
+        reason = getattr(error, "strerror", None) or f"{error}"
         raise InvalidSetting(
             key,
             f"must be a file of arrays that numpy.savez wrote. Received: '{path}', "
-            f"which cannot be read: {error}",
+            f"which cannot be read: {type(error).__name__}: {reason}",
         ) from None
     parts = {}
     for part in ("train", "val", "test"):

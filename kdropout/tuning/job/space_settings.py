@@ -12,12 +12,12 @@ from pydantic import (
     model_validator,
 )
 
-from kdropout.tuning.job.settings import KIND, Settings, invalid, member, tag_of
+from kdropout.tuning.job.settings import KIND, Count, Settings, invalid, member, tag_of
+from kdropout.tuning.job.yaml_tree import shorten
 from kdropout.tuning.space.rates import Rates
 from kdropout.tuning.space.schedules import Schedules
 
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
-Steps = Annotated[int, Field(ge=1)]
 
 
 def _check_pair(value):
@@ -32,8 +32,8 @@ def _check_pair(value):
 RatePair = Annotated[
     tuple[Rate, Rate], Field(strict=False), AfterValidator(_check_pair)
 ]
-StepsPair = Annotated[
-    tuple[Steps, Steps], Field(strict=False), AfterValidator(_check_pair)
+CountPair = Annotated[
+    tuple[Count, Count], Field(strict=False), AfterValidator(_check_pair)
 ]
 
 
@@ -43,7 +43,9 @@ def _number_or(kind, pair, number):
 
     def check(value):
         if isinstance(value, bool) or not isinstance(value, (int, float, list, tuple)):
-            raise invalid(f"must be {kind}, or a list [low, high]. Received: {value!r}")
+            raise invalid(
+                f"must be {kind}, or a list [low, high]. Received: {shorten(value)}"
+            )
         return value
 
     return Annotated[
@@ -98,7 +100,7 @@ class ScheduleSettings(Settings):
         description="Rate at the end: a number, or [low, high].",
         json_schema_extra={"kind": "rate, or [low, high]"},
     )
-    steps: _number_or("a number of training steps", StepsPair, Steps) = Field(
+    steps: _number_or("a number of training steps", CountPair, Count) = Field(
         description="Length in training steps (batches): a number, or [low, high].",
         json_schema_extra={"kind": "integer, or [low, high]"},
     )
@@ -146,7 +148,7 @@ def _check_kind(value):
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise invalid(
             "must be a rate, a list [low, high], a mapping such as {low: 0, high: 0.5} "
-            f"or a mapping {{schedule: ...}}. Received: {value!r}"
+            f"or a mapping {{schedule: ...}}. Received: {shorten(value)}"
         )
     return value
 
@@ -169,7 +171,7 @@ def _check_space(value):
     if all(isinstance(entry, float) for entry in value.values()):
         raise invalid(
             "must leave a rate to search for, such as [0.0, 0.8]. Received: numbers "
-            f"only, {value!r}"
+            f"only, {shorten(value)}"
         )
     return value
 

@@ -23,8 +23,8 @@ def standardize(pairs, task):
 
 
 def _moments(array):
-    """Mean and standard deviation over the samples; tokens stay what they are."""
-    if array.dtype.kind == "i":
+    """Mean and standard deviation over the samples; tokens and texts stay."""
+    if array.dtype.kind != "f":
         return _UNCHANGED
     # In double precision: a column far from 0 would lose its digits.
     mean = array.mean(0, dtype="float64")

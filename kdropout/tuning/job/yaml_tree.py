@@ -1,5 +1,6 @@
 """Reads YAML into plain values, and tells the line of each."""
 
+import os
 import pathlib
 import re
 
@@ -120,6 +121,8 @@ def _read_text(path):
         reason = (error.strerror or str(error)).lower()
         message = f"cannot be read: {reason}.{_others(path)}"
         raise _failed(path, "", message) from None
+    except ValueError:  # NUL
+        raise _failed(path, "", "must be a path. It holds the character NUL.") from None
     if len(content) > MAX_BYTES:
         raise _failed(path, "", f"is larger than {MAX_BYTES:,} bytes: not a job.")
     try:
@@ -131,7 +134,7 @@ def _read_text(path):
 
 def _others(path):
     path = pathlib.Path(path)
-    if path.exists() or not path.parent.is_dir():
+    if os.path.exists(path) or not os.path.isdir(path.parent):
         return " Expected: the path of a YAML file."
     names = [other.name for other in path.parent.iterdir() if other.is_file()]
     return nearest(path.name, names) or " Expected: the path of a YAML file."
@@ -166,6 +169,9 @@ def _plain(node, key, lines, problems):
         for name_node, value_node in node.value:
             at = name_node.start_mark.line + 1
             name = name_node.value
+            if isinstance(name, str) and not _is_text(name):
+                note(_HALF_A_PAIR, line=at)
+                continue
             if not isinstance(name_node, yaml.ScalarNode) or (
                 name_node.tag != f"{_CORE}str"
             ):
@@ -182,6 +188,9 @@ def _plain(node, key, lines, problems):
     if isinstance(node, yaml.SequenceNode) and kind == "seq":
         items = enumerate(node.value)
         return [_plain(item, (*key, i), lines, problems) for i, item in items]
+    if isinstance(node, yaml.ScalarNode) and not _is_text(node.value):
+        note(_HALF_A_PAIR)
+        return None
     if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
         try:
             return _SCALARS[kind](node.value)
@@ -192,6 +201,18 @@ def _plain(node, key, lines, problems):
         "only: texts, numbers, true, false, null, lists and mappings. Remove the tag."
     )
     return None
+
+
+# YAML's escapes can write what no file can hold.
+_HALF_A_PAIR = "holds half of a surrogate pair, which is not a character. Remove it."
+
+
+def _is_text(value):
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _float(text):

@@ -11,7 +11,8 @@ from kdropout.version import __version__
 
 def how_it_was_measured(report):
     """List of paragraphs in Markdown."""
-    paragraphs = [_search(report), _forest(report), _confirmation(report)]
+    task = f"Task: {escape(report.task)}." if report.task else ""
+    paragraphs = [task, _search(report), _forest(report), _confirmation(report)]
     return [paragraph for paragraph in paragraphs if paragraph]
 
 

@@ -29,7 +29,7 @@ def scores_to_plain(candidates, scores):
 def scores_from_plain(candidates, plain):
     """The scores in such a list that belong to `candidates` as they are now.
 
-    After more trials, "search 1" may be another setting: its old scores are left out.
+    After more trials, the setting of "search 1" may be "search 2", or in none of them.
 
     Args:
         candidates: Dict from label to setting.
@@ -39,9 +39,10 @@ def scores_from_plain(candidates, plain):
         Dict from (label, seed) to score, for `confirm(partial=...)`.
     """
     return {
-        (one["label"], one["seed"]): one["score"]
+        (label, one["seed"]): one["score"]
         for one in plain
-        if candidates.get(one["label"]) == one["setting"]
+        for label, setting in candidates.items()
+        if setting == one["setting"]
     }
 
 

@@ -41,6 +41,8 @@ class Report:
         limits: Dict from hyperparameter to the lowest and the highest value that the
             space allows, so that a best rate at a limit is reported. None if the space
             is not known. Defaults to None.
+        task: String, what the model was trained for: task, classes and loss, or None.
+            Defaults to None.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -70,6 +72,7 @@ class Report:
         seed=0,
         trees=TREES,
         limits=None,
+        task=None,
     ):
         self.trials = check_trials(trials)
         if not isinstance(objective, str):
@@ -84,6 +87,9 @@ class Report:
         self.seed = validation.integer("seed", seed)
         self.trees = validation.integer("trees", trees, low=2)
         self.limits = check_limits(limits)
+        if not isinstance(task, str | None):
+            raise TypeError(validation.received("task", "a string or None", task))
+        self.task = task
         self._importance = None
         self._marginals = None
 

@@ -16,6 +16,7 @@ def dumps(report):
     content = {
         "format": FORMAT,
         "kdropout": __version__,
+        "task": report.task,
         "objective": report.objective,
         "direction": report.direction,
         **dataclasses.asdict(report.answer),
@@ -70,6 +71,7 @@ def loads(text, kind):
             plain_data.confirmation_from_plain(content["confirmation"]),
             *(content["seed"], content["trees"]),
             limits=content.get("limits"),  # version 0.1 had none
+            task=content.get("task"),  # kdropout 0.1 wrote none
         )
         report._importance = plain_data.importance_from_plain(content["importance"])
         report._marginals = plain_data.marginals_from_plain(content["marginals"])

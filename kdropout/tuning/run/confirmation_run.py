@@ -40,6 +40,7 @@ class ConfirmationRun:
         self._model = checked.model
         self._arguments = arguments
         self._file = folder / FILE
+        self._kept = _read(self._file)
         self._hp = tuner.get_best_hyperparameters()[0]
         self._metric = _metric(job)
 
@@ -102,17 +103,54 @@ class ConfirmationRun:
         return "min" if lower else "max"
 
     def _save(self, candidates, scores):
-        plain = scores_to_plain(candidates, scores)
-        write_json(self._file, {"measure": self._measure(), "scores": plain})
+        """Write the scores so far, and those of trainings that are not asked for now.
+
+        A later run may ask for them again: with another metric, more seeds, or after
+        more trials.
+        """
+        now = [
+            {"measure": self._measure(), **one}
+            for one in scores_to_plain(candidates, scores)
+        ]
+        written = [_training(one) for one in now]
+        others = [one for one in self._kept if _training(one) not in written]
+        write_json(self._file, {"scores": [*others, *now]})
 
     def _earlier(self, candidates):
-        try:
-            plain = json.loads(self._file.read_text())
-            if plain["measure"] != self._measure():
-                return None  # scores of another metric
-            return scores_from_plain(candidates, plain["scores"])
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return None  # there is none, or none that can be used: it is trained anew
+        """The scores that other runs of the job have left for these candidates."""
+        measure = self._measure()
+        plain = [one for one in self._kept if one["measure"] == measure]
+        return scores_from_plain(candidates, plain)
+
+
+def _read(file):
+    """The scores in a file: list of dicts.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    try:
+        content = json.loads(file.read_text())
+        # kdropout 0.1 wrote the measure once.
+        shared = {"measure": content["measure"]} if "measure" in content else {}
+        scores = [{**shared, **one} for one in content["scores"]]
+        return [{name: one[name] for name in _FIELDS} for one in scores]
+    except FileNotFoundError:
+        return []
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"'{file}' must hold the scores of the confirmation so far. It cannot be "
+            f"read: {error!r}. Delete it, and the trainings of the confirmation are "
+            "run again."
+        ) from None
+
+
+_FIELDS = ("measure", "label", "setting", "seed", "score")
+
+
+def _training(one):
+    """What a score in a file is of."""
+    return one["measure"], one["setting"], one["seed"]
 
 
 def _metric(job):

@@ -1,11 +1,12 @@
 """The report of a job that was run."""
 
+import os
 import pathlib
 
 from kdropout import validation
 from kdropout.tuning.job import load_job
 from kdropout.tuning.report import Report
-from kdropout.tuning.run.plan_file import limits_of, read_plan
+from kdropout.tuning.run.plan_file import limits_of, read_plan, read_task
 from kdropout.tuning.run.run_job import FILE
 from kdropout.tuning.run.tuner_of_job import PROJECT
 from kdropout.tuning.storage.trial_records import stored_trials, trial_records
@@ -36,7 +37,7 @@ def load_report(folder):
     trials = stored_trials(folder / PROJECT)
     if finished is not None and (not trials or _are_of(trials, finished)):
         return finished
-    if not (folder / FILE).is_file() or not (folder / PROJECT).is_dir():
+    if not os.path.isfile(folder / FILE) or not os.path.isdir(folder / PROJECT):
         expected = "a folder that 'kdropout tune' wrote to"
         raise ValueError(
             f"{validation.received('folder', expected, str(folder))}. It has no "
@@ -51,11 +52,12 @@ def load_report(folder):
         job.objective.resolved_direction,
         baseline,
         limits=limits_of(plan),
+        task=read_task(folder),
     )
 
 
 def _read_finished(file):
-    if not file.is_file():
+    if not os.path.isfile(file):  # also of a path that is too long
         return None
     try:
         return Report.from_json(file.read_text(encoding="utf-8"))

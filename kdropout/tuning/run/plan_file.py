@@ -16,19 +16,21 @@ FILE = "plan.json"
 # training: only which layers each entry of the space has found.
 
 
-def write_plan(folder, job, model, baseline):
-    """Keep the layers that each pattern of the space decides on.
+def write_plan(folder, job, model, baseline, task):
+    """Keep the layers that each pattern of the space decides on, and the task.
 
     Args:
         folder: `pathlib.Path` of the output.
         job: `kdropout.tuning.job.Job`.
         model: A model that went through `tune_rates`.
         baseline: Dict from layer path to the rate before the search.
+        task: String, what the model is trained for.
     """
     groups = select_groups(model, parse(plain_space(job.space)))
     content = {
         "layers": [[group.pattern, list(group.paths)] for group in groups],
         "baseline": baseline,
+        "task": task,
     }
     with replacing(folder / FILE) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
@@ -63,3 +65,11 @@ def limits_of(plan):
         plan: `RatePlan`.
     """
     return {one.name: (one.low, one.high) for one in dimensions_of(plan)}
+
+
+def read_task(folder):
+    """What the model of a job is trained for, or None where no file says it."""
+    try:
+        return json.loads((folder / FILE).read_text()).get("task")
+    except (OSError, ValueError, AttributeError):
+        return None

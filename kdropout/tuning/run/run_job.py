@@ -1,5 +1,7 @@
 """Runs a job, from its file to its report."""
 
+import math
+import sys
 import warnings
 
 from kdropout import validation
@@ -42,10 +44,10 @@ def run_job(job, resume=False, verbose=1):
         `kdropout.tuning.Report`.
 
     Raises:
-        JobError: If the job cannot be used, or its output folder holds a search and
-            `resume` is False.
-        RuntimeError: If no trial has completed, or another process writes to the
-            folder.
+        JobError: If the job cannot be used, another process runs it in the same
+            folder, that holds a search and `resume` is False, or data, model or code
+            have changed since.
+        RuntimeError: If no trial has completed.
         TypeError: If `job` is no job.
 
     Example:
@@ -66,6 +68,12 @@ def run_job(job, resume=False, verbose=1):
         raise TypeError(validation.received("job", "a kdropout.tuning.Job", job))
     checked = job.check()
     check_can_travel(job, checked.data)
+    # Also the confirmation writes what another process must not overwrite.
+    with job.locked_output(), job.no_exits():
+        return _run(job, checked, resume, verbose)
+
+
+def _run(job, checked, resume, verbose):
     folder = job.claim_output()
     if (folder / PROJECT).exists() and not resume:
         raise job.error(
@@ -74,10 +82,13 @@ def run_job(job, resume=False, verbose=1):
             "(in Python, resume=True), or choose another folder, by --set "
             "output=FOLDER.",
         )
+    job.keep_contents(checked, folder, has_results=(folder / PROJECT).exists())
     model, baseline = searched_model(job, checked.build)
     with replacing(folder / FILE) as temporary:
         temporary.write_text(job.to_yaml())
-    write_plan(folder, job, model, baseline)
+    write_plan(folder, job, model, baseline, checked.task)
+    if verbose:
+        print(f"Task: {checked.task}", file=sys.stderr)
     tuner = make_tuner(job, checked.build, folder)
     arguments = fit_arguments(job, checked.data)
     with warnings.catch_warnings():
@@ -85,6 +96,8 @@ def run_job(job, resume=False, verbose=1):
         warnings.filterwarnings("once", message="Some dropout is not a layer")
         # Of a tf.data.Dataset, which has an order of its own: nobody asked for it.
         warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
+        # Of KerasTuner; a score that is NaN is reported below.
+        warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
         records = trial_records(trials, plan_of(model), job.training.epochs)
@@ -99,6 +112,7 @@ def run_job(job, resume=False, verbose=1):
         baseline,
         confirmation,
         limits=limits_of(plan_of(model)),
+        task=checked.task,
     )
     report.save(folder)
     return report
@@ -110,19 +124,35 @@ def _search(tuner, arguments, verbose):
         tuner.search(**arguments, verbose=verbose)
     except RuntimeError as error:
         # KerasTuner shows the traceback of the last trial, which its file keeps.
-        first = str(error).partition("\n")[0]
-        if "consecutive failures" not in first:
-            raise
-        raise RuntimeError(f"{first} {_about_failures(tuner)}") from error
-    if not tuner.oracle.get_best_trials(1):
-        raise RuntimeError(f"No trial has completed. {_about_failures(tuner)}")
+        limit = tuner.oracle.max_consecutive_failed_trials
+        ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
+        if len(ended) < limit or any(t.status != "FAILED" for t in ended[-limit:]):
+            raise  # of something else
+        raise RuntimeError(
+            f"The search has stopped, because {limit} trials failed one after another. "
+            f"{_about_failures(tuner)}"
+        ) from error
+    scores = [trial.score for trial in tuner.oracle.trials.values()]
+    if not any(score is not None and math.isfinite(score) for score in scores):
+        raise RuntimeError(f"No trial has a usable score. {_about_failures(tuner)}")
 
 
 def _about_failures(tuner):
-    messages = [t.message for t in tuner.oracle.trials.values() if t.message]
+    ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
+    scores = [trial.score for trial in ended if trial.score is not None]
+    way_out = (
+        "What has failed is not tried again: mend the cause, and search in another "
+        "folder, by --set output=FOLDER."
+    )
+    if scores and len(scores) == len(ended):
+        value = "NaN" if all(map(math.isnan, scores)) else "NaN or infinite"
+        return (
+            f"The score, {tuner.oracle.objective.name}, was {value} in all of them "
+            f"({len(scores)}): the training diverges. A lower learning rate, or inputs "
+            f"of a smaller scale (data.standardize=true), may help. {way_out}"
+        )
+    messages = [trial.message for trial in ended if trial.message]
     last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
     return (
-        f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. What has "
-        "failed is not tried again: mend the cause, and search in another folder, by "
-        "--set output=FOLDER."
+        f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. {way_out}"
     )

@@ -9,6 +9,26 @@ except ImportError:  # not on Windows
     fcntl = None
 
 
+class ProjectInUse(RuntimeError):
+    """Another process, or another tuner of this one, writes to a project.
+
+    Args:
+        project: `pathlib.Path` of the project.
+        holder: String, the number of the process, or "unknown".
+    """
+
+    def __init__(self, project, holder):
+        self.project, self.holder = project, holder
+        whose = " (another tuner of this one)" if holder == str(os.getpid()) else ""
+        super().__init__(
+            f"The project '{project}' is being written by process {holder}{whose}. "
+            "Wait for it to end, stop it, or pass another 'project_name'."
+        )
+
+    def __reduce__(self):
+        return type(self), (self.project, self.holder)
+
+
 class ProjectLock:
     """Held while a process writes to a project; the system frees it if that dies.
 
@@ -36,7 +56,7 @@ class ProjectLock:
         """Hold the lock; does nothing if it is held by this object.
 
         Raises:
-            RuntimeError: If another process, or another tuner of this one, holds it.
+            ProjectInUse: If another process, or another tuner of this one, holds it.
         """
         if self._file is not None or fcntl is None:
             return
@@ -48,12 +68,7 @@ class ProjectLock:
             file.seek(0)
             holder = file.read().strip() or "unknown"
             file.close()
-            whose = " (another tuner of this one)" if holder == str(os.getpid()) else ""
-            raise RuntimeError(
-                f"The project '{self._project}' is being written by process "
-                f"{holder}{whose}. Wait for it to end, stop it, or pass another "
-                "'project_name'."
-            ) from None
+            raise ProjectInUse(self._project, holder) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

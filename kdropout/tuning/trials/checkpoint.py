@@ -52,10 +52,19 @@ def load_values(variables, path):
     """Give variables the values that `save_values` wrote.
 
     Raises:
-        ValueError: If the file holds those of other variables.
+        ValueError: If the file is damaged, or holds those of other variables.
     """
-    with np.load(path) as arrays:
-        values = [arrays[name] for name in arrays.files]
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            values = [arrays[name] for name in arrays.files]
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever a damaged file leads to
+        raise ValueError(
+            f"'{path}' must hold the weights of a trial. It cannot be read: "
+            f"{type(error).__name__}: {error}. Delete it, or search again in another "
+            "folder."
+        ) from error
     found = [value.shape for value in values]
     expected = [tuple(variable.shape) for variable in variables]
     if found != expected:

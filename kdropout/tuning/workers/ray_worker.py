@@ -1,9 +1,12 @@
 """One process that runs the trials it is given."""
 
+import os
 import pathlib
 import shutil
 import tempfile
+import uuid
 
+import ray
 from keras_tuner.engine.trial import Trial
 
 from kdropout.files import replacing
@@ -21,15 +24,17 @@ class RayWorker:
     """
 
     def __init__(self, tuner, args, kwargs):
-        self._folder = tempfile.TemporaryDirectory(prefix="kdropout-")
-        tuner.directory = self._folder.name
-        tuner.oracle._set_project_dir(tuner.directory, tuner.project_name)
+        # A worker ends by being killed, so others remove the folder. It is made by the
+        # first trial: whoever is to remove it knows of it by then.
+        name = f"kdropout-{uuid.uuid4().hex}"
+        self._folder = os.path.join(tempfile.gettempdir(), name)
+        tuner.directory = self._folder
         tuner.progress.verbose = 0
         self._tuner, self._args, self._kwargs = tuner, args, kwargs
 
     def is_ready(self):
-        """Returns once the worker has started."""
-        return True
+        """Returns once the worker has started: its node of Ray, and its folder."""
+        return ray.get_runtime_context().get_node_id(), self._folder
 
     def run(self, state, files):
         """Run a trial.
@@ -45,6 +50,7 @@ class RayWorker:
         """
         trial = Trial.from_state(state)
         oracle, reported = self._tuner.oracle, []
+        oracle._set_project_dir(self._folder, self._tuner.project_name)
         oracle.trials[trial.trial_id] = trial
         oracle.update_trial = lambda _, metrics, step=0: reported.append(
             {"metrics": metrics, "step": step}

@@ -6,6 +6,7 @@ import warnings
 
 import keras
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from kdropout.tuning.workers.ray_worker import RayWorker
 
@@ -24,6 +25,9 @@ _MAX_FAILED_STARTS = 5
 
 # Seconds until the user is told that no worker has started yet.
 _PATIENCE = 60
+
+# Seconds that workers get to die, and their nodes to remove their folders.
+_PATIENCE_AT_END = 20
 
 
 class RayWorkers:
@@ -44,6 +48,7 @@ class RayWorkers:
         self.num_threads = num_threads or max(1, (os.cpu_count() or 1) // num_workers)
         self.ready = {}  # by name
         self._starting = {}  # by the future that tells it: name, worker
+        self._folders = {}  # by name: node and path of what a worker writes to
         self._job = None
         self._note = note
         self._failed_starts = 0
@@ -91,14 +96,37 @@ class RayWorkers:
     def replace(self, name):
         """Put a new worker in the place of one that has died."""
         ray.kill(self.ready.pop(name))  # it may only have been out of reach
+        self._remove_folders([name])
         self._start()
 
     def stop(self):
         """End all workers."""
         starting = (worker for _, worker in self._starting.values())
-        for worker in (*self.ready.values(), *starting):
+        workers = [*self.ready.values(), *starting]
+        for worker in workers:
             ray.kill(worker)
+        # A call fails once its worker is dead, and writes no more.
+        dying = [worker.is_ready.remote() for worker in workers]
+        if dying:
+            ray.wait(dying, num_returns=len(dying), timeout=_PATIENCE_AT_END)
+        self._remove_folders(list(self._folders))
         self.ready, self._starting = {}, {}
+
+    def _remove_folders(self, names):
+        """Remove what workers that are dead have written, each on its own node."""
+
+        def remove(folder):  # sent as it is, so that the node need not import kdropout
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+
+        removed = []
+        for node, folder in map(self._folders.pop, names):
+            where = NodeAffinitySchedulingStrategy(node, soft=False)
+            task = ray.remote(remove).options(num_cpus=0, scheduling_strategy=where)
+            removed.append(task.remote(folder))
+        if removed:
+            ray.wait(removed, num_returns=len(removed), timeout=_PATIENCE_AT_END)
 
     def _start(self):
         # Never a name twice: under it the oracle keeps the trial of one that has died,
@@ -117,7 +145,7 @@ class RayWorkers:
     def _take_in(self, future):
         name, worker = self._starting.pop(future)
         try:
-            ray.get(future)
+            self._folders[name] = ray.get(future)
         except ray.exceptions.RayError as error:
             self._failed_starts += 1
             if self._failed_starts == _MAX_FAILED_STARTS:

@@ -33,9 +33,10 @@ ARRAYS = {
         ),
         "shape (0, 2)",
     ),
-    "texts": (
-        {"x_train": np.full((10, 2), "a")},
-        "x_train must be an array of numbers",
+    "dates": (
+        {"x_train": np.full((10, 2), "2026-01-01", "datetime64[D]")},
+        "x_train must be an array of numbers, or of texts",
+        "datetime64",
     ),
     "complex": ({"x_train": X + 1j}, "x_train must be an array of numbers", "complex"),
     "a scalar": ({"x_train": np.float32(3)}, "at least one sample", "shape ()"),
@@ -129,6 +130,13 @@ def test_data_that_are_not_part_of_kdropout_say_where_to_put_them(tmp_path, job_
         (folder / f"{name}.txt").write_text("7 8\n9 10\n")
     with pytest.raises(JobError, match="names column 10 of a table of 2 columns"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
+    (folder / "index_target.txt").write_text("")
+    with pytest.raises(JobError, match="index_target.txt' is no table.*it is empty"):
+        make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
+    (folder / "index_target.txt").write_text("-3\n")
+    (folder / "index_features.txt").write_text("0\n")
+    with pytest.raises(JobError, match="names column -3 of a table of 2 columns"):
+        make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "data.txt").write_text("a b\n")
     with pytest.raises(JobError, match="is no table of numbers"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
@@ -187,3 +195,52 @@ def test_what_is_for_arrays_is_refused_for_datasets(tmp_path, job_of):
     (tmp_path / "batches_of_mine.py").write_text(body)
     with pytest.raises(JobError, match="--set data.label_noise=0.1.*is for arrays"):
         make(job_of, "function: batches_of_mine:load", "data.label_noise=0.1")
+
+
+def test_damaged_and_encrypted_arrays_are_named(tmp_path, job_of):
+    x = np.random.default_rng(0).normal(size=(50, 4))
+    np.savez_compressed(tmp_path / "whole.npz", x_train=x, y_train=np.arange(50) % 2)
+    whole = (tmp_path / "whole.npz").read_bytes()
+    contents = [whole[: len(whole) // 2], b"", b"PK"]
+    for position in (100, 300, 700):
+        flipped = bytearray(whole)
+        flipped[position] ^= 0xFF
+        contents.append(bytes(flipped))
+    encrypted = bytearray(whole)
+    for head, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = encrypted.find(head)
+        while at >= 0:
+            encrypted[at + flags] |= 1
+            at = encrypted.find(head, at + 4)
+    for content in [*contents, bytes(encrypted)]:
+        (tmp_path / "damaged.npz").write_bytes(content)
+        with pytest.raises(JobError, match="line 2, data.npz: must be.*damaged.npz"):
+            make(job_of, "npz: damaged.npz")
+    with pytest.raises(JobError, match="is encrypted, password required"):
+        make(job_of, "npz: damaged.npz")
+
+
+def test_what_is_used_up_by_one_training_is_refused(tmp_path, job_of):
+    batches = "[([[1.0]], [1.0])]"
+    body = f"def load():\n    return iter({batches}), {batches}\n"
+    (tmp_path / "used_up.py").write_text(body)
+    with pytest.raises(JobError, match="data.function: the train data.*used up by the"):
+        make(job_of, "function: used_up:load")
+
+
+def test_a_mixture_of_texts_and_numbers_is_refused(tmp_path, job_of):
+    body = (
+        "import numpy as np\n"
+        "def load():\n"
+        "    return (np.ones((9, 1)), [1, 'a', 2] * 3), None\n"
+    )
+    (tmp_path / "mixed_labels.py").write_text(body)
+    with pytest.raises(JobError, match="y_train must be an array of numbers, or of te"):
+        make(job_of, "function: mixed_labels:load")
+
+
+def test_a_folder_of_the_environment_that_is_no_path_is_named(job_of, monkeypatch):
+    for value in ("~nosuch/data", "x" * 300):
+        monkeypatch.setenv("KDROPOUT_DATA", value)
+        with pytest.raises(JobError, match="needs KDROPOUT_DATA to be a folder"):
+            make(job_of, "uci: wine")

@@ -84,7 +84,10 @@ CASES = {
         ),
         *("'mlp', 'cnn', 'transformer'", "Received: 'mpl'. Did you mean 'mlp'?"),
     ),
-    "model as text": ("model: mlp\n", "model: must be a mapping. Received: 'mlp'"),
+    "model as text": (
+        "model: mlp\n",
+        *("model: must be a mapping. Received: 'mlp'", "such as {architecture: mlp}"),
+    ),
     "no units": (f"{MLP[:-2]}, units: []}}\n", "model.units", "at least 1 entries"),
     "units as number": (
         f"{MLP[:-2]}, units: 8}}\n",
@@ -243,6 +246,48 @@ CASES = {
     "no workers": ("workers: 0\n", "line 1, workers: must be at least 1"),
     "ray as number": ("ray: 8080\n", "ray: must be a text. Received: 8080"),
     "no output": ("output: ''\n", "output: must not be empty"),
+    # Paths, numbers and texts that nothing can hold
+    "no such user": (
+        "data:\n  npz: ~nosuch/x.npz\n",
+        *("line 2, data.npz: must be a path. Received: '~nosuch/x.npz'", "'nosuch'"),
+    ),
+    "output of no such user": ("output: ~nosuch\n", "line 1, output", "'nosuch'"),
+    "NUL in a path": ('output: "a\\0b"\n', "line 1, output: must be a path", "NUL"),
+    "NUL in the path of a model": ('model: {file: "a\\0"}\n', "model.file", "NUL"),
+    "NUL in the path of a text": ('data: {text: "a\\0"}\n', "data.text", "NUL"),
+    "too long a name": (f"output: {'x' * 300}\n", "line 1, output", "255 bytes"),
+    "half a character": ('output: "\\ud800"\n', "line 1, output: holds half of a"),
+    "half a character as key": ('"\\ud800": 1\n', "line 1: holds half of a"),
+    "units beyond any memory": (
+        f"{MLP[:-2]}, units: [4611686018427387904]}}\n",
+        *("line 1, model.units.0: must be at most 1000000", "4611686018427387904"),
+    ),
+    "trials beyond counting": (
+        f"search: {{max_trials: {2**70}}}\n",
+        "search.max_trials: must be below 2147483648",
+    ),
+    "epochs beyond counting": (f"training: {{epochs: {2**62}}}\n", "training.epochs"),
+    "seeds beyond counting": (f"confirm: {{seeds: {2**62}}}\n", "confirm.seeds"),
+    "samples beyond counting": (
+        f"{DATA[:-2]}, train_size: {2**62}}}\n",
+        "data.train_size: must be a number of samples",
+    ),
+    "steps beyond counting": (
+        space(f"{{schedule: {{start: 0, end: 1, steps: {10**400}}}}}"),
+        "space.*.schedule.steps",
+    ),
+    "pair of steps beyond counting": (
+        space(f"{{schedule: {{start: 0, end: 1, steps: [{10**390}, {10**399}]}}}}"),
+        "space.*.schedule.steps",
+    ),
+    "a file of another kind": (
+        "data: {csv: d.csv, target: y}\n",
+        *("Received: 'csv', 'target'. Other files, such as CSV,", "my_data:load}"),
+    ),
+    "kind of search as text": (
+        "search: random\n",
+        "search: must be a mapping. Received: 'random'. Write one such as {algorithm:",
+    ),
     # Overrides
     "override without value": ([MLP, "training.epochs"], "--set training.epochs: must"),
     "override of an unknown key": (
@@ -331,3 +376,27 @@ def test_nothing_is_executed_by_reading(tmp_path):
     with pytest.raises(JobError):
         load_job(path)
     assert not proof.exists()
+
+
+def test_a_hint_is_at_a_key_that_was_meant(job_of):
+    for text, hint in (
+        ("data: {seed: 1, txet: a}\n", "Did you mean 'text'?"),
+        ("data: {label_noise: 0.1, kears: mnist}\n", "Did you mean 'keras'?"),
+        ("data: {csv: a, test: b}\n", None),
+    ):
+        with pytest.raises(JobError) as raised:
+            job_of(text)
+        assert (hint or "Other files") in str(raised.value)
+        assert hint or "Did you mean" not in str(raised.value)
+
+
+def test_an_entry_that_is_wrong_is_one_problem(job_of):
+    with pytest.raises(JobError) as raised:
+        job_of(f"{MLP[:-2]}, units: [a]}}\n")
+    assert [problem.key for problem in raised.value.problems] == ["model.units.0"]
+
+
+@pytest.mark.parametrize("path", ["a\0b", "x" * 300, "~nosuch/job.yaml"])
+def test_a_path_that_cannot_be_is_an_error_of_the_job(path):
+    with pytest.raises(JobError, match="cannot be used:"):
+        load_job(path)

@@ -1,6 +1,7 @@
 """What could not be trained is refused before anything is."""
 
 import keras
+import numpy as np
 import pytest
 
 from kdropout.tuning.job import JobError
@@ -159,3 +160,124 @@ def test_a_checked_model_is_as_new(job_of):
         *checked.data.training, validation_data=checked.data.validation, verbose=0
     )
     assert set(history.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+# What ends a process, and must not end the check as if all were well.
+ENDINGS = ["sys.exit(0)", "sys.exit('no')", "raise GeneratorExit"]
+
+ENDING = """
+import sys
+import keras
+
+{at_import}
+
+class Ends(keras.layers.Layer):
+    def call(self, inputs):
+        {in_call}
+        return inputs
+
+def build(data):
+    {in_build}
+    layers = [keras.Input((4,)), keras.layers.Dropout(0.5, name="drop"), Ends()]
+    return keras.Sequential([*layers, keras.layers.Dense(3, "softmax")])
+
+def batches():
+    {in_batches}
+    yield 1
+
+class Data:
+    def __iter__(self):
+        return batches()
+
+def load():
+    {in_load}
+    return Data(), Data()
+"""
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    ("place", "key"),
+    [
+        ("at_import", "model.build: cannot be imported"),
+        ("in_build", "model.build: 'ends_"),
+        ("in_call", "model"),
+        ("in_load", "data.function: 'ends_"),
+        ("in_batches", "data.function: the train data cannot be read"),
+    ],
+)
+def test_code_that_ends_the_process_is_an_error_of_its_key(
+    place, key, ending, tmp_path, job_of
+):
+    places = dict.fromkeys(
+        ["at_import", "in_build", "in_call", "in_load", "in_batches"], "pass"
+    )
+    name = f"ends_{place}_{ENDINGS.index(ending)}"
+    code = ENDING.format(**{**places, place: ending})
+    (tmp_path / f"{name}.py").write_text(code)
+    data = (
+        f"function: {name}:load"
+        if place in ("in_load", "in_batches")
+        else "sklearn: iris"
+    )
+    job = job_of(f"model: {{build: '{name}:build'}}\ndata: {{{data}}}\n")
+    with pytest.raises(JobError) as raised:
+        job.check()
+    message = str(raised.value)
+    assert f"{key}" in message and "line " in message
+    kind = "GeneratorExit" if "Generator" in ending else "SystemExit"
+    assert kind in message
+    if place != "in_call":
+        assert f"({name}.py, line " in message
+
+
+def test_an_interrupt_is_not_an_error_of_the_code(tmp_path, job_of):
+    (tmp_path / "interrupted_module.py").write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        job_of("model: {build: interrupted_module:build}\n").check()
+
+
+LOGITS = """
+import keras
+
+def build(data, activation=None, compiled=False):
+    units = 3 if activation != "sigmoid" else 1
+    model = keras.Sequential([
+        keras.Input((4,)),
+        keras.layers.Dropout(0.5, name="drop"),
+        keras.layers.Dense(units, activation=activation, kernel_initializer="ones"),
+    ])
+    if compiled:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss)
+    return model
+"""
+
+
+def test_a_loss_of_probabilities_is_not_put_on_other_outputs(tmp_path, job_of):
+    (tmp_path / "logits_module.py").write_text(LOGITS)
+    text = "model: {build: logits_module:build}\ndata: {sklearn: iris}\n"
+    with pytest.raises(JobError, match="model: must end with probabilities.*softmax"):
+        job_of(text).check()
+    job_of(text, "model.arguments.activation=softmax").check()
+    compiled = job_of(text, "model.arguments.compiled=true").check()
+    assert "loss sparse_categorical_crossentropy" in compiled.task
+
+
+def test_one_output_for_two_classes_has_the_binary_loss(tmp_path, job_of):
+    (tmp_path / "sigmoid_module.py").write_text(LOGITS)
+    text = "model: {build: sigmoid_module:build, arguments: {activation: sigmoid}}\n"
+    np.savez(tmp_path / "two.npz", x_train=np.ones((30, 4)), y_train=np.arange(30) % 2)
+    checked = job_of(text + "data: {npz: two.npz}\n").check()
+    assert checked.model.loss == "binary_crossentropy"
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path, job_of):
+    (tmp_path / "folder").mkdir()
+    for text, key in (
+        ("model: {file: folder}\ndata: {sklearn: iris}\n", "model.file"),
+        ("data: {npz: folder}\n", "data.npz"),
+        ("data: {text: folder}\n", "data.text"),
+    ):
+        with pytest.raises(JobError, match=f"line 1, {key}: .*folder'"):
+            job_of(text).check()

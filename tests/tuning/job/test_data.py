@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
 from kdropout.demo.data import noisy_digits
-from kdropout.tuning.job import Job
+from kdropout.tuning.job import Job, JobError
 
 
 def data_of(**settings):
@@ -222,3 +222,126 @@ def test_a_first_batch_of_one_class_is_no_reason_to_refuse_a_dataset(tmp_path):
     data = data_of(function=f"{module}:load")
     assert data.task == "classification" and data.num_classes is None
     assert data.is_dataset and data.validation[0].shape == (4, 5)
+
+
+CLASSES = np.arange(60) % 3
+ONE_HOT = np.eye(3)[CLASSES]
+FLAGS = np.random.default_rng(1).integers(0, 2, (60, 3))
+
+# By name: labels, and what they are taken for: task, kind, number of classes, loss.
+CROSS, SPARSE = "categorical_crossentropy", "sparse_categorical_crossentropy"
+LABELS = {
+    "integers": (CLASSES, "classes", 3, SPARSE),
+    "a column of integers": (CLASSES[:, None], "classes", 3, SPARSE),
+    "booleans": (CLASSES > 0, "classes", 2, SPARSE),
+    "texts": (np.array(["b", "a", "c"])[CLASSES], "classes", 3, SPARSE),
+    "bytes": (np.array([b"b", b"a", b"c"])[CLASSES], "classes", 3, SPARSE),
+    "0.0 and 1.0": ((CLASSES > 0) * 1.0, "classes", 2, SPARSE),
+    "a column of 0.0 and 1.0": ((CLASSES > 0)[:, None] * 1.0, "classes", 2, SPARSE),
+    "one-hot integers": (ONE_HOT.astype(int), "one-hot", 3, CROSS),
+    "one-hot bytes": (ONE_HOT.astype("uint8"), "one-hot", 3, CROSS),
+    "one-hot floats": (ONE_HOT, "one-hot", 3, CROSS),
+    "one-hot booleans": (ONE_HOT > 0, "one-hot", 3, CROSS),
+    "smoothed": (0.9 * ONE_HOT + 0.1 / 3, "probabilities", 3, CROSS),
+    "flags": (FLAGS, "flags", 3, "binary_crossentropy"),
+    "flags as floats": (FLAGS * 1.0, "flags", 3, "binary_crossentropy"),
+    "numbers": (CLASSES + 0.5, "numbers", None, "mean_squared_error"),
+    "whole numbers": (CLASSES * 1.0, "numbers", None, "mean_squared_error"),
+    "rows of numbers": (ONE_HOT * 2, "numbers", None, "mean_squared_error"),
+}
+
+
+def write_labels(y, name="labels.npz"):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    np.savez(name, x_train=x, y_train=y)
+    return name
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_what_labels_are_is_found_out_as_keras_users_mean_them(name):
+    y, labels, num_classes, loss = LABELS[name]
+    model = {"architecture": "mlp", "units": [4]}
+    checked = Job(model=model, data={"npz": write_labels(y)}).check()
+    description = checked.data.description
+    assert (description.labels, description.num_classes) == (labels, num_classes)
+    task = "regression" if labels == "numbers" else "classification"
+    assert checked.data.task == task and checked.model.loss == loss
+    assert checked.task.startswith(f"{task} of ")
+    assert f"loss {loss}" in checked.task
+    assert num_classes is None or f"of {num_classes} " in checked.task
+
+
+@pytest.mark.parametrize("name", ["one-hot floats", "0.0 and 1.0", "integers"])
+def test_a_job_may_say_that_it_is_a_regression(name):
+    y = LABELS[name][0]
+    data = data_of(npz=write_labels(y), task="regression")
+    assert (data.task, data.num_classes) == ("regression", None)
+
+
+def test_texts_are_classes_in_alphabetical_order():
+    data = data_of(npz=write_labels(LABELS["texts"][0]))
+    assert data.description.class_names == ("a", "b", "c")
+    every = np.concatenate([data.y_train, data.y_val, data.y_test])
+    # "b", "a", "c" of twenty samples each.
+    np.testing.assert_array_equal(np.bincount(every), [20, 20, 20])
+    x = np.load("labels.npz")["x_train"].astype("float32")
+    first = int(np.flatnonzero((x == data.x_train[0]).all(-1))[0])
+    assert data.y_train[0] == [1, 0, 2][first % 3]
+
+
+def test_whole_floats_are_classes_if_the_job_says_so():
+    data = data_of(npz=write_labels(CLASSES * 1.0), task="classification")
+    assert (data.description.labels, data.num_classes) == ("classes", 3)
+    with pytest.raises(JobError, match="y_train must hold classes.*task=regression"):
+        data_of(npz=write_labels(CLASSES + 0.5), task="classification")
+    with pytest.raises(JobError, match="data.task: must be classification.*texts"):
+        data_of(npz=write_labels(LABELS["texts"][0]), task="regression")
+
+
+def test_classes_that_do_not_occur_are_told():
+    checked = Job(
+        model={"architecture": "mlp", "units": [4]},
+        data={"npz": write_labels(1990 + CLASSES)},
+    ).check()
+    assert "of 1993 classes, of which the training data have 3" in checked.task
+
+
+def test_noise_replaces_one_hot_rows_by_one_hot_rows():
+    name = write_labels(ONE_HOT.astype("float32"))
+    noisy = data_of(npz=name, label_noise=1.0, train_size=50, validation_size=5)
+    numbered = data_of(
+        npz=write_labels(CLASSES), label_noise=1.0, train_size=50, validation_size=5
+    )
+    np.testing.assert_array_equal(noisy.y_train.argmax(-1), numbered.y_train)
+    np.testing.assert_array_equal(noisy.y_train.sum(-1), 1.0)
+    with pytest.raises(JobError, match="label_noise: needs labels that are integers"):
+        data_of(npz=write_labels(FLAGS), label_noise=0.5)
+
+
+@pytest.mark.parametrize("name", ["one-hot floats", "smoothed", "flags", "0.0 and 1.0"])
+def test_labels_of_batches_are_understood_where_a_batch_shows_it(name, tmp_path):
+    np.save("y.npy", LABELS[name][0])
+    module = write_module(
+        tmp_path,
+        "def load():\n"
+        "    y = np.load('y.npy')\n"
+        "    return [(np.ones((60, 4)), y)], [(np.ones((60, 4)), y)]\n",
+        "batches_" + name.replace(" ", "_").replace("-", "_").replace(".", "_"),
+    )
+    description = data_of(function=f"{module}:load").description
+    # A batch of 0.0 and 1.0 may be chance: a target that is a count, for instance.
+    expected = "numbers" if name == "0.0 and 1.0" else LABELS[name][1]
+    assert description.labels == expected
+
+
+def test_texts_may_be_inputs(tmp_path):
+    module = write_module(
+        tmp_path,
+        "def load():\n"
+        "    x = {'text': np.array(['a', 'b'] * 10), 'n': np.ones((20, 2))}\n"
+        "    return (x, np.arange(20) % 2), None\n",
+        "data_of_texts",
+    )
+    data = data_of(function=f"{module}:load", standardize=True)
+    assert data.description.input_dtype == {"text": "string", "n": "float32"}
+    assert set(data.x_train["text"]) == {"a", "b"}

@@ -41,7 +41,7 @@ def test_a_shipped_job_loads_and_comes_back_from_its_own_yaml(name, configs, job
     job = load_job(configs / f"{name}.yaml")
     again = job_of(job.to_yaml())
     assert again.model_dump() == job.model_dump()
-    assert again.fingerprint() == job.fingerprint()
+    assert again.decisive() == job.decisive()
     assert name == "uci_regression" or job.output == f"results/{name}"
 
 
@@ -178,19 +178,19 @@ def test_a_job_and_its_errors_can_be_sent_to_another_process(job_of):
     assert isinstance(again, JobError)
 
 
-def test_the_fingerprint_is_that_of_what_decides_a_trial(job_of):
-    first = job_of(SHORT).fingerprint()
+def test_decisive_settings_are_those_that_decide_a_trial(job_of):
+    first = job_of(SHORT).decisive()
     for same in ("workers=2", "output=there", "confirm.seeds=0", "search.max_trials=2"):
-        assert job_of(SHORT, same).fingerprint() == first, same
+        assert job_of(SHORT, same).decisive() == first, same
     for other in (
         "training.epochs=4",
         "search.seed=1",
         "space.x=[0, 0.3]",
         "data.seed=2",
     ):
-        assert job_of(SHORT, other).fingerprint() != first, other
+        assert job_of(SHORT, other).decisive() != first, other
     # The default written out is the same job.
-    assert job_of(SHORT, "training.batch_size=32").fingerprint() == first
+    assert job_of(SHORT, "training.batch_size=32").decisive() == first
 
 
 def test_a_job_can_be_made_in_python():

@@ -13,7 +13,7 @@ def test_a_folder_is_made_and_tells_its_job(job_of):
     job = job_of(JOB)
     folder = job.claim_output()
     content = json.loads((folder / "job.json").read_text())
-    assert content["fingerprint"] == job.fingerprint()
+    assert content["settings"] == job.decisive()
     assert content["settings"]["data"]["sklearn"] == "iris"
     assert [path.name for path in folder.iterdir()] == ["job.json"]
 

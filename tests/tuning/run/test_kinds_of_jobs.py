@@ -327,3 +327,99 @@ def test_workers_of_a_job_are_those_of_its_tuner(tmp_path):
     tuner = make_tuner(job, job.check().build, tmp_path)
     assert (tuner._workers, tuner._threads_per_worker) == (2, 1)
     assert tuner._ray_address == "auto"
+
+
+def test_one_hot_labels_get_the_scores_of_integers(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    classes = (x[:, 0] > 0) + (x[:, 1] > 0) * 1
+    scores, tasks = {}, {}
+    for name, y in (("integers", classes), ("rows", np.eye(3)[classes])):
+        np.savez(f"{name}.npz", x_train=x, y_train=y)
+        report = run(tmp_path / name, data={"npz": f"{name}.npz"}, confirm=UNCONFIRMED)
+        scores[name] = [trial.score for trial in report.trials]
+        tasks[name] = report.task
+        assert report.to_markdown().count("Task: classification of 3 classes") == 1
+        assert tuning.load_report(tmp_path / name).task == report.task
+        (tmp_path / name / "report.json").unlink()
+        assert tuning.load_report(tmp_path / name).task == report.task
+    # The cross-entropy of a row with a single 1 is that of its class.
+    np.testing.assert_allclose(scores["rows"], scores["integers"], rtol=1e-4)
+    assert "loss categorical_crossentropy" in tasks["rows"]
+
+
+def test_flags_are_trained_and_texts_are_classified(tmp_path):
+    fast = {"name": "adam", "learning_rate": 0.05}
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    for name, y, metric in (
+        ("flags", (x[:, :3] > 0) * 1, "val_binary_accuracy"),
+        ("texts", np.array(["no", "yes"])[(x[:, 0] > 0) * 1], "val_accuracy"),
+    ):
+        np.savez(f"{name}.npz", x_train=x, y_train=y)
+        report = run(
+            tmp_path / name,
+            data={"npz": f"{name}.npz"},
+            model={"architecture": "mlp", "units": (8,), "optimizer": fast},
+            objective=metric,
+            training={"epochs": 30},
+            search={"max_trials": 1},
+            confirm=UNCONFIRMED,
+        )
+        assert report.best_trial.score > 0.75  # 0.5 by chance
+
+
+def test_if_all_scores_are_nan_the_error_says_so(tmp_path):
+    model = {"architecture": "mlp", "units": (8,)}
+    diverging = {"name": "sgd", "learning_rate": 1e30}
+    for trials in (2, 5):  # fewer than end a search, and more
+        with pytest.raises(RuntimeError, match="val_loss, was NaN in all") as raised:
+            run(
+                tmp_path / str(trials),
+                model={**model, "optimizer": diverging},
+                search={"max_trials": trials},
+            )
+        assert "learning rate" in str(raised.value)
+
+
+INFINITE = """
+import keras
+
+def build(data):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5, name="drop"),
+        keras.layers.Dense(3, activation="softmax")])
+    def infinite(y_true, y_pred):
+        return keras.ops.mean(y_pred) * 0.0 + float("inf")
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[infinite])
+    return model
+"""
+
+
+def test_if_all_scores_are_infinite_the_error_says_so(tmp_path):
+    pathlib.Path("infinite_module.py").write_text(INFINITE)
+    with pytest.raises(RuntimeError, match="val_infinite, was NaN or infinite in all"):
+        run(
+            tmp_path / "results",
+            model={"build": "infinite_module:build"},
+            objective={"metric": "val_infinite", "direction": "min"},
+        )
+    checked = make_job("x", model={"build": "infinite_module:build"}).check()
+    assert checked.task.endswith("metrics infinite")
+
+
+def test_an_error_of_the_search_itself_is_passed_on(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("the disk is full: consecutive failures")
+
+    monkeypatch.setattr(tuning.RandomSearch, "search", fail)
+    with pytest.raises(RuntimeError, match="^the disk is full"):
+        run(tmp_path / "results")
+
+
+def test_damaged_weights_of_a_trial_are_named(tmp_path):
+    folder = tmp_path / "results"
+    run(folder, confirm=UNCONFIRMED)
+    job = make_job(folder)
+    tuner = make_tuner(job, job.check().build, folder)
+    for file in folder.glob("search/trial_*/weights.npz"):
+        file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(ValueError, match="weights.npz' must hold the weights of a tri"):
+        tuner.get_best_models()

@@ -25,6 +25,7 @@ def test_everything_is_written(done):
     folder, report = done
     assert {path.name for path in folder.iterdir()} == {
         *("job.json", "job.yaml", "plan.json", "search", ".search.lock"),
+        *("contents.json", ".job.lock"),
         *("confirmation.json", "report.json", "report.md", "tensorboard"),
         *("trials.png", "importance.png", "marginals.png", "confirmation.png"),
     }

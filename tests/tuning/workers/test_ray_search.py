@@ -2,6 +2,8 @@
 
 import importlib.util
 import os
+import pathlib
+import tempfile
 
 import keras
 import numpy as np
@@ -79,6 +81,19 @@ def test_random_search_finds_what_one_process_finds(tmp_path):
     assert results(again) == results(one)
     again.get_best_models()
     assert ray.is_initialized()
+
+
+def folders_of_workers():
+    return set(pathlib.Path(tempfile.gettempdir()).glob("kdropout-*"))
+
+
+def test_workers_leave_no_folder_also_if_they_are_killed(tmp_path):
+    before = folders_of_workers()
+    tuner = random_search(tmp_path / "search", workers=2)
+    kills = remote_searches.KillsItself(str(tmp_path), times=1)
+    searches.search(tuner, callbacks=[kills])
+    assert set(statuses(tuner).values()) == {"COMPLETED"}
+    assert folders_of_workers() == before
 
 
 def test_hyperband_promotes_across_workers(tmp_path):
