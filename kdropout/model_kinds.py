@@ -19,3 +19,9 @@ def is_functional(model):
 def has_known_graph(model):
     """Whether the order of the layers of a model is known."""
     return is_functional(model) or (is_sequential(model) and model.built)
+
+
+def has_named_layers(model):
+    """Whether a model is made of layers with unique names, which its copies keep."""
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    return isinstance(model, keras.Model) and bool(kinds & {"Functional", "Sequential"})

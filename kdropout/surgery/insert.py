@@ -6,7 +6,7 @@ from kdropout import layers, validation
 from kdropout.surgery.chart import has_kernel
 from kdropout.surgery.model_config import ModelConfig, can_edit
 from kdropout.surgery.rate_choice import choose_rates
-from kdropout.surgery.rebuild import configuration, copy_weights, rebuild
+from kdropout.surgery.rebuild import configuration, copy_state, rebuild
 
 
 def insert(model, rate, after="hidden", make_layer=layers.Dropout):
@@ -73,7 +73,7 @@ def insert(model, rate, after="hidden", make_layer=layers.Dropout):
             raise TypeError(f"{_not_a_maker(make_layer)}, which gave {layer!r}")
         part.insert(place, _named(layer, name, part.chart.operations))
     copy = rebuild(config, model)
-    copy_weights(model, copy)
+    copy_state(model, copy)
     return copy
 
 

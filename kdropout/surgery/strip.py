@@ -7,7 +7,7 @@ from kdropout.layers import BaseDropout, Standout
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.surgery.counterparts import plain_layer, set_plain_rate
 from kdropout.surgery.gated_layer import copy_gated_weights, gated_layer
-from kdropout.surgery.rebuild import configuration, copy_weights, pairs, rebuild
+from kdropout.surgery.rebuild import configuration, copy_state, pairs, rebuild
 
 
 def strip(model):
@@ -62,12 +62,12 @@ def strip(model):
             f"'{model.name}', whose class {type(model).__name__}, or one inside, makes "
             f"layers of kdropout in its own code: {', '.join(map(repr, left))}"
         )
-    copy_weights(model, plain)
+    copy_state(model, plain)
     for ours, partner in pairs(model, plain):
         if isinstance(ours, Standout):
             copy_gated_weights(ours, partner)
         elif isinstance(ours, DropoutWrapper):
-            copy_weights(ours.layer, partner)
+            copy_state(ours.layer, partner)
         elif isinstance(ours, BaseDropout):
             set_plain_rate(partner, ours.rate)
     return plain
