@@ -42,7 +42,9 @@ def select_layers(model, layers=None, argument="layers"):
     if not found:
         raise ValueError(
             f"'model' must hold dropout layers of kdropout. Received: '{model.name}', "
-            "which has none. Use kdropout.layers.Dropout in place of Keras's."
+            "which has none. Make the dropout that Keras gave it live with "
+            "kdropout.convert. Use kdropout.layers.Dropout in place of Keras's in code "
+            "that makes a model."
         )
     if layers is None:
         return found

@@ -3,6 +3,7 @@
 import keras
 
 from kdropout import layers, validation
+from kdropout.model_kinds import check_layer, has_call
 from kdropout.surgery.chart import has_kernel
 from kdropout.surgery.model_config import ModelConfig, can_edit
 from kdropout.surgery.rate_choice import choose_rates
@@ -100,8 +101,13 @@ def _chooser(after, parts):
 
 
 def _checked_configuration(model):
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"'model' must be a keras.Model. Received: model={model!r}")
+    check_layer(model, keras.Model, "a keras.Model")
+    if not has_call(model):
+        raise TypeError(
+            "'model' must be a Functional or Sequential model. Received: "
+            f"'{model.name}', which has no call(). Use kdropout.insert on its parts, "
+            "and make a model of the copies."
+        )
     if not model.built:
         raise ValueError(
             f"'model' must be built. Received: '{model.name}', which is not. Give it a "
