@@ -1,7 +1,9 @@
 """Which dropout layers a model calls, found out by running it without data."""
 
 import contextlib
+import functools
 import inspect
+import warnings
 
 import keras
 from keras import tree
@@ -13,6 +15,9 @@ from kdropout.model_kinds import (
     is_functional,
     is_sequential,
 )
+
+# For what a shape leaves open, where the code of a layer asks for a number.
+_SIZE = 2
 
 
 def modes_of_calls(model, layers, training):
@@ -74,18 +79,25 @@ class _Probe:
 
     def _run(self, layer, arguments, inside):
         arguments = _specs(layer) if arguments is None else arguments
-        args, kwargs = tree.map_structure(_dense, arguments)
 
         def run(args, kwargs):
             return layer(*args, **{**kwargs, "training": self._training})
 
-        try:
-            with contextlib.ExitStack() as stack:
-                for part in inside:
-                    stack.enter_context(self._noting_calls(part))
-                _Run(run).compute_output_spec(args, kwargs)
-        except Exception:  # of the code of any layer, which may need real data
-            self.unknown.update(map(id, inside))
+        for size in (None, _SIZE):
+            try:
+                with contextlib.ExitStack() as stack:
+                    # Whoever calls the model has seen what its code warns of.
+                    stack.enter_context(warnings.catch_warnings())
+                    warnings.simplefilter("ignore")
+                    for part in inside:
+                        stack.enter_context(self._noting_calls(part))
+                    symbol = functools.partial(_symbol, size=size)
+                    symbols = tree.map_structure(symbol, arguments)
+                    _Run(run).compute_output_spec(*symbols)
+                return
+            except Exception:  # of the code of any layer, which may need real data
+                continue
+        self.unknown.update(map(id, inside))
 
     @contextlib.contextmanager
     def _noting_calls(self, layer):
@@ -136,11 +148,12 @@ def _specs(layer):
     return [], {name: _symbols(shape, layer) for name, shape in names.items()}
 
 
-def _dense(argument):
-    """An argument; of a symbol its shape and dtype alone, as some are marked sparse."""
-    if isinstance(argument, keras.KerasTensor):
-        return keras.KerasTensor(argument.shape, dtype=argument.dtype)
-    return argument
+def _symbol(argument, size):
+    """An argument; if it is symbolic, a dense symbol with `size` for unknown sizes."""
+    if not isinstance(argument, keras.KerasTensor):
+        return argument
+    shape = [size if length is None else length for length in argument.shape]
+    return keras.KerasTensor(shape, dtype=argument.dtype)
 
 
 def _symbols(shapes, layer):
