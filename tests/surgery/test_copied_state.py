@@ -283,6 +283,48 @@ def test_layers_without_a_get_config_keep_their_names():
         assert [layer.name for layer in model.layers][:3] == names[:3]
 
 
+class Shifted(layers.Layer):
+    """Is not registered."""
+
+    def build(self, input_shape):
+        self.shift = self.add_weight(shape=input_shape[1:], initializer="normal")
+
+    def call(self, inputs):
+        return inputs + self.shift
+
+
+def saved_model(path):
+    """A file with a shared layer, a nested model, adapted and custom layers."""
+    normalization, shared = layers.Normalization(), layers.Dense(5, name="shared")
+    normalization.adapt(X)
+    a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
+    inner = [layers.Dense(4, "relu", name="hidden"), layers.Dropout(0.2, name="drop")]
+    inner = keras.Sequential([keras.Input((5,)), *inner, layers.Dense(3)], name="inner")
+    x = layers.Add()([shared(normalization(a)), shared(b)])
+    x = layers.Dropout(0.4, name="outer_drop")(Shifted(name="shifted")(x))
+    x = layers.Multiply()([inner(x), inner(layers.Rescaling(2.0)(x))])
+    model = keras.Model([a, b], [x, layers.Dense(1)(x)])
+    model.save(path)
+    return outputs_of(model, [X, 2 * X])
+
+
+@pytest.mark.parametrize("format", ["h5", "keras"])
+def test_models_from_files_are_converted_and_copied(format, tmp_path):
+    path = tmp_path / f"model.{format}"
+    expected = saved_model(path)
+    model = keras.saving.load_model(
+        path, custom_objects={"Shifted": Shifted}, compile=False
+    )
+    kdropout.convert(model)
+    assert kdropout.rates(model) == {"outer_drop": 0.4, "inner/drop": 0.2}
+    made = [model, kdropout.strip(model), kdropout.insert(model, 0.1, after="shared")]
+    for one in made:
+        assert all(map(np.array_equal, outputs_of(one, [X, 2 * X]), expected))
+        one.compile("sgd", ["mse", "mse"])
+        one.fit([X, X], [np.ones((32, 3)), np.ones((32, 1))], verbose=0)
+    assert set(kdropout.rates(made[2])) > set(kdropout.rates(model))
+
+
 @keras.saving.register_keras_serializable("test_copied_state")
 class Late(layers.Layer):
     """Holds a layer that its configuration does not show."""
