@@ -13,10 +13,6 @@ X = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 SEQUENCES = np.random.default_rng(0).normal(size=(8, 5, 4)).astype("float32")
 
 
-def draw(inputs, rate, generator, training):
-    return keras.random.dropout(inputs, rate, seed=generator) if training else inputs
-
-
 class Own(layers.Layer):
     """Base of layers with code of their own: `setup` gives them attributes."""
 
@@ -295,11 +291,10 @@ def test_the_probe_changes_nothing(build):
     if build == "called":
         model = keras.Sequential([layers.Dropout(0.5, name="drop"), block])
         model(X)
-    names = sorted(vars(block.dropout_layer))
     nodes = len(block._inbound_nodes)
     kdropout.convert(model)
     assert kdropout.rates(model) == {"drop": 0.5, "block/inner": 0.3}
-    assert "call" not in vars(block.dropout_layer) and names
+    assert "call" not in vars(block.dropout_layer)
     assert len(block._inbound_nodes) == nodes
     schedule = kdropout.schedules.Ramp(0.0, 1.0, 10)
     model = kdropout.convert(beside_dropout(Gated(0.3)), rate=schedule)
