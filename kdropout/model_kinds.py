@@ -1,6 +1,26 @@
 """What is known about the order of the layers of a model."""
 
+import os
+
 import keras
+
+
+def check_layer(model, kind=keras.layers.Layer, expected="a keras.Model or layer"):
+    """Check that `model` is of a kind.
+
+    Raises:
+        TypeError: If it is not.
+    """
+    if isinstance(model, kind):
+        return
+    hint = ""
+    if isinstance(model, (str, os.PathLike)):
+        hint = ". Load it with keras.saving.load_model first"
+    elif isinstance(model, type) and issubclass(model, keras.layers.Layer):
+        hint = ". Make an object of this class first"
+    elif isinstance(model, keras.layers.Layer):
+        hint = ". Put it into a model: keras.Sequential([keras.Input(shape), layer])"
+    raise TypeError(f"'model' must be {expected}. Received: model={model!r}{hint}")
 
 
 def is_sequential(model):
@@ -19,3 +39,40 @@ def is_functional(model):
 def has_known_graph(model):
     """Whether the order of the layers of a model is known."""
     return is_functional(model) or (is_sequential(model) and model.built)
+
+
+def has_named_layers(model):
+    """Whether a model is made of layers with unique names, which its copies keep."""
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    return isinstance(model, keras.Model) and bool(kinds & {"Functional", "Sequential"})
+
+
+def has_call(model):
+    """Whether a model can be called; one with a `train_step` alone cannot."""
+    return type(model).call is not keras.Model.call
+
+
+def calls_of(model):
+    """The calls inside a Functional or Sequential model.
+
+    Returns:
+        List of pairs of an operation and its arguments, which are a list and a dict
+        that hold symbolic tensors, or None if they are not known.
+    """
+    if is_sequential(model):
+        return [(layer, _input_of(layer)) for layer in model.layers]
+    # Keras has no public view of the graph it runs.
+    nodes = [node for nodes in model._nodes_by_depth.values() for node in nodes]
+    return [
+        (node.operation, (node.arguments.args, node.arguments.kwargs))
+        for node in nodes
+        if not node.is_input
+    ]
+
+
+def _input_of(layer):
+    """The arguments of a layer's only call, or None if there are more or none."""
+    try:
+        return [layer.input], {}
+    except (AttributeError, ValueError):
+        return None

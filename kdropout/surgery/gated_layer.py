@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kdropout.surgery.rebuild import copy_weights
+from kdropout.surgery.rebuild import copy_state
 
 # The name of the layer that computes with what probability units are kept.
 _GATE = "kept"
@@ -40,7 +40,7 @@ def gated_layer(wrapped, input_shape, name):
 def copy_gated_weights(standout, model):
     """Give a model that `gated_layer` made the weights and rates of `standout`."""
     gated = model.layers[0]
-    copy_weights(standout.layer, gated.get_layer(standout.layer.name))
+    copy_state(standout.layer, gated.get_layer(standout.layer.name))
     gate = gated.get_layer(_GATE)
     gate.kernel.assign(standout.alpha * ops.convert_to_tensor(standout.layer.kernel))
     gate.bias.assign(ops.full(gate.bias.shape, standout.beta))

@@ -3,10 +3,11 @@
 import keras
 
 from kdropout import layers, validation
+from kdropout.model_kinds import check_layer, has_call
 from kdropout.surgery.chart import has_kernel
 from kdropout.surgery.model_config import ModelConfig, can_edit
 from kdropout.surgery.rate_choice import choose_rates
-from kdropout.surgery.rebuild import configuration, copy_weights, rebuild
+from kdropout.surgery.rebuild import configuration, copy_state, rebuild
 
 
 def insert(model, rate, after="hidden", make_layer=layers.Dropout):
@@ -73,7 +74,7 @@ def insert(model, rate, after="hidden", make_layer=layers.Dropout):
             raise TypeError(f"{_not_a_maker(make_layer)}, which gave {layer!r}")
         part.insert(place, _named(layer, name, part.chart.operations))
     copy = rebuild(config, model)
-    copy_weights(model, copy)
+    copy_state(model, copy)
     return copy
 
 
@@ -100,8 +101,13 @@ def _chooser(after, parts):
 
 
 def _checked_configuration(model):
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"'model' must be a keras.Model. Received: model={model!r}")
+    check_layer(model, keras.Model, "a keras.Model")
+    if not has_call(model):
+        raise TypeError(
+            "'model' must be a Functional or Sequential model. Received: "
+            f"'{model.name}', which has no call(). Use kdropout.insert on its parts, "
+            "and make a model of the copies."
+        )
     if not model.built:
         raise ValueError(
             f"'model' must be built. Received: '{model.name}', which is not. Give it a "

@@ -1,8 +1,11 @@
 """What Keras keeps of layers and models, and must let go of when they change."""
 
 import contextlib
+import gc
 
 import keras
+
+from kdropout.layer_walk import walk
 
 
 @contextlib.contextmanager
@@ -23,3 +26,28 @@ def forget_compiled_steps(layers):
     for layer in layers:
         if isinstance(layer, keras.Model):
             layer.train_function = layer.test_function = layer.predict_function = None
+
+
+def models_that_trained(layers):
+    """The models in memory that hold one of `layers`, which may have been trained.
+
+    A compiled training step keeps the dropout layers with which it was compiled, also
+    if that was the step of a model around the one that is changed now.
+    """
+    if not any(_may_have_trained(layer) for layer in layers):
+        return []
+    models = [one for one in gc.get_objects() if issubclass(type(one), keras.Model)]
+    wanted = {id(layer) for layer in layers}
+    return [
+        model
+        for model in models
+        if any(id(layer) in wanted for _, layer in walk(model))
+    ]
+
+
+def _may_have_trained(layer):
+    """Whether a layer has drawn; one that never draws may have been called as well."""
+    generator = getattr(layer, "seed_generator", None)
+    if generator is None:
+        return True
+    return bool(keras.ops.not_equal(generator.state[1], 0))

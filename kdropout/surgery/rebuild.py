@@ -1,10 +1,26 @@
-"""Copies of a model, by way of the configuration that Keras saves."""
+"""Copies of a model: the structure from its configuration, the state as Keras saves it.
+
+The state of a layer is more than its variables: `Normalization` computes with what
+`adapt` left behind, a lookup layer has a table, a tokenizer a vocabulary. So each
+object hands its state over through the methods that Keras saves and loads it with.
+"""
+
+import functools
+import inspect
+import os
+import tempfile
+import warnings
 
 import keras
 from keras import ops
 
 from kdropout.layer_walk import sublayers, walk
 from kdropout.layers import BaseDropout
+from kdropout.model_kinds import has_named_layers, is_functional
+from kdropout.surgery.model_config import can_edit
+
+# What compiling a model makes. A copy is not compiled.
+_COMPILED = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)
 
 
 def configuration(model):
@@ -20,8 +36,7 @@ def configuration(model):
             f"'model' must be one that Keras can save. Received: '{model.name}', for "
             f"which Keras says: {error}"
         ) from error
-    config.pop("compile_config", None)
-    return config
+    return _with_names(_not_compiled(config), model)
 
 
 def rebuild(config, model):
@@ -54,47 +69,250 @@ def rebuild(config, model):
     return copy
 
 
-def pairs(layer, copy):
-    """Each layer inside `layer` with the one at the same place inside `copy`.
+def pairs(owner, copy):
+    """Each object inside `owner` with the one at the same place inside `copy`.
 
-    What is inside a dropout layer is left out. By name where the names are the same;
-    Keras numbers those of layers inside layers anew, so there by place.
-    """
-    inside = sublayers(layer)
-    named = {part.name: part for part in sublayers(copy)}
-    if {part.name for part in inside} <= named.keys():
-        partners = [named[part.name] for part in inside]
-    else:
-        partners = sublayers(copy)
-    for ours, partner in zip(inside, partners, strict=True):
-        yield ours, partner
-        if not isinstance(ours, BaseDropout):
-            yield from pairs(ours, partner)
-
-
-def copy_weights(layer, copy):
-    """Give `copy` the weights of `layer`, and so inside, but for dropout layers.
+    These are layers, and what else Keras saves, outermost first, each once. What is
+    inside a layer that the copy has one of another class for is left out.
 
     Raises:
-        ValueError: If the two have different weights.
+        ValueError: If the copy has no place for something that has a state.
     """
-    both = [(layer, copy), *pairs(layer, copy)]
-    for ours, partner in both:
-        if isinstance(ours, BaseDropout):
+    yield from _pairs(owner, copy, {(id(owner), id(copy))})
+
+
+def copy_state(owner, copy):
+    """Give `copy`, and all inside, the state of `owner`.
+
+    That is what Keras saves of each object, and what is trainable. What is inside a
+    layer that has one of another class as its partner is left out.
+
+    Raises:
+        ValueError: If a part of `copy` cannot take the state.
+
+    Warns:
+        UserWarning: If a layer in several models of `owner` is several in `copy`.
+    """
+    partners = {}
+    for ours, partner in [(owner, copy), *pairs(owner, copy)]:
+        # Where strip put another kind, it alone knows what to hand over.
+        if not isinstance(ours, BaseDropout) or type(partner) is type(ours):
+            _copy_own_state(ours, partner)
+            partners.setdefault(id(ours), (ours, []))[1].append(partner)
+    # A configuration of Keras cannot show that two graphs share a layer.
+    parted = [
+        _name(ours)
+        for ours, copies in partners.values()
+        if len(copies) > 1 and getattr(ours, "trainable_variables", None)
+    ]
+    if parted:
+        warnings.warn(
+            f"Layers that several models inside '{owner.name}' share are separate ones "
+            f"in the copy: {', '.join(map(repr, parted))}. Their weights are the same "
+            "now, and so are predictions, but training moves them apart.",
+            stacklevel=3,
+        )
+
+
+def _not_compiled(config):
+    """The configuration, in which neither the model nor one inside is compiled."""
+    if isinstance(config, (list, tuple)):
+        return [_not_compiled(part) for part in config]
+    if not isinstance(config, dict):
+        return config
+    is_object = "class_name" in config and "config" in config
+    return {
+        name: _not_compiled(part)
+        for name, part in config.items()
+        if not (is_object and name == "compile_config")
+    }
+
+
+def _with_names(config, model):
+    """The configuration, with the names that layers without a get_config leave out."""
+    if not can_edit(model, config):
+        return config
+    entries = config["config"]["layers"]
+    layers = {layer.name: layer for layer in model.layers}
+    if is_functional(model):
+        listed = [layers.get(entry["name"]) for entry in entries]
+    else:  # the configuration of a Sequential model may begin with its Input
+        listed = [None] * (len(entries) - len(layers)) + [*layers.values()]
+    for entry, layer in zip(entries, listed, strict=True):
+        if layer is not None and _takes_name(type(layer)):
+            entry["config"].setdefault("name", layer.name)
+            _with_names(entry, layer)
+    return config
+
+
+def _takes_name(kind):
+    parameters = inspect.signature(kind.__init__).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    return "name" in parameters or inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def _pairs(owner, copy, seen):
+    partners = _parts(copy)
+    if has_named_layers(owner) and has_named_layers(copy):
+        partners |= _layers_by_name(owner, copy)
+    for place, part in _parts(owner).items():
+        partner = partners.get(place)
+        if partner is None:
+            _check_stateless(part, owner)
             continue
-        sources, targets = _own_weights(ours), _own_weights(partner)
-        shapes = [[tuple(v.shape) for v in side] for side in (sources, targets)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                "'model' must be one whose configuration tells its weights. Received: "
-                f"'{ours.name}' with weights of shapes {shapes[0]}, which rebuilt from "
-                f"its configuration are {shapes[1]}."
-            )
+        if (id(part), id(partner)) in seen:
+            continue
+        seen.add((id(part), id(partner)))
+        _build_like(part, partner)
+        yield part, partner
+        if not isinstance(part, BaseDropout) or type(partner) is type(part):
+            yield from _pairs(part, partner, seen)
+
+
+def _layers_by_name(owner, copy):
+    """The layers of a copied graph, under the places of those of `owner`."""
+    names = [layer.name for layer in owner.layers]
+    layers = {layer.name: layer for layer in copy.layers}
+    # The code of a layer that makes a whole model names what is inside anew.
+    if not layers.keys() >= {*names} and len(names) == len(layers):
+        layers = dict(zip(names, layers.values(), strict=True))
+    return {f"layers/{name}": layers[name] for name in names if name in layers}
+
+
+def _parts(owner):
+    """What Keras saves directly inside an object: dict from its place to a part.
+
+    Keras finds it in the same way, by attributes. Names of layers would not do: those
+    of layers that a layer makes are numbered anew in each copy.
+    """
+    found = {}
+    if has_named_layers(owner):
+        found = {f"layers/{layer.name}": layer for layer in owner.layers}
+    # Private names last: a property may keep its layer in one from the first use on.
+    for name in sorted(dir(owner), key=lambda name: (name.startswith("_"), name)):
+        if name.startswith("__") or name in _names_of_every_layer():
+            continue
+        try:
+            value = getattr(owner, name)
+        except Exception:  # a property that has nothing to say now
+            continue
+        found.update(_saveable(name, value, set()))
+    # The first place of each: an attribute may be a second name of a layer.
+    known, places = set(), {}
+    for place, part in found.items():
+        if id(part) not in known:
+            known.add(id(part))
+            places[place] = part
+    hidden = sublayers(owner) if isinstance(owner, keras.layers.Layer) else []
+    hidden = [layer for layer in hidden if id(layer) not in known]
+    return {**places, **{f"hidden/{i}": layer for i, layer in enumerate(hidden)}}
+
+
+def _saveable(place, value, seen):
+    """Place and part, for each that `value` is or holds in lists and dicts."""
+    if hasattr(type(value), "save_own_variables"):
+        if not isinstance(value, _COMPILED):
+            yield place, value
+    elif isinstance(value, (list, tuple, dict)) and id(value) not in seen:
+        seen.add(id(value))
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield from _saveable(f"{place}/{key}", item, seen)
+
+
+@functools.cache
+def _names_of_every_layer():
+    """Attributes in which Keras keeps the books of a layer or of a whole graph."""
+    # The inner model of a Sequential one repeats its layers, a list of operations
+    # those of a Functional one.
+    return {*dir(keras.layers.Layer()), "_functional", "operations", "_operations"}
+
+
+def _build_like(part, partner):
+    """Build what its own code builds late, for example in its first `predict`."""
+    if not getattr(part, "built", True) or getattr(partner, "built", True):
+        return
+    config = part.get_build_config()
+    if config:
+        partner.build_from_config(config)
+
+
+def _check_stateless(part, owner):
+    """That nothing is lost if the copy of `owner` makes `part` when it needs it."""
+    inside = [part, *(inner for inner, _ in pairs(part, part))]
+    stateful = next((one for one in inside if _has_state(one)), None)
+    if stateful is not None:
+        raise ValueError(
+            "'model' must be one whose configuration shows all its layers. Received: "
+            f"'{_name(owner)}' ({type(owner).__name__}), which holds '{_name(part)}' "
+            f"({type(part).__name__}), but rebuilt from its configuration does not. "
+            f"Make it in __init__ or build of {type(owner).__name__}."
+        )
+
+
+def _has_state(part):
+    if _own_variables(part):
+        return True
+    with tempfile.TemporaryDirectory() as folder:
+        return _saved_assets(part, folder)
+
+
+def _copy_own_state(ours, partner):
+    """What Keras saves of one object, without what is inside it."""
+    try:
+        _copy_trainable(ours, partner)
+        variables = _own_variables(ours)
+        if variables or _own_variables(partner):
+            partner.load_own_variables(variables)
+        with tempfile.TemporaryDirectory() as folder:
+            if _saved_assets(ours, folder):
+                partner.load_assets(folder)
+    except Exception as error:  # of the code of any layer
+        raise ValueError(
+            "'model' must be one whose configuration shows its weights. Received: "
+            f"'{_name(ours)}' ({type(ours).__name__}), which rebuilt from its "
+            f"configuration cannot take its state: {error}"
+        ) from error
+
+
+class _Store(dict):
+    """What Keras hands to `save_own_variables`: keeps an array under each key."""
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, ops.convert_to_numpy(value))
+
+
+def _own_variables(part):
+    store = _Store()
+    part.save_own_variables(store)
+    return store
+
+
+def _saved_assets(part, folder):
+    """Whether `part` has files to save; they are then in `folder`."""
+    if hasattr(part, "save_assets"):
+        part.save_assets(folder)
+    return bool(os.listdir(folder))
+
+
+def _copy_trainable(ours, partner):
+    """What the user froze: a layer, or single variables of it."""
+    if not isinstance(ours, keras.layers.Layer):
+        return
+    if partner.trainable != ours.trainable:
+        partner.trainable = ours.trainable
+    sources, targets = _own_weights(ours), _own_weights(partner)
+    if len(sources) == len(targets):
         for source, target in zip(sources, targets, strict=True):
-            target.assign(ops.copy(source))
+            if target.trainable != source.trainable:
+                target.trainable = source.trainable
 
 
 def _own_weights(layer):
     """The weights of a layer that are not those of a layer inside it."""
     inner = {id(weight) for part in sublayers(layer) for weight in part.weights}
     return [weight for weight in layer.weights if id(weight) not in inner]
+
+
+def _name(part):
+    return getattr(part, "name", type(part).__name__)

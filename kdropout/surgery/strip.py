@@ -2,12 +2,13 @@
 
 import keras
 
-from kdropout.layer_walk import dropout_layers
+from kdropout.layer_walk import dropout_layers, sublayers
 from kdropout.layers import BaseDropout, Standout
 from kdropout.layers.wrapper import DropoutWrapper
+from kdropout.model_kinds import check_layer, has_call
 from kdropout.surgery.counterparts import plain_layer, set_plain_rate
 from kdropout.surgery.gated_layer import copy_gated_weights, gated_layer
-from kdropout.surgery.rebuild import configuration, copy_weights, pairs, rebuild
+from kdropout.surgery.rebuild import configuration, copy_state, pairs, rebuild
 
 
 def strip(model):
@@ -39,18 +40,24 @@ def strip(model):
     >>> plain.layers[0].__class__ is keras.layers.Dropout
     True
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"'model' must be a keras.Model. Received: model={model!r}")
+    check_layer(model, keras.Model, "a keras.Model")
+    if not has_call(model):
+        parts = [part.name for part in sublayers(model) if dropout_layers(part)]
+        raise ValueError(
+            "'model' must have a call(), which the copy is to predict with. Received: "
+            f"'{model.name}', which has none. Use kdropout.strip on each of its parts "
+            f"that you need: {', '.join(map(repr, parts)) or 'none has dropout'}"
+        )
     if not model.built:
         raise ValueError(
             f"'model' must be built. Received: '{model.name}', which is not. Call it "
-            "on a batch of data first."
+            "on a batch of data first, or give a Sequential model a keras.Input."
         )
     live = dropout_layers(model)
     if not live:
         raise ValueError(
             "'model' must hold dropout layers of kdropout. Received: "
-            f"'{model.name}', which has none: it is plain already."
+            f"'{model.name}', which has none: it is plain already, use it as it is."
         )
     kinds = {type(layer) for layer in live.values()}
     kinds = {keras.saving.get_registered_name(kind): kind for kind in kinds}
@@ -58,16 +65,18 @@ def strip(model):
     left = dropout_layers(plain)
     if left:
         raise ValueError(
-            "'model' must be one whose configuration tells its dropout. Received: "
+            "'model' must be one whose configuration shows its dropout. Received: "
             f"'{model.name}', whose class {type(model).__name__}, or one inside, makes "
-            f"layers of kdropout in its own code: {', '.join(map(repr, left))}"
+            f"layers of kdropout in its own code: {', '.join(map(repr, left))}. Let "
+            "that code take the class of its dropout as an argument, or make Keras's "
+            "there and convert the model."
         )
-    copy_weights(model, plain)
+    copy_state(model, plain)
     for ours, partner in pairs(model, plain):
         if isinstance(ours, Standout):
             copy_gated_weights(ours, partner)
         elif isinstance(ours, DropoutWrapper):
-            copy_weights(ours.layer, partner)
+            copy_state(ours.layer, partner)
         elif isinstance(ours, BaseDropout):
             set_plain_rate(partner, ours.rate)
     return plain

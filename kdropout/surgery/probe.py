@@ -1,0 +1,162 @@
+"""Which dropout layers a model calls, found out by running it without data."""
+
+import contextlib
+import functools
+import inspect
+import warnings
+
+import keras
+from keras import tree
+
+from kdropout.layer_walk import sublayers, walk
+from kdropout.model_kinds import (
+    calls_of,
+    has_call,
+    is_functional,
+    is_sequential,
+)
+
+# For what a shape leaves open, where the code of a layer asks for a number.
+_SIZE = 2
+
+
+def modes_of_calls(model, layers, training):
+    """In which modes the code of a model calls some layers inside it.
+
+    A Functional or Sequential model calls all its layers, in its own mode. The code of
+    other layers and models is run once with symbols in the place of data, which changes
+    no variable.
+
+    Args:
+        model: A built model or layer.
+        layers: Layers inside `model`.
+        training: Whether `model` is called in training mode.
+
+    Returns:
+        Dict from layer to the set of modes (True in training), empty if it is never
+        called. Without the layers inside code that cannot be run without data.
+    """
+    probe = _Probe(layers, training)
+    probe.visit(model, None)
+    return {
+        layer: probe.modes[id(layer)]
+        for layer in layers
+        if id(layer) not in probe.unknown
+    }
+
+
+class _Probe:
+    def __init__(self, layers, training):
+        self._layers = {id(layer): layer for layer in layers}
+        self._training = training
+        self.modes = {key: set() for key in self._layers}
+        self.unknown = set()
+
+    def visit(self, operation, arguments):
+        """Note what one call of an operation calls: its arguments, or None."""
+        if id(operation) in self._layers:
+            self.modes[id(operation)].add(self._training)
+            return
+        if not isinstance(operation, keras.layers.Layer):
+            return
+        inside = [layer for _, layer in walk(operation) if id(layer) in self._layers]
+        if not inside:
+            return
+        if is_functional(operation) or is_sequential(operation):
+            for inner, inner_arguments in calls_of(operation):
+                self.visit(inner, inner_arguments)
+        elif has_call(operation):
+            self._run(operation, arguments, inside)
+        if _trains_by_itself(operation):
+            for part in sublayers(operation):
+                if not self._is_known(part):
+                    self.visit(part, None)
+
+    def _is_known(self, part):
+        """Whether it was found out already that dropout in `part` is called."""
+        inside = [part, *(layer for _, layer in walk(part))]
+        return any(self.modes.get(id(layer)) for layer in inside)
+
+    def _run(self, layer, arguments, inside):
+        arguments = _specs(layer) if arguments is None else arguments
+
+        def run(args, kwargs):
+            return layer(*args, **{**kwargs, "training": self._training})
+
+        for size in (None, _SIZE):
+            try:
+                with contextlib.ExitStack() as stack:
+                    # Whoever calls the model has seen what its code warns of.
+                    stack.enter_context(warnings.catch_warnings())
+                    warnings.simplefilter("ignore")
+                    for part in inside:
+                        stack.enter_context(self._noting_calls(part))
+                    symbol = functools.partial(_symbol, size=size)
+                    symbols = tree.map_structure(symbol, arguments)
+                    _Run(run).compute_output_spec(*symbols)
+                return
+            except Exception:  # of the code of any layer, which may need real data
+                continue
+        self.unknown.update(map(id, inside))
+
+    @contextlib.contextmanager
+    def _noting_calls(self, layer):
+        """Note the mode of each call of `layer`."""
+        call, own = layer.call, vars(layer)
+        has_mode = "training" in inspect.signature(call).parameters
+
+        def noting_call(*args, **kwargs):
+            mode = kwargs.get("training") if has_mode else self._training
+            self.modes[id(layer)].add(bool(mode))
+            return call(*args, **kwargs)
+
+        # Not through setattr, by which Keras would track it.
+        before = own.get("call")
+        own["call"] = noting_call
+        try:
+            yield
+        finally:
+            if before is None:
+                del own["call"]
+            else:
+                own["call"] = before
+
+
+class _Run(keras.Operation):
+    """A function as an operation, for the symbolic run that Keras gives operations."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.call = function
+
+
+def _trains_by_itself(model):
+    """Whether a model has code of its own, beside `call`, which calls its parts."""
+    return isinstance(model, keras.Model) and any(
+        getattr(type(model), name) is not getattr(keras.Model, name)
+        for name in ("train_step", "compute_loss")
+    )
+
+
+def _specs(layer):
+    """Arguments for a call of a built layer: those that it was built with."""
+    config = layer.get_build_config() or {}
+    shapes = config.get("shapes_dict") or {}
+    names = {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
+    if "input_shape" in config:
+        return [_symbols(config["input_shape"], layer)], {}
+    return [], {name: _symbols(shape, layer) for name, shape in names.items()}
+
+
+def _symbol(argument, size):
+    """An argument; if it is symbolic, a dense symbol with `size` for unknown sizes."""
+    if not isinstance(argument, keras.KerasTensor):
+        return argument
+    shape = [size if length is None else length for length in argument.shape]
+    return keras.KerasTensor(shape, dtype=argument.dtype)
+
+
+def _symbols(shapes, layer):
+    return tree.map_shape_structure(
+        lambda shape: keras.KerasTensor(shape, dtype=layer.input_dtype), shapes
+    )
