@@ -180,9 +180,9 @@ def _draw_on_torch(layer):
     ticket = ticket.item()
     if torch._C._current_graph_task_id() == -1:  # not within a backward pass
         rate, seed = _move(layer)
-        layer.recent_draws.keep(ticket, (rate.detach().clone(), seed))
+        layer._recent_draws.keep(ticket, (rate.detach().clone(), seed))
         return rate, seed
-    draw = layer.recent_draws.recall(ticket)
+    draw = layer._recent_draws.recall(ticket)
     if draw is None:
         raise RuntimeError(
             f"Layer '{layer.name}' is called while gradients are computed, as gradient "

@@ -183,7 +183,7 @@ class BaseDropout(keras.layers.Layer):
         return replay.next_draw(self)
 
     @functools.cached_property
-    def recent_draws(self):
+    def _recent_draws(self):
         """The `RecentDraws` of this layer."""
         return replay.RecentDraws()
 

@@ -9,7 +9,7 @@ from kdropout.layer_walk import dropout_layers, sublayers, walk
 from kdropout.model_kinds import check_layer, has_call
 from kdropout.rate_rules.clocked import ClockedRate
 from kdropout.surgery.counterparts import live_counterpart
-from kdropout.surgery.keras_state import forget_compiled_steps, models_that_trained
+from kdropout.surgery.keras_state import models_that_trained, refresh
 from kdropout.surgery.leftovers import frozen_dropout
 from kdropout.surgery.probe import modes_of_calls
 from kdropout.surgery.rate_choice import choose_rates
@@ -130,7 +130,7 @@ def convert(model, rate=None):
     trained = models_that_trained([layer for layer, _ in made])
     for layer, live in made:
         transform(layer, live)
-    forget_compiled_steps([model, *(layer for _, layer in layers), *trained])
+    refresh([model, *(layer for _, layer in layers), *trained])
     return model
 
 
@@ -213,12 +213,9 @@ def _make_all(found, rate):
 
 def _make(candidate, rate):
     layer = candidate.layer
-    seed = getattr(layer, "seed", None)
-    if not isinstance(seed, int) or not 0 <= seed < 2**31:
-        seed = None  # the seed generator itself is kept
     return candidate.kind(
         rate=rate,
-        seed=seed,
+        seed=getattr(layer, "seed", None),
         name=layer.name,
         dtype=layer.dtype_policy,
         **candidate.arguments,

@@ -21,11 +21,19 @@ def unlocked(layer):
             layer._tracker.lock()
 
 
-def forget_compiled_steps(layers):
-    """The next `fit`, `evaluate` and `predict` trace the models as they are now."""
+def refresh(layers):
+    """Let Keras see models and layers as they are now.
+
+    The next `fit`, `evaluate` and `predict` are traced anew, and on PyTorch a
+    `state_dict` has the variables of now, and not those of when a model was built.
+    """
     for layer in layers:
         if isinstance(layer, keras.Model):
             layer.train_function = layer.test_function = layer.predict_function = None
+        # A Sequential model has a Functional one inside, with a list of its own.
+        for tracker in (layer, getattr(layer, "_functional", None)):
+            if hasattr(tracker, "_torch_params"):
+                tracker._track_variables()
 
 
 def models_that_trained(layers):

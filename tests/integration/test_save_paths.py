@@ -312,3 +312,15 @@ def test_a_layer_moves_between_devices_with_all_it_has():
     on = {name: tensor.device.type for name, tensor in layer.state_dict().items()}
     assert set(on.values()) == {"meta"}
     assert len(on) == 3
+
+
+@torch_alone
+def test_state_dict_of_a_converted_model_holds_its_rates():
+    def make():
+        keras.utils.clear_session()
+        return kdropout.convert(make_model(keras.layers))
+
+    model, other = make(), make()
+    kdropout.set_rates(model, 0.7)
+    other.load_state_dict(model.state_dict())
+    assert kdropout.rates(other) == {"drop": 0.7}

@@ -351,3 +351,33 @@ def test_callbacks_drive_a_converted_model():
     assert history["rate/block/spatial"] == [0.3] * 4
     inner = history["rate/inner/drop"]
     assert inner[0] == 0.3 and inner == sorted(inner, reverse=True) and inner[3] < 0.3
+
+
+@pytest.mark.parametrize("noise_shape", [(8,), (3, 1), (None, 1, None)])
+@pytest.mark.parametrize(
+    "seed",
+    # What Keras itself takes depends on the dtype of seeds.
+    {"tensorflow": [-1, 2**32 - 1], "jax": [2**32 - 1], "torch": [-1]}[
+        keras.backend.backend()
+    ],
+)
+def test_what_layers_of_keras_take_is_converted(noise_shape, seed):
+    model = keras.Sequential(
+        [
+            keras.Input((3, 8)),
+            keras.layers.Dropout(0.5, noise_shape=noise_shape, seed=seed, name="drop"),
+        ]
+    )
+    kdropout.convert(model)
+    drop = model.get_layer("drop")
+    assert drop.seed == seed
+    mask = ops.convert_to_numpy(model(np.ones((4, 3, 8)), training=True)) != 0
+    same = [
+        axis for axis, size in enumerate(drop.get_noise_shape(mask.shape)) if size == 1
+    ]
+    assert same
+    for axis in same:
+        first = np.take(mask, [0], axis)
+        assert (mask == first).all()
+    again = keras.Sequential.from_config(model.get_config())
+    assert again.get_layer("drop").noise_shape == noise_shape

@@ -5,7 +5,7 @@ from kdropout.rate_rules.fixed import FixedRate
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.rate_rules.scheduled import ScheduledRate
 from kdropout.schedules.ramp import Ramp
-from kdropout.surgery.keras_state import forget_compiled_steps, unlocked
+from kdropout.surgery.keras_state import refresh, unlocked
 
 
 def check_can_set(path, layer, argument="space"):
@@ -44,7 +44,7 @@ def apply(model, settings):
     """
     replaced = [_apply(layer, setting) for layer, setting in settings.items()]
     if any(replaced):
-        forget_compiled_steps([model, *(layer for _, layer in walk(model))])
+        refresh([model, *(layer for _, layer in walk(model))])
 
 
 def _apply(layer, setting):
