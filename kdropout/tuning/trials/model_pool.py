@@ -11,6 +11,7 @@ from keras import ops
 
 from kdropout.layer_walk import dropout_layers
 from kdropout.tuning.space.plan import plan_of
+from kdropout.tuning.trials.exactness import is_on_one_device
 from kdropout.tuning.trials.snapshot import Snapshot
 
 # Trials of a search mostly differ in rates alone; a search over other hyperparameters,
@@ -215,13 +216,10 @@ def all_variables(model):
 
 def _can_be_shared(model):
     """Whether a later trial may train the model, and would save time by it."""
-    backend = keras.backend.backend()
     if not model.built or model.optimizer is None or model.run_eagerly:
         return False
-    if backend == "tensorflow":  # variables of several devices are not copied here
-        return model.distribute_strategy.num_replicas_in_sync == 1
-    # PyTorch keeps nothing compiled.
-    return backend == "jax" and keras.distribution.distribution() is None
+    # PyTorch keeps nothing compiled. Values are not copied between several devices.
+    return keras.backend.backend() != "torch" and is_on_one_device(model)
 
 
 def _values_but_rates(values, plan):
