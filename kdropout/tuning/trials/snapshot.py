@@ -28,7 +28,10 @@ _LEFT_OUT = [
         },
     ),
     (keras.layers.Layer, {"_called", "_loss_ids", "_losses", "_losses_override"}),
-    (keras.optimizers.Optimizer, {"_trainable_variables_indices"}),
+    (
+        keras.optimizers.Optimizer,
+        {"_exclude_from_weight_decay_cache", "_trainable_variables_indices"},
+    ),
     (RampedRate, {"_first"}),  # which its variables hold
 ]
 # Names and beginnings of names of what tells Keras and TensorFlow which variables an

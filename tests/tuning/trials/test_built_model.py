@@ -277,7 +277,7 @@ def build_with_more(hp):
     return tuning.tune_rates(hp, model)
 
 
-@pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
+@pytest.mark.skipif(not COMPILED, reason="nothing compiled is kept there")
 @pytest.mark.parametrize(
     ("hypermodel", "kwargs"),
     [
@@ -370,6 +370,7 @@ def test_what_fit_must_not_return_is_blamed_on_it(returned, error, tmp_path):
         search(tuner)
 
 
+@pytest.mark.skipif(not COMPILED, reason="models are compared there alone")
 def test_models_are_equal_if_they_compile_to_the_same():
     def make(factor=1.0, function=ops.relu, units=6, trainable=True):
         kdropout.tuning.trials.engine.begin_anew()
