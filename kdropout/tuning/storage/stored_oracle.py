@@ -164,7 +164,7 @@ class StoredOracle(Replay, keras_tuner.Oracle):
 
 @contextlib.contextmanager
 def _nan_allowed():
-    """Without NumPy's warning of values that are all NaN: the trial says it in words."""
+    """Without a warning of values that are all NaN: the trial says it in words."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
         yield
