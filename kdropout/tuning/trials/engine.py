@@ -24,7 +24,7 @@ from kdropout.tuning.trials.fresh_names import FreshNames, begin_anew
 from kdropout.tuning.trials.hooks import tuner_hooks
 from kdropout.tuning.trials.lasting_interrupt import LastingInterrupt
 from kdropout.tuning.trials.logged_search import LoggedSearch
-from kdropout.tuning.trials.model_pool import ModelPool
+from kdropout.tuning.trials.model_pool import ModelPool, optimizer_of
 from kdropout.tuning.trials.progress import Progress
 
 # A prime, so that the executions of searches with neighbouring seeds differ.
@@ -148,11 +148,11 @@ class TrialEngine(LoggedSearch):
     def _build_and_fit_model(self, trial, *args, **kwargs):
         hp, execution = trial.hyperparameters, self._execution
         pooled = self._get_model(hp, execution)
-        model, optimizer = pooled.model, pooled.model.optimizer
+        model, optimizer = pooled.model, optimizer_of(pooled.model)
         self.begin_training(trial, model, execution)
         results = self._train(hp, pooled, args, kwargs)
         _check_results(results, self.oracle.objective.name)
-        if model.optimizer is optimizer:  # or else the model was compiled anew
+        if optimizer_of(model) is optimizer:  # or else the model was compiled anew
             self.end_training(trial, model, execution)
         write_json(
             self._get_build_config_fname(trial.trial_id), model.get_build_config()
@@ -265,7 +265,8 @@ def _check_results(results, objective):
     if is_named:
         expected = f"a keras.callbacks.History, a number, or a dict with '{objective}'"
     kinds = keras_tuner.errors
-    error = kinds.FatalValueError if isinstance(results, dict) else kinds.FatalTypeError
+    lacks_key = is_named and isinstance(results, dict)
+    error = kinds.FatalValueError if lacks_key else kinds.FatalTypeError
     raise error(
         f"'HyperModel.fit' must return {expected}, or a list of several. Received: "
         f"{results!r} of type {type(results).__name__}"

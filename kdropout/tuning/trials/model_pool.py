@@ -26,7 +26,7 @@ _OF_THE_SEARCH = "tuner/"
 
 # Models that were only built to be compared hold memory until Python looks for cycles,
 # which takes 0.1 s and more. Looked for once they may hold so many bytes.
-_GARBAGE = 2**26
+_GARBAGE = 2**24
 
 
 class ModelPool:
@@ -205,18 +205,26 @@ class PooledModel:
             self._is_closed = False
 
     def num_bytes(self):
-        variables = self.model.variables if self.model.built else []
-        return sum(4 * math.prod(variable.shape) for variable in variables)
+        """The memory of its variables, about."""
+        if not self.model.built:
+            return 0
+        return sum(4 * math.prod(v.shape) for v in all_variables(self.model))
 
 
 def all_variables(model):
     """Everything that training moves, but for metrics: weights, seeds, optimizer."""
-    return [*model.variables, *model.optimizer.variables]
+    optimizer = optimizer_of(model)
+    return [*model.variables, *(optimizer.variables if optimizer else ())]
+
+
+def optimizer_of(model):
+    """The optimizer of a model, or None if it is not compiled."""
+    return getattr(model, "optimizer", None)
 
 
 def _can_be_shared(model):
     """Whether a later trial may train the model, and would save time by it."""
-    if not model.built or model.optimizer is None or model.run_eagerly:
+    if not model.built or optimizer_of(model) is None or model.run_eagerly:
         return False
     # PyTorch keeps nothing compiled. Values are not copied between several devices.
     return keras.backend.backend() != "torch" and is_on_one_device(model)

@@ -353,6 +353,19 @@ def test_there_must_be_a_hypermodel_or_a_run_trial(tmp_path):
     assert all(0.5 <= t.score <= 1.0 for t in tuner.oracle.trials.values())
 
 
+def test_model_that_only_the_users_fit_compiles(tmp_path):
+    class Own(keras_tuner.HyperModel):
+        def build(self, hp):
+            return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+
+        def fit(self, hp, model, *args, **kwargs):
+            return hp.Float("in fit", 0.0, 1.0)
+
+    tuner = tuning.RandomSearch(Own(), max_trials=2, directory=tmp_path)
+    tuner.search(verbose=0)
+    assert {t.status for t in tuner.oracle.trials.values()} == {"COMPLETED"}
+
+
 @pytest.mark.parametrize(
     ("returned", "error"),
     [(None, TypeError), ({"loss": 1.0}, ValueError), ("0.5", TypeError)],
