@@ -13,10 +13,6 @@ from kdropout.files import write_json
 from kdropout.tuning.storage.replay import Replay
 
 
-class _OtherAlgorithm(ValueError):
-    """A project that another algorithm began."""
-
-
 class StoredOracle(Replay, keras_tuner.Oracle):
     """An oracle that can be stopped at any moment and taken up again.
 
@@ -79,7 +75,7 @@ class StoredOracle(Replay, keras_tuner.Oracle):
         try:
             state = json.loads(path.read_text())
             if (other := state.get("algorithm", kind)) != kind:
-                raise _OtherAlgorithm(
+                raise RuntimeError(
                     f"The project '{path.parent}' must be opened with the algorithm "
                     f"that began it. Received: {kind}, for a project of {other}. Use "
                     "that algorithm, pass another 'project_name', or overwrite=True "
@@ -91,8 +87,6 @@ class StoredOracle(Replay, keras_tuner.Oracle):
             else:
                 self._set_trials(map(Trial.from_state, trials))
             self.set_state(state)
-        except _OtherAlgorithm:
-            raise
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             self._rebuild_without(path, error)
         self._stamp = self._stamp_of_file()
