@@ -1,5 +1,6 @@
 """Keeps two processes from writing to one project."""
 
+import hashlib
 import os
 import pathlib
 
@@ -7,6 +8,9 @@ try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None
+
+
+_LONGEST_NAME = 240  # bytes
 
 
 class ProjectInUse(RuntimeError):
@@ -42,7 +46,7 @@ class ProjectLock:
 
     def __init__(self, directory, project_name):
         self._project = pathlib.Path(directory, project_name)
-        self.path = self._project.with_name(f".{self._project.name}.lock")
+        self.path = self._project.with_name(f".{_short(self._project.name)}.lock")
         self._file = None
 
     def __enter__(self):
@@ -79,3 +83,11 @@ class ProjectLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _short(name):
+    """A name that leaves room for what is added to it: file systems allow 255 bytes."""
+    name_bytes = name.encode()
+    if len(name_bytes) <= _LONGEST_NAME:
+        return name
+    return hashlib.sha256(name_bytes).hexdigest()

@@ -1,5 +1,6 @@
 """The knowledge of a search in one file that is always whole."""
 
+import contextlib
 import json
 import pathlib
 import warnings
@@ -30,6 +31,21 @@ class StoredOracle(Replay, keras_tuner.Oracle):
         _make_exact(trial.hyperparameters.values, own)
         super().end_trial(trial)
 
+    @keras_tuner.synchronized
+    def update_trial(self, trial_id, metrics, step=0):
+        with _nan_allowed():
+            return super().update_trial(trial_id, metrics, step)
+
+    def score_trial(self, trial):
+        with _nan_allowed():
+            super().score_trial(trial)
+        if np.isnan(trial.score):
+            trial.message = (
+                f"The objective '{self.objective.name}' was NaN in every epoch of this "
+                "trial: the training diverged, or the data hold NaN. Lower the "
+                "learning rate, or check the data and the loss."
+            )
+
     def get_best_trials(self, num_trials=1):
         """The best of the trials that have completed, and no others."""
         completed = [t for t in self.trials.values() if _has_score(t)]
@@ -38,7 +54,11 @@ class StoredOracle(Replay, keras_tuner.Oracle):
 
     def save(self):
         trials = [trial.get_state() for trial in self.trials.values()]
-        state = {**self.get_state(), "trials": trials}
+        state = {
+            **self.get_state(),
+            "trials": trials,
+            "algorithm": type(self).__name__,
+        }
         write_json(self._get_oracle_fname(), state, is_durable=True)
         self._stamp = self._stamp_of_file()
 
@@ -51,9 +71,16 @@ class StoredOracle(Replay, keras_tuner.Oracle):
         return self._stamp_of_file() not in (None, self._stamp)
 
     def reload(self):
-        path = pathlib.Path(self._get_oracle_fname())
+        path, kind = pathlib.Path(self._get_oracle_fname()), type(self).__name__
         try:
             state = json.loads(path.read_text())
+            if (other := state.get("algorithm", kind)) != kind:
+                raise RuntimeError(
+                    f"The project '{path.parent}' must be opened with the algorithm "
+                    f"that began it. Received: {kind}, for a project of {other}. Use "
+                    "that algorithm, pass another 'project_name', or overwrite=True "
+                    "to delete its trials."
+                )
             trials = state.pop("trials", None)
             if trials is None:  # a project of KerasTuner's own
                 self._load_trial_files()
@@ -129,6 +156,14 @@ class StoredOracle(Replay, keras_tuner.Oracle):
         return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+@contextlib.contextmanager
+def _nan_allowed():
+    """Without a warning of values that are all NaN: the trial says it in words."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+        yield
+
+
 def _has_score(trial):
     return trial.status == TrialStatus.COMPLETED and trial.score is not None
 
@@ -137,6 +172,7 @@ def _forget_results(trial):
     trial.metrics = type(trial.metrics)()
     trial.score = None
     trial.best_step = 0
+    trial.message = None
 
 
 def _make_exact(values, own):

@@ -65,6 +65,16 @@ def make_data(train, validation, batch_size=None, validation_batch_size=None):
     )
 
 
+def to_python(logs):
+    """Logs as numbers, or as arrays where a metric has one value per class."""
+    return tree.map_structure(_to_number, logs)
+
+
+def _to_number(value):
+    array = ops.convert_to_numpy(value)
+    return float(array) if array.ndim == 0 else array
+
+
 def _to_tensors(data):
     data = tuple(part for part in data if part is not None)
     return tree.map_structure(_to_tensor, data)

@@ -1,6 +1,8 @@
 """Runs the trials of a search on models that are compiled once."""
 
+import functools
 import json
+import numbers
 import pathlib
 
 import keras
@@ -22,7 +24,7 @@ from kdropout.tuning.trials.fresh_names import FreshNames, begin_anew
 from kdropout.tuning.trials.hooks import tuner_hooks
 from kdropout.tuning.trials.lasting_interrupt import LastingInterrupt
 from kdropout.tuning.trials.logged_search import LoggedSearch
-from kdropout.tuning.trials.model_pool import ModelPool
+from kdropout.tuning.trials.model_pool import ModelPool, optimizer_of
 from kdropout.tuning.trials.progress import Progress
 
 # A prime, so that the executions of searches with neighbouring seeds differ.
@@ -32,9 +34,10 @@ _SEED_STRIDE = 7919
 class TrialEngine(LoggedSearch):
     """What the tuners of kdropout add to those of KerasTuner.
 
-    A trial that differs from an earlier one in rates alone trains on that one's
-    compiled model; an epoch runs as one graph where that gives what `fit` gives; no
-    file is ever half written, and a search that was stopped in any way goes on.
+    Each trial builds its model. Where an earlier trial has compiled the same model,
+    with other rates and initial weights, it trains on that one; an epoch runs as one
+    graph where that gives what `fit` gives; no file is ever half written, and a search
+    that was stopped in any way goes on.
 
     Each execution of a trial begins with random states that the tuner's `seed` and the
     number of the execution decide: all trials start from the same weights, so that
@@ -44,19 +47,28 @@ class TrialEngine(LoggedSearch):
     Args:
         oracle: A `keras_tuner.Oracle`.
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
-            to a compiled model. It is called once for each setting of those that are
-            not rates, so a rate must decide nothing in it but what `tune_rates` does.
+            to a compiled model. It is called for each training, and may be None only
+            if a subclass has a `run_trial` of its own.
         scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
             "last" by its last one, as it would be without early stopping. The weights
             that are kept are those of that epoch. Defaults to "best".
         **kwargs: Arguments of `LoggedSearch`, `SeveralWorkers` and `keras_tuner.Tuner`.
+
+    Raises:
+        ValueError: If there is no hypermodel, and no `run_trial` that needs none.
     """
 
     def __init__(self, oracle, hypermodel=None, scored_epoch="best", **kwargs):
         self._scored_epoch = validation.choice(
             "scored_epoch", scored_epoch, ("best", "last")
         )
-        self._pool = ModelPool(self._make_model)
+        if hypermodel is None and type(self).run_trial is TrialEngine.run_trial:
+            raise ValueError(
+                "'hypermodel' must be a function from the hyperparameters to a "
+                "compiled model, or a keras_tuner.HyperModel. Received: "
+                "hypermodel=None, which needs a subclass with its own 'run_trial'."
+            )
+        self._pool = ModelPool()
         self._data = None
         self._execution = 0
         oracle = recoverable(oracle)
@@ -109,7 +121,7 @@ class TrialEngine(LoggedSearch):
         callbacks = self._deepcopy_callbacks(kwargs.pop("callbacks", None) or [])
         self._execution = execution
         with LastingInterrupt() as interrupt:
-            pooled = self._pool.get(hp, execution)
+            pooled = self._get_model(hp, execution)
             prepare(pooled.model)
             callbacks = [*callbacks, best, interrupt]
             self._train(hp, pooled, args, {**kwargs, "callbacks": callbacks})
@@ -135,13 +147,15 @@ class TrialEngine(LoggedSearch):
 
     def _build_and_fit_model(self, trial, *args, **kwargs):
         hp, execution = trial.hyperparameters, self._execution
-        pooled = self._pool.get(hp, execution)
-        self.begin_training(trial, pooled.model, execution)
+        pooled = self._get_model(hp, execution)
+        model, optimizer = pooled.model, optimizer_of(pooled.model)
+        self.begin_training(trial, model, execution)
         results = self._train(hp, pooled, args, kwargs)
-        self.end_training(trial, pooled.model, execution)
+        _check_results(results, self.oracle.objective.name)
+        if optimizer_of(model) is optimizer:  # or else the model was compiled anew
+            self.end_training(trial, model, execution)
         write_json(
-            self._get_build_config_fname(trial.trial_id),
-            pooled.model.get_build_config(),
+            self._get_build_config_fname(trial.trial_id), model.get_build_config()
         )
         if self._scored_epoch == "last" and isinstance(
             results, keras.callbacks.History
@@ -159,13 +173,15 @@ class TrialEngine(LoggedSearch):
             if not own_fit:
                 kwargs = {**kwargs, "verbose": 0}  # the search has a bar of its own
                 train = (arguments["x"], arguments["y"])
-                if are_arrays(train):
+                if pooled.is_shared and are_arrays(train):
                     create_state(model, train, arguments["batch_size"])
-            keras.utils.set_random_seed(seed)
-            return self.hypermodel.fit(hp, model, *args, **kwargs)
+            pooled.prepare()
+            with pooled.watching_global_random_numbers(seed):
+                return self.hypermodel.fit(hp, model, *args, **kwargs)
         data = self._data_of(arguments)
         if pooled.epochs is None:
             pooled.epochs = make_epochs(model, data)
+        pooled.prepare()
         return epoch_fit(model, pooled.epochs, data, arguments, seed)
 
     def _data_of(self, arguments):
@@ -177,6 +193,13 @@ class TrialEngine(LoggedSearch):
         ):
             self._data = (given, data_of_fit(arguments))
         return self._data[1]
+
+    def _get_model(self, hp, execution):
+        """The `PooledModel` for a training, new to the bit."""
+        build = functools.partial(self._make_model, hp, execution)
+        # A fit of the user's may do anything to a model: it gets its own.
+        may_share = not has_own_fit(self.hypermodel)
+        return self._pool.get(build, execution, hp.values, may_share)
 
     def _make_model(self, hp, execution):
         """A new model, with the initial weights of an execution."""
@@ -222,4 +245,29 @@ class TrialEngine(LoggedSearch):
 
     def __setstate__(self, state):
         vars(self).update(state)
-        self._pool = ModelPool(self._make_model)
+        self._pool = ModelPool()
+
+
+def _check_results(results, objective):
+    """Refuse what `HyperModel.fit` must not return, where it is known who did."""
+    if isinstance(results, list):
+        for result in results:
+            _check_results(result, objective)
+        return
+    is_named = objective != "default_objective"  # KerasTuner's name where none is given
+    if isinstance(results, numbers.Real):
+        return
+    if isinstance(results, dict) and objective in results:
+        return
+    if isinstance(results, keras.callbacks.History) and is_named:
+        return
+    expected = "a number"
+    if is_named:
+        expected = f"a keras.callbacks.History, a number, or a dict with '{objective}'"
+    kinds = keras_tuner.errors
+    lacks_key = is_named and isinstance(results, dict)
+    error = kinds.FatalValueError if lacks_key else kinds.FatalTypeError
+    raise error(
+        f"'HyperModel.fit' must return {expected}, or a list of several. Received: "
+        f"{results!r} of type {type(results).__name__}"
+    )

@@ -59,15 +59,28 @@ def reason_for_fit(hypermodel, model, arguments):
     return _of_backend(model) or _of_model(model) or _of_arguments(arguments)
 
 
+def is_on_one_device(model):
+    """Whether neither a strategy of TensorFlow nor a distribution of Keras is used."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        strategy = model.distribute_strategy
+        # Variables cannot be made for a model whose strategy is not in scope.
+        is_in_scope = strategy is tf.distribute.get_strategy()
+        return is_in_scope and strategy.num_replicas_in_sync == 1
+    return backend != "jax" or keras.distribution.distribution() is None
+
+
 def _of_backend(model):
     backend = keras.backend.backend()
-    if backend == "tensorflow" and model.distribute_strategy.num_replicas_in_sync == 1:
-        return None
-    if backend == "jax" and keras.distribution.distribution() is None:
-        return None if model.jit_compile else "jit_compile is off"
-    if backend in ("tensorflow", "jax"):
+    if backend not in ("tensorflow", "jax"):
+        return f"the backend {backend} has no graph of a whole epoch"
+    if not is_on_one_device(model):
         return "the model is distributed over several devices"
-    return f"the backend {backend} has no graph of a whole epoch"
+    if backend == "jax" and not model.jit_compile:
+        return "jit_compile is off"
+    return None
 
 
 def _of_model(model):

@@ -8,11 +8,20 @@ def begin_anew():
     """Let Keras number layers from the start, as in a new process.
 
     Otherwise the dropout layers of the second trial would have other names, and so
-    other hyperparameters, than those of the first. What is compiled stays.
+    other hyperparameters, than those of the first. `keras.utils.clear_session` does
+    this, too, and also resets what the user has set: the dtype policy, the JAX
+    distribution, the scope of custom objects, unsafe deserialization.
     """
-    policy = keras.config.dtype_policy()
-    keras.utils.clear_session(free_memory=False)
-    keras.config.set_dtype_policy(policy)  # a setting of the user's, which would go
+    # Keras has no public way to do this alone.
+    from keras.src.utils.naming import reset_uids
+
+    reset_uids()
+    if keras.backend.backend() == "torch":
+        import torch
+
+        # Otherwise the compiled steps of earlier models count towards a limit, beyond
+        # which PyTorch compiles nothing more.
+        torch.compiler.reset()
 
 
 class FreshNames(keras_tuner.HyperModel):

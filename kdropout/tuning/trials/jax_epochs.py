@@ -3,6 +3,8 @@
 import jax
 from keras import tree
 
+from kdropout.tuning.trials.data import to_python
+
 
 class Epochs:
     """Trains and evaluates one compiled model, an epoch per call.
@@ -21,7 +23,7 @@ class Epochs:
         self._evaluate = jax.jit(self._test_epoch, static_argnames="batch_size")
 
     def train(self, data, order, batch_size):
-        """Train on the rows `order`, an integer array; return the logs as floats."""
+        """Train on the rows `order`, an integer array; return the logs."""
         model = self._model
         model.reset_metrics()
         groups = (
@@ -32,10 +34,10 @@ class Epochs:
         )
         state = self._train(_values(groups), data, order, batch_size=batch_size)
         _assign(groups, state)
-        return tree.map_structure(float, model.get_metrics_result())
+        return to_python(model.get_metrics_result())
 
     def evaluate(self, data, batch_size):
-        """Evaluate on all rows; return the logs as floats, without `val_`."""
+        """Evaluate on all rows; return the logs, without `val_`."""
         model = self._model
         model.reset_metrics()
         groups = (
@@ -45,7 +47,11 @@ class Epochs:
         )
         state = self._evaluate(_values(groups), data, batch_size=batch_size)
         _assign(groups, state)
-        return tree.map_structure(float, model.get_metrics_result())
+        return to_python(model.get_metrics_result())
+
+    def is_closed(self):
+        """Whether nothing moves in an epoch but the variables of the model."""
+        return True  # JAX has no other state
 
     def _train_epoch(self, state, data, order, batch_size):
         def batch_at(rows):

@@ -1,11 +1,18 @@
 """Compiled models that serve many trials."""
 
-import collections
+import contextlib
+import gc
+import math
+import unittest.mock
 
+import keras
+import numpy as np
 from keras import ops
 
-from kdropout.layer_walk import walk
+from kdropout.layer_walk import dropout_layers
 from kdropout.tuning.space.plan import plan_of
+from kdropout.tuning.trials.exactness import is_on_one_device
+from kdropout.tuning.trials.snapshot import Snapshot
 
 # Trials of a search mostly differ in rates alone; a search over other hyperparameters,
 # too, comes back to few of their values. More models would only hold memory.
@@ -17,110 +24,244 @@ _STARTS = 8
 # What Hyperband tells a trial: how long to train, not what.
 _OF_THE_SEARCH = "tuner/"
 
+# Models that were only built to be compared hold memory until Python looks for cycles,
+# which takes 0.1 s and more. Looked for once they may hold so many bytes.
+_GARBAGE = 2**24
+
 
 class ModelPool:
-    """Keeps compiled models by the hyperparameters that their graph depends on.
+    """Keeps compiled models, for later trials whose model compiles to the same.
 
-    A model is built once for each setting of the hyperparameters that are not rates,
-    and each number of an execution. A trial that differs in rates alone gets the same
-    object, with all its variables as they were when it was new: weights, seeds, the
-    state of the optimizer. What is compiled stays.
-
-    Args:
-        build: Function from the hyperparameters and the number of the execution, which
-            decides the initial weights, to a new compiled model.
+    Each trial builds its model, as with KerasTuner: that takes milliseconds. What was
+    compiled for an earlier one, which takes seconds, is used again if that model was
+    the same when it was new, in all but the values of variables, and if nothing has
+    changed it since but its training. It gets the values of the new one.
     """
 
-    def __init__(self, build):
-        self._build = build
-        self._models = collections.OrderedDict()
+    def __init__(self):
+        self._models = []  # the one used last is the last
+        self._garbage = 0
 
-    def get(self, hp, execution):
-        """A `PooledModel` that is new to the bit, with the rates of `hp`.
+    def get(self, build, execution, values, may_share=True):
+        """A `PooledModel` that is what `build` returns, to the bit.
 
         Args:
-            hp: `keras_tuner.HyperParameters`.
+            build: Function without arguments, which sets the random states for the
+                execution and returns a new compiled model.
             execution: Integer, the number of the execution.
+            values: Dict from hyperparameter to value, with which `build` builds.
+            may_share: Whether the model may be an earlier one. Defaults to True.
         """
-        pooled = self._find(hp.values)
-        if pooled is None or not pooled.has_start(execution):
-            fresh = self._build(hp, execution)
-            if not _can_be_shared(fresh):
-                return PooledModel(fresh)
-            fresh.optimizer.build(fresh.trainable_variables)
-            if pooled is None or not pooled.has_variables_of(fresh):
-                pooled = PooledModel(fresh)
-            pooled.keep_start(execution, fresh)
-        pooled.begin(execution, hp.values)
-        self._keep(pooled.key(hp.values), pooled)
+        if not may_share:
+            return PooledModel(build())
+        self._models = [pooled for pooled in self._models if pooled.is_as_prepared()]
+        with contextlib.ExitStack() as stack:
+            is_repeated = any(pooled.has_start(execution) for pooled in self._models)
+            if is_repeated:
+                stack.enter_context(_tensorflow_not_seeded())
+            fresh = self._new(build, values)
+        pooled = self._find(fresh)
+        if is_repeated and not (pooled and pooled.begins_like(execution, fresh)):
+            fresh = self._new(build, values)  # other random numbers of TensorFlow?
+            pooled = self._find(fresh)
+        if not fresh.is_shared:
+            return fresh
+        if pooled is None:
+            pooled = fresh
+        else:
+            pooled.become(fresh)
+            self._models.remove(pooled)
+        pooled.keep_start(execution, fresh)
+        self._models = [*self._models, pooled][-_SIZE:]
         return pooled
 
-    def _find(self, values):
-        keys = (pooled.key(values) for pooled in self._models.values())
-        return next((self._models[key] for key in keys if key in self._models), None)
+    def _new(self, build, values):
+        fresh = PooledModel(build(), values)
+        self._garbage += fresh.num_bytes()
+        if self._garbage > _GARBAGE:
+            self._garbage = 0
+            gc.collect()
+        return fresh
 
-    def _keep(self, key, pooled):
-        self._models[key] = pooled
-        self._models.move_to_end(key)
-        while len(self._models) > _SIZE:
-            self._models.popitem(last=False)
+    def _find(self, fresh):
+        return next((pooled for pooled in self._models if pooled.equals(fresh)), None)
 
 
 class PooledModel:
-    """A compiled model, how it begins, and its compiled epochs once it has some."""
+    """A compiled model, how it was when it was new, and its compiled epochs.
 
-    def __init__(self, model):
+    Args:
+        model: A new compiled model.
+        values: Dict from hyperparameter to the value that it was built with, or None
+            if no other trial may train it.
+
+    Attributes:
+        model: The model.
+        is_shared: Whether another trial may train it.
+        epochs: Its compiled `Epochs` once it has some, or None.
+    """
+
+    def __init__(self, model, values=None):
         self.model = model
+        self.is_shared = values is not None and _can_be_shared(model)
         self.epochs = None
-        self._plan = plan_of(model)
-        self._starts = {}  # by the number of the execution: the values of all variables
+        self._is_closed = True
+        self._built = self._prepared = None
+        if self.is_shared:
+            model.optimizer.build(model.trainable_variables)
+            plan = plan_of(model)
+            self._values = _values_but_rates(values, plan)
+            self._built = Snapshot(model)
+            self._rates = _rate_variables(model, plan)
+        self._late = []  # variables that are made when the training begins, and values
+        self._starts = {}  # by the number of the execution: the values of variables
 
-    def key(self, values):
-        """The hyperparameters, out of `values`, that the graph depends on."""
-        rates = self._plan.names if self._plan is not None else ()
-        return tuple(
-            sorted(
-                (name, repr(value))
-                for name, value in values.items()
-                if name not in rates and not name.startswith(_OF_THE_SEARCH)
+    def prepare(self):
+        """To be called when all that Keras makes for a training is made."""
+        if not self.is_shared or self._prepared is not None:
+            return
+        self._prepared = Snapshot(self.model)
+        known = set(map(id, self._built.variables))
+        self._late = [
+            (variable, ops.copy(variable))
+            for variable in self._prepared.variables
+            if id(variable) not in known
+        ]
+
+    def is_as_prepared(self):
+        """Whether a training, and who has had the model, moved nothing but variables.
+
+        A callback or a user may have frozen a layer, set an attribute, compiled anew.
+        """
+        if self._prepared is None or not self._is_closed:
+            return False
+        if self.epochs is not None and not self.epochs.is_closed():
+            return False
+        now = Snapshot(self.model)
+        return self._prepared.structure == now.structure and all(
+            variable is other
+            for variable, other in zip(
+                self._prepared.variables, now.variables, strict=True
             )
+        )
+
+    def equals(self, fresh):
+        """Whether it was the same as `fresh` when it was new, but for live values."""
+        return (
+            fresh.is_shared
+            and self._values == fresh._values
+            and self._built.structure == fresh._built.structure
         )
 
     def has_start(self, execution):
         return execution in self._starts
 
-    def has_variables_of(self, other):
-        """Whether the variables of two models correspond."""
-        kinds = [list(map(_kind, all_variables(m))) for m in (self.model, other)]
-        return kinds[0] == kinds[1]
+    def begins_like(self, execution, fresh):
+        """Whether `fresh` has the initial values that were kept, but for the rates."""
+        return self.has_start(execution) and all(
+            np.array_equal(ops.convert_to_numpy(value), ops.convert_to_numpy(start))
+            for variable, start, value in zip(
+                self._built.variables,
+                self._starts[execution],
+                fresh._built.variables,
+                strict=True,
+            )
+            if id(variable) not in self._rates
+        )
 
     def keep_start(self, execution, fresh):
-        """Keep the state of a new model as how the execution begins."""
-        self._starts[execution] = [ops.copy(v) for v in all_variables(fresh)]
+        """Keep the initial values of `fresh` as those of the execution."""
+        if not self.has_start(execution):
+            self._starts[execution] = [ops.copy(v) for v in fresh._built.variables]
         while len(self._starts) > _STARTS:
             del self._starts[next(iter(self._starts))]
 
-    def begin(self, execution, values):
-        """Put the model back to where the execution begins, with the rates of now."""
-        variables = all_variables(self.model)
-        for variable, value in zip(variables, self._starts[execution], strict=True):
+    def become(self, fresh):
+        """Put the model in the state of `fresh`, a new one of the same structure."""
+        for variable, value in zip(
+            self._built.variables, fresh._built.variables, strict=True
+        ):
             variable.assign(ops.copy(value))  # JAX would take the very array
-        if self._plan is not None:
-            self._plan.assign(self.model, values)
+        for variable, value in self._late:
+            variable.assign(ops.copy(value))
+        for old, new in zip(self._built.live, fresh._built.live, strict=True):
+            vars(old).update(Snapshot.plain_attributes(new))
+        self.model.stop_training = False
+
+    @contextlib.contextmanager
+    def watching_global_random_numbers(self, seed):
+        """Begin all random states with `seed`, and see whether Keras's own is used.
+
+        A compiled step of TensorFlow goes on with the global generator that it was
+        traced with, so another training would not begin where the first did.
+        """
+        is_at_risk = self.is_shared and keras.backend.backend() == "tensorflow"
+        if is_at_risk:
+            keras.utils.set_random_seed(seed)
+            first = float(keras.random.uniform(()))
+        keras.utils.set_random_seed(seed)
+        yield
+        if is_at_risk and float(keras.random.uniform(())) != first:
+            self._is_closed = False
+
+    def num_bytes(self):
+        """The memory of its variables, about."""
+        if not self.model.built:
+            return 0
+        return sum(4 * math.prod(v.shape) for v in all_variables(self.model))
 
 
 def all_variables(model):
     """Everything that training moves, but for metrics: weights, seeds, optimizer."""
-    return [*model.variables, *model.optimizer.variables]
+    optimizer = optimizer_of(model)
+    return [*model.variables, *(optimizer.variables if optimizer else ())]
 
 
-def _kind(variable):
-    return variable.path, tuple(variable.shape), variable.dtype
+def optimizer_of(model):
+    """The optimizer of a model, or None if it is not compiled."""
+    return getattr(model, "optimizer", None)
 
 
 def _can_be_shared(model):
-    """Whether all state of a model is in variables that can be put back."""
-    if not model.built or model.optimizer is None:
+    """Whether a later trial may train the model, and would save time by it."""
+    if not model.built or optimizer_of(model) is None or model.run_eagerly:
         return False
-    # Keras does not list the states of a recurrent layer among the variables.
-    return not any(getattr(layer, "stateful", False) for _, layer in walk(model))
+    # PyTorch keeps nothing compiled. Values are not copied between several devices.
+    return keras.backend.backend() != "torch" and is_on_one_device(model)
+
+
+def _values_but_rates(values, plan):
+    """The hyperparameters that may decide what no attribute of the model shows."""
+    rates = () if plan is None else plan.names
+    return {
+        name: repr(value)
+        for name, value in values.items()
+        if name not in rates and not name.startswith(_OF_THE_SEARCH)
+    }
+
+
+def _rate_variables(model, plan):
+    """The identities of the variables that hold what a plan decides."""
+    layers = dropout_layers(model)
+    return {
+        id(variable)
+        for path in (() if plan is None else plan.paths)
+        for variable in layers[path].rate_variables.values()
+    }
+
+
+@contextlib.contextmanager
+def _tensorflow_not_seeded():
+    """Within, TensorFlow keeps the seed that it has.
+
+    To set it, also to the same, makes TensorFlow prepare every compiled function anew:
+    0.1 s and more for a small network. What is built within must be compared with what
+    was built with the seed: random numbers of `tf.random` are others.
+    """
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    with unittest.mock.patch.object(tf.random, "set_seed", lambda seed: None):
+        yield

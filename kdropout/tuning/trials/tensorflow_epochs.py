@@ -3,6 +3,8 @@
 import tensorflow as tf
 from keras import tree
 
+from kdropout.tuning.trials.data import to_python
+
 
 class Epochs:
     """Trains and evaluates one compiled model, an epoch per call.
@@ -20,14 +22,39 @@ class Epochs:
         self._test_step = self._as_in_fit(model.test_step)
         self._train = tf.function(self._train_epoch, autograph=False)
         self._evaluate = tf.function(self._test_epoch, autograph=False)
+        self._is_closed = {}  # by function
 
     def train(self, data, order, batch_size):
-        """Train on the rows `order`, an integer array; return the logs as floats."""
-        return _floats(self._train(data, tf.constant(order), batch_size))
+        """Train on the rows `order`, an integer array; return the logs."""
+        return self._run(self._train, data, tf.constant(order), batch_size)
 
     def evaluate(self, data, batch_size):
-        """Evaluate on all rows; return the logs as floats, without `val_`."""
-        return _floats(self._evaluate(data, batch_size))
+        """Evaluate on all rows; return the logs, without `val_`."""
+        return self._run(self._evaluate, data, batch_size)
+
+    def is_closed(self):
+        """Whether nothing moves in an epoch but the variables of the model.
+
+        The state of random numbers of `tf.random` and the global generator of
+        `keras.random` would move on from one training to the next.
+        """
+        return all(self._is_closed.values())
+
+    def _run(self, function, *arguments):
+        logs = function(*arguments)
+        if function not in self._is_closed:
+            graph = function.get_concrete_function(*arguments)
+            self._is_closed[function] = self._holds_all_state_of(graph)
+        return to_python(logs)
+
+    def _holds_all_state_of(self, graph):
+        model = self._model
+        known = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+        known = {variable.value.ref() for variable in known}
+        definition = graph.graph.as_graph_def()
+        nodes = [definition.node, *(f.node_def for f in definition.library.function)]
+        draws = any("seed2" in node.attr for group in nodes for node in group)
+        return not draws and {v.ref() for v in graph.variables} <= known
 
     def _as_in_fit(self, step):
         # The loop itself must not be compiled by XLA: on a CPU that is 8 x as slow.
@@ -74,7 +101,3 @@ class Epochs:
             parallel_iterations=1,
         )
         return self._model.get_metrics_result()
-
-
-def _floats(logs):
-    return tree.map_structure(float, logs)

@@ -1,5 +1,6 @@
 """Hyperband."""
 
+import json
 import pathlib
 
 import keras_tuner
@@ -35,6 +36,9 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
         parent = trial.hyperparameters.values.get("tuner/trial_id")
         if parent is None:
             return
+        if not model.built:
+            build_config = pathlib.Path(self._get_build_config_fname(parent))
+            model.build_from_config(json.loads(build_config.read_text()))
         path = self._state_file(parent, execution)
         if path.exists():
             model.optimizer.build(model.trainable_variables)
@@ -50,9 +54,9 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
         best = self.load_model(self.oracle.get_trial(trial_id))
         model.set_weights(best.get_weights())
         self.progress.note(
-            f"The last state of trial {trial_id} is not in its folder. What is "
-            "promoted from it begins with the weights of its best epoch and a new "
-            "optimizer."
+            f"Trial {trial_id} left no last state, as after a fit that compiles the "
+            "model anew. What is promoted from it begins with the weights of its best "
+            "epoch and a new optimizer."
         )
 
     def _state_file(self, trial_id, execution):

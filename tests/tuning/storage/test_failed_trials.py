@@ -10,8 +10,6 @@ from tests.tuning.storage import kills
 from tests.tuning.trials import searches
 
 NAN = float("nan")
-# KerasTuner asks for the best of values that are all NaN.
-ONLY_NAN = pytest.mark.filterwarnings("ignore:All-NaN:RuntimeWarning")
 
 
 def make_tuner(folder, run, algorithm="random", **kwargs):
@@ -57,11 +55,24 @@ def test_best_are_only_those_that_completed(direction, tmp_path):
     assert "no result of 0" in again.oracle.trials["0"].message
 
 
-@ONLY_NAN
 def test_result_that_is_no_number_is_a_failed_trial(tmp_path):
     tuner = make_tuner(tmp_path, lambda number, call: [NAN, 2.0, 1.0][number % 3])
     tuner.search(verbose=0)
     assert [t.score for t in tuner.oracle.get_best_trials(9)] == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_a_search_in_which_all_is_nan_says_so(tmp_path):
+    tuner = make_tuner(tmp_path, lambda number, call: NAN, max_trials=2)
+    tuner.search(verbose=0)
+    message = "The objective 'score' was NaN in every epoch"
+    assert all(message in t.message for t in tuner.oracle.trials.values())
+    with pytest.raises(RuntimeError, match=f"No trial .* has completed.*{message}"):
+        tuner.get_best_hyperparameters()
+    tuner = make_tuner(
+        tmp_path / "b", lambda number, call: NAN, max_consecutive_failed_trials=2
+    )
+    with pytest.raises(RuntimeError, match=message):
+        tuner.search(verbose=0)
 
 
 def test_without_any_result_the_error_tells_why(tmp_path):
@@ -115,7 +126,6 @@ def test_trial_is_tried_again_as_often_as_allowed(algorithm, tmp_path, capsys):
     assert tuner.calls[2] == 2 and third.status == "FAILED" and third.score is None
 
 
-@ONLY_NAN
 def test_result_of_the_new_try_counts_after_one_that_was_no_number(tmp_path, capsys):
     def better_the_second_time(number, call):
         return NAN if call == 1 else float(number)

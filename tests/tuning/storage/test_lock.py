@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from kdropout import tuning
 from kdropout.tuning.storage import lock as lock_module
 from kdropout.tuning.storage.lock import ProjectLock
 from tests.tuning.storage import kills
@@ -134,3 +135,14 @@ def test_name_of_a_project_may_have_folders(tmp_path):
     with lock:
         assert lock.path == tmp_path / "group" / ".search.lock"
         assert lock.path.read_text() == str(os.getpid())
+
+
+def test_name_of_a_project_may_be_as_long_as_a_file_name(tmp_path):
+    class Own(tuning.RandomSearch):
+        def run_trial(self, trial, *args, **kwargs):
+            return trial.hyperparameters.Float("x", 0.0, 1.0)
+
+    name = "p" * 255
+    tuner = Own(max_trials=1, directory=tmp_path, project_name=name)
+    tuner.search(verbose=0)
+    assert (tmp_path / name / "oracle.json").exists()

@@ -5,6 +5,7 @@ import itertools
 import keras_tuner
 import pytest
 
+from kdropout import tuning
 from kdropout.tuning.storage.oracles import recoverable
 from tests.tuning.storage import kills
 
@@ -115,6 +116,35 @@ def test_grid_search_whose_space_grows_is_rebuilt_alike(tmp_path):
     (tmp_path / "half" / "search" / "oracle.json").unlink()
     with pytest.warns(UserWarning, match="oracle.json"):
         assert search(tmp_path / "half") == whole
+
+
+@pytest.mark.parametrize("first", ["deep", "flat"])
+def test_grid_search_is_keras_tuners_where_a_branch_asks_for_more(first, tmp_path):
+    def points_of(kind):
+        class Branches(kind):
+            def run_trial(self, trial, *args, **kwargs):
+                hp = trial.hyperparameters
+                is_deep = hp.Boolean("deep", default=first == "deep")
+                name = "units_deep" if is_deep else "units_flat"
+                return float(hp.Choice(name, [2, 3, 4]))
+
+        tuner = Branches(directory=tmp_path / kind.__module__, project_name="search")
+        tuner.search(verbose=0)
+        assert {t.status for t in tuner.oracle.trials.values()} == {"COMPLETED"}
+        return points(tuner)
+
+    ours = points_of(tuning.GridSearch)
+    assert ours == points_of(keras_tuner.GridSearch)
+    assert len(set(ours)) == len(ours) == 3 + 3 * 3
+
+
+def test_project_of_another_algorithm_is_refused_and_kept(tmp_path):
+    tuner = make_tuner(tmp_path, "random", small_space(), max_trials=2)
+    tuner.search(verbose=0)
+    with pytest.raises(RuntimeError, match="'project_name', or overwrite=True"):
+        make_tuner(tmp_path, "grid", small_space())
+    again = make_tuner(tmp_path, "random", small_space(), max_trials=2)
+    assert points(again) == points(tuner)
 
 
 def test_oracle_of_the_users_own_keeps_working(tmp_path):

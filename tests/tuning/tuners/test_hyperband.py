@@ -170,3 +170,16 @@ def test_project_of_keras_tuner_is_taken_over_in_mid_bracket(tmp_path):
     trials = searches.search(hyperband(tmp_path))
     assert {t.status for t in trials} == {"COMPLETED"}
     assert promoted(trials)
+
+
+def test_model_that_its_first_batch_builds_is_promoted(tmp_path):
+    def build_later(hp):
+        layers = [keras.layers.Dense(4), kdropout.layers.Dropout(0.5, name="first")]
+        model = keras.Sequential([*layers, keras.layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return tuning.tune_rates(hp, model)
+
+    tuner = hyperband(tmp_path, tuning.Hyperband, build_later, max_epochs=2)
+    trials = searches.search(tuner)
+    assert {trial.status for trial in trials} == {"COMPLETED"}
+    assert any("tuner/trial_id" in t.hyperparameters.values for t in trials)

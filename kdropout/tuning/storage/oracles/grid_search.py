@@ -10,9 +10,19 @@ class GridSearchOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
-        # Before the state is saved; KerasTuner does it once more, after it.
+        # Before the state is saved. KerasTuner does it after that.
         self._populate_next.append(trial.trial_id)
         super().end_trial(trial)
+        self._populate_next.pop()
+
+    def _get_next_combination(self, values):
+        # KerasTuner expects a value of each hyperparameter, also where the trial ended
+        # before another one asked for it first. The last value cannot be moved on.
+        last = {}
+        for hp in self.hyperparameters.space:
+            others = [value for value in hp.values if value != hp.default]
+            last[hp.name] = others[-1] if others else hp.default
+        return super()._get_next_combination({**last, **values})
 
     def get_state(self):
         ids, at = [], self._ordered_ids._next_index[None]

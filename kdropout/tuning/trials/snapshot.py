@@ -1,0 +1,237 @@
+"""What a model consists of, apart from the values that training moves."""
+
+import functools
+import types
+import weakref
+
+import keras
+import numpy as np
+from keras import ops
+
+from kdropout.rate_rules.ramped import RampedRate
+
+# What Keras keeps and makes anew by itself, or what only names an object: what it
+# compiled, what the last call or training left.
+_LEFT_OUT = [
+    (
+        keras.Model,
+        {
+            "_jax_state",
+            "_nodes",
+            "history",
+            "predict_function",
+            "stop_evaluating",
+            "stop_predicting",
+            "stop_training",
+            "test_function",
+            "train_function",
+        },
+    ),
+    (keras.layers.Layer, {"_called", "_loss_ids", "_losses", "_losses_override"}),
+    (
+        keras.optimizers.Optimizer,
+        {"_exclude_from_weight_decay_cache", "_trainable_variables_indices"},
+    ),
+    (RampedRate, {"_first"}),  # which its variables hold
+]
+# Names and beginnings of names of what tells Keras and TensorFlow which variables an
+# object has.
+_OF_TRACKING = ("_tracker", "_obj_reference_counts_dict", "_self_")
+
+# What Keras makes of the metrics and losses that `compile` was given, at the first
+# batch. It keeps what it was given, too.
+_MADE_AT_FIRST_BATCH = {
+    "_flat_losses",
+    "_flat_metrics",
+    "_flat_weighted_metrics",
+    "_metrics",
+    "_resolved_output_names",
+    "built",
+}
+
+# Their plain attributes, such as a seed, decide the values of variables, and nothing
+# that is compiled.
+_LIVE = (keras.initializers.Initializer, keras.random.SeedGenerator)
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
+_BACKENDS = ("tensorflow", "jax", "jaxlib")
+_BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType)
+
+
+class Snapshot:
+    """All that can be reached from a model: its structure, and what is live in it.
+
+    Two models of equal structure compile to the same, and give the same results once
+    the one has the live values of the other. The structure holds all attributes of the
+    model, its layers, optimizer, losses, metrics and of whatever these refer to: plain
+    values, arrays by their content, functions by their code and what they enclose, and
+    what cannot be looked into by its identity. So a doubt makes two models differ.
+
+    Args:
+        model: A compiled `keras.Model`.
+
+    Attributes:
+        structure: List of what can be compared.
+        variables: List of all Keras variables, also of those that Keras does not track.
+        live: List of initializers and seed generators.
+    """
+
+    def __init__(self, model):
+        self.structure = []
+        self.variables = []
+        self.live = []
+        self._places = {}  # by identity: where an object was met first
+        self._alive = []  # or an identity could be given once more
+        self._pending = [model]
+        # Not recursive: a deep network would exceed the limit.
+        while self._pending:
+            self._visit(self._pending.pop())
+        del self._places, self._alive, self._pending
+
+    @staticmethod
+    def plain_attributes(live):
+        """The attributes of one of `live` that are its live values, a dict."""
+        return {
+            n: value for n, value in vars(live).items() if isinstance(value, _PLAIN)
+        }
+
+    def _visit(self, value):
+        if isinstance(value, _PLAIN):
+            # NaN is not equal to itself, and 1 is to True and 1.0.
+            self._note(type(value), repr(value))
+            return
+        if isinstance(value, _BY_IDENTITY):
+            self._note(value)
+            return
+        if id(value) in self._places:
+            self._note("again", self._places[id(value)])
+            return
+        self._places[id(value)] = len(self._places)
+        self._alive.append(value)
+        if isinstance(value, keras.Variable):
+            self._visit_variable(value)
+        elif isinstance(value, np.ndarray | np.generic):
+            self._visit_array(value)
+        elif isinstance(value, dict):
+            self._visit_parts("dict", value, [p for kv in value.items() for p in kv])
+        elif isinstance(value, list | tuple):
+            self._visit_parts("sequence", value, value)
+        elif isinstance(value, set | frozenset):
+            self._visit_parts("set", value, sorted(value, key=repr))
+        elif isinstance(value, types.FunctionType):
+            self._visit_function(value)
+        elif isinstance(value, types.MethodType):
+            self._visit_parts("method", value, [value.__func__, value.__self__])
+        elif isinstance(value, types.CodeType):
+            self._note(value)
+        elif isinstance(value, functools.partial):
+            parts = [value.func, value.args, value.keywords]
+            self._visit_parts("partial", value, parts)
+        elif isinstance(value, weakref.ref):
+            self._visit_parts("reference", value, [value()])
+        else:
+            self._visit_object(value)
+
+    def _note(self, *token):
+        self.structure.append(token)
+
+    def _visit_parts(self, kind, value, parts):
+        parts = list(parts)
+        self._note(kind, type(value), len(parts))
+        self._pending.extend(parts)
+
+    def _visit_variable(self, variable):
+        self.variables.append(variable)
+        self._note(
+            "variable",
+            variable.path,
+            tuple(variable.shape),
+            variable.dtype,
+            variable.trainable,
+        )
+        self._pending += [variable.regularizer, variable.constraint]
+
+    def _visit_array(self, array):
+        if array.dtype.hasobject:
+            self._visit_parts("objects", array, array.ravel().tolist())
+        else:
+            self._note("array", array.shape, str(array.dtype), array.tobytes())
+
+    def _visit_function(self, function):
+        cells = function.__closure__ or ()
+        enclosed = [part for cell in cells for part in _contents(cell)]
+        parts = [
+            function.__code__,
+            function.__defaults__,
+            function.__kwdefaults__,
+            *enclosed,
+            vars(function),
+        ]
+        self._visit_parts("function", function, parts)
+
+    def _visit_object(self, value):
+        if type(value).__module__.partition(".")[0] in _BACKENDS:
+            self._visit_object_of_backend(value)
+            return
+        attributes = getattr(value, "__dict__", None)
+        if attributes is None:
+            self._visit_opaque(value)
+            return
+        is_live = isinstance(value, _LIVE)
+        if is_live:
+            self.live.append(value)
+        live = self.plain_attributes(value) if is_live else {}
+        names = [
+            name
+            for name in sorted(attributes)
+            if name not in live and not _is_left_out(value, name)
+        ]
+        self._note("object", type(value), *names)
+        self._pending += [attributes[name] for name in names]
+
+    def _visit_object_of_backend(self, value):
+        try:
+            array = ops.convert_to_numpy(value)
+        except Exception:  # of a graph, sparse, a resource: as many errors as libraries
+            array = None
+        if isinstance(array, np.ndarray) and not array.dtype.hasobject:
+            self._visit_array(array)
+        else:
+            self._note(_Same(value))
+
+    def _visit_opaque(self, value):
+        """An object without attributes: what a copy of it would be made of."""
+        try:
+            made = value.__reduce_ex__(4)  # as pickle and copy ask for
+        except Exception:
+            made = None
+        if isinstance(made, tuple):
+            self._visit_parts("made", value, made)
+        else:
+            self._note(_Same(value))
+
+
+class _Same:
+    """Equal for the very same object only."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def __eq__(self, other):
+        return isinstance(other, _Same) and self._value is other._value
+
+    __hash__ = None
+
+
+def _is_left_out(value, name):
+    if name.startswith(_OF_TRACKING):
+        return True
+    if type(value).__name__ in ("CompileMetrics", "CompileLoss"):  # not public
+        return name in _MADE_AT_FIRST_BATCH
+    return any(isinstance(value, kind) and name in names for kind, names in _LEFT_OUT)
+
+
+def _contents(cell):
+    try:
+        return [cell.cell_contents]
+    except ValueError:  # of a name that has no value yet
+        return []
