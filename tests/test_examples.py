@@ -24,7 +24,13 @@ LARGEST_TEST_ERROR = {
     "06_tune.py": 0.1,
     "07_tensorboard.py": 0.12,
 }
-SLOW = ("04_existing_model.py", "06_tune.py", "07_tensorboard.py")
+SLOW = (
+    "03_learned_rate.py",
+    "04_existing_model.py",
+    "05_uncertainty.py",
+    "06_tune.py",
+    "07_tensorboard.py",
+)
 
 # What an example writes, down to this depth; all others write nothing.
 WRITTEN_DEPTH = 3

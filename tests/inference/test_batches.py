@@ -156,6 +156,7 @@ def text_task():
     return task
 
 
+@pytest.mark.slow
 def test_task_takes_the_texts_that_its_predict_takes():
     tf = pytest.importorskip("tensorflow")
     task, texts = text_task(), ["the cat sat", "the dog", "cat", "dog sat", "the"]

@@ -295,6 +295,7 @@ class MonteCarloLSTM(keras.layers.LSTM):
         return super().call(sequences, initial_state, mask=mask, training=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [first, own_call])
 def test_recurrent_layer_that_always_drops_spreads_as_in_predict(build):
     keras.utils.set_random_seed(1)

@@ -36,6 +36,7 @@ def data_dir(tmp_path_factory):
     return str(folder)
 
 
+@pytest.mark.slow
 def test_a_training_is_measured(data_dir):
     training = Training("constant 0.2/0.5", 300, 0, updates=200)
     row = trainings.run(training, data_dir)

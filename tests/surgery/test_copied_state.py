@@ -135,6 +135,7 @@ def test_predictions_of_the_copy_are_those_of_the_model(make, copy):
     assert_copied(COPIES[copy](model), model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copy", COPIES)
 @pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
 def test_quantized_layers_stay_as_they_are(mode, copy):
@@ -201,6 +202,7 @@ def test_feature_space_is_copied():
         assert_copied(copy(model), model, rows)
 
 
+@pytest.mark.slow
 @uses_tensorflow
 def test_a_task_of_keras_hub_is_copied_after_it_was_used():
     from keras_hub import models

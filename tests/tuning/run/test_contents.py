@@ -205,6 +205,7 @@ def test_other_values_that_the_code_reads_are_refused(tmp_path):
     assert len(resume(model=model).trials) == 2
 
 
+@pytest.mark.slow
 def test_another_saved_model_is_refused_and_the_same_one_is_not():
     def save(seed=0, activation="relu", learning_rate=0.1):
         keras.utils.set_random_seed(seed)
@@ -322,6 +323,7 @@ def test_nobody_else_runs_the_job_during_its_confirmation(monkeypatch):
     assert run(resume=True, confirm=confirm).to_json() == report.to_json()
 
 
+@pytest.mark.slow
 def test_no_finished_training_of_the_confirmation_is_lost(trainings):
     confirm = {"seeds": 2, "top": 1}
     run(confirm=confirm)

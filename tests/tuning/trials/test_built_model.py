@@ -112,6 +112,7 @@ class ActsAtBatches(keras.callbacks.Callback):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("callbacks", [[], [ActsAtBatches]], ids=["graph", "fit"])
 def test_what_a_callback_did_to_its_model_does_not_reach_the_next_trial(
     callbacks, tmp_path
@@ -142,6 +143,7 @@ class FineTuning(keras_tuner.HyperModel):
         return model.fit(*args, callbacks=callbacks, **kwargs)
 
 
+@pytest.mark.slow
 def test_fine_tuning_in_fit_freezes_the_layer_in_each_trial(tmp_path):
     FineTuning.moved = []
     ours, theirs = both(tmp_path, FineTuning(), max_trials=2)
@@ -149,6 +151,7 @@ def test_fine_tuning_in_fit_freezes_the_layer_in_each_trial(tmp_path):
     assert ours == theirs
 
 
+@pytest.mark.slow
 def test_hyperband_goes_on_with_the_weights_after_a_fit_that_compiles(tmp_path):
     tuner = tuning.Hyperband(
         FineTuning(), "val_loss", max_epochs=2, factor=2, directory=tmp_path, seed=1
@@ -175,6 +178,7 @@ def build_by_rate(hp):
     return tuning.tune_rates(hp, model, (0.0, 0.5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["units", "kernel_regularizer", "bias_initializer"])
 def test_a_rate_may_decide_anything_in_build(part, tmp_path):
     build_by_rate.part = part
@@ -194,6 +198,7 @@ class TwoOptimizers(keras.Sequential):
         return super().train_step(*args, **kwargs)
 
 
+@pytest.mark.slow
 def test_all_variables_begin_anew_also_those_that_keras_does_not_list(tmp_path):
     class Moves(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -236,6 +241,7 @@ class build_noise:
     layer = None
 
 
+@pytest.mark.slow
 @ONLY_TENSORFLOW
 @pytest.mark.parametrize("callbacks", [[], [ActsAtBatches()]], ids=["graph", "fit"])
 @pytest.mark.parametrize("is_tf", [True, False], ids=["tf.random", "keras.random"])
@@ -328,6 +334,7 @@ def test_strategy_of_tensorflow_is_used(tmp_path):
     tuner.get_best_models()
 
 
+@pytest.mark.slow
 def test_metric_with_a_value_for_each_class(tmp_path):
     def build_f1(hp):
         model = build(hp)

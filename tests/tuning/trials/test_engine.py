@@ -254,6 +254,7 @@ FALLBACKS = {
 }
 
 
+@pytest.mark.slow
 @ONLY_COMPILED
 @pytest.mark.parametrize("reason", FALLBACKS)
 def test_what_only_fit_can_do_is_done_by_fit_and_said_once(reason, tmp_path, capsys):

@@ -78,6 +78,7 @@ def promoted(trials):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("num_executions", [1, 2])
