@@ -163,6 +163,21 @@ def test_restoring_the_best_weights_leaves_rates_and_clocks():
     assert int(ops.convert_to_numpy(clock)) == 3 * 4
 
 
+def test_the_state_tree_has_layers_with_one_name_in_two_blocks():
+    def block(name):
+        drop = layers.Dropout(0.3, name="drop")
+        return keras.Sequential([keras.Input((6,)), drop], name=name)
+
+    model = keras.Sequential([block("one"), block("two")], name="net")
+    model.compile("sgd", "mse")
+    model.layers[0].layers[0].rate = 0.1
+    model.layers[1].layers[0].rate = 0.2
+    tree = model.get_state_tree(value_format="numpy_array")
+    leaves = keras.tree.flatten(tree["non_trainable_variables"])
+    rates = sorted(float(leaf) for leaf in leaves if np.ndim(leaf) == 0)
+    assert rates == pytest.approx([0.1, 0.2])
+
+
 @pytest.mark.parametrize("kind", RATES)
 @pytest.mark.parametrize("file", ["model.keras", "model.weights.h5"])
 def test_files_of_keras_hold_the_state(kind, file, tmp_path):

@@ -119,6 +119,7 @@ def test_model_of_the_next_trial_is_new_to_the_bit(tmp_path):
         states = []
 
         def begin_training(self, trial, model, execution):
+            model.optimizer.build(model.trainable_variables)  # PyTorch's is not yet
             values = [ops.convert_to_numpy(v).copy() for v in all_variables(model)]
             rates = kdropout.rates(model)
             self.states.append((values, rates, trial.hyperparameters.values))
