@@ -396,7 +396,7 @@ def test_models_are_equal_if_they_compile_to_the_same():
         kdropout.tuning.trials.engine.begin_anew()
         layers = [
             keras.layers.Dense(units, activation=lambda x: function(x) * factor),
-            Scale(np.full(3, factor)),
+            Scale(np.full(1, factor)),
         ]
         model = keras.Sequential([keras.Input((4,)), *layers])
         model.trainable = trainable
