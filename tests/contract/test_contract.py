@@ -38,8 +38,15 @@ LAYERS = {
 }
 # Their classes differ from those of rank 2 in `rank` alone, whatever decides the rate.
 OTHER_RANKS = ("SpatialDropout1D", "SpatialDropout3D", "DropBlock1D", "DropBlock3D")
+# Their rule is that of "our_schedule".
+OTHER_SCHEDULES = ("keras_schedule", "callable")
 CASES = [
-    pytest.param(layer, rate, id=f"{layer}-{rate}")
+    pytest.param(
+        layer,
+        rate,
+        id=f"{layer}-{rate}",
+        marks=[pytest.mark.slow] if rate in OTHER_SCHEDULES else [],
+    )
     for layer, (kind, _, _) in LAYERS.items()
     for rate in (("float", "learned") if layer in OTHER_RANKS else RATES)
     if rate != "learned" or kind.can_learn_rate

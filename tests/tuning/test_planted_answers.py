@@ -17,6 +17,8 @@ import kdropout
 from kdropout import tuning
 from kdropout.tuning import Rates
 
+pytestmark = pytest.mark.slow
+
 HIGH = 0.8
 SEED = 1
 
