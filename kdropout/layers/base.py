@@ -94,9 +94,9 @@ class BaseDropout(keras.layers.Layer):
         import torch
 
         super()._track_variables()
-        state = torch.nn.ParameterDict()
+        state, ids = torch.nn.ParameterDict(), self._ids_of_state()
         for variable in self.variables:
-            if id(variable) in self._ids_of_state():
+            if id(variable) in ids:
                 state[variable.name] = self._torch_params.pop(variable.path)
         self.register_module("rate_state", state)
 

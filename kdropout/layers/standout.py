@@ -6,7 +6,7 @@ from keras import ops
 from kdropout import noise, replay, validation
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
-from kdropout.rate_rules.base import add_scalar, read, require_value
+from kdropout.rate_rules.base import add_scalar, read, write
 from kdropout.rate_rules.observed import ObservedRate
 from kdropout.sampling import active_scope, note_dropped
 
@@ -75,7 +75,7 @@ class Standout(DropoutWrapper):
 
     @alpha.setter
     def alpha(self, value):
-        self._set("alpha", value)
+        write(self.rate_variables["alpha"], _float32("alpha", value))
 
     @property
     def beta(self):
@@ -84,12 +84,7 @@ class Standout(DropoutWrapper):
 
     @beta.setter
     def beta(self, value):
-        self._set("beta", value)
-
-    def _set(self, name, value):
-        value = _float32(name, value)
-        require_value(self.rate_variables[name])
-        self.rate_variables[name].assign(value)
+        write(self.rate_variables["beta"], _float32("beta", value))
 
     def undropped(self, inputs):
         outputs, keep_probability = self._drive(inputs)

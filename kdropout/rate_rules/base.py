@@ -103,6 +103,16 @@ def read(variable):
     return float(str(np.float32(keras.ops.convert_to_numpy(variable))))
 
 
+def write(variable, value):
+    """Assign a value to a variable.
+
+    Raises:
+        RuntimeError: If the variable has no value at present.
+    """
+    require_value(variable)
+    variable.assign(value)
+
+
 def require_value(variable):
     """Refuse a variable whose value Keras's training on JAX has taken away.
 

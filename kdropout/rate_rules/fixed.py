@@ -1,7 +1,7 @@
 """A rate that stays until somebody sets it."""
 
 from kdropout import validation
-from kdropout.rate_rules.base import RateRule, add_scalar, read, require_value
+from kdropout.rate_rules.base import RateRule, add_scalar, read, write
 
 EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
 
@@ -25,9 +25,7 @@ class FixedRate(RateRule):
         return read(layer.rate_variables["rate"])
 
     def assign(self, layer, value):
-        rate = check_rate(value, "a number in [0, 1]")
-        require_value(layer.rate_variables["rate"])
-        layer.rate_variables["rate"].assign(rate)
+        write(layer.rate_variables["rate"], check_rate(value, "a number in [0, 1]"))
 
     def argument(self):
         return self.rate
