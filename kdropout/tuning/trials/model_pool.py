@@ -68,6 +68,7 @@ class ModelPool:
             return fresh
         if pooled is None:
             pooled = fresh
+            pooled.build_optimizer()
         else:
             pooled.become(fresh)
             self._models.remove(pooled)
@@ -108,25 +109,34 @@ class PooledModel:
         self._is_closed = True
         self._built = self._prepared = None
         if self.is_shared:
-            model.optimizer.build(model.trainable_variables)
+            if not _is_of_keras(model.optimizer):  # it may draw its initial values
+                model.optimizer.build(model.trainable_variables)
             plan = plan_of(model)
             self._values = _values_but_rates(values, plan)
             self._built = Snapshot(model)
             self._rates = _rate_variables(model, plan)
-        self._late = []  # variables that are made when the training begins, and values
+        self._late = []  # variables that are made for a training, and their values
         self._starts = {}  # by the number of the execution: the values of variables
+
+    def build_optimizer(self):
+        """Create the variables of the optimizer.
+
+        Only for a model that trains: those of an optimizer of Keras always begin with
+        the same values, so models that are compared do without.
+        """
+        self.model.optimizer.build(self.model.trainable_variables)
+        self._keep_late(self.model.optimizer.variables)
 
     def prepare(self):
         """To be called when all that Keras makes for a training is made."""
-        if not self.is_shared or self._prepared is not None:
-            return
-        self._prepared = Snapshot(self.model)
-        known = set(map(id, self._built.variables))
-        self._late = [
-            (variable, ops.copy(variable))
-            for variable in self._prepared.variables
-            if id(variable) not in known
-        ]
+        if self.is_shared and self._prepared is None:
+            self._prepared = Snapshot(self.model)
+            self._keep_late(self._prepared.variables)
+
+    def _keep_late(self, variables):
+        late = [variable for variable, _ in self._late]
+        known = {id(variable) for variable in [*self._built.variables, *late]}
+        self._late += [(v, ops.copy(v)) for v in variables if id(v) not in known]
 
     def is_as_prepared(self):
         """Whether a training, and who has had the model, moved nothing but variables.
@@ -220,6 +230,14 @@ def all_variables(model):
 def optimizer_of(model):
     """The optimizer of a model, or None if it is not compiled."""
     return getattr(model, "optimizer", None)
+
+
+def _is_of_keras(optimizer):
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return all(
+        type(part).__module__.partition(".")[0] == "keras"
+        for part in (optimizer, inner)
+    )
 
 
 def _can_be_shared(model):

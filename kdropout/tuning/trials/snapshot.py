@@ -53,6 +53,7 @@ _MADE_AT_FIRST_BATCH = {
 # that is compiled.
 _LIVE = (keras.initializers.Initializer, keras.random.SeedGenerator)
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
+_PLAIN_KINDS = frozenset(_PLAIN)
 _BACKENDS = ("tensorflow", "jax", "jaxlib")
 _BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType)
 
@@ -95,9 +96,10 @@ class Snapshot:
         }
 
     def _visit(self, value):
-        if isinstance(value, _PLAIN):
+        kind = type(value)
+        if kind in _PLAIN_KINDS or isinstance(value, _PLAIN):  # the first is faster
             # NaN is not equal to itself, and 1 is to True and 1.0.
-            self._note(type(value), repr(value))
+            self._note(kind, repr(value))
             return
         if isinstance(value, _BY_IDENTITY):
             self._note(value)
