@@ -123,6 +123,7 @@ def test_table_pairs_by_seed_and_shows_means():
     assert "Mean over 3 seeds" in report.table(fits)
 
 
+@pytest.mark.slow
 def test_table_and_csv_agree(finished):
     folder, fits = finished
     with open(folder / "results.csv", newline="") as file:
@@ -138,6 +139,7 @@ def test_table_and_csv_agree(finished):
         assert float(row["rate_drop1"]) == pytest.approx(fit.rates["drop1"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_history_has_gaps_and_rates_of_each_epoch(finished):
     for fit in finished[1]:
         for name in ("gap_loss", "naive_gap_loss", "rate/drop1", "rate/drop2"):
@@ -154,6 +156,7 @@ def test_history_has_gaps_and_rates_of_each_epoch(finished):
     assert controlled.history["rate/drop1"][1] != pytest.approx(0.3, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_run_writes_picture_and_logs_and_keeps_other_files(finished):
     folder, _ = finished
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -176,6 +179,7 @@ def test_run_writes_picture_and_logs_and_keeps_other_files(finished):
             assert len(logs.Tensors("epoch_gap_loss")) == EPOCHS
 
 
+@pytest.mark.slow
 def test_run_can_be_repeated_bit_for_bit(finished):
     again = training.train(
         ARMS[1], data.noisy_digits(0, 0.3), 0, EPOCHS, finished[0] / "x", print

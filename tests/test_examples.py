@@ -25,6 +25,7 @@ LARGEST_TEST_ERROR = {
     "07_tensorboard.py": 0.12,
 }
 SLOW = (
+    "02_gap_controller.py",
     "03_learned_rate.py",
     "04_existing_model.py",
     "05_uncertainty.py",

@@ -40,13 +40,10 @@ LAYERS = {
 OTHER_RANKS = ("SpatialDropout1D", "SpatialDropout3D", "DropBlock1D", "DropBlock3D")
 # Their rule is that of "our_schedule".
 OTHER_SCHEDULES = ("keras_schedule", "callable")
+# They train a network, which takes most of the time of the contract.
+TRAINING_CHECKS = ("compiled_fit", "nesting", "saved_training_continues")
 CASES = [
-    pytest.param(
-        layer,
-        rate,
-        id=f"{layer}-{rate}",
-        marks=[pytest.mark.slow] if rate in OTHER_SCHEDULES else [],
-    )
+    (layer, rate)
     for layer, (kind, _, _) in LAYERS.items()
     for rate in (("float", "learned") if layer in OTHER_RANKS else RATES)
     if rate != "learned" or kind.can_learn_rate
@@ -81,15 +78,44 @@ WRAPPER_CASES = [
 ]
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__[6:])
-@pytest.mark.parametrize(("layer", "rate"), CASES)
+def with_checks(cases, is_like_another):
+    """Each case with each check; what takes long and resembles another is marked."""
+    params = []
+    for case in cases:
+        for check in CHECKS:
+            name = check.__name__.removeprefix("check_")
+            marks = [pytest.mark.slow, pytest.mark.on_one_backend]
+            if not is_like_another(*case, name):
+                marks = []
+            params.append(
+                pytest.param(*case, check, id="-".join((*case, name)), marks=marks)
+            )
+    return params
+
+
+def layer_is_like_another(layer, rate, check):
+    trains_another_rank = layer in OTHER_RANKS and check in TRAINING_CHECKS
+    return rate in OTHER_SCHEDULES or trains_another_rank
+
+
+def wrapper_is_like_another(wrapper, wrapped, check):
+    trains_another_kind = (
+        wrapped not in ("Dense", "Conv2D") and check in TRAINING_CHECKS
+    )
+    return wrapper.endswith(OTHER_SCHEDULES) or trains_another_kind
+
+
+@pytest.mark.parametrize(
+    ("layer", "rate", "check"), with_checks(CASES, layer_is_like_another)
+)
 def test_layer_keeps_the_contract(layer, rate, check):
     kind, arguments, input_shape = LAYERS[layer]
     check(lambda: kind(RATES[rate](), seed=1, **arguments), input_shape)
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__[6:])
-@pytest.mark.parametrize(("wrapper", "wrapped"), WRAPPER_CASES)
+@pytest.mark.parametrize(
+    ("wrapper", "wrapped", "check"), with_checks(WRAPPER_CASES, wrapper_is_like_another)
+)
 def test_wrapper_keeps_the_contract(wrapper, wrapped, check):
     make_wrapped, input_shape = WRAPPED[wrapped]
     check(lambda: WRAPPERS[wrapper](make_wrapped()), input_shape)

@@ -119,6 +119,7 @@ def test_no_tab_but_one_line_if_the_plugin_fails(context, warnings, monkeypatch,
     ]
 
 
+@pytest.mark.slow
 def test_a_broken_installation_does_not_stop_tensorboard(tmp_path):
     write_training(tmp_path / "logs" / "run", {"a": [0.5]})
     copy = tmp_path / "path" / PACKAGE.name

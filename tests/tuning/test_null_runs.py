@@ -61,7 +61,8 @@ def test_the_coins_of_the_network_are_fair_at_any_rate(rate, null_runs):
 
 # The seeds are the first that the benchmark does not take. What changes the draws may
 # change a verdict, too: one in 20 reports at most claims by chance.
-@pytest.mark.parametrize("number", [10, pytest.param(11, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [10, 11])
 def test_nothing_is_claimed_of_rates_that_only_turn_fair_coins(number, null_runs):
     report = null_runs.run(number, trials=3, epochs=3, confirm={"top": 2, "seeds": 3})
     row = null_runs.row_of(number, report)

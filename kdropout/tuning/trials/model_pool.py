@@ -4,6 +4,7 @@ import contextlib
 import gc
 import math
 import unittest.mock
+import weakref
 
 import keras
 import numpy as np
@@ -24,8 +25,9 @@ _STARTS = 8
 # What Hyperband tells a trial: how long to train, not what.
 _OF_THE_SEARCH = "tuner/"
 
-# Models that were only built to be compared hold memory until Python looks for cycles,
-# which takes 0.1 s and more. Looked for once they may hold so many bytes.
+# A model that was only built to be compared holds memory until Python looks for
+# cycles. Usually a look at young objects finds it, see `_young_garbage_collected`; a
+# look at all takes 0.1 s and more, and follows once so many bytes may be held.
 _GARBAGE = 2**24
 
 
@@ -40,7 +42,7 @@ class ModelPool:
 
     def __init__(self):
         self._models = []  # the one used last is the last
-        self._garbage = 0
+        self._compared = weakref.WeakKeyDictionary()  # model: its bytes
 
     def get(self, build, execution, values, may_share=True):
         """A `PooledModel` that is what `build` returns, to the bit.
@@ -54,15 +56,23 @@ class ModelPool:
         """
         if not may_share:
             return PooledModel(build())
+        with _young_garbage_collected():
+            pooled = self._get(build, execution, values)
+        if sum(self._compared.values()) > _GARBAGE:
+            self._compared.clear()
+            gc.collect()
+        return pooled
+
+    def _get(self, build, execution, values):
         self._models = [pooled for pooled in self._models if pooled.is_as_prepared()]
         with contextlib.ExitStack() as stack:
             is_repeated = any(pooled.has_start(execution) for pooled in self._models)
             if is_repeated:
                 stack.enter_context(_tensorflow_not_seeded())
-            fresh = self._new(build, values)
+            fresh = PooledModel(build(), values)
         pooled = self._find(fresh)
         if is_repeated and not (pooled and pooled.begins_like(execution, fresh)):
-            fresh = self._new(build, values)  # other random numbers of TensorFlow?
+            fresh = PooledModel(build(), values)  # other random numbers of TensorFlow?
             pooled = self._find(fresh)
         if not fresh.is_shared:
             return fresh
@@ -72,17 +82,10 @@ class ModelPool:
         else:
             pooled.become(fresh)
             self._models.remove(pooled)
+            self._compared[fresh.model] = fresh.num_bytes()
         pooled.keep_start(execution, fresh)
         self._models = [*self._models, pooled][-_SIZE:]
         return pooled
-
-    def _new(self, build, values):
-        fresh = PooledModel(build(), values)
-        self._garbage += fresh.num_bytes()
-        if self._garbage > _GARBAGE:
-            self._garbage = 0
-            gc.collect()
-        return fresh
 
     def _find(self, fresh):
         return next((pooled for pooled in self._models if pooled.equals(fresh)), None)
@@ -266,6 +269,23 @@ def _rate_variables(model, plan):
         for path in (() if plan is None else plan.paths)
         for variable in layers[path].rate_variables.values()
     }
+
+
+@contextlib.contextmanager
+def _young_garbage_collected():
+    """At the end, free what was made within, in cycles, and is no longer in use.
+
+    Nothing that is made within grows old, so that a look at few objects is enough.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect(0)
 
 
 @contextlib.contextmanager

@@ -68,7 +68,13 @@ def make_arrays(data, samples=12):
     return x, y
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] if n.startswith("transformer") else [])
+        for n in BUILT_IN
+    ],
+)
 def test_an_architecture_trains_saves_and_has_its_dropout(name, tmp_path):
     settings, data, layers = BUILT_IN[name]
     job = Job(model=settings)

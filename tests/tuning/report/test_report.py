@@ -213,7 +213,12 @@ def test_a_failing_picture_leaves_the_earlier_report_whole(
     [
         (("drop",), 1, False),
         (("drop",), 4, True),
-        (tuple(f"encoder/block_{i}/attention/drop" for i in range(12)), 12, True),
+        pytest.param(
+            tuple(f"encoder/block_{i}/attention/drop" for i in range(12)),
+            12,
+            True,
+            marks=pytest.mark.slow,
+        ),
         (tuple(f"block{i}" for i in range(27)), 6, False),
         ((*ODD, "層"), 5, True),
     ],

@@ -115,9 +115,9 @@ def interrupt(*args, **kwargs):
     ("where", "ended", "left"),
     [
         (in_a_trial, 1, 6),
-        (between, 3, 4),
+        pytest.param(between, 3, 4, marks=pytest.mark.slow),
         (in_the_confirmation, 3, 2),
-        (at_the_end, 3, 0),
+        pytest.param(at_the_end, 3, 0, marks=pytest.mark.slow),
     ],
 )
 def test_resumed_it_ends_as_if_it_had_not_been_interrupted(

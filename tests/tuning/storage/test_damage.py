@@ -207,7 +207,13 @@ STOCK = {
 }
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        pytest.param(a, marks=[pytest.mark.slow] if a == "bayesian" else [])
+        for a in ALGORITHMS
+    ],
+)
 def test_project_of_keras_tuner_is_taken_over(
     algorithm, searches, tmp_path, monkeypatch
 ):

@@ -288,7 +288,7 @@ def build_with_more(hp):
     ("hypermodel", "kwargs"),
     [
         (searches.unseeded, {"executions_per_trial": 3}),
-        (build_with_more, {}),
+        pytest.param(build_with_more, {}, marks=pytest.mark.slow),
         (searches.build, {"callbacks": [ActsAtBatches()]}),
     ],
     ids=["executions", "optimizer and metrics", "fit"],

@@ -31,8 +31,10 @@ def weights(batches):
     [
         {},
         pytest.param({"batch_size": 35}, marks=pytest.mark.slow),
-        {"batch_size": None, "validation_batch_size": 4},
-        {"sample_weight": weights(35)},
+        pytest.param(
+            {"batch_size": None, "validation_batch_size": 4}, marks=pytest.mark.slow
+        ),
+        pytest.param({"sample_weight": weights(35)}, marks=pytest.mark.slow),
         {"validation_data": None, "validation_split": 0.3},
         pytest.param(
             {"x": searches.X[:35].astype("float64"), "y": searches.Y[:35, None]},
