@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kdropout import validation
-from kdropout.rate_rules.base import add_scalar, read
+from kdropout.rate_rules.base import add_scalar, read, write
 from kdropout.rate_rules.clocked import ClockedRate
 from kdropout.schedules.ramp import FORMULAS, SHAPES, Ramp
 
@@ -53,10 +53,10 @@ class RampedRate(ClockedRate):
         """Go on as `ramp`, from the step at which the layer is."""
         variables = layer.rate_variables
         for name, value in _values(_check(ramp)).items():
-            variables[name].assign(value)
+            write(variables[name], value)
         # In effect is the rate of the last training call, as without the change.
         step = ops.cast(ops.convert_to_tensor(variables["step"]), "float32")
-        variables["rate"].assign(self._at(layer, ops.maximum(step - 1.0, 0.0)))
+        write(variables["rate"], self._at(layer, ops.maximum(step - 1.0, 0.0)))
 
     def build(self, layer):
         if self._variables is not None:

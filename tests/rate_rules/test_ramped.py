@@ -224,3 +224,24 @@ def test_rule_of_another_layer_is_refused():
     Dropout(rule)
     with pytest.raises(ValueError, match="Make one for each layer"):
         Dropout(rule)
+
+
+class MovesBetweenBatches(keras.callbacks.Callback):
+    """Holds the layer itself, from which Keras on JAX has taken the variables."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def on_train_batch_end(self, batch, logs=None):
+        move(self.layer, RAMPS[1])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="elsewhere it is not lost")
+def test_a_move_that_would_be_lost_is_refused():
+    layer = Dropout(RampedRate(RAMPS[0]))
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile("sgd", "mse")
+    with pytest.raises(RuntimeError, match="has no value, because on JAX"):
+        model.fit(ONES, ONES, callbacks=[MovesBetweenBatches(layer)], verbose=0)
+    assert layer.rate_rule.ramp.get_config() == RAMPS[0].get_config()
