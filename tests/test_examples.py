@@ -24,15 +24,6 @@ LARGEST_TEST_ERROR = {
     "06_tune.py": 0.1,
     "07_tensorboard.py": 0.12,
 }
-SLOW = (
-    "02_gap_controller.py",
-    "03_learned_rate.py",
-    "04_existing_model.py",
-    "05_uncertainty.py",
-    "06_tune.py",
-    "07_tensorboard.py",
-)
-
 # What an example writes, down to this depth; all others write nothing.
 WRITTEN_DEPTH = 3
 WRITTEN = {
@@ -49,13 +40,8 @@ def test_every_example_is_tested():
     assert files == {*LARGEST_TEST_ERROR, "quickstart.py"}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
-        for name in LARGEST_TEST_ERROR
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGEST_TEST_ERROR)
 def test_example_runs_and_reaches_its_test_error(name, tmp_path):
     result = subprocess.run(
         [sys.executable, str(FOLDER / name)],

@@ -94,15 +94,18 @@ def with_checks(cases, is_like_another):
 
 
 def layer_is_like_another(layer, rate, check):
-    trains_another_rank = layer in OTHER_RANKS and check in TRAINING_CHECKS
-    return rate in OTHER_SCHEDULES or trains_another_rank
+    is_usual = layer == "Dropout" or (rate == "float" and layer not in OTHER_RANKS)
+    return rate in OTHER_SCHEDULES or (check in TRAINING_CHECKS and not is_usual)
 
 
 def wrapper_is_like_another(wrapper, wrapped, check):
-    trains_another_kind = (
-        wrapped not in ("Dense", "Conv2D") and check in TRAINING_CHECKS
+    is_usual = wrapped == "Dense" or (wrapper, wrapped) == (
+        "DropConnect-float",
+        "Conv2D",
     )
-    return wrapper.endswith(OTHER_SCHEDULES) or trains_another_kind
+    return wrapper.endswith(OTHER_SCHEDULES) or (
+        check in TRAINING_CHECKS and not is_usual
+    )
 
 
 @pytest.mark.parametrize(

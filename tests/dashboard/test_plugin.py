@@ -25,6 +25,7 @@ WAYS = {
     "rust": ("--load_fast=true", "--path_prefix", "/a/b"),
     "python": ("--load_fast=false",),
 }
+EACH_WAY = ["rust", pytest.param("python", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def logs(tmp_path_factory):
     return folder, expected
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=EACH_WAY)
 def board(request, logs, tmp_path_factory):
     folder, expected = logs
     copy = tmp_path_factory.mktemp(request.param) / "logs"
@@ -200,7 +201,7 @@ def test_no_other_file_is_served(board):
             assert b"import" not in answer.read()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", EACH_WAY)
 def test_no_tab_without_our_data(way, tmp_path):
     log = RunLog(tmp_path / "logs" / "run")
     log.write(summaries.scalars({"epoch_loss": 1.0, "dropout_rate/a": 0.5}), 0)

@@ -15,6 +15,7 @@ from kdropout import layers
 from kdropout.inference import sampler
 
 SIGMAS = 5
+RATES = [0.5, *(pytest.param(rate, marks=pytest.mark.slow) for rate in (0.1, 0.9))]
 SAMPLES = 2000
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 8)).astype("float32")
@@ -40,7 +41,7 @@ def moments(model, rate, x=X):
     return x @ kernel + 1, rate / (1 - rate) * x.astype("float64") ** 2 @ kernel**2
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize(
     "kind",
     [
@@ -55,7 +56,7 @@ def test_linear_model_has_the_moments_of_the_closed_form(kind, rate, assert_mome
     assert_moments(predict(model), *moments(model, rate))
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("rate", RATES)
 def test_drop_connect_has_the_moments_of_the_closed_form(rate, assert_moments):
     dense = keras.layers.Dense(3, bias_initializer="ones")
     model = keras.Sequential([keras.Input((8,)), layers.DropConnect(dense, rate)])

@@ -148,6 +148,7 @@ def test_one_trace_serves_all_rates(jit_compile, each, dtype):
     assert_dropped_as_told(seen, units)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "Dropout"])
 @pytest.mark.parametrize("jit_compile", COMPILATIONS[-1:])
 def test_one_trace_serves_all_rates_of_every_mask(jit_compile, kind):

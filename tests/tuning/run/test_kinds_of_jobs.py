@@ -12,7 +12,10 @@ from kdropout.tuning.job import JobError
 from kdropout.tuning.run.tuner_of_job import make_tuner
 from tests.tuning.run.conftest import make_job, run
 
-pytestmark = pytest.mark.usefixtures("without_pictures", "without_forest")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("without_pictures", "without_forest"),
+]
 
 UNCONFIRMED = {"seeds": 0}
 

@@ -35,7 +35,9 @@ def weights(batches):
             {"batch_size": None, "validation_batch_size": 4}, marks=pytest.mark.slow
         ),
         pytest.param({"sample_weight": weights(35)}, marks=pytest.mark.slow),
-        {"validation_data": None, "validation_split": 0.3},
+        pytest.param(
+            {"validation_data": None, "validation_split": 0.3}, marks=pytest.mark.slow
+        ),
         pytest.param(
             {"x": searches.X[:35].astype("float64"), "y": searches.Y[:35, None]},
             marks=pytest.mark.slow,
