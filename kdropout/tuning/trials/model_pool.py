@@ -42,7 +42,8 @@ class ModelPool:
 
     def __init__(self):
         self._models = []  # the one used last is the last
-        self._compared = weakref.WeakKeyDictionary()  # model: its bytes
+        # Bytes by model, of those built since the last look at all objects.
+        self._built = weakref.WeakKeyDictionary()
 
     def get(self, build, execution, values, may_share=True):
         """A `PooledModel` that is what `build` returns, to the bit.
@@ -58,8 +59,8 @@ class ModelPool:
             return PooledModel(build())
         with _young_garbage_collected():
             pooled = self._get(build, execution, values)
-        if sum(self._compared.values()) > _GARBAGE:
-            self._compared.clear()
+        if sum(self._built.values()) > _GARBAGE:
+            self._built.clear()
             gc.collect()
         return pooled
 
@@ -69,23 +70,27 @@ class ModelPool:
             is_repeated = any(pooled.has_start(execution) for pooled in self._models)
             if is_repeated:
                 stack.enter_context(_tensorflow_not_seeded())
-            fresh = PooledModel(build(), values)
+            fresh = self._new(build, values)
         pooled = self._find(fresh)
         if is_repeated and not (pooled and pooled.begins_like(execution, fresh)):
-            fresh = PooledModel(build(), values)  # other random numbers of TensorFlow?
+            fresh = self._new(build, values)  # other random numbers of TensorFlow?
             pooled = self._find(fresh)
         if not fresh.is_shared:
             return fresh
         if pooled is None:
             pooled = fresh
-            pooled.build_optimizer()
+            pooled.add_optimizer_variables()
         else:
             pooled.become(fresh)
             self._models.remove(pooled)
-            self._compared[fresh.model] = fresh.num_bytes()
         pooled.keep_start(execution, fresh)
         self._models = [*self._models, pooled][-_SIZE:]
         return pooled
+
+    def _new(self, build, values):
+        fresh = PooledModel(build(), values)
+        self._built[fresh.model] = fresh.num_bytes()
+        return fresh
 
     def _find(self, fresh):
         return next((pooled for pooled in self._models if pooled.equals(fresh)), None)
@@ -113,7 +118,7 @@ class PooledModel:
         self._built = self._prepared = None
         if self.is_shared:
             if not _is_of_keras(model.optimizer):  # it may draw its initial values
-                model.optimizer.build(model.trainable_variables)
+                self._build_optimizer()
             plan = plan_of(model)
             self._values = _values_but_rates(values, plan)
             self._built = Snapshot(model)
@@ -121,14 +126,18 @@ class PooledModel:
         self._late = []  # variables that are made for a training, and their values
         self._starts = {}  # by the number of the execution: the values of variables
 
-    def build_optimizer(self):
-        """Create the variables of the optimizer.
+    def add_optimizer_variables(self):
+        """Create the variables of the optimizer, if they are not there.
 
         Only for a model that trains: those of an optimizer of Keras always begin with
         the same values, so models that are compared do without.
         """
-        self.model.optimizer.build(self.model.trainable_variables)
+        self._build_optimizer()
         self._keep_late(self.model.optimizer.variables)
+
+    def _build_optimizer(self):
+        if not self.model.optimizer.built:  # a user's own may build as often as asked
+            self.model.optimizer.build(self.model.trainable_variables)
 
     def prepare(self):
         """To be called when all that Keras makes for a training is made."""
@@ -273,7 +282,7 @@ def _rate_variables(model, plan):
 
 @contextlib.contextmanager
 def _young_garbage_collected():
-    """At the end, free what was made within, in cycles, and is no longer in use.
+    """At the end, free the unused objects that were made within, also in cycles.
 
     Nothing that is made within grows old, so that a look at few objects is enough.
     """

@@ -11,6 +11,7 @@ from keras import ops
 
 import kdropout
 from kdropout import tuning
+from kdropout.tuning.trials.model_pool import PooledModel
 from kdropout.tuning.trials.snapshot import Snapshot
 from tests.tuning.trials import searches
 from tests.tuning.trials.searches import Counting, make_model, scores, search
@@ -406,3 +407,21 @@ def test_models_are_equal_if_they_compile_to_the_same():
     assert make() == make()
     others = [make(2.0), make(function=ops.gelu), make(units=7), make(trainable=False)]
     assert all(other != make() for other in others)
+
+
+class CountsBuilds(keras.optimizers.SGD):
+    num_builds = 0
+
+    def build(self, variables):
+        self.num_builds += 1
+        super().build(variables)
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing compiled is kept there")
+def test_an_optimizer_of_a_user_is_built_once():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(CountsBuilds(), "mse")
+    pooled = PooledModel(model, {})
+    assert model.optimizer.num_builds == 1  # it may draw its initial values
+    pooled.add_optimizer_variables()
+    assert model.optimizer.num_builds == 1
