@@ -30,6 +30,8 @@ from kdropout.requirements import MissingPackages
 from kdropout.schedules import Ramp
 from tests.event_log.reading import read
 
+pytestmark = pytest.mark.on_one_backend
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(40, 6)).astype("float32")
 Y = GENERATOR.normal(size=(40, 1)).astype("float32")

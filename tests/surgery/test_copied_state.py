@@ -135,6 +135,7 @@ def test_predictions_of_the_copy_are_those_of_the_model(make, copy):
     assert_copied(COPIES[copy](model), model)
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 @pytest.mark.parametrize("copy", COPIES)
 @pytest.mark.parametrize("mode", ["int8", "int4", "float8"])

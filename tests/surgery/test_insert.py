@@ -376,6 +376,7 @@ def test_result_trains_saves_and_loads(tmp_path):
         assert np.array_equal(*outputs)
 
 
+@pytest.mark.on_one_backend
 def test_efficient_net_takes_dropout_after_chosen_layers():
     model = keras.applications.EfficientNetB0(
         weights=None, input_shape=(32, 32, 3), classes=4

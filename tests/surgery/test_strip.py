@@ -273,6 +273,7 @@ def test_mixed_precision_and_frozen_layers_stay(name):
     assert np.array_equal(numpy_of(model(x)), numpy_of(plain(x)))
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 def test_converted_efficient_net_becomes_plain_again():
     model = keras.applications.EfficientNetB0(

@@ -13,7 +13,10 @@ from kdropout.tuning.run.confirmation_run import ConfirmationRun
 from kdropout.tuning.storage import lock as lock_module
 from tests.tuning.run.conftest import make_job
 
-pytestmark = pytest.mark.usefixtures("without_pictures", "without_forest")
+pytestmark = [
+    pytest.mark.on_one_backend,
+    pytest.mark.usefixtures("without_pictures", "without_forest"),
+]
 
 MODEL = """
 import keras

@@ -13,6 +13,7 @@ from kdropout.tuning.run.tuner_of_job import make_tuner
 from tests.tuning.run.conftest import make_job, run
 
 pytestmark = [
+    pytest.mark.on_one_backend,
     pytest.mark.slow,
     pytest.mark.usefixtures("without_pictures", "without_forest"),
 ]

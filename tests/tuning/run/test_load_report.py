@@ -9,6 +9,8 @@ from kdropout import tuning
 from kdropout.tuning.report import Report
 from tests.tuning.run.conftest import run
 
+pytestmark = pytest.mark.on_one_backend
+
 MODULE = """
 import keras
 

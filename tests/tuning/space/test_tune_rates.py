@@ -243,6 +243,7 @@ def test_ranges_that_the_user_declared_beforehand_count():
     assert [known.name for known in hp.space] == ["rate/a", "rate/b"]
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 def test_search_of_keras_tuner_finds_the_rate_that_is_best(tmp_path):
     class Planted(keras_tuner.HyperModel):

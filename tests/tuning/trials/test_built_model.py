@@ -144,6 +144,7 @@ class FineTuning(keras_tuner.HyperModel):
         return model.fit(*args, callbacks=callbacks, **kwargs)
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 def test_fine_tuning_in_fit_freezes_the_layer_in_each_trial(tmp_path):
     FineTuning.moved = []
@@ -152,6 +153,7 @@ def test_fine_tuning_in_fit_freezes_the_layer_in_each_trial(tmp_path):
     assert ours == theirs
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 def test_hyperband_goes_on_with_the_weights_after_a_fit_that_compiles(tmp_path):
     tuner = tuning.Hyperband(
@@ -179,6 +181,7 @@ def build_by_rate(hp):
     return tuning.tune_rates(hp, model, (0.0, 0.5))
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["units", "kernel_regularizer", "bias_initializer"])
 def test_a_rate_may_decide_anything_in_build(part, tmp_path):

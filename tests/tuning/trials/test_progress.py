@@ -8,6 +8,8 @@ import pytest
 from kdropout import tuning
 from tests.tuning.trials import searches
 
+pytestmark = pytest.mark.on_one_backend
+
 
 class Stream(io.StringIO):
     def __init__(self, is_terminal):

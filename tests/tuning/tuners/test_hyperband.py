@@ -155,6 +155,7 @@ def test_what_is_promoted_without_a_last_state_begins_with_the_best_weights(
 
 
 # KerasTuner saves the optimizer with the weights, and Keras says that it is not read.
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 def test_project_of_keras_tuner_is_taken_over_in_mid_bracket(tmp_path):
