@@ -25,6 +25,7 @@ from keras import ops
 
 import kdropout
 from benchmarks import compiled, devices, layer_cost, reporting, timing, training_step
+from kdropout import noise
 
 BACKEND = keras.backend.backend()
 SIZES = (2**22, 2**26)
@@ -35,15 +36,16 @@ STEPS = 25  # per block: on a GPU, a step takes little
 class NoBranch(kdropout.layers.Dropout):
     """Draws its mask at any rate."""
 
-    def thin_out(self, inputs, shape, rate, seed):
-        return self.apply_noise(inputs, shape, rate, seed)
+    def apply_noise(self, inputs, shape, rate, seed):
+        keep, scale = noise.bernoulli(shape, rate, seed, inputs.dtype)
+        return noise.drop_units(inputs, keep, scale)
 
 
 class Branch(NoBranch):
     """At rate 0, draws nothing."""
 
-    def thin_out(self, inputs, shape, rate, seed):
-        add_noise = super().thin_out
+    def apply_noise(self, inputs, shape, rate, seed):
+        add_noise = super().apply_noise
         return ops.cond(
             rate == 0.0, lambda: inputs, lambda: add_noise(inputs, shape, rate, seed)
         )

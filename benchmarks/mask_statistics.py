@@ -6,7 +6,7 @@ the outputs, pairs of units at the distances 1 to 64 and one sample apart, the s
 in consecutive calls, and the patterns of 8 neighbours. `benchmarks.mask_counts` tells
 how far each is off what independent units would give.
 
-A stretch apart, units have something in common, as `kdropout.noise.byte_draw` tells:
+A stretch apart, units have something in common, as `kdropout.noise.masks` explains:
 their correlation must not exceed what it states.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.mask_statistics

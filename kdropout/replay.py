@@ -20,35 +20,6 @@ import keras
 from kdropout import noise
 
 
-def moving_state():
-    """A context for what belongs to the training step: seeds, clocks and penalties.
-
-    What is computed in it is neither recomputed nor transformed, so it may be written
-    to variables.
-    """
-    return _MOVING_STATE[keras.backend.backend()]()
-
-
-def may_write():
-    """Whether what is computed from the inputs of a layer may be written, too."""
-    return _MAY_WRITE[keras.backend.backend()]()
-
-
-def next_draw(layer):
-    """The rate and the seed of a training call of a dropout layer.
-
-    If the call recomputes one of the forward pass, they are those of that call.
-
-    Returns:
-        Tuple of the rate, a float32 scalar tensor, and the seed, a tensor of two
-        integers.
-
-    Raises:
-        RuntimeError: If the call recomputes another one which it cannot repeat.
-    """
-    return _NEXT_DRAW[keras.backend.backend()](layer)
-
-
 def _move(layer):
     """The next rate and seed; the clock and the seed of the layer move on."""
     rate = layer.rate_rule.next_rate(layer)
@@ -197,18 +168,34 @@ def _draw_on_torch(layer):
     return rate, seed
 
 
-_MOVING_STATE = {
-    "tensorflow": contextlib.nullcontext,
+def _unsupported(layer):
+    raise NotImplementedError(
+        "kdropout trains on tensorflow, jax and torch. Received: backend "
+        f"'{keras.backend.backend()}'."
+    )
+
+
+_BACKEND = keras.backend.backend()
+
+# A context for what belongs to the training step: seeds, clocks and penalties. What is
+# computed in it is neither recomputed nor transformed, so it may be written to
+# variables.
+moving_state = {
     "jax": _outside_checkpoints_of_jax,
     "torch": _outside_transforms_of_torch,
-}
-_MAY_WRITE = {
-    "tensorflow": lambda: True,
+}.get(_BACKEND, contextlib.nullcontext)
+
+# Whether what is computed from the inputs of a layer may be written, too.
+may_write = {
     "jax": lambda: not _is_checkpoint(_trace_of_jax()),
     "torch": lambda: not _is_transformed_by_torch(),
-}
-_NEXT_DRAW = {
+}.get(_BACKEND, lambda: True)
+
+# The rate and the seed of a training call of a dropout layer: a float32 scalar tensor,
+# and a tensor of two integers. If the call recomputes one of the forward pass, they are
+# those of that call; if it cannot, a RuntimeError says why.
+next_draw = {
     "tensorflow": _draw_on_tensorflow,
     "jax": _draw_on_jax,
     "torch": _draw_on_torch,
-}
+}.get(_BACKEND, _unsupported)

@@ -1,7 +1,7 @@
 """What is dropped: one layer per kind of mask. Any layer takes any kind of rate."""
 
 from kdropout.layers.alpha_dropout import AlphaDropout
-from kdropout.layers.base import BaseDropout
+from kdropout.layers.base import BaseDropout, identity_at_zero
 from kdropout.layers.concrete_dropout import ConcreteDropout
 from kdropout.layers.drop_block import DropBlock1D, DropBlock2D, DropBlock3D
 from kdropout.layers.drop_connect import DropConnect
@@ -34,4 +34,5 @@ __all__ = [
     "SpatialDropout3D",
     "Standout",
     "TokenDropout",
+    "identity_at_zero",
 ]

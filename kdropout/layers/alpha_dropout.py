@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kdropout import noise
+from kdropout.layers.base import identity_at_zero
 from kdropout.layers.dropout import Dropout
 from kdropout.sampling import note_dropped
 
@@ -54,6 +55,7 @@ class AlphaDropout(Dropout):
         arXiv:1706.02515, section "Dropout for SNNs".
     """
 
+    @identity_at_zero
     def apply_noise(self, inputs, shape, rate, seed):
         # In float32: rounded to bfloat16, the constants alone would shift the mean.
         units = ops.cast(inputs, "float32")

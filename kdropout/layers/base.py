@@ -114,14 +114,6 @@ class BaseDropout(keras.layers.Layer):
     def rate(self, value):
         self.rate_rule.assign(self, value)
 
-    def __setattr__(self, name, value):
-        # TensorFlow's modules would read the property twice, to see what they track:
-        # twice as long as to set the rate.
-        if name == "rate":
-            type(self).rate.fset(self, value)
-        else:
-            super().__setattr__(name, value)
-
     def log_values(self):
         """What `kdropout.callbacks.RateLogger` logs: dict from name to float."""
         return self.rate_rule.log_values(self)
@@ -142,16 +134,25 @@ class BaseDropout(keras.layers.Layer):
         return inputs
 
     def apply_noise(self, inputs, shape, rate, seed):
-        """The inputs with noise of `shape` at `rate`, a float32 scalar tensor.
+        """Add noise to the inputs.
 
-        At rate 0, where this must return its inputs, it is not called. So it is traced
-        within a branch, and must not assign to variables.
+        Args:
+            inputs: Floating tensor.
+            shape: Shape of the noise, as `get_noise_shape` returns it.
+            rate: Float32 scalar tensor in [0, 1].
+            seed: Two integers, as a tensor.
+
+        Returns:
+            Tensor of the shape and dtype of the inputs; at rate 0, the inputs. See
+            `identity_at_zero` for noise that is not exactly 0 there.
         """
         temperature = self.rate_rule.temperature
         if temperature is not None:
             keep = noise.concrete(shape, rate, seed, temperature)
             note_dropped(1.0 - keep)
             return inputs * ops.cast(keep / (1.0 - rate), inputs.dtype)
+        if active_scope() is None:
+            return noise.dropout(inputs, shape, rate, seed)
         keep, scale = noise.bernoulli(shape, rate, seed, inputs.dtype)
         note_dropped(ops.logical_not(keep))
         return noise.drop_units(inputs, keep, scale)
@@ -159,10 +160,10 @@ class BaseDropout(keras.layers.Layer):
     def drop(self, inputs, rate, seed):
         """The outputs with something dropped at `rate`, a float32 scalar tensor."""
         shape = tuple(self.get_noise_shape(ops.shape(inputs)))
-        return self.thin_out(inputs, shape, rate, seed)
+        return self.apply_noise(inputs, shape, rate, seed)
 
     def call(self, inputs, training=False):
-        draw = self._next_draw(inputs, training)
+        draw = self._draw(inputs, training)
         if draw is None:
             return self.undropped(inputs)
         if not ops.is_tensor(inputs):  # but a list of them, or an array
@@ -170,17 +171,16 @@ class BaseDropout(keras.layers.Layer):
         self._check_dtype(inputs)
         return self.drop(inputs, *draw)
 
-    def _next_draw(self, inputs, training):
+    def _draw(self, inputs, training):
         """The rate and the seed of this call, or None if nothing is to be dropped."""
         scope = active_scope()
         if scope is not None:
             seed = scope.next_seed(self)
             return None if seed is None else (self.rate_rule.current_rate(self), seed)
-        with replay.moving_state():
-            self.add_rate_penalty(inputs, training)
-        if not training:
-            return None
-        return replay.next_draw(self)
+        if self.rate_rule.temperature is not None:
+            with replay.moving_state():
+                self.add_rate_penalty(inputs, training)
+        return replay.next_draw(self) if training else None
 
     @functools.cached_property
     def _recent_draws(self):
@@ -191,27 +191,12 @@ class BaseDropout(keras.layers.Layer):
         # The outputs of this layer alone cost less memory than what draws them anew.
         return layer_call
 
-    def thin_out(self, inputs, shape, rate, seed):
-        """What `apply_noise` returns; at rate 0, the inputs without calling it."""
-
-        def add_noise():
-            return self.apply_noise(inputs, shape, rate, seed)
-
-        is_learned = self.rate_rule.temperature is not None  # and so never 0
-        if is_learned or active_scope() is not None:  # which is told what is dropped
-            return add_noise()
-        if type(self).apply_noise is BaseDropout.apply_noise:
-            return noise.dropout(inputs, shape, rate, seed)  # the same, but faster
-        return noise.skip_at_zero(rate, inputs, add_noise)
-
     def num_units(self, inputs):
         """How many units are dropped per sample: the weight of the entropy term."""
         return math.prod(self.get_noise_shape(ops.shape(inputs))[1:])
 
     def add_rate_penalty(self, inputs, training):
-        """Add to the loss what a learned rate costs."""
-        if self.rate_rule.temperature is None:
-            return
+        """Add the penalty of a learned rate to the loss."""
         penalty = self.rate_rule.penalty(self, self.num_units(inputs), training)
         if penalty is not None:
             self.add_loss(penalty)
@@ -274,6 +259,29 @@ class BaseDropout(keras.layers.Layer):
             "rate": self.rate_rule.argument(),
             "seed": self.seed,
         }
+
+
+def identity_at_zero(apply_noise):
+    """Decorate an `apply_noise` so that it is not called at rate 0.
+
+    There, the layer returns its inputs, on a CPU without computing anything. What is
+    decorated is traced within a branch: it must not assign to variables.
+
+    Args:
+        apply_noise: A method as `BaseDropout.apply_noise`.
+    """
+
+    @functools.wraps(apply_noise)
+    def wrapper(self, inputs, shape, rate, seed):
+        def add_noise():
+            return apply_noise(self, inputs, shape, rate, seed)
+
+        # A learned rate is never 0, and a scope records each mask.
+        if self.rate_rule.temperature is not None or active_scope() is not None:
+            return add_noise()
+        return noise.skip_at_zero(rate, inputs, add_noise)
+
+    return wrapper
 
 
 def _int32_seed(seed):

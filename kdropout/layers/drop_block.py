@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kdropout import block_mask, validation
+from kdropout.layers.base import identity_at_zero
 from kdropout.layers.map_dropout import MapDropout
 from kdropout.sampling import note_dropped
 
@@ -61,6 +62,7 @@ class DropBlock(MapDropout):
             shape[self.channel_axis] = 1
         return tuple(shape)
 
+    @identity_at_zero
     def apply_noise(self, inputs, shape, rate, seed):
         if self.data_format == "channels_first":
             shape = (shape[0], *shape[2:], shape[1])

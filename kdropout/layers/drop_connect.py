@@ -57,6 +57,6 @@ class DropConnect(DropoutWrapper):
 
     def drop(self, inputs, rate, seed):
         kernel = ops.convert_to_tensor(self.layer.kernel)
-        kernel = self.thin_out(kernel, tuple(kernel.shape), rate, seed)
+        kernel = self.apply_noise(kernel, tuple(kernel.shape), rate, seed)
         outputs = linear_map.apply_kernel(self.layer, inputs, kernel)
         return linear_map.add_bias_and_activate(self.layer, outputs)

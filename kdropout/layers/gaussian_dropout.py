@@ -3,7 +3,7 @@
 import keras
 
 from kdropout import noise
-from kdropout.layers.base import BaseDropout
+from kdropout.layers.base import BaseDropout, identity_at_zero
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
@@ -43,5 +43,6 @@ class GaussianDropout(BaseDropout):
 
     can_learn_rate = False
 
+    @identity_at_zero
     def apply_noise(self, inputs, shape, rate, seed):
         return inputs * noise.gaussian(shape, rate, seed, inputs.dtype)

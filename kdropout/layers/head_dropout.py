@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kdropout import noise, validation
-from kdropout.layers.base import BaseDropout
+from kdropout.layers.base import BaseDropout, identity_at_zero
 from kdropout.layers.noise_shapes import per_axis
 from kdropout.sampling import note_dropped
 
@@ -63,6 +63,7 @@ class HeadDropout(BaseDropout):
     def get_noise_shape(self, shape):
         return per_axis(shape, 0, self._positive_axis(len(shape)))
 
+    @identity_at_zero
     def apply_noise(self, inputs, shape, rate, seed):
         keep = noise.keep_mask(shape, rate, seed, self.rate_rule.temperature)
         note_dropped(1.0 - keep)

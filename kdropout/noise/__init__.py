@@ -1,8 +1,7 @@
 """The masks and noises of dropout, as pure functions of shape, rate and seed.
 
-`rate` is a float32 scalar tensor in [0, 1]: the probability of dropping. It is
-never tested in Python, so one trace serves every value. A NaN rate gives NaN
-outputs: it never hides as "nothing dropped".
+`rate` is a float32 scalar tensor in [0, 1]: the probability of dropping. One trace
+serves every value. A NaN rate gives NaN outputs: it never hides as "nothing dropped".
 
 `seed` is what `keras.random.SeedGenerator.next()` returns: two integers. Random
 numbers come from the backend's own counter-based source and are compared in integers
@@ -10,9 +9,16 @@ or in float32 whatever the compute dtype: in bfloat16 a uniform number has 8 bit
 which turns a rate of 0.1 % into 0.78 %.
 """
 
-from kdropout.noise.backend import next_seed, skip_at_zero
-from kdropout.noise.continuous import concrete, gaussian, normal, uniform
-from kdropout.noise.masks import bernoulli, drop_units, dropout, keep_mask
+from kdropout.noise.backend import (
+    bernoulli,
+    drop_units,
+    dropout,
+    next_seed,
+    normal,
+    skip_at_zero,
+    uniform,
+)
+from kdropout.noise.continuous import concrete, gaussian, keep_mask
 
 __all__ = [
     "bernoulli",

@@ -1,8 +1,8 @@
-"""Noises that are not masks of zeros and ones."""
+"""Noises that are not masks of zeros and ones, and masks without their scale."""
 
 from keras import ops
 
-from kdropout.noise import backend
+from kdropout.noise.backend import bernoulli, normal, uniform
 
 # Keeps logit(u) finite: the float32 next below 1 is 1 - 6e-8.
 _EPSILON = 1e-7
@@ -50,14 +50,22 @@ def gaussian(shape, rate, seed, dtype="float32"):
     return ops.cast(ops.where(ops.equal(rate, 1.0), 0.0, multiplier), dtype)
 
 
-def uniform(shape, seed):
-    """Float32 tensor of `shape`, uniform in [0, 1)."""
-    return backend.active().uniform(shape, seed)
+def keep_mask(shape, rate, seed, temperature=None):
+    """The keep mask alone, for layers that scale in another way.
 
+    Args:
+        shape: Shape of the mask, a tuple of integers or scalar tensors.
+        rate: Float32 scalar tensor in [0, 1].
+        seed: Two integers, as a tensor.
+        temperature: None for a mask of 0 and 1, or a float above 0 for `concrete`.
 
-def normal(shape, seed):
-    """Float32 tensor of `shape`, standard normal."""
-    return backend.active().normal(shape, seed)
+    Returns:
+        Float32 tensor of `shape`.
+    """
+    if temperature is not None:
+        return concrete(shape, rate, seed, temperature)
+    keep, _ = bernoulli(shape, rate, seed)
+    return ops.cast(keep, "float32") + 0.0 * rate  # NaN stays NaN
 
 
 def _logit(probability):

@@ -1,42 +1,61 @@
-"""Masks of units that are dropped or kept."""
+"""The algorithm of the masks, whatever draws the random numbers.
+
+Drawing random bits is nearly all of what dropout costs on a CPU, and a mask needs few
+of them: at rate 0.5 a single one. There, each unit has eight random bits, and shares
+sixteen more with others:
+
+    number    = 8 bits, independent for each unit
+    dither    = 16 bits, which all stretches of 4072 units have in common
+    threshold = (level + dither) / 2^16, rounded down,   level = rate * 2^24
+    drop      where number < threshold
+
+So each place in a stretch has a threshold, `level / 2^16` rounded up or down. The mean
+over all values of the dither is that very number: the probability of each unit is
+exact, to 2^-24. `kdropout.noise.dither` has the sequence.
+
+On an accelerator, where bits cost little, each unit has a word of its own instead.
+
+The price: within one call, units at the same place of two stretches have a threshold
+in common, and so a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`, with `p`
+the rate and `f` the part of `256 p` behind the point: 1.5e-5 at rate 0.5, 3e-3 at
+0.001. The length of a stretch is not a multiple of the usual widths of layers, so
+these are not the same unit of other samples. On JAX, which is faster with stretches of
+4096, each stretch inverts other bits, and there is no such correlation. Units that are
+less than a stretch apart have one of about 1e-5 at most.
+"""
 
 from keras import ops
 
-from kdropout.noise import backend
-from kdropout.noise.byte_draw import LEVELS, ByteDraw
-from kdropout.noise.continuous import concrete
+from kdropout.noise.dither import BITS
 from kdropout.noise.half_precision import neighbours
-from kdropout.noise.word_draw import WordDraw
+
+# How many there are between the probabilities 0 and 1: as fine as float32 below 1.
+LEVELS = 256 * 2**BITS
 
 
-def bernoulli(shape, rate, seed, dtype="float32"):
+def keep_and_scale(draw, rate, dtype):
     """Which units to keep, and by what to multiply them.
 
     Nothing is dropped at rate 0 and everything at rate 1. The expectation of
-    `where(keep, scale, 0)` is exactly 1 below rate 1: `scale` is the inverse of
-    the keep probability used, and where `dtype` cannot hold that number, each unit
-    gets one of its two neighbours with the probabilities that average to it.
+    `where(keep, scale, 0)` is exactly 1 below rate 1: `scale` is the inverse of the
+    keep probability used. Where `dtype` cannot hold that number, each unit gets one of
+    its two neighbours with the probabilities that average to it.
 
     Args:
-        shape: Shape of the mask, a tuple of integers or scalar tensors.
+        draw: Random numbers of all units. `draw.compare(level, below=None)` returns
+            which units are below a level, a float32 scalar tensor of at most three
+            quarters of `LEVELS`: with probability `level / LEVELS`. If `below` is a
+            boolean scalar tensor that is false, it returns the others. Comparisons are
+            nested: a unit below a level is below a higher one.
         rate: Float32 scalar tensor in [0, 1].
-        seed: Two integers, as a tensor.
         dtype: Floating dtype of `scale`.
 
     Returns:
-        Tuple of a boolean tensor of `shape`, and `scale`: a scalar, or a tensor
-        of `shape` in float16 and bfloat16.
+        Tuple of a boolean tensor of the shape of the draw, and `scale`: a scalar, or a
+        tensor of that shape in float16 and bfloat16.
     """
-    kernels = backend.active().kernels(seed)
-    if kernels is not None:
-        return kernels.bernoulli(shape, rate, seed, dtype)
-    words = backend.active().words(shape, seed)
-    draw = ByteDraw(shape, seed) if words is None else WordDraw(words)
-    # Both are integers: a float32 in [0.5, 1] is a multiple of 2^-24.
-    num_kept = ops.round((1.0 - rate) * LEVELS)
-    num_dropped = LEVELS - num_kept
+    num_kept, num_dropped, mostly = split_levels(rate)
     # Of dropping and keeping, draw what is rarer: either is exact, down to 0.
-    mostly = rate > 0.5  # not of a NaN, which keeps all, and multiplies them by NaN
     keep = draw.compare(ops.minimum(num_kept, num_dropped), below=mostly)
     scale = ops.divide_no_nan(LEVELS, num_kept)
     nearest, other, share = neighbours(scale, dtype)
@@ -49,59 +68,12 @@ def bernoulli(shape, rate, seed, dtype="float32"):
     return keep, nearest + ops.cast(use_other, dtype) * (other - nearest)
 
 
-def dropout(inputs, shape, rate, seed):
-    """The inputs with units dropped and the others scaled; at rate 0, the inputs.
+def split_levels(rate):
+    """How many of the levels keep and how many drop, and whether most drop.
 
-    `drop_units(inputs, *bernoulli(shape, rate, seed, inputs.dtype))`, but on a CPU
-    nothing is drawn at rate 0: see `skip_at_zero`.
-
-    Args:
-        inputs: Floating tensor.
-        shape: Shape of the mask, a tuple of integers or scalar tensors.
-        rate: Float32 scalar tensor in [0, 1].
-        seed: Two integers, as a tensor.
-
-    Returns:
-        Tensor of the shape and dtype of the inputs.
+    Both are whole numbers: a float32 in [0.5, 1] is a multiple of 2^-24, and so is 1
+    minus any float32 in [0, 1]. At a NaN rate most do not drop: it keeps all units,
+    and multiplies them by NaN.
     """
-    kernels = backend.active().kernels(seed)
-    if kernels is not None:
-        return kernels.dropout(inputs, shape, rate, seed)
-
-    def draw():
-        return bernoulli(shape, rate, seed, inputs.dtype)
-
-    return backend.active().dropout(inputs, shape, rate, draw)
-
-
-def drop_units(inputs, keep, scale):
-    """`where(keep, inputs * scale, 0)`, in the way that the backend does it best.
-
-    Args:
-        inputs: Floating tensor.
-        keep: Boolean tensor which broadcasts against the inputs.
-        scale: Tensor of the dtype of the inputs: a scalar, or of the shape of `keep`.
-
-    Returns:
-        Tensor of the shape and dtype of the inputs.
-    """
-    inputs = ops.convert_to_tensor(inputs)  # the weights of a layer are no tensor
-    return backend.active().drop_units(inputs, keep, scale)
-
-
-def keep_mask(shape, rate, seed, temperature=None):
-    """Which units to keep, for those who scale in a way of their own.
-
-    Args:
-        shape: Shape of the mask, a tuple of integers or scalar tensors.
-        rate: Float32 scalar tensor in [0, 1].
-        seed: Two integers, as a tensor.
-        temperature: None for a mask of 0 and 1, or a float above 0 for `concrete`.
-
-    Returns:
-        Float32 tensor of `shape`.
-    """
-    if temperature is not None:
-        return concrete(shape, rate, seed, temperature)
-    keep, _ = bernoulli(shape, rate, seed)
-    return ops.cast(keep, "float32") + 0.0 * rate  # NaN stays NaN
+    num_kept = (1.0 - rate) * LEVELS
+    return num_kept, LEVELS - num_kept, rate > 0.5

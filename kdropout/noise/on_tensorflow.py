@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from kdropout.noise import order
+from kdropout.noise import dither, masks
 
 # The generator is named and given its key. `tf.random.stateless_uniform` makes the key
 # in 18 operations; or, if it may choose, takes one that XLA compiles to code that is a
@@ -19,9 +19,17 @@ _REPLICA_STRIDE = 0x3C6EF372
 
 _BYTES_PER_WORD = 4
 
+# From how many units on a branch costs less than the mask that it saves at rate 0, and
+# the batch size to count with where TensorFlow does not know it yet.
+_MANY_UNITS = 2**15
+_USUAL_BATCH = 32
 
-def kernels(seed):
-    return None
+# The dither in blocks, of which row `n` begins at place `n`. TensorFlow gathers single
+# values slowly; a slice would make XLA compile again for each seed.
+_BLOCK = 8
+_BLOCKS = np.lib.stride_tricks.sliding_window_view(
+    dither.VALUES.astype("uint16"), _BLOCK
+)[: dither.NUM_PLACES + dither.STRETCH - _BLOCK].copy()
 
 
 def next_seed(generator):
@@ -36,56 +44,106 @@ def normal(shape, seed):
     return _draw(tf.raw_ops.StatelessRandomNormalV2, shape, _key(seed))
 
 
-def random_bytes(count, seed):
-    key = _key(seed)
-    num_rows = (count + order.STRETCH - 1) // order.STRETCH
-    draw = tf.raw_ops.StatelessRandomUniformFullIntV2
-    words = _draw(
-        draw, (num_rows * (order.STRETCH // _BYTES_PER_WORD),), key, tf.uint32
-    )
-    numbers = tf.reshape(tf.bitcast(words, tf.uint8), (-1, order.STRETCH))
-    # A draw of its own, and no slice of the values: in either case, XLA would draw
-    # the words anew for each byte of them.
-    begin, inverted = order.split(_draw(draw, (), key, tf.int32, _OTHER_COUNTER))
-    places = tf.range(order.STRETCH) + begin
-    return numbers, tf.gather(order.VALUES, places) ^ inverted
-
-
-def _draw(draw, shape, key, dtype=tf.float32, counter=_COUNTER):
-    shape = tf.convert_to_tensor(shape, tf.int32)
-    return draw(shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=dtype)
-
-
-def words(shape, seed):
-    return None
-
-
-def compare(numbers, thresholds, below):
-    if below is None:
-        return tf.less(numbers, thresholds)
-    if not _branch_pays():
-        return tf.equal(tf.less(numbers, thresholds), below)
-    # A second pass over the mask costs as much as the first. And XLA does not fuse
-    # across a branch: else it would draw the words anew for each byte of them.
-    return tf.cond(
-        below,
-        lambda: tf.less(numbers, thresholds),
-        lambda: tf.greater_equal(numbers, thresholds),
-    )
+def bernoulli(shape, rate, seed, dtype="float32"):
+    return masks.keep_and_scale(ByteDraw(shape, seed), rate, dtype)
 
 
 def drop_units(inputs, keep, scale):
+    inputs = tf.convert_to_tensor(inputs)  # the weights of a layer are a variable
     if keep.shape == inputs.shape and inputs.dtype != tf.float16:
         # It keeps no more than the mask for the gradient.
         return tf.where(keep, inputs * scale, tf.zeros((), inputs.dtype))
     # Selecting is slow in float16, and where it has to broadcast.
-    return tf.math.multiply_no_nan(inputs, _factor(keep, scale))
+    return tf.math.multiply_no_nan(inputs, tf.cast(keep, scale.dtype) * scale)
 
 
-def dropout(inputs, shape, rate, draw):
-    if not _branch_pays():
-        return drop_units(inputs, *draw())
-    inputs = tf.convert_to_tensor(inputs)  # the weights of a layer are a variable
+def dropout(inputs, shape, rate, seed):
+    inputs = tf.convert_to_tensor(inputs)
+    if _on_accelerator():
+        return drop_units(inputs, *bernoulli(shape, rate, seed, inputs.dtype))
+    if tf.executing_eagerly() and rate == 0.0:
+        return inputs
+    if _branch_pays(shape):
+        return _branched_dropout(inputs, shape, rate, seed)
+    return _multiply(inputs, _factor(shape, rate, seed, inputs.dtype))
+
+
+def skip_at_zero(rate, inputs, add_noise):
+    if _on_accelerator():
+        return add_noise()
+    return tf.cond(rate == 0.0, lambda: inputs, add_noise)
+
+
+class ByteDraw:
+    """A random byte for each unit: see `kdropout.noise.masks`.
+
+    Args:
+        shape: Shape of the mask, a tuple of integers or scalar tensors.
+        seed: Two integers, as a tensor.
+    """
+
+    def __init__(self, shape, seed):
+        self._shape, self._count = shape, 1
+        for size in shape:
+            self._count = self._count * size
+        blocks_per_row = dither.STRETCH // _BLOCK
+        if isinstance(self._count, int) and self._count <= dither.STRETCH:
+            num_blocks = blocks_per_row = -(-self._count // _BLOCK)
+        else:
+            num_rows = (self._count + dither.STRETCH - 1) // dither.STRETCH
+            num_blocks = num_rows * blocks_per_row
+        self._has_more_bytes = (
+            not isinstance(num_blocks, int) or num_blocks * _BLOCK > self._count
+        )
+        key = _key(seed)
+        draw = tf.raw_ops.StatelessRandomUniformFullIntV2
+        num_words = num_blocks * (_BLOCK // _BYTES_PER_WORD)
+        numbers = tf.bitcast(_draw(draw, (num_words,), key, tf.uint32), tf.uint8)
+        self.numbers = tf.reshape(numbers, (-1, blocks_per_row, _BLOCK))
+        # A draw for itself: of a part of the other draw, XLA would compute all words
+        # anew for each of their bytes.
+        word = _draw(draw, (), key, tf.int32, _OTHER_COUNTER)
+        begin, inverted = dither.split(word)
+        places = _BLOCK * np.arange(blocks_per_row, dtype="int32") + begin
+        values = tf.gather(_BLOCKS, places) ^ tf.cast(inverted, tf.uint16)
+        self.dither = tf.cast(values, tf.int32)
+
+    def compare(self, level, below=None):
+        """See `kdropout.noise.masks.keep_and_scale`."""
+        sums = tf.cast(level, tf.int32) + self.dither
+        thresholds = tf.cast(tf.bitwise.right_shift(sums, dither.BITS), tf.uint8)
+        units = tf.less(self.numbers, thresholds)
+        if below is not None:
+            units = tf.equal(units, below)
+        if self._has_more_bytes:
+            units = tf.reshape(units, (-1,))[: self._count]
+        return tf.reshape(units, self._shape)
+
+
+def _factor(shape, rate, seed, dtype):
+    """By what to multiply the units: by the scale, or by 0."""
+    draw = ByteDraw(shape, seed)
+    if dtype.size == 2:
+        keep, scale = masks.keep_and_scale(draw, rate, dtype)
+        return tf.cast(keep, dtype) * scale
+    # The same, without a pass over booleans to invert them, which is slow.
+    num_kept, num_dropped, mostly = masks.split_levels(rate)
+    below = draw.compare(tf.minimum(num_kept, num_dropped))
+    scale = tf.cast(tf.math.divide_no_nan(masks.LEVELS, num_kept), dtype)
+    of_others = tf.where(mostly, tf.zeros((), dtype), scale)
+    return tf.cast(below, dtype) * (scale - 2 * of_others) + of_others
+
+
+@tf.custom_gradient
+def _multiply(inputs, factor):
+    def gradient(of_outputs):
+        return tf.math.multiply_no_nan(of_outputs, factor), None
+
+    return tf.math.multiply_no_nan(inputs, factor), gradient
+
+
+def _branched_dropout(inputs, shape, rate, seed):
+    """`dropout` that draws nothing at rate 0."""
     is_zero = rate == 0.0
 
     # By itself, TensorFlow would keep all that a branch computes, in a slow way. To
@@ -93,7 +151,7 @@ def dropout(inputs, shape, rate, draw):
     @tf.custom_gradient
     def drop(inputs):
         def add_noise():
-            factor = _factor(*draw())
+            factor = _factor(shape, rate, seed, inputs.dtype)
             return tf.math.multiply_no_nan(inputs, factor), factor
 
         def skip():
@@ -116,26 +174,17 @@ def dropout(inputs, shape, rate, draw):
     return drop(inputs)
 
 
-def skip_at_zero(rate, inputs, add_noise):
-    if not _branch_pays():
-        return add_noise()
-    return tf.cond(rate == 0.0, lambda: inputs, add_noise)
-
-
 @functools.cache
-def _branch_pays():
-    # A branch on an accelerator waits for it.
-    return not tf.config.list_logical_devices("GPU")
+def _on_accelerator():
+    # A branch there waits for the rate.
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
-def _key(seed):
-    """The key of the generator: the 31 last bits of both integers of a seed."""
-    replica = tf.distribute.get_replica_context()
-    if replica is not None and replica.num_replicas_in_sync > 1:
-        # Replicas share the seed's variable: without this, their masks are equal.
-        stride = replica.replica_id_in_sync_group * _REPLICA_STRIDE
-        seed += tf.stack([tf.cast(stride, seed.dtype), tf.zeros((), seed.dtype)])
-    return tf.bitcast(tf.cast(seed & tf.int32.max, tf.int32)[None], tf.uint64)
+def _branch_pays(shape):
+    count = 1
+    for size in shape:
+        count *= size if isinstance(size, int) else _USUAL_BATCH
+    return count >= _MANY_UNITS
 
 
 def _broadcasts(shape, inputs_shape):
@@ -146,5 +195,17 @@ def _broadcasts(shape, inputs_shape):
     )
 
 
-def _factor(keep, scale):
-    return tf.cast(keep, scale.dtype) * scale
+def _draw(draw, shape, key, dtype=tf.float32, counter=_COUNTER):
+    shape = tf.convert_to_tensor(shape, tf.int32)
+    return draw(shape=shape, key=key, counter=counter, alg=_PHILOX, dtype=dtype)
+
+
+def _key(seed):
+    """The key of the generator: the last 31 bits of both integers of a seed."""
+    replica = tf.distribute.get_replica_context()
+    if replica is not None and replica.num_replicas_in_sync > 1:
+        # Replicas share the seed's variable: without this, their masks are equal.
+        stride = replica.replica_id_in_sync_group * _REPLICA_STRIDE
+        seed += tf.stack([tf.cast(stride, seed.dtype), tf.zeros((), seed.dtype)])
+        seed &= tf.int32.max
+    return tf.bitcast(tf.cast(seed, tf.int32)[None], tf.uint64)

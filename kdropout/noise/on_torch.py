@@ -1,10 +1,16 @@
 """Random numbers and masks on PyTorch."""
 
+import functools
 import importlib.util
+import math
+import threading
 
+import keras
+import numpy as np
 import torch
+from keras import ops
 
-from kdropout.noise import order
+from kdropout.noise import dither, masks
 
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -13,18 +19,11 @@ _RANK_STRIDE = 0x3C6EF372
 
 _BYTES_PER_WORD = 8
 
+# These hold any scale.
+_EXACT_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 # On Windows, PyTorch for a GPU comes without it.
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
-
-
-def kernels(seed):
-    # A kernel does not see the samples that a transform maps over.
-    if seed.device.type != "cuda" or not _HAS_TRITON or in_transform():
-        return None
-    from kdropout.noise import on_torch_gpu
-
-    return on_torch_gpu
 
 
 def next_seed(generator):
@@ -38,12 +37,46 @@ def next_seed(generator):
     return seed if rank == 0 else seed + rank * _RANK_STRIDE * (1 - steps)
 
 
-def _rank():
-    """The number of this process in a distributed training, 0 for the first."""
-    distributed = torch.distributed
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank()
-    return 0
+def uniform(shape, seed):
+    kernels = _kernels(seed)
+    return kernels.uniform(shape, seed) if kernels else _draw(torch.rand, shape, seed)
+
+
+def normal(shape, seed):
+    kernels = _kernels(seed)
+    return kernels.normal(shape, seed) if kernels else _draw(torch.randn, shape, seed)
+
+
+def bernoulli(shape, rate, seed, dtype="float32"):
+    kernels = _kernels(seed)
+    if kernels:
+        return kernels.bernoulli(shape, rate, seed, dtype)
+    draw, dtype = ByteDraw(shape, seed), keras.backend.standardize_dtype(dtype)
+    if _may_branch(rate) and dtype in _EXACT_DTYPES:
+        number = rate.item()
+        if not math.isnan(number):
+            return _keep_and_scale(draw, number, dtype)
+    return masks.keep_and_scale(draw, rate, dtype)
+
+
+def drop_units(inputs, keep, scale):
+    inputs = ops.convert_to_tensor(inputs)  # the weights of a layer are a variable
+    if inputs.device.type != "cpu":
+        return torch.where(keep, inputs, 0.0) * scale
+    return _DropUnits.apply(inputs, keep, scale)
+
+
+def dropout(inputs, shape, rate, seed):
+    kernels = _kernels(seed)
+    if kernels:
+        return kernels.dropout(inputs, shape, rate, seed)
+    if _is_known_to_be_zero(rate):
+        return inputs
+    return drop_units(inputs, *bernoulli(shape, rate, seed, inputs.dtype))
+
+
+def skip_at_zero(rate, inputs, add_noise):
+    return inputs if _is_known_to_be_zero(rate) else add_noise()
 
 
 def in_transform():
@@ -53,53 +86,58 @@ def in_transform():
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
-def uniform(shape, seed):
-    own = kernels(seed)
-    return own.uniform(shape, seed) if own else _draw(torch.rand, shape, seed)
+def is_batch_of_gradients(gradient):
+    """Whether several are computed at once, as `torch.autograd.grad` calls it.
+
+    These have a kind of tensor that no custom function of ours sees the inside of.
+    """
+    return torch._C._functorch.is_legacy_batchedtensor(gradient)
 
 
-def normal(shape, seed):
-    own = kernels(seed)
-    return own.normal(shape, seed) if own else _draw(torch.randn, shape, seed)
+class ByteDraw:
+    """A random byte for each unit: see `kdropout.noise.masks`.
 
+    Args:
+        shape: Shape of the mask, a tuple of integers.
+        seed: Two integers, as a tensor.
+    """
 
-def random_bytes(count, seed):
-    num_rows = -(-count // order.STRETCH)
-    if seed.device.type == "meta":
-        numbers = torch.empty(num_rows, order.STRETCH, dtype=torch.uint8, device="meta")
-        return numbers, torch.empty(order.STRETCH, dtype=torch.int32, device="meta")
-    return _seeded(_bytes, (num_rows,), seed)
+    def __init__(self, shape, seed):
+        self._shape, self._count = tuple(shape), 1
+        for size in self._shape:
+            self._count = self._count * size
+        words_per_row = dither.STRETCH // _BYTES_PER_WORD
+        num_rows = -(-self._count // dither.STRETCH)
+        if _may_branch(seed) and num_rows == 1 and not in_transform():
+            # The first words of a draw on a CPU are those of a longer one.
+            words_per_row = -(-self._count // _BYTES_PER_WORD)
+        shape = num_rows, words_per_row
+        if seed.device.type == "meta":
+            length = words_per_row * _BYTES_PER_WORD
+            self.numbers = torch.empty(
+                num_rows, length, dtype=torch.uint8, device="meta"
+            )
+            self.dither = torch.empty(length, dtype=torch.int32, device="meta")
+        else:
+            self.numbers, self.dither = _seeded(_bytes, shape, seed)
 
+    def compare(self, level, below=None):
+        """See `kdropout.noise.masks.keep_and_scale`.
 
-def words(shape, seed):
-    return None
-
-
-def compare(numbers, thresholds, below):
-    if below is None:
-        return torch.lt(numbers, thresholds)
-    if not _may_branch(below):
-        return torch.ne(torch.lt(numbers, thresholds), ~below)
-    return (torch.lt if below else torch.ge)(numbers, thresholds)
-
-
-def drop_units(inputs, keep, scale):
-    if inputs.device.type != "cpu":
-        return torch.where(keep, inputs, 0.0) * scale
-    return _DropUnits.apply(inputs, keep, scale)
-
-
-def dropout(inputs, shape, rate, draw):
-    return skip_at_zero(rate, inputs, lambda: drop_units(inputs, *draw()))
-
-
-def skip_at_zero(rate, inputs, add_noise):
-    return inputs if _may_branch(rate) and rate == 0.0 else add_noise()
-
-
-def _may_branch(scalar):
-    # A branch on an accelerator waits for it, and splits a compiled graph.
-    return scalar.device.type == "cpu" and not torch.compiler.is_compiling()
+        Here, `level` and `below` may also be an integer and a boolean of Python.
+        """
+        if isinstance(level, torch.Tensor):
+            level = level.to(torch.int32)
+        thresholds = (level + self.dither) >> dither.BITS
+        thresholds = thresholds.to(torch.uint8)
+        if below is None:
+            units = torch.lt(self.numbers, thresholds)
+        elif isinstance(below, bool) or _may_branch(below):
+            compare = torch.lt if below else torch.ge
+            units = compare(self.numbers, thresholds)
+        else:
+            units = torch.ne(torch.lt(self.numbers, thresholds), ~below)
+        return units.reshape(-1)[: self._count].reshape(self._shape)
 
 
 class _DropUnits(torch.autograd.Function):
@@ -151,12 +189,45 @@ class _DropUnits(torch.autograd.Function):
         return _DropUnits.apply(tangent, *ctx.saved_for_forward)
 
 
-def is_batch_of_gradients(gradient):
-    """Whether several are computed at once, as `torch.autograd.grad` calls it.
+def _kernels(seed):
+    """The module of the kernels for a GPU, or None."""
+    # A kernel does not see the samples that a transform maps over.
+    if seed.device.type != "cuda" or not _HAS_TRITON or in_transform():
+        return None
+    from kdropout.noise import on_torch_gpu
 
-    These have a kind of tensor that no custom function of ours sees the inside of.
+    return on_torch_gpu
+
+
+def _rank():
+    """The number of this process in a distributed training, 0 for the first."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank()
+    return 0
+
+
+def _keep_and_scale(draw, rate, dtype):
+    """`masks.keep_and_scale` on a CPU, where operations on scalars cost most of it.
+
+    Args:
+        draw: A `ByteDraw`.
+        rate: Float in [0, 1].
+        dtype: Name of a dtype that holds any scale.
     """
-    return torch._C._functorch.is_legacy_batchedtensor(gradient)
+    num_kept, num_dropped, mostly = masks.split_levels(np.float32(rate))
+    keep = draw.compare(int(min(num_kept, num_dropped)), below=bool(mostly))
+    scale = np.float32(masks.LEVELS) / num_kept if num_kept > 0 else 0.0
+    return keep, torch.tensor(scale, dtype=_EXACT_DTYPES[dtype])
+
+
+def _is_known_to_be_zero(rate):
+    return _may_branch(rate) and rate.item() == 0.0
+
+
+def _may_branch(scalar):
+    # A branch on an accelerator waits for it, and splits a compiled graph.
+    return scalar.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _draw(draw, shape, seed):
@@ -173,14 +244,11 @@ def _draw(draw, shape, seed):
 
 def _bytes(shape, seed):
     generator, word = _generator(seed)
-    words = torch.empty(
-        (*shape, order.STRETCH // _BYTES_PER_WORD),
-        dtype=torch.int64,
-        device=seed.device,
-    )
+    words = torch.empty(shape, dtype=torch.int64, device=seed.device)
     words.random_(-(2**63), None, generator=generator)
-    begin, inverted = order.split(word)
-    values = order.VALUES[begin : begin + order.STRETCH] ^ inverted
+    begin, inverted = dither.split(word)
+    end = begin + shape[-1] * _BYTES_PER_WORD
+    values = dither.VALUES[begin:end] ^ inverted
     return words.view(torch.uint8), torch.as_tensor(values, device=seed.device)
 
 
@@ -223,10 +291,15 @@ class _Draw(torch.autograd.Function):
 def _generator(seed):
     """A generator, and 32 random bits more."""
     mixed = _mix(*seed.tolist())
-    generator = torch.Generator(device=seed.device)
+    generator = _generator_on(seed.device, threading.get_ident())
     # PyTorch's generator on a CPU reads no more than 32 bits of a seed.
     generator.manual_seed(mixed >> 32)
     return generator, mixed & 0xFFFFFFFF
+
+
+@functools.lru_cache(maxsize=64)
+def _generator_on(device, thread):
+    return torch.Generator(device=device)
 
 
 def _mix(seed, counter):

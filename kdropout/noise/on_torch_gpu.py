@@ -21,8 +21,8 @@ _BITS = {getattr(torch, name): numbers for name, numbers in DTYPES.items()}
 _EXACT = (0, 0.0)  # a dtype that holds any scale
 
 
-def bernoulli(shape, rate, seed, dtype):
-    """See `kdropout.noise.masks`."""
+def bernoulli(shape, rate, seed, dtype="float32"):
+    """See `kdropout.noise.backend`."""
     dtype = getattr(torch, keras.backend.standardize_dtype(dtype))
     keep = torch.empty(tuple(shape), dtype=torch.bool, device=seed.device)
     scale_shape = keep.shape if dtype in _BITS else ()
@@ -33,7 +33,7 @@ def bernoulli(shape, rate, seed, dtype):
 
 
 def dropout(inputs, shape, rate, seed):
-    """See `kdropout.noise.masks`."""
+    """See `kdropout.noise.backend`."""
     if tuple(shape) == tuple(inputs.shape):
         return _Dropout.apply(inputs, rate, seed)
     keep, scale = bernoulli(shape, rate, seed, inputs.dtype)
@@ -41,12 +41,12 @@ def dropout(inputs, shape, rate, seed):
 
 
 def uniform(shape, seed):
-    """See `kdropout.noise.continuous`."""
+    """See `kdropout.noise.backend`."""
     return _continuous(shape, seed, is_normal=False)
 
 
 def normal(shape, seed):
-    """See `kdropout.noise.continuous`."""
+    """See `kdropout.noise.backend`."""
     return _continuous(shape, seed, is_normal=True)
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import kdropout
 from kdropout import noise
 from tests.noise.tools import (
     DTYPES,
@@ -109,3 +110,15 @@ def test_weights_that_are_dropped_have_a_gradient():
         keep, scale = noise.bernoulli((30, 40), rate, seed_tensor())
         wanted = tf.where(keep, scale, 0.0)
         assert_same([tape.gradient(outputs, kernel)], [wanted])
+
+
+def test_few_units_take_no_branch_and_stay_as_they_are_at_rate_zero():
+    layer, x = kdropout.layers.Dropout(0.0, seed=1), tf.random.normal((8, 16))
+    step = tf.function(lambda x: layer(x, training=True))
+    assert np.array_equal(step(x), x)
+    kinds = {
+        node.op for node in step.get_concrete_function(x).graph.as_graph_def().node
+    }
+    assert not kinds & {"If", "StatelessIf"}
+    layer.rate = 0.5
+    assert not np.array_equal(step(x), x)

@@ -12,7 +12,7 @@ from keras import ops
 
 import kdropout
 from kdropout import layers, noise
-from kdropout.noise import backend
+from kdropout.noise import backend, continuous
 from tests.contract.test_contract import LAYERS
 from tests.noise.tools import BACKEND, ON_CPU, gradient, numbers, numpy, rate_tensor
 
@@ -34,9 +34,17 @@ def make(kind, rate, seed=1):
 def draws(monkeypatch):
     """Grows by an entry for each draw when it runs, not when it is traced."""
     noted = []
-    for name in ("random_bytes", "uniform", "normal"):
-        draw = getattr(backend.active(), name)
-        monkeypatch.setattr(backend.active(), name, _noting(draw, noted))
+    if BACKEND == "tensorflow":  # which draws few units without a branch
+        monkeypatch.setattr(backend.module, "_MANY_UNITS", 1)
+    for owner, name in (
+        (backend.module, "ByteDraw"),
+        (backend.module, "uniform"),
+        (backend.module, "normal"),
+        (continuous, "uniform"),
+        (continuous, "normal"),
+    ):
+        draw = getattr(owner, name)
+        monkeypatch.setattr(owner, name, _noting(draw, noted))
     return noted
 
 

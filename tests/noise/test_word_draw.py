@@ -4,27 +4,42 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kdropout.noise import backend
 from tests.noise.test_masks import RATES
-from tests.noise.tools import BACKEND, HALF, bernoulli, drop_probability, numpy
+from tests.noise.tools import (
+    BACKEND,
+    HALF,
+    bernoulli,
+    drop_probability,
+    numpy,
+    seed_tensor,
+)
 
-if BACKEND == "torch":
-    pytest.skip("PyTorch has kernels instead", allow_module_level=True)
+if BACKEND != "jax":
+    pytest.skip("JAX draws words, on an accelerator", allow_module_level=True)
+
+from kdropout.noise import on_jax  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def _every_word(monkeypatch):
+def _on_an_accelerator(monkeypatch):
+    monkeypatch.setattr(on_jax, "_on_cpu", lambda: False)
+
+
+@pytest.fixture
+def every_word(monkeypatch):
     """In place of random words, each of the 2^24 that differ, once."""
     words = ops.convert_to_tensor(np.arange(2**24, dtype="uint32") << 8)
-    monkeypatch.setattr(backend.active(), "words", lambda *_: words)
+    monkeypatch.setattr(on_jax.jax.random, "bits", lambda *_: words)
 
 
+@pytest.mark.usefixtures("every_word")
 @pytest.mark.parametrize("rate", (0.0, *RATES, 1.0))
 def test_of_all_words_the_share_dropped_is_the_rate(rate):
     keep, _ = bernoulli((2**24,), rate)
     assert np.count_nonzero(~numpy(keep)) == drop_probability(rate) * 2**24
 
 
+@pytest.mark.usefixtures("every_word")
 @pytest.mark.parametrize("dtype", HALF)
 @pytest.mark.parametrize("rate", (0.001, 1 / 3, 0.9))
 def test_over_all_words_the_scales_average_to_the_exact_one(rate, dtype):
@@ -36,16 +51,9 @@ def test_over_all_words_the_scales_average_to_the_exact_one(rate, dtype):
     assert len(scales) <= 2
 
 
-def test_on_an_accelerator_jax_draws_words(monkeypatch):
-    if BACKEND != "jax":
-        pytest.skip("of JAX")
-    monkeypatch.undo()
-    from kdropout.noise import on_jax
-    from tests.noise.tools import seed_tensor
-
-    assert on_jax.words((4,), seed_tensor()) is None or not on_jax._on_cpu()
-    monkeypatch.setattr(on_jax, "_on_cpu", lambda: False)
-    words = numpy(on_jax.words((10**5,), seed_tensor()))
+def test_each_unit_has_a_word_of_the_generator_of_jax():
+    seed = seed_tensor()
+    words = numpy(on_jax.jax.random.bits(seed.astype("uint32"), (10**5,), "uint32"))
     assert abs(words.mean() / 2**32 - 0.5) < 5 / np.sqrt(12 * 10**5)
     dropped = ~numpy(bernoulli((10**5,), 0.3)[0])
     assert np.array_equal(dropped, words / 2**32 < drop_probability(0.3))

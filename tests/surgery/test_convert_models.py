@@ -8,9 +8,9 @@ import pytest
 from keras import layers, ops
 
 import kdropout
+from kdropout import noise
 from kdropout.layer_walk import dropout_layers, walk
 from kdropout.layers import BaseDropout
-from kdropout.noise import masks
 
 ATTENTION = {
     "MultiHeadAttention": lambda rate: layers.MultiHeadAttention(
@@ -185,20 +185,21 @@ def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch
     model, x = FITTED[name]()
     kdropout.convert(model)
     called, dropped = [], []  # per mask: the layer; units dropped, and all units
-    thin_out, bernoulli = BaseDropout.thin_out, masks.bernoulli
+    apply_noise = BaseDropout.apply_noise
 
-    def watched_call(layer, *args):
+    def watched(layer, inputs, shape, rate, seed):
         called.append(layer)
-        return thin_out(layer, *args)
-
-    def watched_mask(*args, **kwargs):
-        keep, scale = bernoulli(*args, **kwargs)
+        outputs = apply_noise(layer, inputs, shape, rate, seed)
+        keep, scale = noise.bernoulli(shape, rate, seed, inputs.dtype)
+        expected = noise.drop_units(inputs, keep, scale)
+        assert np.array_equal(
+            ops.convert_to_numpy(outputs), ops.convert_to_numpy(expected)
+        )
         mask = ops.convert_to_numpy(keep)
         dropped.append((mask.size - mask.sum(), mask.size))
-        return keep, scale
+        return outputs
 
-    monkeypatch.setattr(BaseDropout, "thin_out", watched_call)
-    monkeypatch.setattr(masks, "bernoulli", watched_mask)
+    monkeypatch.setattr(BaseDropout, "apply_noise", watched)
     rates, epochs = [1.0, 0.0, 0.3], []
 
     def end_epoch(epoch, logs):
@@ -223,14 +224,11 @@ def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch
     for rate, (layers_called, drawn) in zip(rates, epochs, strict=True):
         # KerasHub's transformer block calls one of its dropout layers twice.
         assert {id(layer) for layer in layers_called} == {id(layer) for layer in live}
-        if rate == 0.0:
-            assert drawn == []
-            continue
         counts, sizes = np.transpose(drawn)
         off = abs(counts.sum() / sizes.sum() - rate)
         assert off <= 5 * np.sqrt(rate * (1 - rate) / sizes.sum())
-        if rate == 1.0:  # exact in each layer, however small its mask
-            assert np.array_equal(counts, sizes)
+        if rate in (0.0, 1.0):  # exact in each layer, however small its mask
+            assert np.array_equal(counts, rate * sizes)
 
 
 @pytest.mark.slow

@@ -1,4 +1,10 @@
-"""The bits of a mask that are not drawn for each unit: see `byte_draw`."""
+"""The bits of a mask that are not drawn for each unit: an ordered dither.
+
+`VALUES` is a fixed sequence. Each call starts it at a random place and inverts random
+bits of it, so that over many calls each place takes each value equally often. Within a
+call the values are spread evenly: the rounded thresholds average to the rate, and the
+share of units that a call drops varies no more than that of independent units.
+"""
 
 import random
 
