@@ -10,7 +10,7 @@ from kdropout.inference.batches import Batches, preprocess_of
 from kdropout.inference.collector import Collector
 from kdropout.inference.sampler import Sampler
 from kdropout.layer_walk import dropout_layers
-from kdropout.rate_rules.observed import ObservedRate
+from kdropout.rate_rules.base import ObservedRate
 
 
 def mc_predict(

@@ -6,8 +6,7 @@ from keras import ops
 from kdropout import noise, replay, validation
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
-from kdropout.rate_rules.base import add_scalar, read, write
-from kdropout.rate_rules.observed import ObservedRate
+from kdropout.rate_rules.base import ObservedRate, add_scalar, read, write
 from kdropout.sampling import active_scope, note_dropped
 
 

@@ -1,7 +1,33 @@
-"""How a rate is decided: one small file per way of deciding."""
+"""How a rate is decided."""
 
-from kdropout.rate_rules.argument import resolve
-from kdropout.rate_rules.base import RateRule
+import keras
+
+from kdropout.rate_rules.base import FixedRate, RateRule
 from kdropout.rate_rules.learned import LearnedRate
+from kdropout.rate_rules.scheduled import ScheduledRate
 
 __all__ = ["LearnedRate", "RateRule", "resolve"]
+
+
+def resolve(rate):
+    """The rule for a layer's argument `rate`.
+
+    Args:
+        rate: Number in [0, 1], Keras `LearningRateSchedule`, callable from step to
+            rate, `RateRule`, or the serialised form of one of them.
+
+    Returns:
+        A `RateRule`.
+
+    Raises:
+        TypeError: If `rate` is of no such type.
+        ValueError: If it is a number outside [0, 1], or a schedule that starts
+            there.
+    """
+    if isinstance(rate, dict):
+        rate = keras.saving.deserialize_keras_object(rate)
+    if isinstance(rate, RateRule):
+        return rate
+    if callable(rate) and not isinstance(rate, type):
+        return ScheduledRate(rate)
+    return FixedRate(rate)

@@ -1,7 +1,11 @@
-"""What every way of deciding a rate has in common."""
+"""How a rate is decided: what all ways share, and the two that need no clock."""
 
 import keras
 import numpy as np
+
+from kdropout import validation
+
+EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
 
 
 class RateRule:
@@ -75,6 +79,53 @@ class RateRule:
         return keras.saving.serialize_keras_object(self)
 
 
+class FixedRate(RateRule):
+    """The rate is a number, and whoever holds the layer may move it."""
+
+    decided_by = "you"
+    settable = True
+
+    def __init__(self, rate):
+        self.rate = check_rate(rate)
+
+    def build(self, layer):
+        return {"rate": add_scalar(layer, "rate", self.rate)}
+
+    def next_rate(self, layer):
+        return layer.rate_variables["rate"].value
+
+    def value(self, layer):
+        return read(layer.rate_variables["rate"])
+
+    def assign(self, layer, value):
+        write(layer.rate_variables["rate"], check_rate(value, "a number in [0, 1]"))
+
+    def argument(self):
+        return self.rate
+
+
+class ObservedRate(RateRule):
+    """The inputs decide: the layer records the mean over the units of a step."""
+
+    decided_by = "inputs"
+
+    def build(self, layer):
+        return {"rate": add_scalar(layer, "rate", 0.0)}
+
+    def next_rate(self, layer):
+        return layer.rate_variables["rate"].value
+
+    def value(self, layer):
+        return read(layer.rate_variables["rate"])
+
+    def observe(self, layer, rate):
+        """Record `rate`, a float32 scalar tensor, as the one in effect."""
+        layer.rate_variables["rate"].assign(rate)
+
+    def argument(self):
+        return None  # no argument of a layer makes this rule
+
+
 def add_scalar(layer, name, value, dtype="float32", trainable=False):
     """A scalar variable of `layer`, kept in `dtype` under mixed precision.
 
@@ -130,3 +181,17 @@ def require_value(variable):
             "self.model, as in kdropout.set_rates(self.model, 0.3) or "
             "self.model.get_layer(...).rate = 0.3."
         ) from None
+
+
+def check_rate(rate, expected=EXPECTED):
+    """A rate as a float.
+
+    Raises:
+        TypeError: If it is not a number.
+        ValueError: If it is not in [0, 1].
+    """
+    try:
+        return validation.number("rate", rate, 0.0, 1.0)
+    except (TypeError, ValueError) as error:
+        message = validation.received("rate", expected, rate)
+        raise type(error)(message) from None

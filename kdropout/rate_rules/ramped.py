@@ -5,7 +5,7 @@ from keras import ops
 
 from kdropout import validation
 from kdropout.rate_rules.base import add_scalar, read, write
-from kdropout.rate_rules.clocked import ClockedRate
+from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.schedules.ramp import FORMULAS, SHAPES, Ramp
 
 # What an integer variable holds on all backends.

@@ -1,4 +1,4 @@
-"""A rate that is a function of the training step."""
+"""Rates that are functions of the training step."""
 
 import sys
 import warnings
@@ -6,12 +6,36 @@ import warnings
 import keras
 from keras import ops
 
-from kdropout.rate_rules.base import add_scalar
-from kdropout.rate_rules.clocked import ClockedRate
-from kdropout.rate_rules.guard import outside_trace, stop_unless
+from kdropout.rate_rules.base import RateRule, add_scalar, read
 
 # Frames between the user's line and a warning.
 _LIBRARIES = ("kdropout", "keras")
+
+
+class ClockedRate(RateRule):
+    """Base class of rules whose rate is a function of the training step.
+
+    A subclass adds the variables "rate" and "step", an integer, and implements
+    `rate_at`. The step is the number of training calls of the layer before this one.
+    """
+
+    def rate_at(self, layer, step):
+        """The rate of a step, an integer scalar tensor: float32 scalar tensor."""
+        raise NotImplementedError(f"{type(self).__name__} must implement 'rate_at'.")
+
+    def next_rate(self, layer):
+        variables = layer.rate_variables
+        step = ops.convert_to_tensor(variables["step"])
+        rate = self.rate_at(layer, step)
+        variables["step"].assign(step + 1)
+        variables["rate"].assign(rate)
+        return rate
+
+    def current_rate(self, layer):
+        return layer.rate_variables["rate"].value
+
+    def value(self, layer):
+        return read(layer.rate_variables["rate"])
 
 
 class ScheduledRate(ClockedRate):
@@ -27,7 +51,7 @@ class ScheduledRate(ClockedRate):
         self.schedule = schedule
         name = getattr(schedule, "__name__", type(schedule).__name__)
         self.decided_by = f"schedule {name}"
-        with outside_trace():
+        with _outside_trace():
             start = self._at(ops.convert_to_tensor(0, "float32"))
             self.start = float(ops.convert_to_numpy(start))
         if not 0.0 <= self.start <= 1.0:
@@ -99,3 +123,60 @@ def _level_of_the_caller():
     while frame.f_back and frame.f_globals["__name__"].split(".")[0] in _LIBRARIES:
         level, frame = level + 1, frame.f_back
     return level
+
+
+def stop_unless(condition, message, *values):
+    """Raise with `message` and `values` when `condition` is false at run time.
+
+    The exception is the backend's: `tf.errors.InvalidArgumentError`, JAX's runtime
+    error, or ValueError on PyTorch. TensorFlow compiled by XLA drops the check.
+
+    Args:
+        condition: Boolean scalar tensor.
+        message: Text of the error.
+        values: Scalar tensors, appended to the message.
+    """
+    _GUARDS[keras.backend.backend()](condition, message, values)
+
+
+def _outside_trace():
+    """A context in which tensors have values, even while a graph is being traced."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.init_scope()
+    if backend == "jax":
+        import jax
+
+        return jax.ensure_compile_time_eval()
+    return keras.device("cpu")  # and not "meta", on which shapes are inferred
+
+
+def _tensorflow(condition, message, values):
+    import tensorflow as tf
+
+    tf.debugging.Assert(condition, [message, *values])
+
+
+def _jax(condition, message, values):
+    import jax
+
+    def stop(*values):
+        raise ValueError(_text(message, values))
+
+    jax.lax.cond(condition, lambda: None, lambda: jax.debug.callback(stop, *values))
+
+
+def _torch(condition, message, values):
+    if condition.device.type == "meta":  # shape inference: there is no value yet
+        return
+    if not bool(condition):
+        raise ValueError(_text(message, [value.item() for value in values]))
+
+
+def _text(message, values):
+    return " ".join([message, *map(str, values)])
+
+
+_GUARDS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

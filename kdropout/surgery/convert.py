@@ -7,7 +7,7 @@ import keras
 
 from kdropout.layer_walk import dropout_layers, sublayers, walk
 from kdropout.model_kinds import check_layer, has_call
-from kdropout.rate_rules.clocked import ClockedRate
+from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.surgery.counterparts import live_counterpart
 from kdropout.surgery.keras_state import models_that_trained, refresh
 from kdropout.surgery.leftovers import frozen_dropout

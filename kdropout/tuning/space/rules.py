@@ -1,7 +1,7 @@
 """Changes how the rate of a layer is decided, in place."""
 
 from kdropout.layer_walk import walk
-from kdropout.rate_rules.fixed import FixedRate
+from kdropout.rate_rules.base import FixedRate
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.rate_rules.scheduled import ScheduledRate
 from kdropout.schedules.ramp import Ramp
