@@ -1,24 +1,43 @@
 """The answer of a search: which rates, which layers, and is it really better?"""
 
+import dataclasses
+import functools
+import json
+import os
 import pathlib
 
 from kdropout import validation
 from kdropout.files import replacing
-from kdropout.tuning.report import report_json
-from kdropout.tuning.report.answer import answer
-from kdropout.tuning.report.candidates import trial_of
-from kdropout.tuning.report.confirmation import Confirmation
-from kdropout.tuning.report.forest import TREES, Forest, why_no_forest
-from kdropout.tuning.report.importance import measure_importance
-from kdropout.tuning.report.marginal import measure_marginals
-from kdropout.tuning.report.recommendation import recommended
-from kdropout.tuning.report.trial_record import check_rates
-from kdropout.tuning.report.trials import (
+from kdropout.tuning.report.answer import Answer, answer
+from kdropout.tuning.report.confirmation import (
+    Confirmation,
+    check_candidates,
+    check_scores,
+    check_seeds,
+    trial_of,
+)
+from kdropout.tuning.report.importance import (
+    TREES,
+    FeatureImportance,
+    Forest,
+    Importance,
+    Marginal,
+    measure_importance,
+    measure_marginals,
+    why_no_forest,
+)
+from kdropout.tuning.report.records import (
+    TrialRecord,
     check_direction,
     check_limits,
+    check_rates,
     check_trials,
     ranked,
 )
+from kdropout.version import __version__
+
+# Raised when the JSON of an earlier version can no longer be read.
+_FORMAT = 1
 
 
 class Report:
@@ -64,15 +83,15 @@ class Report:
 
     def __init__(
         self,
-        trials,
-        objective,
-        direction,
-        baseline=None,
-        confirmation=None,
-        seed=0,
-        trees=TREES,
-        limits=None,
-        task=None,
+        trials: list[TrialRecord] | tuple[TrialRecord, ...],
+        objective: str,
+        direction: str,
+        baseline: dict[str, float] | None = None,
+        confirmation: Confirmation | None = None,
+        seed: int = 0,
+        trees: int = TREES,
+        limits: dict[str, tuple[float, float]] | None = None,
+        task: str | None = None,
     ):
         self.trials = check_trials(trials)
         if not isinstance(objective, str):
@@ -93,26 +112,29 @@ class Report:
         self._importance = None
         self._marginals = None
 
-    @property
-    def best_trial(self):
+    @functools.cached_property
+    def best_trial(self) -> TrialRecord:
         """The `TrialRecord` with the best score of the search, by merit or by luck."""
         return ranked(self.trials, self.direction)[0]
 
     @property
-    def recommended(self):
+    def recommended(self) -> str | None:
         """Label of the confirmed setting that `best_rates` are of, or None."""
-        return recommended(self.confirmation) if self.confirmation else None
+        return self.confirmation.recommendation.label if self.confirmation else None
 
-    @property
-    def _trial_to_use(self):
-        """The `TrialRecord` that `best_rates` are of, or None if they are of none."""
+    @functools.cached_property
+    def trial_to_use(self) -> TrialRecord | None:
+        """The `TrialRecord` that `best_rates` are of.
+
+        None where they are not those of a trial, such as one rate everywhere.
+        """
         if self.recommended is None:
             return self.best_trial
         setting = self.confirmation.candidates[self.recommended]
         return trial_of(setting, self.trials, self.direction)
 
     @property
-    def best_rates(self):
+    def best_rates(self) -> dict[str, float]:
         """The rates to use: dict from layer path to rate, for `kdropout.set_rates`.
 
         With a confirmation, those of the simplest setting that nothing is shown to be
@@ -121,39 +143,37 @@ class Report:
         better than it. Without a confirmation, those of `best_trial`, which nothing
         confirms. For a schedule, its end.
         """
-        trial = self._trial_to_use
-        if trial is None:
+        if self.trial_to_use is None:
             return dict(self.confirmation.candidates[self.recommended])
-        return dict(trial.rates)
+        return dict(self.trial_to_use.rates)
 
     @property
-    def best_values(self):
+    def best_values(self) -> dict[str, float | int | str | bool]:
         """Dict from hyperparameter to value, of the trial that `best_rates` are of.
 
-        Empty where `best_rates` are of no trial, such as one rate everywhere.
+        Empty where `best_rates` are not those of a trial, such as one rate everywhere.
         """
-        trial = self._trial_to_use
-        return {} if trial is None else dict(trial.values)
+        return {} if self.trial_to_use is None else dict(self.trial_to_use.values)
 
     @property
-    def importance(self):
+    def importance(self) -> Importance:
         """`Importance` of each layer, with whether it may be believed."""
         self._measure()
         return self._importance
 
     @property
-    def marginals(self):
+    def marginals(self) -> tuple[Marginal, ...]:
         """Tuple of `Marginal`, one per layer or group, in the order of the model."""
         self._measure()
         return self._marginals
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """In words, whether the rates found are better. Claims only what is shown."""
         return self.answer.verdict
 
-    @property
-    def answer(self):
+    @functools.cached_property
+    def answer(self) -> Answer:
         """What the terminal, `report.md` and the page begin with, as four strings.
 
         `verdict`, `advice` (which rates follow from it), `code` (the line that sets
@@ -161,28 +181,82 @@ class Report:
         """
         return answer(self)
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """The report as Markdown."""
         from kdropout.tuning.report.markdown import render
 
         return render(self)
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The report as JSON, from which `from_json` makes an equal one."""
-        return report_json.dumps(self)
+        content = {
+            "format": _FORMAT,
+            "kdropout": __version__,
+            "task": self.task,
+            "objective": self.objective,
+            "direction": self.direction,
+            **dataclasses.asdict(self.answer),
+            "best_rates": self.best_rates,
+            "best_values": self.best_values,
+            "recommended": self.recommended,
+            "best_trial": self.best_trial.trial_id,
+            "baseline": self.baseline,
+            "seed": self.seed,
+            "trees": self.trees,
+            "limits": self.limits,
+            "importance": dataclasses.asdict(self.importance),
+            "marginals": [dataclasses.asdict(marginal) for marginal in self.marginals],
+            "confirmation": _confirmation_to_plain(self.confirmation),
+            "trials": [dataclasses.asdict(trial) for trial in self.trials],
+        }
+        return json.dumps(
+            content,
+            indent=1,
+            allow_nan=False,
+            ensure_ascii=False,
+            default=lambda scalar: scalar.item(),  # of NumPy or of a backend
+        )
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> "Report":
         """The report that `to_json` wrote.
 
-        Raises:
-            TypeError: If `text` is no string.
-            ValueError: If it is no report.
-        """
-        return report_json.loads(text, cls)
+        Args:
+            text: String.
 
-    def plot(self, path):
+        Raises:
+            TypeError: If `text` is not a string.
+            ValueError: If it is not a report.
+        """
+        content = _read(text)
+        try:
+            report = cls(
+                [TrialRecord(**trial) for trial in content["trials"]],
+                content["objective"],
+                content["direction"],
+                content["baseline"],
+                _confirmation_from_plain(content["confirmation"]),
+                content["seed"],
+                content["trees"],
+                limits=content.get("limits"),  # kdropout 0.1 wrote none
+                task=content.get("task"),  # nor this
+            )
+            report._importance = _importance_from_plain(content["importance"])
+            report._marginals = tuple(
+                _with_tuples(Marginal, marginal) for marginal in content["marginals"]
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                "'text' must be the JSON of a report, as Report.to_json writes it. "
+                f"Received: one that lacks or garbles {error}"
+            ) from None
+        return report
+
+    def plot(self, path: str | os.PathLike) -> None:
         """Draw the report into one PNG file.
+
+        Args:
+            path: Path of the file.
 
         Raises:
             ImportError: If matplotlib is not installed.
@@ -192,7 +266,7 @@ class Report:
 
         draw_overview(self, pathlib.Path(path))
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike) -> list[pathlib.Path]:
         """Write `report.md`, `report.json` and pictures, each whole or not at all.
 
         Args:
@@ -227,3 +301,78 @@ class Report:
                 forest = Forest(self.trials, self.seed, self.trees)
             self._importance = measure_importance(self.trials, forest, self.seed)
             self._marginals = measure_marginals(forest)
+
+
+def _read(text):
+    """The content of the JSON of a report."""
+    if not isinstance(text, str):
+        raise TypeError(validation.received("text", "a string of JSON", text))
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            "'text' must be the JSON of a report, as Report.to_json writes it. "
+            f"Received: {text[:60]!r}, which is not JSON: {error}"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(
+            "'text' must be the JSON of a report, as Report.to_json of kdropout "
+            f"{__version__} writes it, with format={_FORMAT}. Received: "
+            f"{text[:60]!r}"
+        )
+    return content
+
+
+def _confirmation_to_plain(confirmation):
+    """A `Confirmation`, or None, as a dict; with what follows from it, for readers."""
+    if confirmation is None:
+        return None
+    return {
+        "candidates": confirmation.candidates,
+        "seeds": list(confirmation.seeds),
+        "direction": confirmation.direction,
+        "measure": confirmation.measure,
+        "scores": _pairs_to_plain(confirmation.scores, "score"),
+        "failures": _pairs_to_plain(confirmation.failures, "message"),
+        "comparisons": [
+            dataclasses.asdict(comparison) for comparison in confirmation.comparisons
+        ],
+    }
+
+
+def _confirmation_from_plain(plain):
+    if plain is None:
+        return None
+    return Confirmation(
+        check_candidates(plain["candidates"]),
+        check_seeds(plain["seeds"]),
+        check_direction(plain["direction"]),
+        plain["measure"],
+        check_scores("scores", _pairs_from_plain(plain["scores"], "score")),
+        _pairs_from_plain(plain["failures"], "message"),
+    )
+
+
+def _importance_from_plain(plain):
+    features = [_with_tuples(FeatureImportance, entry) for entry in plain["features"]]
+    return Importance(**{**plain, "features": tuple(features)})
+
+
+def _with_tuples(kind, plain):
+    """JSON has lists only."""
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in plain.items()
+    }
+    return kind(**fields)
+
+
+def _pairs_to_plain(by_pair, name):
+    return [
+        {"label": label, "seed": seed, name: value}
+        for (label, seed), value in by_pair.items()
+    ]
+
+
+def _pairs_from_plain(plain, name):
+    return {(entry["label"], entry["seed"]): entry[name] for entry in plain}

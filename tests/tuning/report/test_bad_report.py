@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kdropout.tuning.report import Report, TrialRecord, choose_candidates, confirm
-from kdropout.tuning.report.trials import NoCompletedTrial
+from kdropout.tuning.report.records import NoCompletedTrial
 
 T, V, NONE = TypeError, ValueError, NoCompletedTrial
 GOOD = TrialRecord("0", {"rate/a": 0.1}, {"a": 0.1}, 0.5)
@@ -89,7 +89,7 @@ CASES = {
     "no number": (lambda: report(limits={"a": (0, "x")}), T, "'limits'", "'x'"),
     "JSON that is none": (
         *(lambda: Report.from_json("{"), V, "'text' must be the JSON of a report"),
-        "which is no JSON",
+        "which is not JSON",
     ),
     "JSON of another kind": (
         *(lambda: Report.from_json('{"a": 1}'), V, "'text' must be", "format=1"),

@@ -14,7 +14,7 @@ from kdropout.tuning.report import (
     scores_from_plain,
     scores_to_plain,
 )
-from kdropout.tuning.report.candidates import best_uniform_rate
+from kdropout.tuning.report.confirmation import best_uniform_rate
 
 CANDIDATES = {
     "no dropout": {"a": 0.0, "b": 0.0},

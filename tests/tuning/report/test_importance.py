@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from kdropout.tuning.report import TrialRecord
-from kdropout.tuning.report.forest import Forest
-from kdropout.tuning.report.importance import LOWEST_R2, measure_importance
-from kdropout.tuning.report.marginal import measure_marginals
+from kdropout.tuning.report.importance import (
+    LOWEST_R2,
+    Forest,
+    measure_importance,
+    measure_marginals,
+)
 
 PATHS = ("first", "second", "third")
 TREES = 60

@@ -15,14 +15,18 @@ from kdropout.tuning.report import (
     TrialRecord,
     choose_candidates,
     confirm,
-    style,
 )
-from kdropout.tuning.report.features import find_features
-from kdropout.tuning.report.markdown_text import code_block, escape
-from kdropout.tuning.report.picture_confirmation import draw_confirmation
-from kdropout.tuning.report.picture_marginals import shape_of
-from kdropout.tuning.report.picture_trials import draw_trials, farthest
-from kdropout.tuning.report.short_names import short_all, two_lines
+from kdropout.tuning.report.importance import find_features
+from kdropout.tuning.report.markdown import code_block, escape
+from kdropout.tuning.report.pictures import (
+    draw_confirmation,
+    draw_trials,
+    farthest,
+    new_figure,
+    shape_of,
+    short_all,
+    two_lines,
+)
 
 TREES = 20
 ODD = ("a|b", "<b>bold</b>", "`x` *y* _z_", "with\nline", "$cost$", "[link](x)")
@@ -280,7 +284,7 @@ def test_a_diverged_trial_does_not_squeeze_the_picture():
 )
 def test_the_picture_of_the_trials_numbers_them_as_the_search_does(ids, shown, label):
     trials = [TrialRecord(one, {}, {"a": 0.1}, 0.5 + i) for i, one in enumerate(ids)]
-    axes = style.new_figure(4, 3).subplots()
+    axes = new_figure(4, 3).subplots()
     draw_trials(Report(trials, "val_loss", "min"), axes)
     assert axes.lines[0].get_xdata().tolist() == shown
     assert axes.get_xlabel() == label
@@ -292,7 +296,7 @@ def test_an_interval_that_exceeds_all_scores_does_not_squeeze_the_picture():
     chosen = {"no dropout": {"a": 0.0}, "search 1": {"a": 0.1}}
     found = Confirmation(chosen, (0, 1), "max", "accuracy", scores)
     trials = [TrialRecord("0", {}, {"a": 0.1}, 0.5)]
-    axes = style.new_figure(4, 3).subplots()
+    axes = new_figure(4, 3).subplots()
     draw_confirmation(Report(trials, "val_loss", "min", confirmation=found), axes)
     assert max(map(abs, axes.get_xlim())) < 15.0
     assert "too few seeds" in [text.get_text() for text in axes.texts]

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from kdropout.tuning.report import TrialRecord
-from kdropout.tuning.report.features import find_features, fixed_rates
-from kdropout.tuning.report.forest import comparable_scores, why_no_forest
-from kdropout.tuning.report.trials import best_so_far, failed, ranked
+from kdropout.tuning.report.importance import (
+    comparable_scores,
+    find_features,
+    why_no_forest,
+)
+from kdropout.tuning.report.records import best_so_far, failed, fixed_rates, ranked
 
 
 def record(trial_id, score, **rates):
