@@ -8,7 +8,7 @@ import numpy as np
 
 from kdropout import statistics, validation
 from kdropout.statistics import Interval
-from kdropout.tuning.report.importance import LOWEST_R2, Forest, why_no_forest
+from kdropout.tuning.report.importance import UNIFORM_STEP, learn, uniform_scores
 from kdropout.tuning.report.records import (
     SCHEDULE,
     check_direction,
@@ -20,9 +20,6 @@ from kdropout.tuning.report.records import (
 BASELINE = "no dropout"
 SEARCH = "search "
 UNIFORM = "uniform "
-
-# Uniform rates are compared on this grid: finer ones make no difference.
-_STEP = 0.05
 
 # With 95 %, of ten searches in which rates cannot matter up to four might claim that
 # they do.
@@ -41,7 +38,15 @@ ROUNDING = 1e-9
 # Candidates: the settings that are worth training again.
 
 
-def choose_candidates(trials, direction, top=3, uniform=None, use_values=False, seed=0):
+def choose_candidates(
+    trials,
+    direction,
+    top=3,
+    uniform=None,
+    use_values=False,
+    seed=0,
+    importance=None,
+):
     """The settings to confirm: no dropout, one rate everywhere, the best of the search.
 
     The uniform rate is the one at which a forest, trained on the trials, expects the
@@ -58,6 +63,8 @@ def choose_candidates(trials, direction, top=3, uniform=None, use_values=False, 
             hyperparameters instead of its rates: for a search over schedules, whose
             rates at the end do not say all. Defaults to False.
         seed: Integer, seed of the forest. Defaults to 0.
+        importance: `Importance` of these trials, if it was measured before. None to
+            train a forest here. Defaults to None.
 
     Returns:
         Dict from label to setting, for `confirm`: "no dropout", then "uniform 0.3",
@@ -84,7 +91,8 @@ def choose_candidates(trials, direction, top=3, uniform=None, use_values=False, 
     if uniform is not None:
         uniform = validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
     elif any(len(set(trial.rates.values())) > 1 for trial in best):
-        uniform = best_uniform_rate(trials, direction, seed)
+        scores = _uniform_scores(trials, importance, seed)
+        uniform = best_uniform_rate(trials, direction, scores)
     if uniform:
         chosen[f"{UNIFORM}{uniform:g}"] = dict.fromkeys(paths, uniform)
     settings = []
@@ -117,37 +125,38 @@ def _has_dropout(trial):
     )
 
 
-def best_uniform_rate(trials, direction, seed):
-    """The best rate for all layers at once, as far as the trials show."""
-    best = ranked(trials, direction)[0]
-    if why_no_forest(trials) is None:
-        forest = Forest(trials, seed)
-        columns = [
-            index
-            for index, feature in enumerate(forest.features)
-            if feature.kind == "rate"
-        ]
-        if columns and forest.r2 >= LOWEST_R2:
-            tried = forest.table[:, columns]
-            rates = _grid(tried.min(), tried.max())
-            scores = forest.by_tree(columns, rates).mean(0)
-            # A forest is a staircase: of rates on one step, the middle one.
-            order = scores if direction == "min" else -scores
-            return _rounded(rates[np.flatnonzero(order <= order.min())].mean())
-    return _rounded(np.mean(list(best.rates.values())))
+def best_uniform_rate(trials, direction, scores):
+    """The best rate for all layers at once, as far as the trials show.
+
+    Args:
+        trials: Sequence of `TrialRecord`.
+        direction: "min" or "max".
+        scores: Dict from rate to the expected score if all layers have this rate. If it
+            is empty, the mean rate of the best trial is taken.
+    """
+    if not scores:
+        best = ranked(trials, direction)[0]
+        return _rounded(np.mean(list(best.rates.values())))
+    # A forest is a staircase: of rates on one step, the middle one.
+    choose = min if direction == "min" else max
+    best_score = choose(scores.values())
+    return _rounded(
+        np.mean([rate for rate, score in scores.items() if score == best_score])
+    )
 
 
-def _grid(low, high):
-    rates = np.arange(_STEP, 1.0, _STEP)
-    inside = rates[(rates >= low - _STEP / 2) & (rates <= high + _STEP / 2)]
-    return inside if len(inside) else np.array([(low + high) / 2])
+def _uniform_scores(trials, importance, seed):
+    if importance is not None:
+        return importance.uniform
+    forest, _ = learn(trials, seed=seed)
+    return {} if forest is None else uniform_scores(forest)
 
 
 def _rounded(rate):
     """On the grid, unless the rate is smaller than its first step."""
-    if rate < _STEP:
+    if rate < UNIFORM_STEP:
         return float(f"{rate:.2g}")
-    return float(min(0.95, round(_STEP * round(rate / _STEP), 2)))
+    return float(min(0.95, round(UNIFORM_STEP * round(rate / UNIFORM_STEP), 2)))
 
 
 # Training them again.

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from kdropout import validation
+from kdropout.tuning.space.dimension import Dimension
 
 # The words of KerasTuner.
 STATUSES = ("COMPLETED", "FAILED", "INVALID", "RUNNING", "STOPPED", "IDLE")
@@ -154,13 +155,76 @@ def is_schedule(trial):
     return any(name.rpartition("/")[2] in (*SCHEDULE, "end") for name in moved)
 
 
+def dimensions_seen(trials):
+    """What was searched, as far as the completed trials show: a list of `Dimension`.
+
+    For records without the plan of a search. Layers with equal rates in all trials are
+    taken to move together. Where fewer hyperparameters moved than rates, as with a line
+    over depth, the hyperparameters are the dimensions.
+    """
+    done = completed(trials)
+    names = [
+        name for name in done[0].values if all(name in trial.values for trial in done)
+    ]
+    hyperparameters = [
+        _seen_hyperparameter(name, [trial.values[name] for trial in done])
+        for name in names
+        if len({trial.values[name] for trial in done}) > 1
+    ]
+    groups = _seen_groups(done, hyperparameters)
+    if hyperparameters and len(hyperparameters) < len(groups):
+        return hyperparameters
+    return groups + [entry for entry in hyperparameters if not entry.sets_rate]
+
+
+def _seen_hyperparameter(name, values):
+    kind = name.rpartition("/")[2]
+    kind = kind if kind in SCHEDULE else "rate"
+    if any(isinstance(value, str) for value in values):
+        levels = tuple(sorted({str(value) for value in values}))
+        return Dimension(name, (), kind, 0, len(levels) - 1, levels)
+    return Dimension(name, (), kind, min(values), max(values))
+
+
+def _seen_groups(done, hyperparameters):
+    """Layers whose rates moved together, named by the hyperparameter that did it."""
+    paths_by_rates = {}
+    for path in done[0].rates:
+        rates = tuple(trial.rates[path] for trial in done)
+        if len(set(rates)) > 1:
+            paths_by_rates.setdefault(rates, []).append(path)
+    groups = []
+    for rates, paths in paths_by_rates.items():
+        movers = [
+            dimension
+            for dimension in hyperparameters
+            if dimension.sets_rate
+            and rates == tuple(trial.values[dimension.name] for trial in done)
+        ]
+        first, last = paths[0], paths[-1]
+        name = movers[0].name if len(movers) == 1 else f"rate/{first}"
+        label = movers[0].label if len(movers) == 1 else f"{first} to {last}"
+        groups.append(
+            Dimension(
+                name=name,
+                layers=tuple(paths),
+                kind="rate",
+                low=min(rates),
+                high=max(rates),
+                rate_of=first,
+                label=first if len(paths) == 1 else f"{label} ({len(paths)} layers)",
+            )
+        )
+    return groups
+
+
 def fixed_rates(trials):
     """Dict from path to rate of the layers whose rate no trial moved."""
     first, *others = completed(trials)
     return {
         path: rate
         for path, rate in first.rates.items()
-        if all(abs(trial.rates[path] - rate) <= SAME for trial in others)
+        if all(trial.rates[path] == rate for trial in others)
     }
 
 

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 
 from kdropout import validation
 from kdropout.files import replacing
@@ -19,12 +20,9 @@ from kdropout.tuning.report.confirmation import (
 from kdropout.tuning.report.importance import (
     TREES,
     FeatureImportance,
-    Forest,
     Importance,
     Marginal,
     measure_importance,
-    measure_marginals,
-    why_no_forest,
 )
 from kdropout.tuning.report.records import (
     TrialRecord,
@@ -32,8 +30,10 @@ from kdropout.tuning.report.records import (
     check_limits,
     check_rates,
     check_trials,
+    dimensions_seen,
     ranked,
 )
+from kdropout.tuning.space.dimension import Dimension
 from kdropout.version import __version__
 
 # Raised when the JSON of an earlier version can no longer be read.
@@ -62,6 +62,11 @@ class Report:
             is not known. Defaults to None.
         task: String, what the model was trained for: task, classes and loss, or None.
             Defaults to None.
+        dimensions: Sequence of `Dimension`, the hyperparameters that were searched.
+            They also are the limits, if `limits` is None. None if the space is not
+            known: then the report finds in the trials what moved. Defaults to None.
+        importance: `Importance` of these trials, dimensions, seed and trees, if it was
+            measured before. None to measure it when it is asked for. Defaults to None.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -83,7 +88,7 @@ class Report:
 
     def __init__(
         self,
-        trials: list[TrialRecord] | tuple[TrialRecord, ...],
+        trials: Sequence[TrialRecord],
         objective: str,
         direction: str,
         baseline: dict[str, float] | None = None,
@@ -92,6 +97,8 @@ class Report:
         trees: int = TREES,
         limits: dict[str, tuple[float, float]] | None = None,
         task: str | None = None,
+        dimensions: Sequence[Dimension] | None = None,
+        importance: Importance | None = None,
     ):
         self.trials = check_trials(trials)
         if not isinstance(objective, str):
@@ -105,12 +112,15 @@ class Report:
         self.confirmation = confirmation
         self.seed = validation.integer("seed", seed)
         self.trees = validation.integer("trees", trees, low=2)
+        self.dimensions = None if dimensions is None else tuple(dimensions)
+        if limits is None and dimensions is not None:
+            limits = {entry.name: (entry.low, entry.high) for entry in dimensions}
         self.limits = check_limits(limits)
         if not isinstance(task, str | None):
             raise TypeError(validation.received("task", "a string or None", task))
         self.task = task
-        self._importance = None
-        self._marginals = None
+        if importance is not None:
+            self.importance = importance
 
     @functools.cached_property
     def best_trial(self) -> TrialRecord:
@@ -155,17 +165,15 @@ class Report:
         """
         return {} if self.trial_to_use is None else dict(self.trial_to_use.values)
 
-    @property
+    @functools.cached_property
     def importance(self) -> Importance:
         """`Importance` of each layer, with whether it may be believed."""
-        self._measure()
-        return self._importance
+        return measure_importance(self.trials, self.dimensions, self.seed, self.trees)
 
     @property
     def marginals(self) -> tuple[Marginal, ...]:
         """Tuple of `Marginal`, one per layer or group, in the order of the model."""
-        self._measure()
-        return self._marginals
+        return self.importance.marginals
 
     @property
     def verdict(self) -> str:
@@ -204,8 +212,9 @@ class Report:
             "seed": self.seed,
             "trees": self.trees,
             "limits": self.limits,
-            "importance": dataclasses.asdict(self.importance),
-            "marginals": [dataclasses.asdict(marginal) for marginal in self.marginals],
+            "dimensions": _dimensions_to_plain(self.dimensions),
+            "importance": _importance_to_plain(self.importance),
+            "marginals": [_marginal_to_plain(marginal) for marginal in self.marginals],
             "confirmation": _confirmation_to_plain(self.confirmation),
             "trials": [dataclasses.asdict(trial) for trial in self.trials],
         }
@@ -230,6 +239,8 @@ class Report:
         """
         content = _read(text)
         try:
+            # kdropout 0.1 wrote no limits, no task and no dimensions.
+            dimensions = _dimensions_from_plain(content.get("dimensions"))
             report = cls(
                 [TrialRecord(**trial) for trial in content["trials"]],
                 content["objective"],
@@ -238,19 +249,19 @@ class Report:
                 _confirmation_from_plain(content["confirmation"]),
                 content["seed"],
                 content["trees"],
-                limits=content.get("limits"),  # kdropout 0.1 wrote none
-                task=content.get("task"),  # nor this
+                content.get("limits"),
+                content.get("task"),
+                dimensions,
             )
-            report._importance = _importance_from_plain(content["importance"])
-            report._marginals = tuple(
-                _with_tuples(Marginal, marginal) for marginal in content["marginals"]
+            report.importance = _importance_from_plain(
+                content, report.dimensions or dimensions_seen(report.trials)
             )
+            return report
         except (KeyError, TypeError) as error:
             raise ValueError(
                 "'text' must be the JSON of a report, as Report.to_json writes it. "
                 f"Received: one that lacks or garbles {error}"
             ) from None
-        return report
 
     def plot(self, path: str | os.PathLike) -> None:
         """Draw the report into one PNG file.
@@ -293,14 +304,6 @@ class Report:
                 temporary.write_text(text, encoding="utf-8")
             written.append(folder / name)
         return written
-
-    def _measure(self):
-        if self._importance is None:
-            forest = None
-            if why_no_forest(self.trials) is None:
-                forest = Forest(self.trials, self.seed, self.trees)
-            self._importance = measure_importance(self.trials, forest, self.seed)
-            self._marginals = measure_marginals(forest)
 
 
 def _read(text):
@@ -353,18 +356,86 @@ def _confirmation_from_plain(plain):
     )
 
 
-def _importance_from_plain(plain):
-    features = [_with_tuples(FeatureImportance, entry) for entry in plain["features"]]
-    return Importance(**{**plain, "features": tuple(features)})
+def _dimensions_to_plain(dimensions):
+    if dimensions is None:
+        return None
+    return [dimension.plain() for dimension in dimensions]
 
 
-def _with_tuples(kind, plain):
-    """JSON has lists only."""
-    fields = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in plain.items()
+def _dimensions_from_plain(plain):
+    if plain is None:
+        return None
+    return [Dimension.from_plain(entry) for entry in plain]
+
+
+def _importance_to_plain(importance):
+    return {
+        "features": [
+            {
+                "name": feature.name,
+                "layers": list(feature.layers),
+                "mean": feature.mean,
+                "std": feature.std,
+            }
+            for feature in importance.features
+        ],
+        "r2": importance.r2,
+        "num_trials": importance.num_trials,
+        "problem": importance.problem,
     }
-    return kind(**fields)
+
+
+def _marginal_to_plain(marginal):
+    return {
+        "name": marginal.name,
+        "layers": list(marginal.layers),
+        "kind": marginal.kind,
+        "levels": list(marginal.levels),
+        "grid": list(marginal.grid),
+        "mean": list(marginal.mean),
+        "spread": list(marginal.spread),
+        "tried": list(marginal.tried),
+        "scores": list(marginal.scores),
+    }
+
+
+def _importance_from_plain(content, dimensions):
+    """The `Importance` in the content of a report, with its marginals."""
+    known = {dimension.label: dimension for dimension in dimensions}
+    marginals = [_marginal_from_plain(entry, known) for entry in content["marginals"]]
+    moved = {marginal.name: marginal.dimension for marginal in marginals}
+    plain = content["importance"]
+    features = [
+        FeatureImportance(moved[entry["name"]], entry["mean"], entry["std"])
+        for entry in plain["features"]
+    ]
+    return Importance(
+        tuple(features),
+        plain["r2"],
+        plain["num_trials"],
+        plain["problem"],
+        tuple(marginals),
+    )
+
+
+def _marginal_from_plain(plain, known):
+    dimension = known.get(plain["name"])
+    if dimension is None:  # kdropout 0.1 took almost equal rates for one
+        dimension = Dimension(
+            name=plain["name"],
+            layers=tuple(plain["layers"]),
+            kind=plain["kind"],
+            low=min(plain["grid"]),
+            high=max(plain["grid"]),
+        )
+    return Marginal(
+        dataclasses.replace(dimension, levels=tuple(plain["levels"])),
+        grid=tuple(plain["grid"]),
+        mean=tuple(plain["mean"]),
+        spread=tuple(plain["spread"]),
+        tried=tuple(plain["tried"]),
+        scores=tuple(plain["scores"]),
+    )
 
 
 def _pairs_to_plain(by_pair, name):

@@ -16,7 +16,6 @@ from kdropout.tuning.report import (
     choose_candidates,
     confirm,
 )
-from kdropout.tuning.report.importance import find_features
 from kdropout.tuning.report.markdown import code_block, escape
 from kdropout.tuning.report.pictures import (
     draw_confirmation,
@@ -260,7 +259,6 @@ def test_pictures_of_a_search_over_schedules(tmp_path):
 def test_reports_of_trials_that_tell_nothing(tmp_path):
     trials = [TrialRecord(str(i), {}, {"a": 0.2}, 0.5) for i in range(3)]
     report = Report(trials, "val_loss", "min")
-    assert find_features(trials) == []
     assert report.importance.features == report.marginals == ()
     assert "no rate differs" in report.to_markdown()
     report.save(tmp_path)

@@ -9,15 +9,18 @@ from kdropout.tuning.report import Confirmation, Report, choose_candidates, conf
 from kdropout.tuning.report.importance import FeatureImportance, Importance
 from kdropout.tuning.report.score_format import ScoreFormat, format_of
 from kdropout.tuning.report.verdict import describe
+from kdropout.tuning.space.dimension import Dimension
 
 CLAIM = re.compile(r"\b(is|are) (better|worse) than\b")
 UNKNOWN = Importance((), None, 0, "nothing was measured")
 KNOWN = Importance(
     (
-        FeatureImportance("a", ("a",), 0.8, 0.1),
-        FeatureImportance("b", ("b",), 0.1, 0.1),
+        FeatureImportance(Dimension("rate/a", ("a",), "rate", 0.0, 0.8), 0.8, 0.1),
+        FeatureImportance(Dimension("rate/b", ("b",), "rate", 0.0, 0.8), 0.1, 0.1),
     ),
-    *(0.7, 30, ""),
+    r2=0.7,
+    num_trials=30,
+    problem="",
 )
 LABELS = {
     "no dropout": {"a": 0.0, "b": 0.0},
