@@ -3,19 +3,30 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from kdropout import statistics, validation
 from kdropout.statistics import Interval
-from kdropout.tuning.report.importance import UNIFORM_STEP, learn, uniform_scores
+from kdropout.tuning.report.importance import (
+    UNIFORM_STEP,
+    Importance,
+    learn,
+    uniform_scores,
+)
 from kdropout.tuning.report.records import (
     SCHEDULE,
+    TrialRecord,
     check_direction,
-    check_trials,
     is_schedule,
     ranked,
 )
+
+# From layer to rate, or from hyperparameter to value.
+Setting = dict[str, float | int | str | bool]
+# From (label, seed) to score.
+Scores = dict[tuple[str, int], float]
 
 BASELINE = "no dropout"
 SEARCH = "search "
@@ -39,21 +50,21 @@ ROUNDING = 1e-9
 
 
 def choose_candidates(
-    trials,
-    direction,
-    top=3,
-    uniform=None,
-    use_values=False,
-    seed=0,
-    importance=None,
-):
+    trials: Sequence[TrialRecord],
+    direction: str,
+    top: int = 3,
+    uniform: float | None = None,
+    use_values: bool = False,
+    seed: int = 0,
+    importance: Importance | None = None,
+) -> dict[str, Setting]:
     """The settings to confirm: no dropout, one rate everywhere, the best of the search.
 
     The uniform rate is the one at which a forest, trained on the trials, expects the
     best score; where the forest explains too little, the mean rate of the best trial.
 
     Args:
-        trials: Sequence of `TrialRecord`.
+        trials: Sequence of `TrialRecord`, such as `Report.trials`.
         direction: "min" or "max", what a better score is.
         top: Integer, number of settings of the search. Defaults to 3. Equal ones count
             once, and one without dropout is there already.
@@ -73,7 +84,7 @@ def choose_candidates(
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If no trial is completed, or an argument is out of range.
+        ValueError: If an argument is out of range.
 
     Example:
 
@@ -82,7 +93,6 @@ def choose_candidates(
     >>> choose_candidates(trials, "min")
     {'no dropout': {'a': 0.0}, 'search 1': {'a': 0.1}, 'search 2': {'a': 0.2}}
     """
-    trials = check_trials(trials)
     check_direction(direction)
     top = validation.integer("top", top, low=1)
     best = ranked(trials, direction)
@@ -163,15 +173,15 @@ def _rounded(rate):
 
 
 def confirm(
-    candidates,
-    train,
-    seeds,
-    direction,
-    measure="score",
-    progress=None,
-    save=None,
-    partial=None,
-):
+    candidates: dict[str, Setting],
+    train: Callable[[Setting, int], float],
+    seeds: Sequence[int],
+    direction: str,
+    measure: str = "score",
+    progress: Callable[[int, int, str, int, float | None], None] | None = None,
+    save: Callable[[Scores], None] | None = None,
+    partial: Scores | None = None,
+) -> "Confirmation":
     """Train every candidate with every seed.
 
     All candidates meet a seed before the next one begins, so that what is there after
@@ -218,7 +228,7 @@ def confirm(
             raise TypeError(validation.received(name, "a function", function))
     if not isinstance(measure, str):
         raise TypeError(validation.received("measure", "a string", measure))
-    earlier = check_scores("partial", {} if partial is None else partial)
+    earlier = {} if partial is None else partial
     pairs = [(label, seed) for seed in seeds for label in candidates]
     scores = {pair: earlier[pair] for pair in pairs if pair in earlier}
     failures = {}
@@ -268,16 +278,6 @@ def check_seeds(seeds):
     return seeds
 
 
-def check_scores(name, scores):
-    """A copy of a dict from (label, seed) to finite score, or an error."""
-    if not isinstance(scores, dict) or not all(
-        isinstance(pair, tuple) and len(pair) == 2 for pair in scores
-    ):
-        expected = "a dict from (label, seed) to score"
-        raise TypeError(validation.received(name, expected, scores))
-    return {pair: validation.number(name, score) for pair, score in scores.items()}
-
-
 def _score(value):
     if isinstance(value, (bool, str)) or value is None:
         raise TypeError(f"'train' must return a number. Received: {value!r}")
@@ -307,7 +307,7 @@ class Comparison:
 
     label: str
     reference: str
-    gains: tuple
+    gains: tuple[float, ...]
     gain: Interval | None
     verdict: str
 
@@ -359,12 +359,12 @@ class Confirmation:
         Dunn (1961), Multiple comparisons among means, JASA 56.
     """
 
-    candidates: dict
-    seeds: tuple
+    candidates: dict[str, Setting]
+    seeds: tuple[int, ...]
     direction: str
     measure: str
-    scores: dict
-    failures: dict = dataclasses.field(default_factory=dict)
+    scores: Scores
+    failures: dict[tuple[str, int], str] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -408,7 +408,7 @@ class Confirmation:
         """Labels of the settings with one rate everywhere."""
         return tuple(label for label in self.candidates if label.startswith(UNIFORM))
 
-    def scores_of(self, label):
+    def scores_of(self, label: str) -> dict[int, float]:
         """Dict from seed to score, of the trainings that did not fail."""
         return {
             seed: self.scores[label, seed]
@@ -416,16 +416,16 @@ class Confirmation:
             if (label, seed) in self.scores
         }
 
-    def comparison(self, label, reference):
+    def comparison(self, label: str, reference: str) -> Comparison | None:
         """The `Comparison` of these two, or None if there is none."""
         return self._by_pair.get((label, reference))
 
-    def shown(self, label, reference):
+    def shown(self, label: str | None, reference: str | None) -> str:
         """The verdict of a comparison: "better", "worse" or "undecided"."""
         comparison = self.comparison(label, reference)
         return comparison.verdict if comparison else "undecided"
 
-    def best_of(self, labels):
+    def best_of(self, labels: Sequence[str]) -> str | None:
         """The label with the best mean score, or None if none has a score.
 
         One with a failed training is behind those without, and means are over the seeds
@@ -447,7 +447,7 @@ class Confirmation:
 
         return min(compared, key=loss)
 
-    def seeds_to_decide(self, comparison):
+    def seeds_to_decide(self, comparison: Comparison) -> int | None:
         """How many seeds would decide a comparison, if its gains stay as they are.
 
         With that many, the interval excludes 0 in four of five confirmations, if the

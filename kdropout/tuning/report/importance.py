@@ -81,11 +81,11 @@ class Marginal:
     """
 
     dimension: Dimension
-    grid: tuple
-    mean: tuple
-    spread: tuple
-    tried: tuple
-    scores: tuple
+    grid: tuple[float, ...]
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    tried: tuple[float, ...]
+    scores: tuple[float, ...]
 
     @property
     def name(self) -> str:

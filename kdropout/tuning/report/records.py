@@ -51,10 +51,10 @@ class TrialRecord:
     """
 
     trial_id: str
-    values: dict
-    rates: dict
+    values: dict[str, float | int | str | bool]
+    rates: dict[str, float]
     score: float | None
-    metrics: dict = dataclasses.field(default_factory=dict)
+    metrics: dict[str, float | None] = dataclasses.field(default_factory=dict)
     status: str = "COMPLETED"
     epochs: int | None = None
     message: str = ""
@@ -202,8 +202,9 @@ def _seen_groups(done, hyperparameters):
             and rates == tuple(trial.values[dimension.name] for trial in done)
         ]
         first, last = paths[0], paths[-1]
-        name = movers[0].name if len(movers) == 1 else f"rate/{first}"
-        label = movers[0].label if len(movers) == 1 else f"{first} to {last}"
+        name, label, rate_of = f"rate/{first}", f"{first} to {last}", first
+        if len(movers) == 1:
+            name, label, rate_of = movers[0].name, movers[0].label, ""
         groups.append(
             Dimension(
                 name=name,
@@ -211,7 +212,7 @@ def _seen_groups(done, hyperparameters):
                 kind="rate",
                 low=min(rates),
                 high=max(rates),
-                rate_of=first,
+                rate_of=rate_of,
                 label=first if len(paths) == 1 else f"{label} ({len(paths)} layers)",
             )
         )

@@ -13,7 +13,6 @@ from kdropout.tuning.report.answer import Answer, answer
 from kdropout.tuning.report.confirmation import (
     Confirmation,
     check_candidates,
-    check_scores,
     check_seeds,
     trial_of,
 )
@@ -346,12 +345,16 @@ def _confirmation_to_plain(confirmation):
 def _confirmation_from_plain(plain):
     if plain is None:
         return None
+    scores = {
+        pair: validation.number("scores", score)
+        for pair, score in _pairs_from_plain(plain["scores"], "score").items()
+    }
     return Confirmation(
         check_candidates(plain["candidates"]),
         check_seeds(plain["seeds"]),
         check_direction(plain["direction"]),
         plain["measure"],
-        check_scores("scores", _pairs_from_plain(plain["scores"], "score")),
+        scores,
         _pairs_from_plain(plain["failures"], "message"),
     )
 

@@ -27,12 +27,12 @@ class Dimension:
     """
 
     name: str
-    layers: tuple
+    layers: tuple[str, ...]
     kind: str
     low: float
     high: float
-    levels: tuple = ()
-    grid: tuple = ()
+    levels: tuple[str, ...] = ()
+    grid: tuple[float, ...] = ()
     rate_of: str = ""
     label: str = ""
 
@@ -41,7 +41,7 @@ class Dimension:
             object.__setattr__(self, "label", self.name.removeprefix("rate/"))
 
     @property
-    def sets_rate(self):
+    def sets_rate(self) -> bool:
         """Whether its value is the rate that layers have in the end."""
         return self.kind in ("rate", "end")
 

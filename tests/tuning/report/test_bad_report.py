@@ -130,14 +130,6 @@ CASES = {
     "save": (lambda: confirmed(save="x"), T, "'save' must be a function", "'x'"),
     "progress": (lambda: confirmed(progress=1), T, "'progress' must be a function"),
     "measure": (lambda: confirmed(measure=None), T, "'measure' must be", "None"),
-    "partial": (
-        *(lambda: confirmed(partial={"search 1": 0.5}), T, "'partial' must be a dict"),
-        "from (label, seed)",
-    ),
-    "partial score": (
-        *(lambda: confirmed(partial={("search 1", 1): float("nan")}), V),
-        *("'partial' must be", "nan"),
-    ),
 }
 
 

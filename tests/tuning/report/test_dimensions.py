@@ -67,6 +67,8 @@ def test_the_trials_show_what_was_searched(name):
     assert known.importance.r2 == seen.importance.r2
     for ours, theirs in zip(known.marginals, seen.marginals, strict=True):
         assert (ours.name, ours.kind) == (theirs.name, theirs.kind)
+        assert ours.dimension.name == theirs.dimension.name
+        assert ours.dimension.rate_of == theirs.dimension.rate_of
         assert ours.levels == theirs.levels
         assert (ours.grid, ours.mean) == (theirs.grid, theirs.mean)
     assert [(feature.name, feature.mean) for feature in known.importance.features] == [
