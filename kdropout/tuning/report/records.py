@@ -281,6 +281,23 @@ def check_rates(name, rates):
     return {path: validation.number(name, rate, 0, 1) for path, rate in rates.items()}
 
 
+def check_dimensions(dimensions):
+    """The dimensions as a tuple, or None.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if dimensions is None:
+        return None
+    expected = "a sequence of Dimension, or None"
+    if not isinstance(dimensions, (list, tuple)):
+        raise TypeError(validation.received("dimensions", expected, dimensions))
+    for dimension in dimensions:
+        if not isinstance(dimension, Dimension):
+            raise TypeError(validation.received("dimensions", expected, dimension))
+    return tuple(dimensions)
+
+
 def check_limits(limits):
     """A copy of a dict from hyperparameter to (lowest, highest) value, or None.
 

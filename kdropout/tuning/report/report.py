@@ -25,6 +25,7 @@ from kdropout.tuning.report.importance import (
 )
 from kdropout.tuning.report.records import (
     TrialRecord,
+    check_dimensions,
     check_direction,
     check_limits,
     check_rates,
@@ -111,13 +112,16 @@ class Report:
         self.confirmation = confirmation
         self.seed = validation.integer("seed", seed)
         self.trees = validation.integer("trees", trees, low=2)
-        self.dimensions = None if dimensions is None else tuple(dimensions)
+        self.dimensions = check_dimensions(dimensions)
         if limits is None and dimensions is not None:
             limits = {entry.name: (entry.low, entry.high) for entry in dimensions}
         self.limits = check_limits(limits)
         if not isinstance(task, str | None):
             raise TypeError(validation.received("task", "a string or None", task))
         self.task = task
+        if not isinstance(importance, Importance | None):
+            expected = "an Importance that was measured on these trials, or None"
+            raise TypeError(validation.received("importance", expected, importance))
         if importance is not None:
             self.importance = importance
 

@@ -15,7 +15,7 @@ def describe(confirmation, importance):
     """The verdict in a few sentences.
 
     It says "better" or "worse" only of a paired interval that excludes 0. Each
-    difference comes with the name of its score, and with which sign is better.
+    difference comes with the name of its score, and with the sign that is better.
 
     Args:
         confirmation: `Confirmation`, or None.
@@ -30,8 +30,13 @@ def describe(confirmation, importance):
             "not show whether its rates help."
         )
     if not confirmation.scores:
-        first = next(iter(confirmation.failures.values()), "no training was run")
-        return f"Not confirmed: no training with a new seed ended. The first: {first}"
+        first = next(iter(confirmation.failures.values()), None)
+        if first is None:
+            return "Not confirmed: no training with a new seed was run."
+        return (
+            "Not confirmed: no training with a new seed ended. The first error: "
+            f"{first}"
+        )
     sentences = [*_against_none(confirmation), _against_uniform(confirmation)]
     if confirmation.has_claim:
         sentences += [_widened(confirmation), _most_important(importance)]
@@ -60,7 +65,7 @@ def _against_none(confirmation):
     if label is None:
         return ["Of the settings to confirm, none could be trained with a new seed."]
     if not confirmation.scores_of(BASELINE):
-        return ["No dropout could not be trained with any new seed."]
+        return ["The training without dropout failed with every new seed."]
     sentences = [_sentence(confirmation, label, BASELINE)]
     if found and uniform:
         only_uniform = (

@@ -86,6 +86,9 @@ CASES = {
     "limits": (lambda: report(limits=[0, 1]), T, "'limits' must be a dict", "[0, 1]"),
     "limit": (lambda: report(limits={"a": 0.8}), T, "'limits' must be", "{'a': 0.8}"),
     "pair of limits": (lambda: report(limits={"a": (0, 1, 2)}), T, "(0, 1, 2)"),
+    "dimensions": (lambda: report(dimensions=3), T, "'dimensions' must be", "3"),
+    "dimension": (lambda: report(dimensions=["rate/a"]), T, "of Dimension", "rate/a"),
+    "importance": (lambda: report(importance=[]), T, "'importance' must be", "[]"),
     "no number": (lambda: report(limits={"a": (0, "x")}), T, "'limits'", "'x'"),
     "JSON that is none": (
         *(lambda: Report.from_json("{"), V, "'text' must be the JSON of a report"),
