@@ -70,7 +70,9 @@ def test_uniform_rate_is_the_mean_of_the_best_trial_where_nothing_is_learned():
 def test_search_over_one_rate_for_all_has_no_uniform_candidate(make_trials):
     trials = make_trials(lambda rates: rates["a"], ["a"], 3)
     assert list(choose_candidates(trials, "min", top=2)) == [
-        *("no dropout", "search 1", "search 2")
+        "no dropout",
+        "search 1",
+        "search 2",
     ]
 
 
@@ -82,7 +84,10 @@ def test_every_candidate_is_trained_with_every_seed_one_seed_after_the_other():
         return rates["b"] + seed
 
     found = confirm(
-        *(CANDIDATES, train, (7, 9), "max"),
+        CANDIDATES,
+        train,
+        (7, 9),
+        "max",
         progress=lambda *step: steps.append(step),
     )
     assert calls == [(b, seed) for seed in (7, 9) for b in (0.0, 0.3, 0.4)]
@@ -104,8 +109,10 @@ def test_gains_are_paired_and_their_intervals_corrected(direction, sign):
     }
     labels = {rates["b"]: label for label, rates in CANDIDATES.items()}
     found = confirm(
-        *(CANDIDATES, lambda rates, seed: table[labels[rates["b"]], seed]),
-        *(range(6), direction),
+        CANDIDATES,
+        lambda rates, seed: table[labels[rates["b"]], seed],
+        range(6),
+        direction,
     )
     comparisons = found.comparisons
     assert [(one.label, one.reference) for one in comparisons] == [

@@ -74,12 +74,11 @@ def test_best_rates_are_those_that_did_best_with_new_seeds(make_trials):
     means = dict(zip(candidates, [0.9, 0.9, 0.5, 0.3], strict=True))
     table = {tuple(rates.values()): means[label] for label, rates in candidates.items()}
     found = confirm(
+        candidates,
         # What is better has to differ between seeds, or nothing is shown.
-        *(
-            candidates,
-            lambda rates, seed: table[tuple(rates.values())] * (1 + seed / 99),
-        ),
-        *(range(3), "min"),
+        lambda rates, seed: table[tuple(rates.values())] * (1 + seed / 99),
+        range(3),
+        "min",
     )
     report = Report(trials, "val_loss", "min", confirmation=found, trees=TREES)
     assert report.recommended == "search 2"
@@ -104,8 +103,10 @@ def test_a_setting_given_by_hyperparameters_leads_to_the_rates_of_its_trial():
     ]
     candidates = choose_candidates(trials, "min", top=1, use_values=True)
     found = confirm(
-        *(candidates, lambda values, seed: len(values) * (1 + seed / 999)),
-        *((1, 2), "max"),
+        candidates,
+        lambda values, seed: len(values) * (1 + seed / 999),
+        (1, 2),
+        "max",
     )
     assert found.candidates["search 1"] == {"rate/d/steps": 20, "rate/d/end": 0.4}
     report = Report(trials, "val_loss", "min", confirmation=found, trees=TREES)
