@@ -199,7 +199,12 @@ def _seen_groups(done, hyperparameters):
             dimension
             for dimension in hyperparameters
             if dimension.sets_rate
-            and rates == tuple(trial.values[dimension.name] for trial in done)
+            and not dimension.levels
+            and all(
+                # The rates of a line over depth are rounded.
+                abs(trial.values[dimension.name] - rate) <= SAME
+                for trial, rate in zip(done, rates, strict=True)
+            )
         ]
         first, last = paths[0], paths[-1]
         name, label, rate_of = f"rate/{first}", f"{first} to {last}", first

@@ -87,12 +87,12 @@ def _dimension(hyperparameter, layers):
 def _of_rates(hyperparameter, layers):
     rates, name = hyperparameter.choice, hyperparameter.name
     is_sorted = rates.across in ("rising", "falling") and len(layers) > 1
-    rate_of = hyperparameter.path if is_sorted else ""
+    is_line = rates.across == "linear" and len(layers) > 1
     label = ""
     if hyperparameter.part in ("rate", "end"):
-        if is_sorted or len(layers) == 1:
-            label = hyperparameter.path
-        elif rates.across != "linear":
+        if is_sorted or len(layers) == 1 or (is_line and len(layers) == 2):
+            label = hyperparameter.path  # it is the rate of one layer
+        elif not is_line:
             label = f"{name.removeprefix('rate/')} ({len(layers)} layers)"
     return Dimension(
         name=name,
@@ -101,6 +101,6 @@ def _of_rates(hyperparameter, layers):
         low=rates.low,
         high=rates.high,
         grid=rates.grid or (),
-        rate_of=rate_of,
+        rate_of=hyperparameter.path if is_sorted else "",
         label=label,
     )

@@ -21,6 +21,7 @@ SPACES = {
     "shared": {"*": tuning.Rates(across="shared")},
     "shared and free": {"*": tuning.Rates(across="shared"), "first": (0.0, 0.5)},
     "line": {"*": tuning.Rates(across="linear")},
+    "line of two": {"*": tuning.Rates(across="linear"), "third": 0.25},
     "rising": {"*": tuning.Rates(across="rising")},
     "schedules": {"*": tuning.Schedules((0.1, 0.3), (0.2, 0.6), (5, 50), SHAPES)},
     "shared schedule": {
