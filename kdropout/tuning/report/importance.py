@@ -27,7 +27,7 @@ _ROUNDING = 1e-12
 # Below these the ranking is not to be trusted. Of searches whose scores have nothing to
 # do with the rates, about 1 in 100 reaches this R2 with 10 to 15 trials.
 LOWEST_R2 = 0.3
-FEWEST_TRIALS = 10
+_FEWEST_TO_TRUST = 10
 
 # Shuffles for the importance of each dimension.
 REPEATS = 20
@@ -247,8 +247,8 @@ def _features(forest, seed, repeats):
 
 
 def _problem(num_trials, r2):
-    if num_trials < FEWEST_TRIALS:
-        return f"only {num_trials} trials completed, fewer than {FEWEST_TRIALS}"
+    if num_trials < _FEWEST_TO_TRUST:
+        return f"only {num_trials} trials completed, fewer than {_FEWEST_TO_TRUST}"
     if not r2 >= LOWEST_R2:
         return f"R2 = {r2:.2f} out of bag, the rates explain too little of the scores"
     return ""

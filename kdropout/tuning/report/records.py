@@ -9,9 +9,9 @@ from kdropout import validation
 from kdropout.tuning.space.dimension import Dimension
 
 # The words of KerasTuner.
-STATUSES = ("COMPLETED", "FAILED", "INVALID", "RUNNING", "STOPPED", "IDLE")
+_STATUSES = ("COMPLETED", "FAILED", "INVALID", "RUNNING", "STOPPED", "IDLE")
 
-DIRECTIONS = ("min", "max")
+_DIRECTIONS = ("min", "max")
 
 # The endings of the hyperparameters of a schedule whose values are not its final rate.
 SCHEDULE = ("start", "steps", "shape")
@@ -80,7 +80,7 @@ class TrialRecord:
         object.__setattr__(self, "values", _plain_values(self.values))
         object.__setattr__(self, "rates", check_rates("rates", self.rates))
         object.__setattr__(self, "metrics", _plain_metrics(self.metrics))
-        validation.choice("status", self.status, STATUSES)
+        validation.choice("status", self.status, _STATUSES)
 
     @property
     def completed(self) -> bool:
@@ -272,7 +272,7 @@ def check_trials(trials):
 
 def check_direction(direction):
     """Return "min" or "max", or raise a ValueError."""
-    return validation.choice("direction", direction, DIRECTIONS)
+    return validation.choice("direction", direction, _DIRECTIONS)
 
 
 def check_rates(name, rates):
