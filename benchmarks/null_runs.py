@@ -33,7 +33,6 @@ import numpy as np
 from benchmarks import reporting
 from kdropout import tuning
 from kdropout.tuning.job import Job
-from kdropout.tuning.report.recommendation import has_claim
 
 FIRST_RUN, RUNS = 200, 20
 # As in tuner_configs/digits_mlp.yaml, smaller.
@@ -85,7 +84,7 @@ def row_of(number, report):
         "comparisons": len(verdicts),
         "better": verdicts.count("better"),
         "worse": verdicts.count("worse"),
-        "claims": int(has_claim(confirmation)),
+        "claims": int(confirmation.has_claim),
         "mean_score": round(float(scores.mean()), 4),
         "std_between_seeds": round(float(scores.std(axis=1, ddof=1).mean()), 4),
         "std_between_settings": round(float(scores.std(axis=0, ddof=1).mean()), 4),

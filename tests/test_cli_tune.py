@@ -19,7 +19,7 @@ from kdropout import cli
 from kdropout.cli.errors import PACKAGES
 from kdropout.cli.main import make_parser
 from kdropout.tuning.report import pictures
-from kdropout.tuning.report.markdown_text import escape
+from kdropout.tuning.report.markdown import escape
 
 JOB = """\
 data: {sklearn: iris}

@@ -10,7 +10,6 @@ import pytest
 import kdropout
 from kdropout import tuning
 from kdropout.tuning.job import Job
-from kdropout.tuning.report.recommendation import has_claim
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -68,7 +67,7 @@ def test_nothing_is_claimed_of_rates_that_only_turn_fair_coins(number, null_runs
     row = null_runs.row_of(number, report)
     assert row["comparisons"] == 5  # with no dropout, and of two with one rate for all
     assert row["std_between_seeds"] > 0.0 and row["std_between_settings"] > 0.0
-    assert not has_claim(report.confirmation)
+    assert not report.confirmation.has_claim
     assert " than " not in report.verdict
 
 

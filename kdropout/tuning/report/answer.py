@@ -1,24 +1,33 @@
-"""What to do with the results of a search: what every form of a report begins with."""
+"""What to do with the results of a search: which rates to use, and what to do next."""
 
 import collections
 import dataclasses
 
-from kdropout.tuning.report.candidates import BASELINE
-from kdropout.tuning.report.confirmation import FEWEST_SEEDS, MOST_SEEDS
-from kdropout.tuning.report.edges import find_edges
-from kdropout.tuning.report.features import is_schedule
-from kdropout.tuning.report.recommendation import recommend, shown
-from kdropout.tuning.report.scale import scale_of
-from kdropout.tuning.report.trials import completed, failed
-from kdropout.tuning.report.verdict import (
-    better_sign,
-    describe,
-    name_in_sentence,
-    name_of,
+import numpy as np
+
+from kdropout.tuning.report.confirmation import BASELINE, FEWEST_SEEDS, MOST_SEEDS
+from kdropout.tuning.report.records import (
+    SAME,
+    SCHEDULE,
+    completed,
+    failed,
+    is_schedule,
+    ranked,
 )
+from kdropout.tuning.report.score_format import better_sign, format_of
+from kdropout.tuning.report.verdict import describe, name_in_sentence, name_of
 
 # As many as a job has if it says nothing else.
 SEEDS = 10
+
+# The trials that count as the best ones.
+_BEST = 10
+
+# A value this near to a limit, as a share of the space, is at it.
+_NEAR = 0.01
+
+# More layers than these are only counted.
+_MOST_NAMES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,40 +57,32 @@ def answer(report):
     )
 
 
-def short(values):
-    """A dict of numbers without the digits that make no difference."""
-    return {
-        name: float(f"{value:.4g}") if isinstance(value, float) else value
-        for name, value in values.items()
-    }
+def has_dropout(report):
+    """Whether a trial with dropout has completed: else there is nothing to confirm."""
+    return any(
+        any(trial.rates.values()) or is_schedule(trial)
+        for trial in completed(report.trials)
+    )
 
 
 def _advice(report):
+    confirmation = report.confirmation
     if report.recommended is None:
         return _unconfirmed(report)
-    confirmation = report.confirmation
-    recommendation = recommend(confirmation)
+    recommendation = confirmation.recommendation
     found, uniform = recommendation.found, recommendation.uniform
     if recommendation.label == BASELINE:
-        if found is None and uniform is None:
-            return "Use no dropout: no other setting could be trained."
-        others = [label for label in (found, uniform) if label is not None]
-        if any(shown(confirmation, one, BASELINE) == "undecided" for one in others):
-            return (
-                "Use no dropout: it is simpler, and no other setting is shown to be "
-                "better."
-            )
-        return "Use no dropout: it is shown to be better."
+        return _for_no_dropout(confirmation, found, uniform)
     if recommendation.label == uniform:
         return _for_uniform(confirmation, found, uniform)
-    trial = report._trial_to_use
+    trial = report.trial_to_use
     whose = f" of trial {trial.trial_id}" if trial is not None else ""
     text = f"Use the rates{whose} ('{recommendation.label}' with new seeds)"
     if not confirmation.scores_of(BASELINE):
         return f"{text}."
     if uniform is None:
         return f"{text}: they are shown to be better than no dropout."
-    if shown(confirmation, found, uniform) == "better":
+    if confirmation.shown(found, uniform) == "better":
         return f"{text}: they are shown to be better than {name_of(uniform)}."
     return (
         f"{text}: {name_of(uniform)} is simpler, but not shown to be better than no "
@@ -93,42 +94,64 @@ def _unconfirmed(report):
     trial = report.best_trial
     if not has_dropout(report):
         return "Use no dropout: no trial with dropout has completed."
-    scale = scale_of(report.objective, [trial.score])
+    scores = format_of(report.objective, [trial.score])
     return (
         f"These are the rates of trial {trial.trial_id}, whose {report.objective} of "
-        f"{scale.score(trial.score)} is the best of the search "
+        f"{scores.score(trial.score)} is the best of the search "
         f"({better_sign(report.direction)} is better), by merit or by luck."
     )
+
+
+def _for_no_dropout(confirmation, found, uniform):
+    if found is None and uniform is None:
+        return "Use no dropout: no other setting could be trained."
+    others = [label for label in (found, uniform) if label is not None]
+    if any(confirmation.shown(label, BASELINE) == "undecided" for label in others):
+        return (
+            "Use no dropout: it is simpler, and no other setting is shown to be better."
+        )
+    return "Use no dropout: it is shown to be better."
 
 
 def _for_uniform(confirmation, found, uniform):
     text = f"Use {name_of(uniform)}"
     if found is None:
         return f"{text}: no setting of the search could be trained."
-    if shown(confirmation, found, uniform) == "worse":
+    if confirmation.shown(found, uniform) == "worse":
         return f"{text}: it is shown to be better than the rates found."
     if not confirmation.scores_of(BASELINE):
         return f"{text}: it is simpler, and the rates found are not shown to be better."
-    if shown(confirmation, found, BASELINE) != "better":
+    if confirmation.shown(found, BASELINE) != "better":
         return f"{text}: the rates found are not shown to be better than no dropout."
     return f"{text}: it is simpler, and the rates found are not shown to be better."
 
 
 def _code(report):
-    trial = report._trial_to_use
+    trial = report.trial_to_use
     if trial is not None and is_schedule(trial):
-        values = short(report.best_values)
+        values = _short(report.best_values)
         return f"kdropout.tuning.plan_of(model).assign(model, {values})"
-    return f"kdropout.set_rates(model, {short(report.best_rates)})"
+    return f"kdropout.set_rates(model, {_short(report.best_rates)})"
+
+
+def _short(values):
+    """A dict of numbers without the digits that make no difference."""
+    return {
+        name: float(f"{value:.4g}") if isinstance(value, float) else value
+        for name, value in values.items()
+    }
 
 
 def _next_step(report):
     setting = report.best_values or report.best_rates
     edges = find_edges(report.trials, report.direction, report.limits, setting)
-    steps = [_confirmation_step(report), *(str(edge) for edge in edges)]
-    if report.confirmation is not None:
-        steps = steps[1:] + steps[:1]  # what may gain more comes first
-    steps = [_failures_step(report), *steps]
+    confirmation_step = _confirmation_step(report)
+    edge_steps = [str(edge) for edge in edges]
+    steps = [_failures_step(report)]
+    if report.confirmation is None:
+        steps += [confirmation_step, *edge_steps]
+    else:
+        steps += [*edge_steps, confirmation_step]  # what may gain more comes first
     return " ".join(step for step in steps if step) or "Train the final model with it."
 
 
@@ -158,11 +181,11 @@ def _confirmation_step(report):
         )
     if report.recommended is None:
         return (
-            "Mend what made the trainings fail, and train them again: 'kdropout tune "
+            "Fix what made the trainings fail, and train them again: 'kdropout tune "
             "CONFIG --resume'."
         )
-    open_ones = _open(confirmation)
-    if not open_ones:
+    undecided = _undecided(confirmation)
+    if not undecided:
         return ""
     now = len(confirmation.seeds)
     if now < FEWEST_SEEDS:
@@ -170,10 +193,12 @@ def _confirmation_step(report):
             f"{now} seeds are too few to tell settings apart, so train more: "
             f"{_command(SEEDS)}."
         )
-    numbers = {one: confirmation.seeds_to_decide(one) for one in open_ones}
-    numbers = {one: number for one, number in numbers.items() if number}
+    numbers = {
+        comparison: confirmation.seeds_to_decide(comparison) for comparison in undecided
+    }
+    numbers = {comparison: number for comparison, number in numbers.items() if number}
     if not numbers:
-        names = _between(confirmation, open_ones[0])
+        names = _between(confirmation, undecided[0])
         return f"Not even {MOST_SEEDS} seeds would decide between {names}."
     nearest = min(numbers, key=numbers.get)
     return (
@@ -183,9 +208,9 @@ def _confirmation_step(report):
     )
 
 
-def _open(confirmation):
+def _undecided(confirmation):
     """The undecided comparisons that would change the advice, if they were decided."""
-    recommendation = recommend(confirmation)
+    recommendation = confirmation.recommendation
     found, uniform = recommendation.found, recommendation.uniform
     if recommendation.label == BASELINE:
         pairs = [(found, BASELINE), (uniform, BASELINE)]
@@ -195,11 +220,11 @@ def _open(confirmation):
         pairs = [(uniform, BASELINE)]
     comparisons = [confirmation.comparison(*pair) for pair in pairs]
     return [
-        one
-        for one in comparisons
-        if one is not None
-        and one.verdict == "undecided"
-        and _may_help(one, len(confirmation.seeds))
+        comparison
+        for comparison in comparisons
+        if comparison is not None
+        and comparison.verdict == "undecided"
+        and _may_help(comparison, len(confirmation.seeds))
     ]
 
 
@@ -219,7 +244,184 @@ def _command(seeds):
     return f"'kdropout tune CONFIG --resume --set confirm.seeds={seeds}'"
 
 
-def has_dropout(report):
-    """Whether a trial with dropout has completed: else there is nothing to confirm."""
-    done = completed(report.trials)
-    return any(any(trial.rates.values()) or is_schedule(trial) for trial in done)
+# Limits of the space at which the best trials lie.
+
+
+@dataclasses.dataclass(frozen=True)
+class Edge:
+    """A limit of the space that the best trials lie at.
+
+    Args:
+        limit: Float, the limit.
+        is_upper: Bool, whether it is an upper one.
+        is_known: Bool, whether the space is known; else it is the farthest value that
+            was tried.
+        is_rate: Bool, whether the limit is one of rates, and not of steps.
+        is_exact: Bool, whether the values are equal to the limit, and not only near.
+        trials: Integer, the number of best trials that have a value at the limit.
+        of: Integer, the number of best trials.
+        names: Dict from a layer, or another name of what moved, to the number of best
+            trials in which it is at the limit.
+    """
+
+    limit: float
+    is_upper: bool
+    is_known: bool
+    is_rate: bool
+    is_exact: bool
+    trials: int
+    of: int
+    names: dict
+
+    def __str__(self):
+        """Which layers are at which limit, and where to widen the space."""
+        what = "a rate" if self.is_rate else "a number of steps"
+        near = "of exactly" if self.is_exact else "next to"
+        if self.is_known:
+            which = f"the {'upper' if self.is_upper else 'lower'} limit of the space"
+        else:
+            which = f"the {'highest' if self.is_upper else 'lowest'} that was tried"
+        names = [f"'{name}' in {count}" for name, count in self.names.items()]
+        more = len(names) - _MOST_NAMES
+        listed = ", ".join(names[:_MOST_NAMES])
+        listed += f" and {more} more" if more > 0 else ""
+        verb = "has" if self.trials == 1 else "have"
+        trials = f"{self.trials} of the {self.of} best trials {verb}"
+        if self.of == 1:
+            trials = "The only completed trial has"
+        way = "above" if self.is_upper else "below"
+        return (
+            f"{trials} {what} {near} {self.limit:g}, {which} ({listed}): widen the "
+            f"space {way} {self.limit:g}, for example to {self._farther():g}, and "
+            "search again."
+        )
+
+    def _farther(self):
+        """A limit that lies farther out."""
+        if not self.is_rate:
+            return 2 * self.limit if self.is_upper else self.limit // 2
+        return round((self.limit + 1.0) / 2.0, 3) if self.is_upper else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class _AtLimit:
+    """One hyperparameter beside a limit: in which of the best trials it is there."""
+
+    name: str
+    trials: list
+    is_chosen: bool
+
+
+def find_edges(trials, direction, limits=None, setting=()):
+    """The limits at which the best trials lie, the most frequent first.
+
+    A limit counts if the best trial, or the setting to take, has a value at it, or if
+    at least half of the best trials have one. No dropout is the natural limit of a
+    rate, as is a rate of 1: there is nothing beyond.
+
+    Args:
+        trials: Sequence of `TrialRecord`.
+        direction: "min" or "max".
+        limits: Dict from hyperparameter to its lowest and highest value, or None if
+            the space is not known: then the farthest value that was tried is a limit,
+            if several trials have exactly this value.
+        setting: Dict from hyperparameter, or layer, to the value to take. Defaults to
+            none.
+
+    Returns:
+        List of `Edge`.
+    """
+    done, setting = completed(trials), dict(setting)
+    best = ranked(trials, direction)[:_BEST]
+    by_limit = collections.defaultdict(list)
+    for name in _numeric_names(done):
+        column = np.array([_values(trial)[name] for trial in done], "float64")
+        if np.ptp(column) <= SAME:
+            continue
+        for is_upper in (False, True):
+            limit, near = _limit(name, column, limits, is_upper)
+            if limit is None or _is_natural(name, limit, is_upper):
+                continue
+            at_limit = [abs(_values(trial)[name] - limit) <= near for trial in best]
+            value = setting.get(name, setting.get(_without_prefix(name)))
+            is_chosen = value is not None and abs(value - limit) <= near
+            by_limit[_is_rate(name), is_upper, limit].append(
+                _AtLimit(name, at_limit, is_chosen)
+            )
+    edges = []
+    for (is_rate, is_upper, limit), members in by_limit.items():
+        at_limit = np.any([member.trials for member in members], axis=0)
+        is_chosen = any(member.is_chosen for member in members)
+        is_frequent = 2 * at_limit.sum() >= len(best)
+        if not at_limit.any() or not (at_limit[0] or is_chosen or is_frequent):
+            continue
+        distances = [
+            abs(_values(trial)[member.name] - limit)
+            for member in members
+            for trial, is_at in zip(best, member.trials, strict=True)
+            if is_at
+        ]
+        edges.append(
+            Edge(
+                limit=limit,
+                is_upper=is_upper,
+                is_known=limits is not None,
+                is_rate=is_rate,
+                is_exact=max(distances) <= SAME,
+                trials=int(at_limit.sum()),
+                of=len(best),
+                names={
+                    _without_prefix(member.name): sum(member.trials)
+                    for member in members
+                    if any(member.trials)
+                },
+            )
+        )
+    return sorted(edges, key=lambda edge: -edge.trials)
+
+
+def _values(trial):
+    """The hyperparameters of a trial; its rates where it has none."""
+    return trial.values or trial.rates
+
+
+def _numeric_names(done):
+    """The hyperparameters that are numbers in all trials."""
+    return [
+        name
+        for name in _values(done[0])
+        if all(
+            isinstance(_values(trial).get(name), (int, float))
+            and not isinstance(_values(trial)[name], bool)
+            for trial in done
+        )
+    ]
+
+
+def _limit(name, column, limits, is_upper):
+    """A limit of a hyperparameter, or None, and how near to it counts as at it."""
+    if limits is not None:
+        if name not in limits:
+            return None, 0.0
+        low, high = limits[name]
+        return float(high if is_upper else low), _NEAR * (high - low)
+    limit = float(column.max() if is_upper else column.min())
+    if np.count_nonzero(np.abs(column - limit) <= SAME) < 2:
+        return None, 0.0
+    return limit, SAME
+
+
+def _is_rate(name):
+    part = name.rpartition("/")[2]
+    return part not in SCHEDULE or part == "start"
+
+
+def _is_natural(name, limit, is_upper):
+    """Whether there is nothing beyond a limit."""
+    if not _is_rate(name):
+        return not is_upper and limit <= 1.0
+    return limit >= 1.0 if is_upper else limit <= 0.0
+
+
+def _without_prefix(name):
+    return name.removeprefix("rate/")

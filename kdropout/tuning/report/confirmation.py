@@ -1,23 +1,334 @@
-"""What the best settings score with new seeds."""
+"""Whether the best settings of a search really help: they are trained on new seeds."""
 
 import dataclasses
 import functools
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kdropout import statistics
-from kdropout.tuning.report.candidates import BASELINE, SEARCH, UNIFORM
-from kdropout.tuning.report.comparison import ROUNDING, compare
+from kdropout import statistics, validation
+from kdropout.statistics import Interval
+from kdropout.tuning.report.importance import (
+    UNIFORM_STEP,
+    Importance,
+    learn,
+    uniform_scores,
+)
+from kdropout.tuning.report.records import (
+    SCHEDULE,
+    TrialRecord,
+    check_direction,
+    is_schedule,
+    ranked,
+)
+
+# From layer to rate, or from hyperparameter to value.
+Setting = dict[str, float | int | str | bool]
+# From (label, seed) to score.
+Scores = dict[tuple[str, int], float]
+
+BASELINE = "no dropout"
+SEARCH = "search "
+UNIFORM = "uniform "
 
 # With 95 %, of ten searches in which rates cannot matter up to four might claim that
 # they do.
 CONFIDENCE = 0.99
 
 # How likely a number of seeds that is proposed should be to decide a comparison.
-POWER = 0.8
+_POWER = 0.8
 # The spread of fewer gains is too uncertain to compute a number of seeds from.
 FEWEST_SEEDS = 5
 MOST_SEEDS = 1_000
+
+# Differences between seeds smaller than this, relative to the scores, are rounding.
+ROUNDING = 1e-9
+
+
+# Candidates: the settings that are worth training again.
+
+
+def choose_candidates(
+    trials: Sequence[TrialRecord],
+    direction: str,
+    top: int = 3,
+    uniform: float | None = None,
+    use_values: bool = False,
+    seed: int = 0,
+    importance: Importance | None = None,
+) -> dict[str, Setting]:
+    """The settings to confirm: no dropout, one rate everywhere, the best of the search.
+
+    The uniform rate is the one at which a forest, trained on the trials, expects the
+    best score; where the forest explains too little, the mean rate of the best trial.
+
+    Args:
+        trials: Sequence of `TrialRecord`, such as `Report.trials`.
+        direction: "min" or "max", what a better score is.
+        top: Integer, number of settings of the search. Defaults to 3. Equal ones count
+            once, and one without dropout is there already.
+        uniform: Number in (0, 1], the uniform rate, or None to choose it as above.
+            Defaults to None.
+        use_values: Bool, whether a setting of the search is given by the values of its
+            hyperparameters instead of its rates: for a search over schedules, whose
+            rates at the end do not say all. Defaults to False.
+        seed: Integer, seed of the forest. Defaults to 0.
+        importance: `Importance` of these trials, if it was measured before. None to
+            train a forest here. Defaults to None.
+
+    Returns:
+        Dict from label to setting, for `confirm`: "no dropout", then "uniform 0.3",
+        then "search 1", "search 2", best first. There is no uniform one where a single
+        rate for all layers was searched, because then all are uniform.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range.
+
+    Example:
+
+    >>> from kdropout.tuning.report import TrialRecord, choose_candidates
+    >>> trials = [TrialRecord(str(r), {"rate/*": r}, {"a": r}, r) for r in (0.2, 0.1)]
+    >>> choose_candidates(trials, "min")
+    {'no dropout': {'a': 0.0}, 'search 1': {'a': 0.1}, 'search 2': {'a': 0.2}}
+    """
+    check_direction(direction)
+    top = validation.integer("top", top, low=1)
+    best = ranked(trials, direction)
+    paths = list(best[0].rates)
+    chosen = {BASELINE: dict.fromkeys(paths, 0.0)}
+    if uniform is not None:
+        uniform = validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
+    elif any(len(set(trial.rates.values())) > 1 for trial in best):
+        scores = _uniform_scores(trials, importance, seed)
+        uniform = best_uniform_rate(trials, direction, scores)
+    if uniform:
+        chosen[f"{UNIFORM}{uniform:g}"] = dict.fromkeys(paths, uniform)
+    settings = []
+    for trial in best:
+        setting = dict(trial.values if use_values else trial.rates)
+        if _has_dropout(trial) and setting not in settings:
+            settings.append(setting)
+    for number, setting in enumerate(settings[:top], 1):
+        chosen[f"{SEARCH}{number}"] = setting
+    return chosen
+
+
+def trial_of(setting, trials, direction):
+    """The best trial that had a setting, or None if none had it."""
+    for trial in ranked(trials, direction):
+        is_constant = not is_schedule(trial)
+        if setting == trial.values or (is_constant and setting == trial.rates):
+            return trial
+    return None
+
+
+def _has_dropout(trial):
+    """Whether a trial had dropout, also by a schedule whose rate ends at 0."""
+    if any(trial.rates.values()):
+        return True
+    return any(
+        value
+        for name, value in trial.values.items()
+        if name.rpartition("/")[2] in SCHEDULE
+    )
+
+
+def best_uniform_rate(trials, direction, scores):
+    """The best rate for all layers at once, as far as the trials show.
+
+    Args:
+        trials: Sequence of `TrialRecord`.
+        direction: "min" or "max".
+        scores: Dict from rate to the expected score if all layers have this rate. If it
+            is empty, the mean rate of the best trial is taken.
+    """
+    if not scores:
+        best = ranked(trials, direction)[0]
+        return _rounded(np.mean(list(best.rates.values())))
+    # A forest is a staircase: of rates on one step, the middle one.
+    choose = min if direction == "min" else max
+    best_score = choose(scores.values())
+    return _rounded(
+        np.mean([rate for rate, score in scores.items() if score == best_score])
+    )
+
+
+def _uniform_scores(trials, importance, seed):
+    if importance is not None:
+        return importance.uniform
+    forest, _ = learn(trials, seed=seed)
+    return {} if forest is None else uniform_scores(forest)
+
+
+def _rounded(rate):
+    """On the grid, unless the rate is smaller than its first step."""
+    if rate < UNIFORM_STEP:
+        return float(f"{rate:.2g}")
+    return float(min(0.95, round(UNIFORM_STEP * round(rate / UNIFORM_STEP), 2)))
+
+
+# Training them again.
+
+
+def confirm(
+    candidates: dict[str, Setting],
+    train: Callable[[Setting, int], float],
+    seeds: Sequence[int],
+    direction: str,
+    measure: str = "score",
+    progress: Callable[[int, int, str, int, float | None], None] | None = None,
+    save: Callable[[Scores], None] | None = None,
+    partial: Scores | None = None,
+) -> "Confirmation":
+    """Train every candidate with every seed.
+
+    All candidates meet a seed before the next one begins, so that what is there after
+    an interruption can be compared. An exception in one training is noted, and the
+    others go on.
+
+    Args:
+        candidates: Dict from label to setting, as `choose_candidates` returns it. A
+            setting is a dict, handed to `train` as it is. "no dropout" must be there.
+        train: Function `train(setting, seed) -> score` that builds a new model, trains
+            it and returns a float. The seed must decide all that is random.
+        seeds: Sequence of at least 2 different integers, none used in the search.
+        direction: "min" or "max", what a better score is.
+        measure: String, name of the score. Defaults to "score".
+        progress: Function `progress(done, total, label, seed, score)`, called after
+            each training; the score is None if it failed. Defaults to none.
+        save: Function `save(scores)`, called after each training that did not fail
+            with a dict from (label, seed) to score. Defaults to none.
+        partial: The last dict that an earlier call with the same candidates gave to
+            `save`. What is in it is not trained again. Defaults to none.
+
+    Returns:
+        `Confirmation`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range, or "no dropout" is missing.
+
+    Example:
+
+    >>> from kdropout.tuning.report import confirm
+    >>> candidates = {"no dropout": {"drop": 0.0}, "search 1": {"drop": 0.4}}
+    >>> found = confirm(
+    ...     candidates, lambda rates, seed: rates["drop"] + 0.1 * seed, [7, 8], "max"
+    ... )
+    >>> found.scores["search 1", 7]
+    1.1
+    """
+    candidates = check_candidates(candidates)
+    seeds = check_seeds(seeds)
+    check_direction(direction)
+    for name, function in (("train", train), ("progress", progress), ("save", save)):
+        if not callable(function) and (name == "train" or function is not None):
+            raise TypeError(validation.received(name, "a function", function))
+    if not isinstance(measure, str):
+        raise TypeError(validation.received("measure", "a string", measure))
+    earlier = {} if partial is None else partial
+    pairs = [(label, seed) for seed in seeds for label in candidates]
+    scores = {pair: earlier[pair] for pair in pairs if pair in earlier}
+    failures = {}
+    for done, (label, seed) in enumerate(pairs, 1):
+        if (label, seed) in scores:
+            continue
+        try:
+            scores[label, seed] = _score(train(dict(candidates[label]), seed))
+        except Exception as error:  # whatever a user's training raises
+            failures[label, seed] = f"{type(error).__name__}: {error}"
+        else:
+            if save:
+                save(dict(scores))
+        if progress:
+            progress(done, len(pairs), label, seed, scores.get((label, seed)))
+    return Confirmation(candidates, seeds, direction, measure, scores, failures)
+
+
+def check_candidates(candidates):
+    """A copy of `candidates`.
+
+    Raises:
+        TypeError: If it is not a dict from strings to dicts.
+        ValueError: If it lacks "no dropout" or anything to compare with it.
+    """
+    if not isinstance(candidates, dict) or not all(
+        isinstance(label, str) and isinstance(setting, dict)
+        for label, setting in candidates.items()
+    ):
+        expected = "a dict from labels to dicts of rates"
+        raise TypeError(validation.received("candidates", expected, candidates))
+    if BASELINE not in candidates or len(candidates) < 2:
+        expected = f"a dict with '{BASELINE}' and at least one other label"
+        raise ValueError(validation.received("candidates", expected, list(candidates)))
+    return {label: dict(setting) for label, setting in candidates.items()}
+
+
+def check_seeds(seeds):
+    """The seeds as a tuple of at least 2 different integers, or an error."""
+    if not isinstance(seeds, (list, tuple, range)):
+        expected = "a sequence of integers, such as range(100, 105)"
+        raise TypeError(validation.received("seeds", expected, seeds))
+    seeds = tuple(validation.integer("seeds", seed) for seed in seeds)
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        expected = "at least 2 different integers, because an interval needs two scores"
+        raise ValueError(validation.received("seeds", expected, seeds))
+    return seeds
+
+
+def _score(value):
+    if isinstance(value, (bool, str)) or value is None:
+        raise TypeError(f"'train' must return a number. Received: {value!r}")
+    score = float(value)
+    if not math.isfinite(score):
+        raise ValueError(f"'train' must return a finite number. Received: {score}")
+    return score
+
+
+# Comparing them, seed by seed.
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How much better the scores of one setting are than those of another.
+
+    Args:
+        label: String, the setting.
+        reference: String, what it is compared with.
+        gains: Tuple of floats, one per seed that both have finished: the difference of
+            the scores, positive where the setting is better.
+        gain: `kdropout.statistics.Interval` for the mean of the gains, widened so that
+            it holds together with those of all other comparisons; None with fewer than
+            two seeds.
+        verdict: "better", "worse" or "undecided".
+    """
+
+    label: str
+    reference: str
+    gains: tuple[float, ...]
+    gain: Interval | None
+    verdict: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommendation:
+    """The setting to take, and the two that it was chosen from beside no dropout.
+
+    What is more complex has to be shown to be better: a rate for each layer than one
+    rate everywhere, and any dropout than none. Where the new seeds do not separate two
+    settings, the simpler one is taken.
+
+    Args:
+        label: String, the setting to take, or None if no training ended.
+        found: String, the best setting of the search, or None if none was trained.
+        uniform: String, the best setting with one rate everywhere, or None.
+    """
+
+    label: str | None
+    found: str | None
+    uniform: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,40 +359,56 @@ class Confirmation:
         Dunn (1961), Multiple comparisons among means, JASA 56.
     """
 
-    candidates: dict
-    seeds: tuple
+    candidates: dict[str, Setting]
+    seeds: tuple[int, ...]
     direction: str
     measure: str
-    scores: dict
-    failures: dict = dataclasses.field(default_factory=dict)
+    scores: Scores
+    failures: dict[tuple[str, int], str] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
-    def comparisons(self):
+    def comparisons(self) -> tuple[Comparison, ...]:
         """Tuple of `Comparison`: against no dropout, then against uniform rates."""
-        return tuple(
-            compare(
-                *(label, reference, self.scores_of(label), self.scores_of(reference)),
-                *(self.direction, self.confidence),
-            )
-            for label, reference in self._pairs()
-        )
+        return tuple(self._compare(*pair) for pair in self._pairs())
 
     @property
-    def confidence(self):
+    def confidence(self) -> float:
         """Float in (0, 1), of the interval of each comparison."""
         return statistics.for_all_of(max(1, len(self._pairs())), CONFIDENCE)
 
+    @functools.cached_property
+    def recommendation(self) -> Recommendation:
+        """The `Recommendation` that follows from the comparisons."""
+        uniform = self._best(self.uniform, [BASELINE])
+        references = [BASELINE] if uniform is None else [BASELINE, uniform]
+        # The settings of a user without these labels have no meaning here.
+        known = {BASELINE, *self.uniform}
+        others = [label for label in self.candidates if label not in known]
+        found = self._best(self.search or others, references)
+        return Recommendation(self._choose(found, uniform), found, uniform)
+
     @property
-    def search(self):
+    def has_claim(self) -> bool:
+        """Whether an interval shows a difference between the best settings."""
+        best = {self.recommendation.found, self.recommendation.uniform}
+        return any(
+            comparison.label in best
+            and comparison.reference in {BASELINE, *best}
+            and comparison.verdict != "undecided"
+            for comparison in self.comparisons
+        )
+
+    @property
+    def search(self) -> tuple[str, ...]:
         """Labels of the settings that the search found, best first."""
-        return tuple(one for one in self.candidates if one.startswith(SEARCH))
+        return tuple(label for label in self.candidates if label.startswith(SEARCH))
 
     @property
-    def uniform(self):
+    def uniform(self) -> tuple[str, ...]:
         """Labels of the settings with one rate everywhere."""
-        return tuple(one for one in self.candidates if one.startswith(UNIFORM))
+        return tuple(label for label in self.candidates if label.startswith(UNIFORM))
 
-    def scores_of(self, label):
+    def scores_of(self, label: str) -> dict[int, float]:
         """Dict from seed to score, of the trainings that did not fail."""
         return {
             seed: self.scores[label, seed]
@@ -89,7 +416,16 @@ class Confirmation:
             if (label, seed) in self.scores
         }
 
-    def best_of(self, labels):
+    def comparison(self, label: str, reference: str) -> Comparison | None:
+        """The `Comparison` of these two, or None if there is none."""
+        return self._by_pair.get((label, reference))
+
+    def shown(self, label: str | None, reference: str | None) -> str:
+        """The verdict of a comparison: "better", "worse" or "undecided"."""
+        comparison = self.comparison(label, reference)
+        return comparison.verdict if comparison else "undecided"
+
+    def best_of(self, labels: Sequence[str]) -> str | None:
         """The label with the best mean score, or None if none has a score.
 
         One with a failed training is behind those without, and means are over the seeds
@@ -99,7 +435,9 @@ class Confirmation:
         most = max(map(len, finished.values()), default=0)
         if not most:
             return None
-        compared = {label: s for label, s in finished.items() if len(s) == most}
+        compared = {
+            label: scores for label, scores in finished.items() if len(scores) == most
+        }
         shared = set.intersection(*(set(scores) for scores in compared.values()))
         sign = 1.0 if self.direction == "min" else -1.0
 
@@ -109,10 +447,10 @@ class Confirmation:
 
         return min(compared, key=loss)
 
-    def seeds_to_decide(self, comparison):
+    def seeds_to_decide(self, comparison: Comparison) -> int | None:
         """How many seeds would decide a comparison, if its gains stay as they are.
 
-        With so many, the interval excludes 0 in four of five confirmations, if the
+        With that many, the interval excludes 0 in four of five confirmations, if the
         gains have the mean and the standard deviation that they have here.
 
         Args:
@@ -131,19 +469,116 @@ class Confirmation:
 
         counts = np.arange(len(gains) + 1, MOST_SEEDS + 1)
         quantiles = stats.t.ppf(0.5 + self.confidence / 2.0, df=counts - 1)
-        quantiles += stats.t.ppf(POWER, df=counts - 1)
+        quantiles += stats.t.ppf(_POWER, df=counts - 1)
         widths = quantiles * gains.std(ddof=1) / np.sqrt(counts)
         enough = counts[widths <= abs(gains.mean())]
         return int(enough[0]) if len(enough) else None
 
-    def comparison(self, label, reference):
-        """The `Comparison` of these two, or None if there is none."""
-        for one in self.comparisons:
-            if (one.label, one.reference) == (label, reference):
-                return one
-        return None
+    @functools.cached_property
+    def _by_pair(self):
+        return {
+            (comparison.label, comparison.reference): comparison
+            for comparison in self.comparisons
+        }
 
     def _pairs(self):
         others = [label for label in self.candidates if label != BASELINE]
-        pairs = [(label, BASELINE) for label in others]
-        return pairs + [(s, u) for s in self.search for u in self.uniform]
+        against_none = [(label, BASELINE) for label in others]
+        against_uniform = [
+            (label, uniform) for label in self.search for uniform in self.uniform
+        ]
+        return against_none + against_uniform
+
+    def _compare(self, label, reference):
+        scores, references = self.scores_of(label), self.scores_of(reference)
+        seeds = [seed for seed in scores if seed in references]
+        values = np.array([scores[seed] for seed in seeds])
+        others = np.array([references[seed] for seed in seeds])
+        sign = -1.0 if self.direction == "min" else 1.0
+        # Not -1 * 0: a gain of -0 reads as a loss.
+        gains = sign * (values - others) + 0.0
+        plain = tuple(gains.tolist())
+        if len(seeds) < 2:
+            return Comparison(label, reference, plain, None, "undecided")
+        gain = statistics.interval(gains, self.confidence)
+        verdict = "undecided"
+        # Scores such as the share of 100 images are coarse. If all seeds differ by the
+        # same, the spread between seeds is not 0, it is unknown, and so is the
+        # interval.
+        if np.ptp(gains) > ROUNDING * max(np.abs(values).max(), np.abs(others).max()):
+            loss = Interval(-gain.mean, gain.half_width)
+            verdict = loss.verdict
+        return Comparison(label, reference, plain, gain, verdict)
+
+    def _best(self, labels, references):
+        """The best label among those that are shown to be better than most references.
+
+        All intervals hold together, so any of them may be picked after looking.
+        """
+        for count in range(len(references), -1, -1):
+            better = [
+                label
+                for label in labels
+                if all(
+                    self.shown(label, reference) == "better"
+                    for reference in references[:count]
+                )
+            ]
+            best = self.best_of(better)
+            if best is not None:
+                return best
+        return None
+
+    def _choose(self, found, uniform):
+        """The simplest setting that no other is shown to be better than."""
+        if not self.scores_of(BASELINE):
+            if found is None or uniform is None:
+                return found or uniform
+            return found if self.shown(found, uniform) == "better" else uniform
+        found_helps = self.shown(found, BASELINE) == "better"
+        uniform_helps = self.shown(uniform, BASELINE) == "better"
+        if not found_helps:
+            return uniform if uniform_helps else BASELINE
+        against = self.shown(found, uniform)
+        if against == "worse" or (against == "undecided" and uniform_helps):
+            return uniform
+        return found
+
+
+# Scores as plain data.
+
+
+def scores_to_plain(candidates, scores):
+    """The scores of `confirm` so far, with the settings that they belong to.
+
+    Args:
+        candidates: Dict from label to setting.
+        scores: Dict from (label, seed) to score.
+
+    Returns:
+        List of dicts that JSON can hold.
+    """
+    return [
+        {"label": label, "setting": candidates[label], "seed": seed, "score": score}
+        for (label, seed), score in scores.items()
+    ]
+
+
+def scores_from_plain(candidates, plain):
+    """The scores in what `scores_to_plain` returned that belong to `candidates`.
+
+    After more trials, the setting of "search 1" may be "search 2", or in none of them.
+
+    Args:
+        candidates: Dict from label to setting.
+        plain: What `scores_to_plain` returned.
+
+    Returns:
+        Dict from (label, seed) to score, for `confirm(partial=...)`.
+    """
+    return {
+        (label, score["seed"]): score["score"]
+        for score in plain
+        for label, setting in candidates.items()
+        if setting == score["setting"]
+    }

@@ -1,99 +1,408 @@
-"""How much the rate of each layer has to do with the score."""
+"""How much the rate of each layer has to do with the score.
+
+A random forest learns the scores from what moved in the trials. The importance of a
+dimension is what its predictions of unseen trials lose if the values are shuffled. The
+marginal is its mean prediction as one dimension moves.
+"""
 
 import dataclasses
 
 import numpy as np
 
-from kdropout.tuning.report.forest import why_no_forest
-from kdropout.tuning.report.trials import completed
+from kdropout.requirements import can_import, check_packages
+from kdropout.tuning.report.records import completed, dimensions_seen
+from kdropout.tuning.space.dimension import Dimension
 
-REPEATS = 20
+TREES = 200
+
+# A tree that ends in single trials would repeat the noise of each.
+_SMALLEST_LEAF = 2
+
+# Below, a sample of trials with replacement leaves too few out.
+_FEWEST_TO_LEARN = 3
+
+# Scores that differ by less, relative to their size, are equal but for rounding.
+_ROUNDING = 1e-12
 
 # Below these the ranking is not to be trusted. Of searches whose scores have nothing to
 # do with the rates, about 1 in 100 reaches this R2 with 10 to 15 trials.
 LOWEST_R2 = 0.3
-FEWEST_TRIALS = 10
+_FEWEST_TO_TRUST = 10
+
+# Shuffles for the importance of each dimension.
+REPEATS = 20
+
+# Points of a curve. Over a grid of few points, it goes through these alone.
+_POINTS = 21
+_MOST_GRID_POINTS = 8
+
+# Uniform rates are compared on a grid with this step: finer ones make no difference.
+UNIFORM_STEP = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureImportance:
-    """The importance of one layer, or of layers that one hyperparameter moves.
+    """The importance of one dimension: of a layer, or of layers that move together.
 
     Args:
-        name: String, path of the layer or name of the group.
-        layers: Tuple of the paths of the layers. Empty for a hyperparameter that is no
-            rate of a layer.
+        dimension: `Dimension`.
         mean: Float, what the out-of-bag R2 loses if the values are shuffled among the
             trials, mean over the shuffles.
         std: Float, standard deviation over the shuffles.
     """
 
-    name: str
-    layers: tuple
+    dimension: Dimension
     mean: float
     std: float
+
+    @property
+    def name(self) -> str:
+        """Path of the layer, or name of the group or of the hyperparameter."""
+        return self.dimension.label
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Paths of the layers that it moves."""
+        return self.dimension.layers
+
+
+@dataclasses.dataclass(frozen=True)
+class Marginal:
+    """Expected score over the values of one dimension, the others as in the trials.
+
+    Args:
+        dimension: `Dimension`. Its levels are those that were tried.
+        grid: Tuple of floats, values of the dimension.
+        mean: Tuple of floats, the expected score at each.
+        spread: Tuple of floats, standard deviation over the trees at each.
+        tried: Tuple of floats, value of the dimension in each completed trial.
+        scores: Tuple of floats, score of each completed trial, as if all had been given
+            the most epochs.
+    """
+
+    dimension: Dimension
+    grid: tuple[float, ...]
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    tried: tuple[float, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        """Path of the layer, or name of the group or of the hyperparameter."""
+        return self.dimension.label
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Paths of the layers that it moves."""
+        return self.dimension.layers
+
+    @property
+    def kind(self) -> str:
+        """ "rate", or the part of a schedule: "start", "steps" or "shape"."""
+        return "rate" if self.dimension.sets_rate else self.dimension.kind
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the values 0, 1, ... if they are not numbers."""
+        return self.dimension.levels
 
 
 @dataclasses.dataclass(frozen=True)
 class Importance:
-    """The importance of all that moved, and whether it may be believed.
+    """What the trials show of the score, and whether it may be believed.
 
     Args:
         features: Tuple of `FeatureImportance`, the most important first.
         r2: Float, out-of-bag R2 of the forest, or None if there is none.
         num_trials: Integer, number of completed trials.
         problem: String, why it is unreliable; "" if it is not.
+        marginals: Tuple of `Marginal`, in the order of the model. Defaults to none.
+        uniform: Dict from rate to the expected score if all layers have this rate.
+            Empty if the forest explains too little, or in a report that was read from
+            a file. Defaults to empty.
     """
 
-    features: tuple
+    features: tuple[FeatureImportance, ...]
     r2: float | None
     num_trials: int
     problem: str
+    marginals: tuple[Marginal, ...] = ()
+    uniform: dict[float, float] = dataclasses.field(default_factory=dict, compare=False)
 
     @property
-    def reliable(self):
+    def reliable(self) -> bool:
+        """Whether the ranking may be believed."""
         return not self.problem
 
 
-def measure_importance(trials, forest, seed, repeats=REPEATS):
-    """Permutation importance on the trials that each tree has not seen.
+def measure_importance(trials, dimensions=None, seed=0, trees=TREES, repeats=REPEATS):
+    """What a forest learns from the trials: importance, marginals, uniform rates.
 
-        importance = R2 - R2 with the values of the layer shuffled among the trials
-
-    both out of bag, so that what a forest has learned by heart does not count.
+    It takes seconds, and one result serves the log of a search, its candidates and its
+    report.
 
     Args:
-        trials: Sequence of `TrialRecord`.
-        forest: `Forest` of these trials, or None if `why_no_forest` says why.
-        seed: Integer, seed of the shuffles.
-        repeats: Integer, number of shuffles per layer. Defaults to 20.
+        trials: Sequence of `TrialRecord`, at least one completed.
+        dimensions: Sequence of `Dimension`, what was searched. None if that is not
+            known: then what moved in the trials. Defaults to None.
+        seed: Integer, seed of the forest and of the shuffles. Defaults to 0.
+        trees: Integer, number of trees. Defaults to 200.
+        repeats: Integer, number of shuffles per dimension. Defaults to 20.
 
     Returns:
         `Importance`.
-
-    Reference:
-        Breiman (2001), Random forests, section 10, Machine Learning 45.
     """
+    forest, problem = learn(trials, dimensions, seed, trees)
     num_trials = len(completed(trials))
     if forest is None:
-        return Importance((), None, num_trials, why_no_forest(trials))
+        return Importance((), None, num_trials, problem)
+    return Importance(
+        features=_features(forest, seed, repeats),
+        r2=forest.r2,
+        num_trials=num_trials,
+        problem=_problem(num_trials, forest.r2),
+        marginals=_marginals(forest),
+        uniform=uniform_scores(forest),
+    )
+
+
+def learn(trials, dimensions=None, seed=0, trees=TREES):
+    """The `Forest` of the trials and "", or None and why nothing can be learned.
+
+    Args:
+        trials: Sequence of `TrialRecord`, at least one completed.
+        dimensions: As for `measure_importance`.
+        seed: As for `measure_importance`.
+        trees: As for `measure_importance`.
+    """
+    done = completed(trials)
+    if len(done) < _FEWEST_TO_LEARN:
+        plural = "" if len(done) == 1 else "s"
+        return None, f"only {len(done)} trial{plural} completed"
+    columns = moved_columns(done, dimensions)
+    if not columns:
+        return None, "no rate differs between the trials"
+    scores = comparable_scores(done)
+    if np.ptp(scores) <= _ROUNDING * np.abs(scores).max():
+        return None, "all trials have the same score"
+    return Forest(columns, scores, seed, trees), ""
+
+
+def moved_columns(done, dimensions=None):
+    """What moved: a dict from `Dimension` to its value in each trial, as an array.
+
+    First come the rates in the order of the model, then other parts of schedules by
+    name. Names of values are numbered in the order of the alphabet, so that the numbers
+    do not depend on names that were not tried.
+
+    Args:
+        done: Sequence of `TrialRecord`, all completed.
+        dimensions: As for `measure_importance`.
+    """
+    if dimensions is None:
+        dimensions = dimensions_seen(done)
+    else:
+        rates = [dimension for dimension in dimensions if dimension.sets_rate]
+        others = [dimension for dimension in dimensions if not dimension.sets_rate]
+        others.sort(key=lambda dimension: dimension.name)
+        dimensions = rates + others
+    columns = {}
+    for dimension in dimensions:
+        if dimension.rate_of:
+            values = [trial.rates[dimension.rate_of] for trial in done]
+        elif all(dimension.name in trial.values for trial in done):
+            values = [trial.values[dimension.name] for trial in done]
+        else:
+            continue
+        if dimension.levels:
+            texts = [str(value) for value in values]
+            levels = tuple(sorted(set(texts)))
+            dimension = dataclasses.replace(dimension, levels=levels)
+            values = [levels.index(text) for text in texts]
+        column = np.array(values, "float64")
+        if np.ptp(column) > 0.0:
+            columns[dimension] = column
+    return columns
+
+
+def _features(forest, seed, repeats):
+    """Permutation importance on the trials that each tree has not seen.
+
+        importance = R2 - R2 with the values of the dimension shuffled among the trials
+
+    both out of bag, so that what a forest has learned by heart does not count: Breiman
+    (2001), Random forests, section 10, Machine Learning 45.
+    """
     generator = np.random.default_rng(seed)
-    measured = []
-    for index, feature in enumerate(forest.features):
+    features = []
+    for index, dimension in enumerate(forest.dimensions):
         tables = np.repeat(forest.table[None], repeats, axis=0)
-        for one in tables:
-            one[:, index] = generator.permutation(one[:, index])
+        for table in tables:
+            table[:, index] = generator.permutation(table[:, index])
         lost = forest.r2 - forest.unseen_r2(tables)
         mean, std = float(lost.mean()), float(lost.std(ddof=1))
-        measured.append(FeatureImportance(feature.name, feature.layers, mean, std))
-    measured.sort(key=lambda one: -one.mean)
-    problem = _problem(num_trials, forest.r2)
-    return Importance(tuple(measured), forest.r2, num_trials, problem)
+        features.append(FeatureImportance(dimension, mean, std))
+    return tuple(sorted(features, key=lambda feature: -feature.mean))
 
 
 def _problem(num_trials, r2):
-    if num_trials < FEWEST_TRIALS:
-        return f"only {num_trials} trials completed, fewer than {FEWEST_TRIALS}"
+    if num_trials < _FEWEST_TO_TRUST:
+        return f"only {num_trials} trials completed, fewer than {_FEWEST_TO_TRUST}"
     if not r2 >= LOWEST_R2:
         return f"R2 = {r2:.2f} out of bag, the rates explain too little of the scores"
     return ""
+
+
+def _marginals(forest):
+    """The partial dependence of the score on each dimension.
+
+        mean(v) = mean over trials of prediction(trial with the dimension set to v)
+
+    Friedman (2001), Greedy function approximation, section 8.2, Annals of
+    Statistics 29.
+    """
+    marginals = []
+    for index, dimension in enumerate(forest.dimensions):
+        column = forest.table[:, index]
+        grid = np.unique(column)
+        if len(grid) > _MOST_GRID_POINTS and not dimension.levels:
+            grid = np.linspace(grid[0], grid[-1], _POINTS)
+        by_tree = forest.by_tree([index], grid)
+        marginals.append(
+            Marginal(
+                dimension,
+                grid=tuple(grid.tolist()),
+                mean=tuple(by_tree.mean(axis=0).tolist()),
+                spread=tuple(by_tree.std(axis=0, ddof=1).tolist()),
+                tried=tuple(column.tolist()),
+                scores=tuple(forest.scores.tolist()),
+            )
+        )
+    return tuple(marginals)
+
+
+def uniform_scores(forest):
+    """Dict from rate to the expected score if all layers have this rate.
+
+    Empty where the forest explains too little.
+    """
+    columns = [
+        index
+        for index, dimension in enumerate(forest.dimensions)
+        if dimension.sets_rate
+    ]
+    if not columns or not forest.r2 >= LOWEST_R2:
+        return {}
+    tried = forest.table[:, columns]
+    low, high = tried.min() - UNIFORM_STEP / 2, tried.max() + UNIFORM_STEP / 2
+    rates = np.arange(UNIFORM_STEP, 1.0, UNIFORM_STEP)
+    rates = rates[(rates >= low) & (rates <= high)]
+    if not len(rates):
+        rates = np.array([(tried.min() + tried.max()) / 2])
+    scores = forest.by_tree(columns, rates).mean(axis=0)
+    return dict(zip(rates.tolist(), scores.tolist(), strict=True))
+
+
+def comparable_scores(done):
+    """The scores of completed trials, as if all had been given the most epochs.
+
+    Hyperband gives some trials more epochs than others, and the rates are not the cause
+    of what that does to the score. So trials are compared with those of as many epochs:
+    the mean of these is taken off, and the mean of those with the most epochs put on.
+    """
+    scores = np.array([trial.score for trial in done])
+    epochs = np.array([trial.epochs or 0 for trial in done])
+    longest = scores[epochs == epochs.max()].mean()
+    for number in np.unique(epochs):
+        if number != epochs.max():
+            scores[epochs == number] += longest - scores[epochs == number].mean()
+    return scores
+
+
+class Forest:
+    """A random forest that has learned the scores of the completed trials.
+
+    The trials that the sample of a tree left out ("out of bag") show how much of the
+    scores the rates explain:
+
+        R2 = 1 - sum((score - prediction)^2) / sum((score - mean score)^2)
+
+    with the prediction of each trial by the trees that have not seen it. It is 1 if
+    the rates explain all, and about 0 or less if they explain nothing.
+
+    Args:
+        columns: Dict from `Dimension` to an array of its value in each trial.
+        scores: Array of floats, the score of each trial.
+        seed: Integer, seed of the samples.
+        trees: Integer, number of trees.
+
+    Reference:
+        Breiman (2001), Random forests, Machine Learning 45.
+    """
+
+    def __init__(self, columns, scores, seed, trees):
+        check_packages(
+            "The importance of layers",
+            {"scikit-learn": "sklearn.ensemble"},
+            extra="tuner",
+            is_there=can_import,
+        )
+        from sklearn import ensemble
+
+        self.dimensions = tuple(columns)
+        self.table = np.stack(list(columns.values()), axis=1)
+        self.scores = scores
+        self.model = ensemble.RandomForestRegressor(
+            n_estimators=trees,
+            min_samples_leaf=_SMALLEST_LEAF,
+            oob_score=True,
+            random_state=seed,
+        ).fit(self.table, self.scores)
+        seen = self.model.estimators_samples_
+        rows = np.arange(len(self.scores))
+        self._unseen = [np.setdiff1d(rows, sample) for sample in seen]
+
+    @property
+    def r2(self):
+        """The out-of-bag R2."""
+        return float(self.model.oob_score_)
+
+    def unseen_r2(self, tables):
+        """The out-of-bag R2 if the trials had had other rates.
+
+        Args:
+            tables: Array of shape (variants, trials, features).
+
+        Returns:
+            Array of shape (variants,).
+        """
+        variants, trials, features = tables.shape
+        total = np.zeros((variants, trials))
+        count = np.zeros(trials)
+        for tree, rows in zip(self.model.estimators_, self._unseen, strict=True):
+            if len(rows):
+                flat = tables[:, rows].reshape(-1, features)
+                total[:, rows] += tree.predict(flat).reshape(variants, -1)
+                count[rows] += 1
+        known = count > 0
+        scores, predictions = self.scores[known], total[:, known] / count[known]
+        residual = np.square(scores - predictions).sum(axis=1)
+        return 1.0 - residual / np.square(scores - scores.mean()).sum()
+
+    def by_tree(self, columns, values):
+        """The mean prediction of each tree over the trials, with some columns replaced.
+
+        Args:
+            columns: List of the indices of the features that get the same value.
+            values: Array of shape (variants,).
+
+        Returns:
+            Array of shape (trees, variants).
+        """
+        variants, (trials, features) = len(values), self.table.shape
+        tables = np.repeat(self.table[None], variants, axis=0)
+        tables[:, :, columns] = np.asarray(values)[:, None, None]
+        flat = tables.reshape(-1, features)
+        predictions = [tree.predict(flat) for tree in self.model.estimators_]
+        return np.stack([p.reshape(variants, trials).mean(1) for p in predictions])

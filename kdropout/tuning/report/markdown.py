@@ -1,41 +1,46 @@
 """The report as Markdown: first the answer, then tables, then how it was measured."""
 
 import pathlib
+import re
 
+from kdropout import statistics
 from kdropout.files import replacing
-from kdropout.tuning.report.markdown_confirmation import render_confirmation
-from kdropout.tuning.report.markdown_text import (
-    MOST_FAILURES,
-    code_block,
-    escape,
-    picture,
-    table,
-)
-from kdropout.tuning.report.measured import how_it_was_measured
-from kdropout.tuning.report.scale import scale_of
-from kdropout.tuning.report.trials import completed, failed, ranked
-from kdropout.tuning.report.verdict import better_sign
+from kdropout.tuning.report.confirmation import BASELINE, CONFIDENCE, trial_of
+from kdropout.tuning.report.importance import REPEATS
+from kdropout.tuning.report.pictures import FILES
+from kdropout.tuning.report.records import completed, failed, fixed_rates, ranked
+from kdropout.tuning.report.score_format import better_sign, format_of
+from kdropout.tuning.report.verdict import name_of
+from kdropout.version import __version__
 
-FILE = "report.md"
-TITLE = "# The best dropout rates"
+_FILE = "report.md"
+_TITLE = "# The best dropout rates"
 
 # More rows than these are left to report.json.
-MOST_TRIALS = 10
-MOST_FEATURES = 24
+_MOST_TRIALS = 10
+_MOST_FEATURES = 24
+_MOST_FAILURES = 10
+
+_CAPTIONS = {
+    "trials": "Scores in the order of the trials",
+    "importance": "Importance of each layer",
+    "marginals": "Expected score over the rate of each layer",
+    "confirmation": "Gains, paired by seed",
+}
 
 
 def render(report):
     """The whole text of `report.md`."""
     parts = [
-        TITLE,
+        _TITLE,
         *_answer(report.answer),
         _rates(report),
         _importance(report),
-        render_confirmation(report),
+        _confirmation(report),
         _trials(report),
-        _failures(report.trials),
+        _failed_trials(report.trials),
         "## How it was measured",
-        *how_it_was_measured(report),
+        *_how_it_was_measured(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -47,14 +52,17 @@ def save_without_answer(error, folder):
         error: `NoCompletedTrial`.
         folder: Path of a folder that is there.
     """
-    parts = [TITLE, escape(error.reason), _failures(error.trials)]
-    with replacing(pathlib.Path(folder) / FILE) as temporary:
+    parts = [_TITLE, escape(error.reason), _failed_trials(error.trials)]
+    with replacing(pathlib.Path(folder) / _FILE) as temporary:
         text = "\n\n".join(part for part in parts if part)
         temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
+# The answer, and the tables.
+
+
 def _answer(answer):
-    """What the terminal and the page begin with, too."""
+    """What the terminal and the page begin with as well."""
     return [
         escape(answer.verdict),
         escape(answer.advice),
@@ -65,12 +73,16 @@ def _answer(answer):
 
 def _rates(report):
     before = report.baseline
-    header = ["layer", *(["rate before"] if before else []), "rate to use"]
+    header = ["layer", "rate to use"]
+    if before:
+        header.insert(1, "rate before")
     rows = []
     for path, rate in report.best_rates.items():
-        was = [_number(before.get(path))] if before else []
-        rows.append([escape(path), *was, _number(rate)])
-    return "## The rates\n\n" + table(header, rows)
+        row = [escape(path), _number(rate)]
+        if before:
+            row.insert(1, _number(before.get(path)))
+        rows.append(row)
+    return "## The rates\n\n" + _table(header, rows)
 
 
 def _importance(report):
@@ -78,56 +90,266 @@ def _importance(report):
     title = "## Importance of each layer"
     if not importance.features:
         return f"{title}\n\nUnknown: {importance.problem}."
-    lines = [title]
+    parts = [title]
     if importance.reliable:
-        lines.append(
+        parts.append(
             "Importance: how much worse the scores are explained if the rate of the "
             f"layer is shuffled among the trials (R2 = {importance.r2:.2f} without)."
         )
     else:
-        lines.append(
+        parts.append(
             f"**Unreliable**: {importance.problem}. Do not read it as a ranking."
         )
     rows = [
-        [escape(one.name), f"{one.mean:.2f} +- {one.std:.2f}"]
-        for one in importance.features[:MOST_FEATURES]
+        [escape(feature.name), f"{feature.mean:.2f} +- {feature.std:.2f}"]
+        for feature in importance.features[:_MOST_FEATURES]
     ]
-    lines.append(table(["layer", "importance"], rows))
-    left = len(importance.features) - MOST_FEATURES
+    parts.append(_table(["layer", "importance"], rows))
+    left = len(importance.features) - _MOST_FEATURES
     if left > 0:
-        lines.append(f"{left} less important ones are in report.json.")
-    lines += [picture("importance"), picture("marginals")]
-    return "\n\n".join(lines)
+        parts.append(f"{left} less important ones are in report.json.")
+    parts += [_picture("importance"), _picture("marginals")]
+    return "\n\n".join(parts)
 
 
 def _trials(report):
-    scale = scale_of(report.objective, [one.score for one in completed(report.trials)])
+    done = completed(report.trials)
+    scores = format_of(report.objective, [trial.score for trial in done])
     best = ranked(report.trials, report.direction)
     rows = [
-        [escape(one.trial_id), scale.score(one.score), _all(one)]
-        for one in best[:MOST_TRIALS]
+        [escape(trial.trial_id), scores.score(trial.score), _first_rates(trial)]
+        for trial in best[:_MOST_TRIALS]
     ]
     score = f"{escape(report.objective)} ({better_sign(report.direction)} is better)"
     title = f"## The best of {len(best)} completed trials"
-    cells = table(["trial", score, "rates"], rows)
-    return "\n\n".join([title, cells, picture("trials")])
+    cells = _table(["trial", score, "rates"], rows)
+    return "\n\n".join([title, cells, _picture("trials")])
 
 
-def _all(trial):
+def _first_rates(trial):
     rates = [f"{rate:.3g}" for rate in trial.rates.values()]
-    more = len(rates) - MOST_TRIALS
-    return ", ".join(rates[:MOST_TRIALS]) + (f" and {more} more" if more > 0 else "")
+    more = len(rates) - _MOST_TRIALS
+    return ", ".join(rates[:_MOST_TRIALS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _failures(trials):
+def _failed_trials(trials):
     lost = failed(trials)
     if not lost:
         return ""
-    rows = [[escape(one.trial_id), escape(one.reason)] for one in lost[:MOST_FAILURES]]
-    more = len(lost) - MOST_FAILURES
+    rows = [
+        [escape(trial.trial_id), escape(trial.reason)]
+        for trial in lost[:_MOST_FAILURES]
+    ]
+    more = len(lost) - _MOST_FAILURES
     note = f"\n\n{more} more are in report.json." if more > 0 else ""
     title = f"## Failed trials: {len(lost)} of {len(trials)}"
-    return f"{title}\n\n{table(['trial', 'what went wrong'], rows)}{note}"
+    return f"{title}\n\n{_table(['trial', 'what went wrong'], rows)}{note}"
+
+
+# The confirmation.
+
+
+def _confirmation(report):
+    """The section on the `Confirmation` of a report, or "" if there is none."""
+    confirmation = report.confirmation
+    if confirmation is None:
+        return ""
+    scores = format_of(confirmation.measure, confirmation.scores.values())
+    parts = ["## With new seeds", _settings(report, scores)]
+    rows = [
+        [
+            _setting_name(report, comparison.label),
+            escape(name_of(comparison.reference)),
+            *_gain(scores, comparison),
+        ]
+        for comparison in confirmation.comparisons
+        if comparison.reference != BASELINE
+    ]
+    if rows:
+        parts.append(_table(["setting", "against", "gain", "verdict"], rows))
+    if confirmation.failures:
+        parts.append(_failed_trainings(confirmation))
+    return "\n\n".join([*parts, _picture("confirmation")])
+
+
+def _settings(report, scores):
+    confirmation, rows = report.confirmation, []
+    for label in confirmation.candidates:
+        measured = list(confirmation.scores_of(label).values())
+        row = [
+            _setting_name(report, label),
+            _mean_score(scores, measured),
+            str(len(measured)),
+            *_gain(scores, confirmation.comparison(label, BASELINE)),
+        ]
+        rows.append(row)
+    sign = better_sign(confirmation.direction)
+    header = [
+        "setting",
+        f"{escape(confirmation.measure)} ({sign} is better)",
+        "seeds",
+        "gain over no dropout",
+        "verdict",
+    ]
+    return _table(header, rows)
+
+
+def _setting_name(report, label):
+    """The label of a setting; of one that the search found, with its trial."""
+    setting = report.confirmation.candidates[label]
+    trial = trial_of(setting, report.trials, report.direction)
+    if trial is None or label not in report.confirmation.search:
+        return escape(label)
+    return escape(f"{label} (trial {trial.trial_id})")
+
+
+def _mean_score(scores, measured):
+    if len(measured) < 2:
+        return scores.score(measured[0]) if measured else "none"
+    interval = statistics.interval(measured)
+    if not scores.holds_score(interval):
+        return f"{scores.score(interval.mean)} (too few seeds for an interval)"
+    mean = scores.number(interval.mean, interval.half_width)
+    width = scores.number(interval.half_width, interval.half_width)
+    return f"{mean} +- {width} {scores.unit}".rstrip()
+
+
+def _gain(scores, comparison):
+    """The cells of a comparison: its gain, and its verdict."""
+    if comparison is None:
+        return ["", ""]
+    gain = comparison.gain
+    if gain is None:
+        return ["too few seeds", comparison.verdict]
+    if comparison.verdict == "undecided" and not scores.holds_difference(gain):
+        mean = scores.amount(gain.mean, 0.0)
+        return [f"{mean} (too few seeds for an interval)", comparison.verdict]
+    mean = scores.number(gain.mean, gain.half_width)
+    width = scores.amount(gain.half_width, gain.half_width)
+    return [f"{mean} +- {width}", comparison.verdict]
+
+
+def _failed_trainings(confirmation):
+    lost = list(confirmation.failures.items())
+    rows = [
+        [escape(label), str(seed), escape(message)]
+        for (label, seed), message in lost[:_MOST_FAILURES]
+    ]
+    cells = _table(["setting", "seed", "what went wrong"], rows)
+    return f"{len(lost)} trainings failed:\n\n{cells}"
+
+
+# How the numbers came about.
+
+
+def _how_it_was_measured(report):
+    """List of paragraphs; an empty one is left out."""
+    task = f"Task: {escape(report.task)}." if report.task else ""
+    return [
+        task,
+        _about_search(report),
+        _about_forest(report),
+        _about_confirmation(report.confirmation),
+    ]
+
+
+def _about_search(report):
+    done, lost = completed(report.trials), failed(report.trials)
+    left = len(report.trials) - len(done) - len(lost)
+    text = (
+        f"Search: {len(report.trials)} trials, {len(done)} completed, {len(lost)} "
+        f"failed{f', {left} unfinished' if left else ''}. Only completed ones are "
+        f"used. Score: {escape(report.objective)}, {better_sign(report.direction)} is "
+        f"better. kdropout {__version__}."
+    )
+    fixed = fixed_rates(report.trials)
+    if fixed:
+        names = ", ".join(
+            f"{escape(path)} ({rate:.3g})" for path, rate in fixed.items()
+        )
+        text += f" The same in all trials: {names}."
+    if len({trial.epochs for trial in done}) > 1:
+        text += (
+            " Trials had different numbers of epochs: for importance and curves, each "
+            "is compared with those that had as many epochs."
+        )
+    return text
+
+
+def _about_forest(report):
+    importance = report.importance
+    if not importance.features:
+        return ""
+    return (
+        f"Importance: a random forest of {report.trees} trees learns the scores from "
+        "the rates. R2 is taken out of bag: each trial is predicted by the trees that "
+        "have not seen it. The importance of a layer is the loss of R2 if its rates "
+        f"are shuffled among the trials, mean +- standard deviation over {REPEATS} "
+        "shuffles. Layers with equal rates in all trials are one group. R2 here: "
+        f"{importance.r2:.2f}. The curves are the mean prediction over the trials with "
+        "one rate moved, the band the standard deviation over the trees. Both describe "
+        "the trials of this search; they do not show whether the rates help."
+    )
+
+
+def _about_confirmation(confirmation):
+    if confirmation is None:
+        return (
+            "Not confirmed. The best score of a search is partly luck; only trainings "
+            "with new seeds show how much."
+        )
+    count = len(confirmation.comparisons)
+    seeds = ", ".join(map(str, confirmation.seeds))
+    text = (
+        f"Confirmation: every setting was trained with the seeds {seeds}, which the "
+        "search did not use. A setting was chosen by its score in the search, so that "
+        "score is partly luck; these are not. Scores: mean +- half of the 95 % "
+        "interval of Student's t. Gains: differences paired by seed, positive where "
+        f"the setting is better, with {100 * CONFIDENCE:g} % intervals."
+    )
+    if count > 1:
+        text += (
+            f" With {count} comparisons one would look good by chance far more often, "
+            "so their intervals are widened (Bonferroni) until all of them hold "
+            f"together with {100 * CONFIDENCE:g} %."
+        )
+    return (
+        f"{text} The verdict is 'better' or 'worse' only where the interval excludes 0."
+    )
+
+
+# Markdown.
+
+
+def escape(text):
+    """Text of others, such as the name of a layer, that Markdown must not read.
+
+    >>> escape("a|b <i> drop_1 *x*")
+    'a\\\\|b &lt;i&gt; drop_1 \\\\*x\\\\*'
+    """
+    text = " ".join(text.split())
+    text = re.sub(r"([\\`*\[\]|~#$])", r"\\\1", text)
+    # Within a word, an underscore is one.
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code_block(code):
+    """Code between fences longer than any in it."""
+    longest = max((len(run) for run in re.findall("`+", code)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}python\n{code}\n{fence}"
+
+
+def _picture(name):
+    """A picture of `pictures.FILES`."""
+    return f"![{_CAPTIONS[name]}]({FILES[name]})"
+
+
+def _table(header, rows):
+    """A table, from cells that are escaped already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _number(value):

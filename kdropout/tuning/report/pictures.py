@@ -1,10 +1,19 @@
-"""The pictures of a report: which there are, how large, and into which file."""
+"""The pictures of a report: trials, importance, marginals and confirmation."""
 
-from kdropout.tuning.report import style
-from kdropout.tuning.report.picture_confirmation import draw_confirmation
-from kdropout.tuning.report.picture_importance import draw_importance
-from kdropout.tuning.report.picture_marginals import draw_marginals, shape_of
-from kdropout.tuning.report.picture_trials import draw_trials
+import contextlib
+import math
+import os
+import textwrap
+import warnings
+
+import numpy as np
+
+from kdropout.files import replacing
+from kdropout.requirements import can_import, check_packages
+from kdropout.tuning.report.confirmation import CONFIDENCE
+from kdropout.tuning.report.records import best_so_far, completed
+from kdropout.tuning.report.score_format import better_sign, format_of
+from kdropout.tuning.report.verdict import name_of
 
 FILES = {
     "trials": "trials.png",
@@ -13,12 +22,36 @@ FILES = {
     "confirmation": "confirmation.png",
 }
 
-# Curves in the overview, which has room for a few only.
-FEW = 4
+# Colours that colour-blind people can tell apart (Okabe and Ito 2008).
+_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
+_DPI = 150
+
+# Not by colour alone: each verdict has its marker, and is written beside.
+_LOOKS = {
+    "better": (_GREEN, "o"),
+    "worse": (_ORANGE, "X"),
+    "undecided": (_GREY, "D"),
+}
+
+# Bars, and curves, in a file; curves in the overview, which has room for a few only.
+_MOST_BARS = 24
+_MOST_CURVES = 24
+_FEW_CURVES = 4
+
+# Letters in a line over a curve.
+_CURVE_LETTERS = 27
+
+# Scores this many times as far behind the best as the third quarter would squeeze the
+# others into a line.
+_FAR = 4.0
+
+# A longer name would leave no room for what it names.
+_LONGEST_NAME = 34
+_DOTS = "..."
 
 
 def draw_all(report, folder):
-    """Draw each picture into a file of its own.
+    """Draw each picture into its file.
 
     Args:
         report: `Report`.
@@ -27,50 +60,504 @@ def draw_all(report, folder):
     Returns:
         List of the paths of the files.
     """
+    figures = {
+        "trials": _trials_figure,
+        "importance": _importance_figure,
+        "marginals": _marginals_figure,
+    }
+    if report.confirmation is not None:
+        figures["confirmation"] = _confirmation_figure
     written = []
-    for name, path in FILES.items():
-        if name == "confirmation" and report.confirmation is None:
-            continue
-        figure = _one(report, name)
-        style.write_png(figure, folder / path)
-        written.append(folder / path)
+    for name, make_figure in figures.items():
+        path = folder / FILES[name]
+        _write_png(make_figure(report), path)
+        written.append(path)
     return written
 
 
 def draw_overview(report, path):
-    """Draw all into one file."""
+    """Draw all pictures into one file."""
     rows = max(4.2, 1.6 + 0.3 * _bars(report), 1.6 + 0.55 * _comparisons(report))
-    figure = style.new_figure(15, 4.6 + rows)
+    figure = new_figure(15, 4.6 + rows)
     (first, second), (third, fourth) = figure.subfigures(
         2, 2, wspace=0.04, hspace=0.04, height_ratios=(4.6, rows)
     )
     draw_trials(report, first.subplots())
-    draw_marginals(report, second, most=FEW)
+    draw_marginals(report, second, most=_FEW_CURVES)
     draw_importance(report, third.subplots())
     draw_confirmation(report, fourth.subplots())
-    style.write_png(figure, path)
+    _write_png(figure, path)
 
 
-def _one(report, name):
-    if name == "trials":
-        figure = style.new_figure(8, 4.6)
-        draw_trials(report, figure.subplots())
-    elif name == "importance":
-        figure = style.new_figure(8, 2.0 + 0.34 * _bars(report))
-        draw_importance(report, figure.subplots())
-    elif name == "marginals":
-        rows, columns = shape_of(report)
-        figure = style.new_figure(max(7, 2.9 * columns), 1.6 + 2.4 * rows)
-        draw_marginals(report, figure)
-    else:
-        figure = style.new_figure(9, 2.0 + 0.6 * _comparisons(report))
-        draw_confirmation(report, figure.subplots())
+def _trials_figure(report):
+    figure = new_figure(8, 4.6)
+    draw_trials(report, figure.subplots())
+    return figure
+
+
+def _importance_figure(report):
+    figure = new_figure(8, 2.0 + 0.34 * _bars(report))
+    draw_importance(report, figure.subplots())
+    return figure
+
+
+def _marginals_figure(report):
+    rows, columns = shape_of(report)
+    figure = new_figure(max(7, 2.9 * columns), 1.6 + 2.4 * rows)
+    draw_marginals(report, figure)
+    return figure
+
+
+def _confirmation_figure(report):
+    figure = new_figure(9, 2.0 + 0.6 * _comparisons(report))
+    draw_confirmation(report, figure.subplots())
     return figure
 
 
 def _bars(report):
-    return max(2, min(24, len(report.importance.features)))
+    return max(2, min(_MOST_BARS, len(report.importance.features)))
 
 
 def _comparisons(report):
     return 1 if report.confirmation is None else len(report.confirmation.comparisons)
+
+
+# Scores in the order of the trials.
+
+
+def draw_trials(report, axes):
+    """Scores of the completed trials, the best so far, and where trials failed."""
+    done = completed(report.trials)
+    score_format = format_of(report.objective, [trial.score for trial in done])
+    names_are_numbers, order = _numbers(report.trials)
+    numbers = np.array([order[trial.trial_id] for trial in done])
+    scores = score_format.factor * np.array([trial.score for trial in done])
+    limit = farthest(scores, report.direction)
+    beyond = _is_beyond(scores, limit, report.direction)
+    best = report.best_trial
+    axes.plot(
+        numbers[~beyond],
+        scores[~beyond],
+        "o",
+        color=_BLUE,
+        alpha=0.7,
+        markersize=6,
+        label="trial",
+    )
+    if beyond.any():
+        marker = "^" if report.direction == "min" else "v"
+        shown = np.full(beyond.sum(), limit)
+        label = f"beyond the picture ({beyond.sum()})"
+        axes.plot(numbers[beyond], shown, marker, color=_BLUE, label=label)
+    first, last = order[report.trials[0].trial_id], order[report.trials[-1].trial_id]
+    so_far = best_so_far(scores.tolist(), report.direction)
+    axes.step(
+        [*numbers, last],
+        [*so_far, so_far[-1]],
+        where="post",
+        color=_ORANGE,
+        label="best so far",
+    )
+    axes.plot(
+        order[best.trial_id],
+        score_format.factor * best.score,
+        "*",
+        color=_ORANGE,
+        markersize=15,
+        markeredgecolor="black",
+        label=f"best score: {score_format.score(best.score)}",
+    )
+    failed = [order[trial.trial_id] for trial in report.trials if trial.failed]
+    if failed:
+        axes.plot(
+            failed,
+            np.full(len(failed), 0.03),
+            "x",
+            color="black",
+            transform=axes.get_xaxis_transform(),
+            label=f"failed ({len(failed)})",
+        )
+    _title(axes, "Scores in the order of the trials")
+    axes.set_xlabel("trial" if names_are_numbers else "order of the trial")
+    better = better_sign(report.direction)
+    _plain(axes.set_ylabel(f"{short(score_format.axis)}, {better} is better"))
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.set_xlim(first - 0.6, last + 0.6)
+    axes.margins(y=0.12)
+    axes.grid(alpha=0.25)
+    count = len(axes.get_legend_handles_labels()[0])
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.14),
+        ncols=count if count <= 4 else 3,
+        frameon=False,
+        columnspacing=1.4,
+    )
+
+
+def _numbers(trials):
+    """Whether the ids of the trials are rising numbers, and the place of each trial.
+
+    The ids of KerasTuner are: "00", "01". So a picture has the numbers that the rest
+    of the report and TensorBoard have.
+    """
+    ids = [trial.trial_id for trial in trials]
+    if all(trial_id.isdecimal() for trial_id in ids):
+        numbers = [int(trial_id) for trial_id in ids]
+        if all(map(int.__lt__, numbers, numbers[1:])):
+            return True, dict(zip(ids, numbers, strict=True))
+    return False, {trial_id: place for place, trial_id in enumerate(ids, 1)}
+
+
+def farthest(scores, direction):
+    """The worst score worth showing in full."""
+    losses = scores if direction == "min" else -scores
+    best, quarter = losses.min(), np.quantile(losses, 0.75)
+    limit = best + _FAR * (quarter - best)
+    limit = losses.max() if quarter == best else min(limit, losses.max())
+    return float(limit if direction == "min" else -limit)
+
+
+def _is_beyond(scores, limit, direction):
+    """Which scores are worse than the limit."""
+    return scores > limit if direction == "min" else scores < limit
+
+
+# Importance of each layer.
+
+
+def draw_importance(report, axes):
+    """Bars, the most important on top, with the standard deviation over shuffles."""
+    importance = report.importance
+    shown = importance.features[:_MOST_BARS]
+    if not shown:
+        _note(axes, f"Importance of the layers: unknown,\n{importance.problem}")
+        return
+    means = np.array([feature.mean for feature in shown])
+    rows = np.arange(len(shown))
+    height = 0.65 if len(shown) > 3 else 0.4
+    # Not by colour alone: what is not to be trusted is hatched.
+    if importance.reliable:
+        axes.barh(rows, means, height=height, color=_BLUE)
+    else:
+        axes.barh(
+            rows,
+            means,
+            height=height,
+            facecolor="white",
+            edgecolor=_GREY,
+            hatch="///",
+        )
+    axes.errorbar(
+        means,
+        rows,
+        xerr=[feature.std for feature in shown],
+        fmt="none",
+        ecolor="black",
+        capsize=3,
+        linewidth=1.2,
+    )
+    _names(axes.yaxis, rows, short_all([feature.name for feature in shown]))
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    axes.set_xlabel("loss of R2 if its rate is shuffled (bar: mean, line: +- 1 std)")
+    axes.grid(axis="x", alpha=0.25)
+    axes.set_axisbelow(True)
+    _title(axes, _importance_title(importance, len(shown)))
+
+
+def _importance_title(importance, shown):
+    text = "Importance of each layer"
+    if shown < len(importance.features):
+        text = f"The {shown} most important of {len(importance.features)} layers"
+    if importance.reliable:
+        return f"{text} (R2 = {importance.r2:.2f} out of bag)"
+    reason = textwrap.fill(f"UNRELIABLE: {importance.problem}", 66)
+    return f"{text}\n{reason}"
+
+
+# Expected score over the rate of each layer.
+
+
+def shape_of(report, most=_MOST_CURVES):
+    """Rows and columns of the grid of curves."""
+    count = max(1, min(most, len(report.marginals)))
+    if count <= 3:
+        return 1, count
+    square = math.ceil(math.sqrt(count))
+    # Of two shapes, the one with fewer empty places.
+    columns = min((square, square + 1), key=lambda number: -count % number)
+    return math.ceil(count / columns), columns
+
+
+def draw_marginals(report, figure, most=_MOST_CURVES):
+    """A curve with its band per layer, and the trials as dots."""
+    shown = _chosen(report, most)
+    if not shown:
+        problem = report.importance.problem
+        _note(figure.subplots(), f"Expected scores: unknown,\n{problem}")
+        return
+    rows, columns = shape_of(report, most)
+    are_rates = all(marginal.kind == "rate" for marginal in shown)
+    grid = figure.subplots(rows, columns, sharex=are_rates, sharey=True, squeeze=False)
+    score_format = format_of(report.objective, shown[0].scores)
+    names = short_all([marginal.name for marginal in shown], 2 * _CURVE_LETTERS)
+    for axes, marginal, name in zip(grid.flat, shown, names, strict=False):
+        _draw_curve(axes, marginal, score_format, report.direction)
+        _title(axes, two_lines(name, _CURVE_LETTERS), fontsize=9.5)
+    for axes in grid.flat[len(shown) :]:
+        axes.set_axis_off()
+    for axes in grid[:, 1:].flat:
+        axes.tick_params(labelleft=False)
+    _plain(figure.supylabel(short(score_format.axis), fontsize=10))
+    label = "dropout rate" if are_rates else "dropout rate or value"
+    figure.supxlabel(label, fontsize=10)
+    figure.suptitle(_marginals_title(report, len(shown)), fontsize=11)
+
+
+def _chosen(report, most):
+    """All in the order of the model; if there are too many, the most important."""
+    marginals = report.marginals
+    if len(marginals) <= most:
+        return marginals
+    names = {feature.name for feature in report.importance.features[:most]}
+    return [marginal for marginal in marginals if marginal.name in names][:most]
+
+
+def _draw_curve(axes, marginal, score_format, direction):
+    values = np.array(marginal.grid)
+    mean = score_format.factor * np.array(marginal.mean)
+    spread = score_format.factor * np.array(marginal.spread)
+    scores = score_format.factor * np.array(marginal.scores)
+    tried = np.array(marginal.tried)
+    inside = ~_is_beyond(scores, farthest(scores, direction), direction)
+    axes.plot(
+        tried[inside],
+        scores[inside],
+        "o",
+        color=_GREY,
+        alpha=0.6,
+        markersize=3.5,
+        linewidth=0,
+    )
+    axes.fill_between(
+        values, mean - spread, mean + spread, color=_BLUE, alpha=0.2, linewidth=0
+    )
+    marker = "o" if len(values) <= 8 else None
+    axes.plot(values, mean, color=_BLUE, linewidth=2, marker=marker, markersize=5)
+    axes.grid(alpha=0.25)
+    axes.tick_params(labelsize=8.5, labelbottom=True)
+    axes.margins(x=0.06)
+    if marginal.levels:
+        _names(axes.xaxis, range(len(marginal.levels)), marginal.levels)
+    else:
+        axes.locator_params(axis="x", nbins=4)
+
+
+def _marginals_title(report, shown):
+    text = "Expected score as one rate moves"
+    if shown < len(report.marginals):
+        text += f": the {shown} most important of {len(report.marginals)} layers"
+    text += "\nline: mean over the trials, band: +- 1 std over the trees, dots: trials"
+    return text if report.importance.reliable else f"{text}\nUNRELIABLE"
+
+
+# Gains with new seeds.
+
+
+def draw_confirmation(report, axes):
+    """The gain of each comparison with its interval; small dots are seeds."""
+    confirmation = report.confirmation
+    if confirmation is None:
+        _note(axes, "Not confirmed with new seeds")
+        return
+    score_format = format_of(confirmation.measure, confirmation.scores.values())
+    comparisons = confirmation.comparisons
+    for row, comparison in enumerate(comparisons):
+        _draw_gain(axes, row, comparison, score_format)
+    labels = [
+        f"{_setting_name(comparison.label)}\nvs {_setting_name(comparison.reference)}"
+        for comparison in comparisons
+    ]
+    _names(axes.yaxis, range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.axvline(0.0, color="black", linewidth=1.0)
+    unit = short(score_format.difference_axis)
+    _plain(axes.set_xlabel(f"gain in {unit}, right is better"))
+    axes.grid(axis="x", alpha=0.25)
+    count, seeds = len(comparisons), len(confirmation.seeds)
+    widened = f", widened for {count} comparisons" if count > 1 else ""
+    _title(
+        axes,
+        f"Gain with {seeds} new seeds, paired by seed\n"
+        f"line: {100 * CONFIDENCE:g} % interval{widened}; small dots: seeds",
+    )
+
+
+def _draw_gain(axes, row, comparison, score_format):
+    factor, gain = score_format.factor, comparison.gain
+    gains = factor * np.array(comparison.gains)
+    colour, marker = _LOOKS[comparison.verdict]
+    below = row + np.linspace(0.16, 0.3, len(gains))  # equal ones side by side
+    axes.plot(gains, below, "o", color="0.35", markersize=2.6)
+    text = comparison.verdict
+    is_undecided = comparison.verdict == "undecided"
+    if gain is None or (is_undecided and not score_format.holds_difference(gain)):
+        text = "too few seeds"
+    else:
+        axes.errorbar(
+            factor * gain.mean,
+            row,
+            xerr=factor * gain.half_width,
+            color=colour,
+            marker=marker,
+            markersize=8,
+            capsize=4,
+            linewidth=2,
+        )
+    axes.text(
+        1.01, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=9.5
+    )
+
+
+def _setting_name(label):
+    return short(name_of(label).strip("'"), 26)
+
+
+# Figures and texts of matplotlib.
+
+
+def new_figure(width, height):
+    """A figure of this size in inches, on white.
+
+    Not by pyplot: it would touch the backend and the figures of a user's notebook.
+    """
+    _check_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), dpi=_DPI, layout="constrained")
+    figure.set_facecolor("white")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
+    return figure
+
+
+def _write_png(figure, path):
+    """Write a figure into a PNG file, whole or not at all."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    with replacing(path) as temporary, _boxes_for_unknown_letters():
+        canvas.print_png(temporary)
+
+
+def _check_matplotlib():
+    check_packages(
+        "A picture",
+        {"matplotlib": "matplotlib.figure"},
+        extra="tuner",
+        is_there=can_import,
+    )
+
+
+def _plain(text):
+    """Make a text of matplotlib show '$' as it is, not as a formula."""
+    text.set_parse_math(False)
+    return text
+
+
+def _title(axes, text, fontsize=11):
+    """The title of axes, in which a name may stand."""
+    _plain(axes.set_title(text, fontsize=fontsize))
+
+
+def _names(axis, positions, labels):
+    """Ticks that are names."""
+    axis.set_ticks(positions, labels)
+    for label in axis.get_ticklabels():
+        _plain(label)
+
+
+def _note(axes, text):
+    """Say in the middle of empty axes why they are empty."""
+    axes.set_axis_off()
+    written = axes.text(
+        0.5,
+        0.5,
+        text,
+        transform=axes.transAxes,
+        fontsize=11,
+        ha="center",
+        va="center",
+        wrap=True,
+        color="0.25",
+    )
+    _plain(written)
+
+
+@contextlib.contextmanager
+def _boxes_for_unknown_letters():
+    """A letter that the font lacks is drawn as a box, which says enough."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
+
+
+# Names short enough for a picture, and still different.
+
+
+def short(name, longest=_LONGEST_NAME):
+    """A name with its middle left out, if it is too long.
+
+    >>> short("encoder/block_11/attention/dropout", 20)
+    'encoder/b.../dropout'
+    """
+    name = " ".join(name.split())
+    if len(name) <= longest:
+        return name
+    tail = (longest - len(_DOTS)) // 2
+    return f"{name[: longest - len(_DOTS) - tail]}{_DOTS}{name[-tail:]}"
+
+
+def short_all(names, longest=_LONGEST_NAME):
+    """Names cut as by `short`, or to where they differ if that made them equal.
+
+    >>> short_all(["encoder/block_1/attention", "encoder/block_2/attention"], 16)
+    ['.../block_1/a...', '.../block_2/a...']
+    """
+    names = [" ".join(name.split()) for name in names]
+    shortened = [short(name, longest) for name in names]
+    alike = [
+        name
+        for name, shorter in zip(names, shortened, strict=True)
+        if shortened.count(shorter) > 1
+    ]
+    start = len(os.path.commonprefix(alike))
+    return [
+        _around(name, start, longest) if name in alike else shorter
+        for name, shorter in zip(names, shortened, strict=True)
+    ]
+
+
+def two_lines(name, room):
+    """A name of at most two lines of `room` letters, broken after "/" or "_".
+
+    >>> two_lines("encoder/block_11/dropout", 18)
+    'encoder/block_11/\\ndropout'
+    """
+    if len(name) <= room:
+        return name
+    end = max(name.rfind(mark, 0, room) + 1 for mark in "/_")
+    if len(name) - end > room:
+        end = room
+    return f"{name[:end]}\n{name[end:]}"
+
+
+def _around(name, start, longest):
+    """The part of a name around `start`, of `longest` letters with its dots."""
+    room = longest - 2 * len(_DOTS)
+    slash = name.rfind("/", 0, start)
+    begin = max(0, slash if start - slash < room else start - room // 2)
+    end = begin + room
+    before = _DOTS if begin else ""
+    after = _DOTS if end < len(name) else ""
+    return f"{before}{name[begin:end]}{after}"

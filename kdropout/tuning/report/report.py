@@ -1,24 +1,43 @@
 """The answer of a search: which rates, which layers, and is it really better?"""
 
+import dataclasses
+import functools
+import json
+import os
 import pathlib
+from collections.abc import Sequence
 
 from kdropout import validation
 from kdropout.files import replacing
-from kdropout.tuning.report import report_json
-from kdropout.tuning.report.answer import answer
-from kdropout.tuning.report.candidates import trial_of
-from kdropout.tuning.report.confirmation import Confirmation
-from kdropout.tuning.report.forest import TREES, Forest, why_no_forest
-from kdropout.tuning.report.importance import measure_importance
-from kdropout.tuning.report.marginal import measure_marginals
-from kdropout.tuning.report.recommendation import recommended
-from kdropout.tuning.report.trial_record import check_rates
-from kdropout.tuning.report.trials import (
+from kdropout.tuning.report.answer import Answer, answer
+from kdropout.tuning.report.confirmation import (
+    Confirmation,
+    check_candidates,
+    check_seeds,
+    trial_of,
+)
+from kdropout.tuning.report.importance import (
+    TREES,
+    FeatureImportance,
+    Importance,
+    Marginal,
+    measure_importance,
+)
+from kdropout.tuning.report.records import (
+    TrialRecord,
+    check_dimensions,
     check_direction,
     check_limits,
+    check_rates,
     check_trials,
+    dimensions_seen,
     ranked,
 )
+from kdropout.tuning.space.dimension import Dimension
+from kdropout.version import __version__
+
+# Raised when the JSON of an earlier version can no longer be read.
+_FORMAT = 1
 
 
 class Report:
@@ -43,6 +62,11 @@ class Report:
             is not known. Defaults to None.
         task: String, what the model was trained for: task, classes and loss, or None.
             Defaults to None.
+        dimensions: Sequence of `Dimension`, the hyperparameters that were searched.
+            They also are the limits, if `limits` is None. None if the space is not
+            known: then the report finds in the trials what moved. Defaults to None.
+        importance: `Importance` of these trials, dimensions, seed and trees, if it was
+            measured before. None to measure it when it is asked for. Defaults to None.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -64,15 +88,17 @@ class Report:
 
     def __init__(
         self,
-        trials,
-        objective,
-        direction,
-        baseline=None,
-        confirmation=None,
-        seed=0,
-        trees=TREES,
-        limits=None,
-        task=None,
+        trials: Sequence[TrialRecord],
+        objective: str,
+        direction: str,
+        baseline: dict[str, float] | None = None,
+        confirmation: Confirmation | None = None,
+        seed: int = 0,
+        trees: int = TREES,
+        limits: dict[str, tuple[float, float]] | None = None,
+        task: str | None = None,
+        dimensions: Sequence[Dimension] | None = None,
+        importance: Importance | None = None,
     ):
         self.trials = check_trials(trials)
         if not isinstance(objective, str):
@@ -86,33 +112,42 @@ class Report:
         self.confirmation = confirmation
         self.seed = validation.integer("seed", seed)
         self.trees = validation.integer("trees", trees, low=2)
+        self.dimensions = check_dimensions(dimensions)
+        if limits is None and dimensions is not None:
+            limits = {entry.name: (entry.low, entry.high) for entry in dimensions}
         self.limits = check_limits(limits)
         if not isinstance(task, str | None):
             raise TypeError(validation.received("task", "a string or None", task))
         self.task = task
-        self._importance = None
-        self._marginals = None
+        if not isinstance(importance, Importance | None):
+            expected = "an Importance that was measured on these trials, or None"
+            raise TypeError(validation.received("importance", expected, importance))
+        if importance is not None:
+            self.importance = importance
 
-    @property
-    def best_trial(self):
+    @functools.cached_property
+    def best_trial(self) -> TrialRecord:
         """The `TrialRecord` with the best score of the search, by merit or by luck."""
         return ranked(self.trials, self.direction)[0]
 
     @property
-    def recommended(self):
+    def recommended(self) -> str | None:
         """Label of the confirmed setting that `best_rates` are of, or None."""
-        return recommended(self.confirmation) if self.confirmation else None
+        return self.confirmation.recommendation.label if self.confirmation else None
 
-    @property
-    def _trial_to_use(self):
-        """The `TrialRecord` that `best_rates` are of, or None if they are of none."""
+    @functools.cached_property
+    def trial_to_use(self) -> TrialRecord | None:
+        """The `TrialRecord` that `best_rates` are of.
+
+        None where they are not those of a trial, such as one rate everywhere.
+        """
         if self.recommended is None:
             return self.best_trial
         setting = self.confirmation.candidates[self.recommended]
         return trial_of(setting, self.trials, self.direction)
 
     @property
-    def best_rates(self):
+    def best_rates(self) -> dict[str, float]:
         """The rates to use: dict from layer path to rate, for `kdropout.set_rates`.
 
         With a confirmation, those of the simplest setting that nothing is shown to be
@@ -121,39 +156,35 @@ class Report:
         better than it. Without a confirmation, those of `best_trial`, which nothing
         confirms. For a schedule, its end.
         """
-        trial = self._trial_to_use
-        if trial is None:
+        if self.trial_to_use is None:
             return dict(self.confirmation.candidates[self.recommended])
-        return dict(trial.rates)
+        return dict(self.trial_to_use.rates)
 
     @property
-    def best_values(self):
+    def best_values(self) -> dict[str, float | int | str | bool]:
         """Dict from hyperparameter to value, of the trial that `best_rates` are of.
 
-        Empty where `best_rates` are of no trial, such as one rate everywhere.
+        Empty where `best_rates` are not those of a trial, such as one rate everywhere.
         """
-        trial = self._trial_to_use
-        return {} if trial is None else dict(trial.values)
+        return {} if self.trial_to_use is None else dict(self.trial_to_use.values)
 
-    @property
-    def importance(self):
+    @functools.cached_property
+    def importance(self) -> Importance:
         """`Importance` of each layer, with whether it may be believed."""
-        self._measure()
-        return self._importance
+        return measure_importance(self.trials, self.dimensions, self.seed, self.trees)
 
     @property
-    def marginals(self):
+    def marginals(self) -> tuple[Marginal, ...]:
         """Tuple of `Marginal`, one per layer or group, in the order of the model."""
-        self._measure()
-        return self._marginals
+        return self.importance.marginals
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """In words, whether the rates found are better. Claims only what is shown."""
         return self.answer.verdict
 
-    @property
-    def answer(self):
+    @functools.cached_property
+    def answer(self) -> Answer:
         """What the terminal, `report.md` and the page begin with, as four strings.
 
         `verdict`, `advice` (which rates follow from it), `code` (the line that sets
@@ -161,28 +192,85 @@ class Report:
         """
         return answer(self)
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """The report as Markdown."""
         from kdropout.tuning.report.markdown import render
 
         return render(self)
 
-    def to_json(self):
+    def to_json(self) -> str:
         """The report as JSON, from which `from_json` makes an equal one."""
-        return report_json.dumps(self)
+        content = {
+            "format": _FORMAT,
+            "kdropout": __version__,
+            "task": self.task,
+            "objective": self.objective,
+            "direction": self.direction,
+            **dataclasses.asdict(self.answer),
+            "best_rates": self.best_rates,
+            "best_values": self.best_values,
+            "recommended": self.recommended,
+            "best_trial": self.best_trial.trial_id,
+            "baseline": self.baseline,
+            "seed": self.seed,
+            "trees": self.trees,
+            "limits": self.limits,
+            "dimensions": _dimensions_to_plain(self.dimensions),
+            "importance": _importance_to_plain(self.importance),
+            "marginals": [_marginal_to_plain(marginal) for marginal in self.marginals],
+            "confirmation": _confirmation_to_plain(self.confirmation),
+            "trials": [dataclasses.asdict(trial) for trial in self.trials],
+        }
+        return json.dumps(
+            content,
+            indent=1,
+            allow_nan=False,
+            ensure_ascii=False,
+            default=lambda scalar: scalar.item(),  # of NumPy or of a backend
+        )
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> "Report":
         """The report that `to_json` wrote.
 
-        Raises:
-            TypeError: If `text` is no string.
-            ValueError: If it is no report.
-        """
-        return report_json.loads(text, cls)
+        Args:
+            text: String.
 
-    def plot(self, path):
+        Raises:
+            TypeError: If `text` is not a string.
+            ValueError: If it is not a report.
+        """
+        content = _read(text)
+        try:
+            # kdropout 0.1 wrote no limits, no task and no dimensions.
+            dimensions = _dimensions_from_plain(content.get("dimensions"))
+            report = cls(
+                [TrialRecord(**trial) for trial in content["trials"]],
+                content["objective"],
+                content["direction"],
+                content["baseline"],
+                _confirmation_from_plain(content["confirmation"]),
+                content["seed"],
+                content["trees"],
+                content.get("limits"),
+                content.get("task"),
+                dimensions,
+            )
+            report.importance = _importance_from_plain(
+                content, report.dimensions or dimensions_seen(report.trials)
+            )
+            return report
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                "'text' must be the JSON of a report, as Report.to_json writes it. "
+                f"Received: one that lacks or garbles {error}"
+            ) from None
+
+    def plot(self, path: str | os.PathLike) -> None:
         """Draw the report into one PNG file.
+
+        Args:
+            path: Path of the file.
 
         Raises:
             ImportError: If matplotlib is not installed.
@@ -192,7 +280,7 @@ class Report:
 
         draw_overview(self, pathlib.Path(path))
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike) -> list[pathlib.Path]:
         """Write `report.md`, `report.json` and pictures, each whole or not at all.
 
         Args:
@@ -220,10 +308,149 @@ class Report:
             written.append(folder / name)
         return written
 
-    def _measure(self):
-        if self._importance is None:
-            forest = None
-            if why_no_forest(self.trials) is None:
-                forest = Forest(self.trials, self.seed, self.trees)
-            self._importance = measure_importance(self.trials, forest, self.seed)
-            self._marginals = measure_marginals(forest)
+
+def _read(text):
+    """The content of the JSON of a report."""
+    if not isinstance(text, str):
+        raise TypeError(validation.received("text", "a string of JSON", text))
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            "'text' must be the JSON of a report, as Report.to_json writes it. "
+            f"Received: {text[:60]!r}, which is not JSON: {error}"
+        ) from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(
+            "'text' must be the JSON of a report, as Report.to_json of kdropout "
+            f"{__version__} writes it, with format={_FORMAT}. Received: "
+            f"{text[:60]!r}"
+        )
+    return content
+
+
+def _confirmation_to_plain(confirmation):
+    """A `Confirmation`, or None, as a dict; with what follows from it, for readers."""
+    if confirmation is None:
+        return None
+    return {
+        "candidates": confirmation.candidates,
+        "seeds": list(confirmation.seeds),
+        "direction": confirmation.direction,
+        "measure": confirmation.measure,
+        "scores": _pairs_to_plain(confirmation.scores, "score"),
+        "failures": _pairs_to_plain(confirmation.failures, "message"),
+        "comparisons": [
+            dataclasses.asdict(comparison) for comparison in confirmation.comparisons
+        ],
+    }
+
+
+def _confirmation_from_plain(plain):
+    if plain is None:
+        return None
+    scores = {
+        pair: validation.number("scores", score)
+        for pair, score in _pairs_from_plain(plain["scores"], "score").items()
+    }
+    return Confirmation(
+        check_candidates(plain["candidates"]),
+        check_seeds(plain["seeds"]),
+        check_direction(plain["direction"]),
+        plain["measure"],
+        scores,
+        _pairs_from_plain(plain["failures"], "message"),
+    )
+
+
+def _dimensions_to_plain(dimensions):
+    if dimensions is None:
+        return None
+    return [dimension.plain() for dimension in dimensions]
+
+
+def _dimensions_from_plain(plain):
+    if plain is None:
+        return None
+    return [Dimension.from_plain(entry) for entry in plain]
+
+
+def _importance_to_plain(importance):
+    return {
+        "features": [
+            {
+                "name": feature.name,
+                "layers": list(feature.layers),
+                "mean": feature.mean,
+                "std": feature.std,
+            }
+            for feature in importance.features
+        ],
+        "r2": importance.r2,
+        "num_trials": importance.num_trials,
+        "problem": importance.problem,
+    }
+
+
+def _marginal_to_plain(marginal):
+    return {
+        "name": marginal.name,
+        "layers": list(marginal.layers),
+        "kind": marginal.kind,
+        "levels": list(marginal.levels),
+        "grid": list(marginal.grid),
+        "mean": list(marginal.mean),
+        "spread": list(marginal.spread),
+        "tried": list(marginal.tried),
+        "scores": list(marginal.scores),
+    }
+
+
+def _importance_from_plain(content, dimensions):
+    """The `Importance` in the content of a report, with its marginals."""
+    known = {dimension.label: dimension for dimension in dimensions}
+    marginals = [_marginal_from_plain(entry, known) for entry in content["marginals"]]
+    moved = {marginal.name: marginal.dimension for marginal in marginals}
+    plain = content["importance"]
+    features = [
+        FeatureImportance(moved[entry["name"]], entry["mean"], entry["std"])
+        for entry in plain["features"]
+    ]
+    return Importance(
+        tuple(features),
+        plain["r2"],
+        plain["num_trials"],
+        plain["problem"],
+        tuple(marginals),
+    )
+
+
+def _marginal_from_plain(plain, known):
+    dimension = known.get(plain["name"])
+    if dimension is None:  # kdropout 0.1 took almost equal rates for one
+        dimension = Dimension(
+            name=plain["name"],
+            layers=tuple(plain["layers"]),
+            kind=plain["kind"],
+            low=min(plain["grid"]),
+            high=max(plain["grid"]),
+        )
+    return Marginal(
+        dataclasses.replace(dimension, levels=tuple(plain["levels"])),
+        grid=tuple(plain["grid"]),
+        mean=tuple(plain["mean"]),
+        spread=tuple(plain["spread"]),
+        tried=tuple(plain["tried"]),
+        scores=tuple(plain["scores"]),
+    )
+
+
+def _pairs_to_plain(by_pair, name):
+    return [
+        {"label": label, "seed": seed, name: value}
+        for (label, seed), value in by_pair.items()
+    ]
+
+
+def _pairs_from_plain(plain, name):
+    return {(entry["label"], entry["seed"]): entry[name] for entry in plain}

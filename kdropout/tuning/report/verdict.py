@@ -1,19 +1,21 @@
-"""The answer in words: is it really better?"""
+"""The answer in words: do the rates really help?"""
 
 import numpy as np
 
-from kdropout.tuning.report.candidates import BASELINE, UNIFORM
-from kdropout.tuning.report.comparison import ROUNDING
-from kdropout.tuning.report.confirmation import CONFIDENCE
-from kdropout.tuning.report.recommendation import has_claim, recommend, shown
-from kdropout.tuning.report.scale import scale_of
+from kdropout.tuning.report.confirmation import (
+    BASELINE,
+    CONFIDENCE,
+    ROUNDING,
+    UNIFORM,
+)
+from kdropout.tuning.report.score_format import better_sign, format_of
 
 
 def describe(confirmation, importance):
     """The verdict in a few sentences.
 
     It says "better" or "worse" only of a paired interval that excludes 0. Each
-    difference is named with the score that it is of, and which sign is better.
+    difference comes with the name of its score, and with the sign that is better.
 
     Args:
         confirmation: `Confirmation`, or None.
@@ -28,14 +30,15 @@ def describe(confirmation, importance):
             "not show whether its rates help."
         )
     if not confirmation.scores:
-        first = next(iter(confirmation.failures.values()), "no training was run")
-        return f"Not confirmed: no training with a new seed ended. The first: {first}"
-    recommendation = recommend(confirmation)
-    sentences = [
-        *_against_none(confirmation, recommendation),
-        _against_uniform(confirmation, recommendation),
-    ]
-    if has_claim(confirmation):
+        first = next(iter(confirmation.failures.values()), None)
+        if first is None:
+            return "Not confirmed: no training with a new seed was run."
+        return (
+            "Not confirmed: no training with a new seed ended. The first error: "
+            f"{first}"
+        )
+    sentences = [*_against_none(confirmation), _against_uniform(confirmation)]
+    if confirmation.has_claim:
         sentences += [_widened(confirmation), _most_important(importance)]
     sentences.append(_failures(confirmation))
     return " ".join(sentence for sentence in sentences if sentence)
@@ -55,23 +58,27 @@ def name_in_sentence(confirmation, label):
     return "the rates found" if label in confirmation.search else name_of(label)
 
 
-def _against_none(confirmation, recommendation):
+def _against_none(confirmation):
+    recommendation = confirmation.recommendation
     found, uniform = recommendation.found, recommendation.uniform
     label = found or uniform
     if label is None:
         return ["Of the settings to confirm, none could be trained with a new seed."]
     if not confirmation.scores_of(BASELINE):
-        return ["No dropout could not be trained with any new seed."]
+        return ["The training without dropout failed with every new seed."]
     sentences = [_sentence(confirmation, label, BASELINE)]
     if found and uniform:
-        only_uniform = shown(confirmation, found, BASELINE) != "better"
-        only_uniform &= shown(confirmation, uniform, BASELINE) != "undecided"
+        only_uniform = (
+            confirmation.shown(found, BASELINE) != "better"
+            and confirmation.shown(uniform, BASELINE) != "undecided"
+        )
         if only_uniform or recommendation.label == uniform:
             sentences.append(_sentence(confirmation, uniform, BASELINE))
     return sentences
 
 
-def _against_uniform(confirmation, recommendation):
+def _against_uniform(confirmation):
+    recommendation = confirmation.recommendation
     found, uniform = recommendation.found, recommendation.uniform
     if not found or not uniform:
         return ""
@@ -89,37 +96,32 @@ def _sentence(confirmation, label, reference):
     if comparison.verdict == "undecided":
         beginning = f"Between {name} and {name_of(reference)}"
         return _undecided(confirmation, comparison, beginning)
-    return _claim(confirmation, comparison, _capital(name))
+    return _claim(confirmation, comparison, name[:1].upper() + name[1:])
 
 
 def _claim(confirmation, comparison, subject):
-    scale, gain = _scale(confirmation), comparison.gain
+    scores, gain = _format(confirmation), comparison.gain
     sign = 1.0 if comparison.verdict == "better" else -1.0
     low, high = sorted((sign * gain.low, sign * gain.high))
-    high = min(high, scale.span) if scale.unit else high
+    high = min(high, scores.span) if scores.unit else high
     width = gain.half_width
     verb = "are" if comparison.label in confirmation.search else "is"
     return (
         f"{subject} {verb} {comparison.verdict} than {name_of(comparison.reference)} "
-        f"by {scale.amount(sign * gain.mean, width)} of {confirmation.measure}, where "
+        f"by {scores.amount(sign * gain.mean, width)} of {confirmation.measure}, where "
         f"{better_sign(confirmation.direction)} is better ({100 * CONFIDENCE:g} % "
-        f"interval {_bound(scale, low, width)} to {_bound(scale, high, width)})."
+        f"interval {_bound(scores, low, width)} to {_bound(scores, high, width)})."
     )
 
 
-def better_sign(direction):
-    """Which scores are better: "lower" or "higher"."""
-    return "lower" if direction == "min" else "higher"
-
-
-def _bound(scale, value, width):
+def _bound(scores, value, width):
     """A bound that is not 0, though it may be near, does not read as 0."""
-    text = scale.number(value, width)
-    return text if float(text) else scale.number(value, abs(value))
+    text = scores.number(value, width)
+    return text if float(text) else scores.number(value, abs(value))
 
 
 def _undecided(confirmation, comparison, beginning):
-    scale, gain = _scale(confirmation), comparison.gain
+    scores, gain = _format(confirmation), comparison.gain
     measure = confirmation.measure
     sign = f"{better_sign(confirmation.direction)} is better"
     if gain is None:
@@ -133,18 +135,18 @@ def _undecided(confirmation, comparison, beginning):
     whose = _in_favour(confirmation, comparison)
     if np.ptp(gains) <= ROUNDING * np.abs(gains).max():
         return (
-            f"{beginning}, the difference is {scale.amount(abs(gain.mean), 0.0)} of "
+            f"{beginning}, the difference is {scores.amount(abs(gain.mean), 0.0)} of "
             f"{measure} ({sign}){whose} with each of {len(gains)} seeds, too coarse a "
             "score to show how certain that is."
         )
-    if not scale.holds_difference(gain):
+    if not scores.holds_difference(gain):
         return (
-            f"{beginning}, the difference is {scale.amount(abs(gain.mean), 0.0)} of "
+            f"{beginning}, the difference is {scores.amount(abs(gain.mean), 0.0)} of "
             f"{measure} ({sign}){whose}, and {len(gains)} seeds are too few to tell: "
             "its interval is wider than all scores."
         )
-    mean = scale.number(abs(gain.mean), gain.half_width)
-    width = scale.amount(gain.half_width, gain.half_width)
+    mean = scores.number(abs(gain.mean), gain.half_width)
+    width = scores.amount(gain.half_width, gain.half_width)
     spread = _seed_spread(confirmation, comparison.reference)
     sentence = (
         f"{beginning}, the difference is {mean} +- {width} of {measure} "
@@ -153,7 +155,7 @@ def _undecided(confirmation, comparison, beginning):
     if abs(gain.mean) <= spread:
         return (
             f"{sentence}nothing you could notice, as another seed alone moves the "
-            f"score by {scale.amount(spread, spread)}."
+            f"score by {scores.amount(spread, spread)}."
         )
     return f"{sentence}{len(gains)} seeds are too few to tell."
 
@@ -193,9 +195,5 @@ def _seed_spread(confirmation, label):
     return float(np.std(list(confirmation.scores_of(label).values()), ddof=1))
 
 
-def _scale(confirmation):
-    return scale_of(confirmation.measure, confirmation.scores.values())
-
-
-def _capital(text):
-    return text[:1].upper() + text[1:]
+def _format(confirmation):
+    return format_of(confirmation.measure, confirmation.scores.values())

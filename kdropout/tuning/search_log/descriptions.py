@@ -4,7 +4,7 @@ import math
 
 from kdropout.event_log import tags
 from kdropout.tuning.report import TrialRecord
-from kdropout.tuning.report.features import SAME
+from kdropout.tuning.report.records import SAME
 from kdropout.tuning.storage.failure_text import failure_text
 
 

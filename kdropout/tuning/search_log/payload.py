@@ -1,6 +1,6 @@
 """A search as the page of the Dropout tab has it, made of its report."""
 
-from kdropout.tuning.report.features import SAME, SCHEDULE
+from kdropout.tuning.report.records import SAME, SCHEDULE
 from kdropout.tuning.search_log.descriptions import marginals_of
 from kdropout.tuning.search_log.dimension import Dimension, dimensions_of
 

@@ -13,11 +13,10 @@ from scipy import stats
 import kdropout
 from kdropout import tuning
 from kdropout.tuning.report import Confirmation, Report, TrialRecord
-from kdropout.tuning.report.answer import SEEDS
+from kdropout.tuning.report.answer import SEEDS, find_edges
 from kdropout.tuning.report.confirmation import CONFIDENCE
-from kdropout.tuning.report.edges import find_edges
-from kdropout.tuning.report.markdown_text import escape
-from kdropout.tuning.report.trials import NoCompletedTrial
+from kdropout.tuning.report.markdown import escape
+from kdropout.tuning.report.records import NoCompletedTrial
 
 NONE = {"a": 0.0, "b": 0.0}
 UNIFORM = {"a": 0.3, "b": 0.3}
@@ -239,7 +238,7 @@ def test_if_all_new_trainings_failed_nothing_is_recommended():
     assert "no training with a new seed ended" in one.verdict
     assert "the score was NaN" in one.verdict
     assert one.recommended is None and one.best_rates == FOUND
-    assert one.answer.next_step.startswith("Mend what made the trainings fail")
+    assert one.answer.next_step.startswith("Fix what made the trainings fail")
 
 
 def test_more_seeds_are_as_many_as_decide_four_times_in_five():

@@ -1,16 +1,21 @@
 """Bad input is named, with what is expected, what was received and the way out."""
 
+import dataclasses
 import re
+from collections.abc import Callable
 
 import pytest
 
 from kdropout.tuning.report import Report, TrialRecord, choose_candidates, confirm
-from kdropout.tuning.report.trials import NoCompletedTrial
+from kdropout.tuning.report.records import NoCompletedTrial
 
-T, V, NONE = TypeError, ValueError, NoCompletedTrial
 GOOD = TrialRecord("0", {"rate/a": 0.1}, {"a": 0.1}, 0.5)
 FAILED = TrialRecord(
-    *("1", {}, {"a": 0.1}, None, {}, "FAILED", None),
+    "1",
+    {},
+    {"a": 0.1},
+    score=None,
+    status="FAILED",
     message="Traceback\nRuntimeError: no memory",
 )
 SETTINGS = {"no dropout": {"a": 0.0}, "search 1": {"a": 0.1}}
@@ -27,130 +32,315 @@ def report(trials=(GOOD,), objective="val_loss", direction="min", **changes):
 
 def confirmed(**changes):
     arguments = {
-        **{"candidates": SETTINGS, "train": lambda rates, seed: 0.5},
-        **{"seeds": [1, 2], "direction": "min"},
+        "candidates": SETTINGS,
+        "train": lambda rates, seed: 0.5,
+        "seeds": [1, 2],
+        "direction": "min",
     }
     return confirm(**{**arguments, **changes})
 
 
-CASES = {
-    "trial_id": (lambda: record(trial_id=3), T, "'trial_id' must be a string", "3"),
-    "message": (lambda: record(message=None), T, "'message' must be a string", "None"),
-    "rate": (lambda: record(rates={"a": 1.5}), V, "'rates' must be", "[0, 1]", "1.5"),
-    "rates": (lambda: record(rates=0.5), T, "'rates' must be a dict", "0.5"),
-    "path": (lambda: record(rates={1: 0.5}), T, "'rates' must be a dict", "{1: 0.5}"),
-    "values": (
-        *(lambda: record(values={"x": [1]}), T, "'values' must be", "{'x': [1]}"),
-        "numbers, strings or bools",
-    ),
-    "value": (lambda: record(values={"x": float("nan")}), V, "'values' must", "nan"),
-    "score": (lambda: record(score="0.5"), T, "'score' must be", "'0.5'"),
-    "metrics": (lambda: record(metrics={"x": "y"}), T, "'metrics' must be", "'y'"),
-    "epochs": (lambda: record(epochs=1.5), T, "'epochs' must be an integer", "1.5"),
-    "status": (
-        *(lambda: record(status="DONE"), V, "'status' must be one of 'COMPLETED'"),
-        "'DONE'",
-    ),
-    "no sequence of trials": (
-        *(lambda: Report(GOOD, "val_loss", "min"), T, "'trials' must be a sequence"),
-    ),
-    "no trial": (
-        *(lambda: report([{"score": 1}]), T, "'trials' must be a sequence of"),
-        "{'score': 1}",
-    ),
-    "nothing completed": (
-        *(lambda: report([FAILED]), NONE, "at least one completed trial", "1 trials"),
-        *("The first that failed, '1'", "RuntimeError: no memory"),
-    ),
-    "nothing ran": (
-        *(lambda: report([]), NONE, "at least one completed trial", "0 trials"),
-        "Let the search run on",
-    ),
-    "twice": (lambda: report([GOOD, GOOD]), V, "each trial once", "trial_id='0'"),
-    "other layers": (
-        *(lambda: report([GOOD, record(trial_id="2", rates={"b": 0.1})]), V),
-        *("rates of the same layers", "'a', 'b'", "'0' and '2'"),
-    ),
-    "objective": (lambda: report(objective=3), T, "'objective' must be", "3"),
-    "direction": (
-        *(lambda: report(direction="up"), V, "'direction' must be one of 'min', 'max'"),
-        "'up'",
-    ),
-    "baseline": (lambda: report(baseline={"a": 2}), V, "'baseline' must be", "2"),
-    "confirmation": (
-        *(lambda: report(confirmation={}), T, "'confirmation' must be what"),
-        "confirmation={}",
-    ),
-    "seed": (lambda: report(seed=-1), V, "'seed' must be", "-1"),
-    "trees": (lambda: report(trees=1), V, "'trees' must be", "at least 2", "1"),
-    "limits": (lambda: report(limits=[0, 1]), T, "'limits' must be a dict", "[0, 1]"),
-    "limit": (lambda: report(limits={"a": 0.8}), T, "'limits' must be", "{'a': 0.8}"),
-    "pair of limits": (lambda: report(limits={"a": (0, 1, 2)}), T, "(0, 1, 2)"),
-    "no number": (lambda: report(limits={"a": (0, "x")}), T, "'limits'", "'x'"),
-    "JSON that is none": (
-        *(lambda: Report.from_json("{"), V, "'text' must be the JSON of a report"),
-        "which is no JSON",
-    ),
-    "JSON of another kind": (
-        *(lambda: Report.from_json('{"a": 1}'), V, "'text' must be", "format=1"),
-        '{"a": 1}',
-    ),
-    "JSON with a part missing": (
-        *(lambda: Report.from_json('{"format": 1}'), V, "'text' must be"),
-        "lacks or garbles 'trials'",
-    ),
-    "JSON that is no string": (lambda: Report.from_json(3), T, "'text' must be", "3"),
-    "top": (lambda: choose_candidates([GOOD], "min", top=0), V, "'top' must be", "0"),
-    "uniform": (
-        *(lambda: choose_candidates([GOOD], "min", uniform=1.5), V, "'uniform' must"),
-        *("(0, 1]", "1.5"),
-    ),
-    "candidates": (
-        *(lambda: confirmed(candidates=[0.1]), T, "'candidates' must be a dict from"),
-        "[0.1]",
-    ),
-    "setting": (
-        *(lambda: confirmed(candidates={"no dropout": 0.0}), T, "'candidates' must be"),
-    ),
-    "no baseline": (
-        *(lambda: confirmed(candidates={"search 1": {}, "search 2": {}}), V),
-        *(
-            "a dict with 'no dropout' and at least one other",
-            "['search 1', 'search 2']",
-        ),
-    ),
-    "nothing to compare": (
-        *(lambda: confirmed(candidates={"no dropout": {}}), V, "at least one other"),
-    ),
-    "seeds": (lambda: confirmed(seeds=5), T, "'seeds' must be", "range(100, 105)", "5"),
-    "one seed": (lambda: confirmed(seeds=[5]), V, "at least 2 different integers"),
-    "equal seeds": (lambda: confirmed(seeds=[5, 5]), V, "different", "(5, 5)"),
-    "seed of text": (lambda: confirmed(seeds=["a", "b"]), T, "'seeds' must", "'a'"),
-    "train": (lambda: confirmed(train=0.5), T, "'train' must be a function", "0.5"),
-    "save": (lambda: confirmed(save="x"), T, "'save' must be a function", "'x'"),
-    "progress": (lambda: confirmed(progress=1), T, "'progress' must be a function"),
-    "measure": (lambda: confirmed(measure=None), T, "'measure' must be", "None"),
-    "partial": (
-        *(lambda: confirmed(partial={"search 1": 0.5}), T, "'partial' must be a dict"),
-        "from (label, seed)",
-    ),
-    "partial score": (
-        *(lambda: confirmed(partial={("search 1", 1): float("nan")}), V),
-        *("'partial' must be", "nan"),
-    ),
-}
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A call that must fail, and what its error says."""
+
+    name: str
+    call: Callable
+    error: type
+    says: list
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, id=name) for name, case in CASES.items()]
-)
+CASES = [
+    Case(
+        "trial_id",
+        lambda: record(trial_id=3),
+        TypeError,
+        ["'trial_id' must be a string", "3"],
+    ),
+    Case(
+        "message",
+        lambda: record(message=None),
+        TypeError,
+        ["'message' must be a string", "None"],
+    ),
+    Case(
+        "rate",
+        lambda: record(rates={"a": 1.5}),
+        ValueError,
+        ["'rates' must be", "[0, 1]", "1.5"],
+    ),
+    Case(
+        "rates", lambda: record(rates=0.5), TypeError, ["'rates' must be a dict", "0.5"]
+    ),
+    Case(
+        "path",
+        lambda: record(rates={1: 0.5}),
+        TypeError,
+        ["'rates' must be a dict", "{1: 0.5}"],
+    ),
+    Case(
+        "values",
+        lambda: record(values={"x": [1]}),
+        TypeError,
+        ["'values' must be", "{'x': [1]}", "numbers, strings or bools"],
+    ),
+    Case(
+        "value",
+        lambda: record(values={"x": float("nan")}),
+        ValueError,
+        ["'values' must", "nan"],
+    ),
+    Case("score", lambda: record(score="0.5"), TypeError, ["'score' must be", "'0.5'"]),
+    Case(
+        "metrics",
+        lambda: record(metrics={"x": "y"}),
+        TypeError,
+        ["'metrics' must be", "'y'"],
+    ),
+    Case(
+        "epochs",
+        lambda: record(epochs=1.5),
+        TypeError,
+        ["'epochs' must be an integer", "1.5"],
+    ),
+    Case(
+        "status",
+        lambda: record(status="DONE"),
+        ValueError,
+        ["'status' must be one of 'COMPLETED'", "'DONE'"],
+    ),
+    Case(
+        "no sequence of trials",
+        lambda: Report(GOOD, "val_loss", "min"),
+        TypeError,
+        ["'trials' must be a sequence"],
+    ),
+    Case(
+        "no trial",
+        lambda: report([{"score": 1}]),
+        TypeError,
+        ["'trials' must be a sequence of", "{'score': 1}"],
+    ),
+    Case(
+        "nothing completed",
+        lambda: report([FAILED]),
+        NoCompletedTrial,
+        [
+            "at least one completed trial",
+            "1 trials",
+            "The first that failed, '1'",
+            "RuntimeError: no memory",
+        ],
+    ),
+    Case(
+        "nothing ran",
+        lambda: report([]),
+        NoCompletedTrial,
+        ["at least one completed trial", "0 trials", "Let the search run on"],
+    ),
+    Case(
+        "twice",
+        lambda: report([GOOD, GOOD]),
+        ValueError,
+        ["each trial once", "trial_id='0'"],
+    ),
+    Case(
+        "other layers",
+        lambda: report([GOOD, record(trial_id="2", rates={"b": 0.1})]),
+        ValueError,
+        ["rates of the same layers", "'a', 'b'", "'0' and '2'"],
+    ),
+    Case(
+        "objective",
+        lambda: report(objective=3),
+        TypeError,
+        ["'objective' must be", "3"],
+    ),
+    Case(
+        "direction",
+        lambda: report(direction="up"),
+        ValueError,
+        ["'direction' must be one of 'min', 'max'", "'up'"],
+    ),
+    Case(
+        "baseline",
+        lambda: report(baseline={"a": 2}),
+        ValueError,
+        ["'baseline' must be", "2"],
+    ),
+    Case(
+        "confirmation",
+        lambda: report(confirmation={}),
+        TypeError,
+        ["'confirmation' must be what", "confirmation={}"],
+    ),
+    Case("seed", lambda: report(seed=-1), ValueError, ["'seed' must be", "-1"]),
+    Case(
+        "trees",
+        lambda: report(trees=1),
+        ValueError,
+        ["'trees' must be", "at least 2", "1"],
+    ),
+    Case(
+        "limits",
+        lambda: report(limits=[0, 1]),
+        TypeError,
+        ["'limits' must be a dict", "[0, 1]"],
+    ),
+    Case(
+        "limit",
+        lambda: report(limits={"a": 0.8}),
+        TypeError,
+        ["'limits' must be", "{'a': 0.8}"],
+    ),
+    Case(
+        "pair of limits",
+        lambda: report(limits={"a": (0, 1, 2)}),
+        TypeError,
+        ["(0, 1, 2)"],
+    ),
+    Case(
+        "dimensions",
+        lambda: report(dimensions=3),
+        TypeError,
+        ["'dimensions' must be", "3"],
+    ),
+    Case(
+        "dimension",
+        lambda: report(dimensions=["rate/a"]),
+        TypeError,
+        ["of Dimension", "rate/a"],
+    ),
+    Case(
+        "importance",
+        lambda: report(importance=[]),
+        TypeError,
+        ["'importance' must be", "[]"],
+    ),
+    Case(
+        "no number",
+        lambda: report(limits={"a": (0, "x")}),
+        TypeError,
+        ["'limits'", "'x'"],
+    ),
+    Case(
+        "JSON that is none",
+        lambda: Report.from_json("{"),
+        ValueError,
+        ["'text' must be the JSON of a report", "which is not JSON"],
+    ),
+    Case(
+        "JSON of another kind",
+        lambda: Report.from_json('{"a": 1}'),
+        ValueError,
+        ["'text' must be", "format=1", '{"a": 1}'],
+    ),
+    Case(
+        "JSON with a part missing",
+        lambda: Report.from_json('{"format": 1}'),
+        ValueError,
+        ["'text' must be", "lacks or garbles 'trials'"],
+    ),
+    Case(
+        "JSON that is no string",
+        lambda: Report.from_json(3),
+        TypeError,
+        ["'text' must be", "3"],
+    ),
+    Case(
+        "top",
+        lambda: choose_candidates([GOOD], "min", top=0),
+        ValueError,
+        ["'top' must be", "0"],
+    ),
+    Case(
+        "uniform",
+        lambda: choose_candidates([GOOD], "min", uniform=1.5),
+        ValueError,
+        ["'uniform' must", "(0, 1]", "1.5"],
+    ),
+    Case(
+        "candidates",
+        lambda: confirmed(candidates=[0.1]),
+        TypeError,
+        ["'candidates' must be a dict from", "[0.1]"],
+    ),
+    Case(
+        "setting",
+        lambda: confirmed(candidates={"no dropout": 0.0}),
+        TypeError,
+        ["'candidates' must be"],
+    ),
+    Case(
+        "no baseline",
+        lambda: confirmed(candidates={"search 1": {}, "search 2": {}}),
+        ValueError,
+        ["a dict with 'no dropout' and at least one other", "['search 1', 'search 2']"],
+    ),
+    Case(
+        "nothing to compare",
+        lambda: confirmed(candidates={"no dropout": {}}),
+        ValueError,
+        ["at least one other"],
+    ),
+    Case(
+        "seeds",
+        lambda: confirmed(seeds=5),
+        TypeError,
+        ["'seeds' must be", "range(100, 105)", "5"],
+    ),
+    Case(
+        "one seed",
+        lambda: confirmed(seeds=[5]),
+        ValueError,
+        ["at least 2 different integers"],
+    ),
+    Case(
+        "equal seeds",
+        lambda: confirmed(seeds=[5, 5]),
+        ValueError,
+        ["different", "(5, 5)"],
+    ),
+    Case(
+        "seed of text",
+        lambda: confirmed(seeds=["a", "b"]),
+        TypeError,
+        ["'seeds' must", "'a'"],
+    ),
+    Case(
+        "train",
+        lambda: confirmed(train=0.5),
+        TypeError,
+        ["'train' must be a function", "0.5"],
+    ),
+    Case(
+        "save",
+        lambda: confirmed(save="x"),
+        TypeError,
+        ["'save' must be a function", "'x'"],
+    ),
+    Case(
+        "progress",
+        lambda: confirmed(progress=1),
+        TypeError,
+        ["'progress' must be a function"],
+    ),
+    Case(
+        "measure",
+        lambda: confirmed(measure=None),
+        TypeError,
+        ["'measure' must be", "None"],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
 def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
-    call, error, *parts = case
     with pytest.raises(Exception) as raised:
-        call()
-    assert type(raised.value) is error, repr(raised.value)
+        case.call()
+    assert type(raised.value) is case.error, repr(raised.value)
     message = re.sub(r"\s+", " ", str(raised.value))
-    missing = [part for part in parts if part not in message]
+    missing = [part for part in case.says if part not in message]
     assert not missing, message
 
 

@@ -14,7 +14,7 @@ from kdropout.tuning.report import (
     scores_from_plain,
     scores_to_plain,
 )
-from kdropout.tuning.report.candidates import best_uniform_rate
+from kdropout.tuning.report.importance import measure_importance
 
 CANDIDATES = {
     "no dropout": {"a": 0.0, "b": 0.0},
@@ -53,18 +53,26 @@ def test_uniform_rate_is_where_the_score_is_best_with_all_rates_equal(make_trial
         return (rates["a"] - 0.3) ** 2 + (rates["b"] - 0.5) ** 2
 
     trials = make_trials(score, ["a", "b"], num_trials=150)
-    assert best_uniform_rate(trials, "min", 0) == pytest.approx(0.4, abs=0.051)
+    (uniform,) = [
+        label for label in choose_candidates(trials, "min") if "uniform" in label
+    ]
+    rate = float(uniform.removeprefix("uniform "))
+    assert rate == pytest.approx(0.4, abs=0.051)
+    importance = measure_importance(trials)
+    assert uniform in choose_candidates(trials, "min", importance=importance)
 
 
 def test_uniform_rate_is_the_mean_of_the_best_trial_where_nothing_is_learned():
     trials = [TrialRecord(str(i), {}, {"a": 0.2, "b": 0.6}, 1.0 + i) for i in range(2)]
-    assert best_uniform_rate(trials, "min", 0) == pytest.approx(0.4)
+    assert choose_candidates(trials, "min")["uniform 0.4"] == {"a": 0.4, "b": 0.4}
 
 
 def test_search_over_one_rate_for_all_has_no_uniform_candidate(make_trials):
     trials = make_trials(lambda rates: rates["a"], ["a"], 3)
     assert list(choose_candidates(trials, "min", top=2)) == [
-        *("no dropout", "search 1", "search 2")
+        "no dropout",
+        "search 1",
+        "search 2",
     ]
 
 
@@ -76,7 +84,10 @@ def test_every_candidate_is_trained_with_every_seed_one_seed_after_the_other():
         return rates["b"] + seed
 
     found = confirm(
-        *(CANDIDATES, train, (7, 9), "max"),
+        CANDIDATES,
+        train,
+        (7, 9),
+        "max",
         progress=lambda *step: steps.append(step),
     )
     assert calls == [(b, seed) for seed in (7, 9) for b in (0.0, 0.3, 0.4)]
@@ -98,8 +109,10 @@ def test_gains_are_paired_and_their_intervals_corrected(direction, sign):
     }
     labels = {rates["b"]: label for label, rates in CANDIDATES.items()}
     found = confirm(
-        *(CANDIDATES, lambda rates, seed: table[labels[rates["b"]], seed]),
-        *(range(6), direction),
+        CANDIDATES,
+        lambda rates, seed: table[labels[rates["b"]], seed],
+        range(6),
+        direction,
     )
     comparisons = found.comparisons
     assert [(one.label, one.reference) for one in comparisons] == [

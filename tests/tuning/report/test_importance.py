@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from kdropout.tuning.report import TrialRecord
-from kdropout.tuning.report.forest import Forest
-from kdropout.tuning.report.importance import LOWEST_R2, measure_importance
-from kdropout.tuning.report.marginal import measure_marginals
+from kdropout.tuning.report.importance import LOWEST_R2, learn, measure_importance
 
 PATHS = ("first", "second", "third")
 TREES = 60
@@ -20,7 +18,7 @@ def planted(rates):
 
 def test_importance_finds_the_planted_layer(make_trials):
     trials = make_trials(planted, PATHS, num_trials=40, noise=0.02)
-    importance = measure_importance(trials, Forest(trials, 0, TREES), seed=0)
+    importance = measure_importance(trials, trees=TREES)
     first, *others = importance.features
     assert importance.reliable
     assert importance.r2 > 0.7
@@ -37,7 +35,7 @@ def test_noise_is_called_unreliable(make_trials):
     reliable = 0
     for seed in range(20):
         trials = make_trials(lambda rates: 0.0, PATHS, 15, seed=seed, noise=1.0)
-        importance = measure_importance(trials, Forest(trials, 0, TREES), 0, repeats=2)
+        importance = measure_importance(trials, trees=TREES, repeats=2)
         reliable += importance.reliable
         assert importance.reliable == (importance.r2 >= LOWEST_R2)
         assert importance.reliable or "too little" in importance.problem
@@ -48,7 +46,7 @@ def test_few_trials_are_unreliable_however_well_they_fit():
     trials = [
         TrialRecord(str(i), {}, {"a": 0.1 * i}, 0.0 if i < 5 else 1.0) for i in range(9)
     ]
-    importance = measure_importance(trials, Forest(trials, 0, TREES), seed=0)
+    importance = measure_importance(trials, trees=TREES)
     assert importance.r2 > LOWEST_R2
     assert not importance.reliable
     assert "only 9 trials completed" in importance.problem
@@ -56,7 +54,7 @@ def test_few_trials_are_unreliable_however_well_they_fit():
 
 def test_r2_of_unseen_trials_agrees_with_scikit_learn(make_trials):
     trials = make_trials(planted, PATHS, num_trials=25, noise=0.1)
-    forest = Forest(trials, 3, TREES)
+    forest, _ = learn(trials, seed=3, trees=TREES)
     (value,) = forest.unseen_r2(forest.table[None])
     assert value == pytest.approx(forest.model.oob_score_, abs=1e-9)
 
@@ -64,9 +62,9 @@ def test_r2_of_unseen_trials_agrees_with_scikit_learn(make_trials):
 def test_failed_trials_are_not_learned_from(make_trials):
     trials = make_trials(planted, PATHS, num_trials=20)
     spoiled = [dataclasses.replace(trials[0], trial_id="x", status="FAILED", score=9e9)]
-    whole = measure_importance(trials, Forest(trials, 0, TREES), 0)
-    assert measure_importance(trials + spoiled, Forest(trials, 0, TREES), 0) == whole
-    forest = Forest(trials + spoiled, 0, TREES)
+    whole = measure_importance(trials, trees=TREES)
+    assert measure_importance(trials + spoiled, trees=TREES) == whole
+    forest, _ = learn(trials + spoiled, trees=TREES)
     np.testing.assert_array_equal(forest.scores, [trial.score for trial in trials])
 
 
@@ -75,7 +73,7 @@ def test_marginals_follow_the_known_function(make_trials):
         return (rates["a"] - 0.3) ** 2 + 0.5 * rates["b"]
 
     trials = make_trials(score, ["a", "b"], num_trials=200)
-    first, second = measure_marginals(Forest(trials, 0, TREES))
+    first, second = measure_importance(trials, trees=TREES).marginals
     assert (first.name, second.name) == ("a", "b")
     mean_a = np.mean([(trial.rates["a"] - 0.3) ** 2 for trial in trials])
     mean_b = np.mean([0.5 * trial.rates["b"] for trial in trials])
@@ -95,7 +93,7 @@ def test_marginals_of_a_grid_search_stand_on_its_points(make_trials):
         dataclasses.replace(trial, rates={"a": 0.2 * (i % 4)}, values={})
         for i, trial in enumerate(make_trials(lambda rates: 0, ["a"], 12, noise=1.0))
     ]
-    (marginal,) = measure_marginals(Forest(trials, 0, TREES))
+    (marginal,) = measure_importance(trials, trees=TREES).marginals
     np.testing.assert_allclose(marginal.grid, [0.0, 0.2, 0.4, 0.6])
     np.testing.assert_allclose(marginal.tried, [trial.rates["a"] for trial in trials])
     assert marginal.scores == tuple(trial.score for trial in trials)

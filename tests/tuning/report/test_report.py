@@ -15,14 +15,17 @@ from kdropout.tuning.report import (
     TrialRecord,
     choose_candidates,
     confirm,
-    style,
 )
-from kdropout.tuning.report.features import find_features
-from kdropout.tuning.report.markdown_text import code_block, escape
-from kdropout.tuning.report.picture_confirmation import draw_confirmation
-from kdropout.tuning.report.picture_marginals import shape_of
-from kdropout.tuning.report.picture_trials import draw_trials, farthest
-from kdropout.tuning.report.short_names import short_all, two_lines
+from kdropout.tuning.report.markdown import code_block, escape
+from kdropout.tuning.report.pictures import (
+    draw_confirmation,
+    draw_trials,
+    farthest,
+    new_figure,
+    shape_of,
+    short_all,
+    two_lines,
+)
 
 TREES = 20
 ODD = ("a|b", "<b>bold</b>", "`x` *y* _z_", "with\nline", "$cost$", "[link](x)")
@@ -71,12 +74,11 @@ def test_best_rates_are_those_that_did_best_with_new_seeds(make_trials):
     means = dict(zip(candidates, [0.9, 0.9, 0.5, 0.3], strict=True))
     table = {tuple(rates.values()): means[label] for label, rates in candidates.items()}
     found = confirm(
+        candidates,
         # What is better has to differ between seeds, or nothing is shown.
-        *(
-            candidates,
-            lambda rates, seed: table[tuple(rates.values())] * (1 + seed / 99),
-        ),
-        *(range(3), "min"),
+        lambda rates, seed: table[tuple(rates.values())] * (1 + seed / 99),
+        range(3),
+        "min",
     )
     report = Report(trials, "val_loss", "min", confirmation=found, trees=TREES)
     assert report.recommended == "search 2"
@@ -101,8 +103,10 @@ def test_a_setting_given_by_hyperparameters_leads_to_the_rates_of_its_trial():
     ]
     candidates = choose_candidates(trials, "min", top=1, use_values=True)
     found = confirm(
-        *(candidates, lambda values, seed: len(values) * (1 + seed / 999)),
-        *((1, 2), "max"),
+        candidates,
+        lambda values, seed: len(values) * (1 + seed / 999),
+        (1, 2),
+        "max",
     )
     assert found.candidates["search 1"] == {"rate/d/steps": 20, "rate/d/end": 0.4}
     report = Report(trials, "val_loss", "min", confirmation=found, trees=TREES)
@@ -256,7 +260,6 @@ def test_pictures_of_a_search_over_schedules(tmp_path):
 def test_reports_of_trials_that_tell_nothing(tmp_path):
     trials = [TrialRecord(str(i), {}, {"a": 0.2}, 0.5) for i in range(3)]
     report = Report(trials, "val_loss", "min")
-    assert find_features(trials) == []
     assert report.importance.features == report.marginals == ()
     assert "no rate differs" in report.to_markdown()
     report.save(tmp_path)
@@ -280,7 +283,7 @@ def test_a_diverged_trial_does_not_squeeze_the_picture():
 )
 def test_the_picture_of_the_trials_numbers_them_as_the_search_does(ids, shown, label):
     trials = [TrialRecord(one, {}, {"a": 0.1}, 0.5 + i) for i, one in enumerate(ids)]
-    axes = style.new_figure(4, 3).subplots()
+    axes = new_figure(4, 3).subplots()
     draw_trials(Report(trials, "val_loss", "min"), axes)
     assert axes.lines[0].get_xdata().tolist() == shown
     assert axes.get_xlabel() == label
@@ -292,7 +295,7 @@ def test_an_interval_that_exceeds_all_scores_does_not_squeeze_the_picture():
     chosen = {"no dropout": {"a": 0.0}, "search 1": {"a": 0.1}}
     found = Confirmation(chosen, (0, 1), "max", "accuracy", scores)
     trials = [TrialRecord("0", {}, {"a": 0.1}, 0.5)]
-    axes = style.new_figure(4, 3).subplots()
+    axes = new_figure(4, 3).subplots()
     draw_confirmation(Report(trials, "val_loss", "min", confirmation=found), axes)
     assert max(map(abs, axes.get_xlim())) < 15.0
     assert "too few seeds" in [text.get_text() for text in axes.texts]

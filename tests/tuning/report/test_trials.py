@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from kdropout.tuning.report import TrialRecord
-from kdropout.tuning.report.features import find_features, fixed_rates
-from kdropout.tuning.report.forest import comparable_scores, why_no_forest
-from kdropout.tuning.report.trials import best_so_far, failed, ranked
+from kdropout.tuning.report.importance import (
+    comparable_scores,
+    measure_importance,
+    moved_columns,
+)
+from kdropout.tuning.report.records import best_so_far, failed, fixed_rates, ranked
 
 
 def record(trial_id, score, **rates):
@@ -60,13 +63,13 @@ def test_layers_with_equal_rates_are_one_feature_with_the_name_of_its_pattern():
         rates = {"encoder/a": shared, "encoder/b": shared, "head": other, "top": 0.2}
         values = {"rate/encoder/*": shared, "rate/head": other}
         trials.append(TrialRecord(str(number), values, rates, 1.0))
-    first, second = find_features(trials)
-    assert (first.name, first.layers) == (
+    first, second = columns = moved_columns(trials)
+    assert (first.label, first.layers) == (
         "encoder/* (2 layers)",
         ("encoder/a", "encoder/b"),
     )
-    assert (second.name, second.layers) == ("head", ("head",))
-    np.testing.assert_array_equal(first.column, [0.1, 0.2, 0.3])
+    assert (second.label, second.layers) == ("head", ("head",))
+    np.testing.assert_array_equal(columns[first], [0.1, 0.2, 0.3])
     assert fixed_rates(trials) == {"top": 0.2}
 
 
@@ -74,8 +77,8 @@ def test_a_group_without_pattern_is_named_by_its_first_and_last_layer():
     trials = [
         TrialRecord(str(r), {}, {"a": r, "b": r, "c": r}, 1.0) for r in (0.1, 0.2)
     ]
-    (feature,) = find_features(trials)
-    assert feature.name == "a to c (3 layers)"
+    (dimension,) = moved_columns(trials)
+    assert dimension.label == "a to c (3 layers)"
 
 
 def test_two_hyperparameters_that_move_many_layers_are_the_features():
@@ -85,7 +88,7 @@ def test_two_hyperparameters_that_move_many_layers_are_the_features():
         rates = {f"block{i}": rate for i, rate in enumerate(line)}
         values = {"rate/block*/first": first, "rate/block*/last": last}
         trials.append(TrialRecord(str(number), values, rates, 1.0))
-    assert [one.name for one in find_features(trials)] == [
+    assert [dimension.label for dimension in moved_columns(trials)] == [
         "block*/first",
         "block*/last",
     ]
@@ -98,11 +101,11 @@ def test_hyperparameters_of_schedules_are_features_beside_the_rates_at_the_end()
     ):
         values = {"rate/d/end": end, "rate/d/steps": steps, "rate/d/shape": shape}
         trials.append(TrialRecord(str(number), values, {"d": end}, 1.0))
-    rate, steps, shape = find_features(trials)
-    assert (rate.name, rate.kind) == ("d", "rate")
-    assert (steps.name, steps.kind) == ("d/steps", "steps")
+    rate, steps, shape = columns = moved_columns(trials)
+    assert (rate.label, rate.kind) == ("d", "rate")
+    assert (steps.label, steps.kind) == ("d/steps", "steps")
     assert shape.levels == ("cosine", "linear")
-    np.testing.assert_array_equal(shape.column, [1, 0, 1])
+    np.testing.assert_array_equal(columns[shape], [1, 0, 1])
 
 
 def test_trials_with_fewer_epochs_are_compared_with_each_other():
@@ -123,4 +126,4 @@ def test_trials_with_fewer_epochs_are_compared_with_each_other():
     ],
 )
 def test_nothing_is_learned_from_trials_that_tell_nothing(trials, problem):
-    assert problem in why_no_forest(trials)
+    assert problem in measure_importance(trials).problem

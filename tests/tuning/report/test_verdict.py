@@ -7,18 +7,20 @@ import pytest
 
 from kdropout.tuning.report import Confirmation, Report, choose_candidates, confirm
 from kdropout.tuning.report.importance import FeatureImportance, Importance
-from kdropout.tuning.report.recommendation import has_claim, recommended
-from kdropout.tuning.report.scale import Scale, scale_of
+from kdropout.tuning.report.score_format import ScoreFormat, format_of
 from kdropout.tuning.report.verdict import describe
+from kdropout.tuning.space.dimension import Dimension
 
 CLAIM = re.compile(r"\b(is|are) (better|worse) than\b")
 UNKNOWN = Importance((), None, 0, "nothing was measured")
 KNOWN = Importance(
     (
-        FeatureImportance("a", ("a",), 0.8, 0.1),
-        FeatureImportance("b", ("b",), 0.1, 0.1),
+        FeatureImportance(Dimension("rate/a", ("a",), "rate", 0.0, 0.8), 0.8, 0.1),
+        FeatureImportance(Dimension("rate/b", ("b",), "rate", 0.0, 0.8), 0.1, 0.1),
     ),
-    *(0.7, 30, ""),
+    r2=0.7,
+    num_trials=30,
+    problem="",
 )
 LABELS = {
     "no dropout": {"a": 0.0, "b": 0.0},
@@ -51,7 +53,7 @@ def test_large_effect_is_claimed_with_its_size():
     assert "They are better than 0.3 everywhere by" in text
     assert "widened, because 5 differences" in text
     assert "most to do with 'a'" in text
-    assert recommended(found) == "search 1"
+    assert found.recommendation.label == "search 1"
 
 
 def test_small_difference_to_a_uniform_rate_is_nothing_you_could_notice():
@@ -64,13 +66,13 @@ def test_small_difference_to_a_uniform_rate_is_nothing_you_could_notice():
 def test_rates_that_harm_are_called_worse_and_no_dropout_is_recommended():
     found = confirmed([0.90, 0.80, 0.85, 0.84])
     assert "The rates found are worse than no dropout by" in describe(found, UNKNOWN)
-    assert recommended(found) == "no dropout"
+    assert found.recommendation.label == "no dropout"
 
 
 def test_a_uniform_rate_that_is_better_is_said_and_recommended():
     found = confirmed([0.80, 0.90, 0.85, 0.84])
     assert "They are worse than 0.3 everywhere by" in describe(found, UNKNOWN)
-    assert recommended(found) == "uniform 0.3"
+    assert found.recommendation.label == "uniform 0.3"
 
 
 def test_a_uniform_rate_is_named_where_only_it_helps():
@@ -126,7 +128,7 @@ def test_failures_are_counted_and_where_all_failed_the_first_is_shown():
     text = describe(found, UNKNOWN)
     assert "no training with a new seed ended" in text
     assert "RuntimeError: no memory" in text
-    assert recommended(found) is None
+    assert found.recommendation.label is None
 
     def fail_with_dropout(rates, seed):
         return fail(rates, seed) if rates["a"] else 0.1 * seed
@@ -134,7 +136,7 @@ def test_failures_are_counted_and_where_all_failed_the_first_is_shown():
     some = confirm(LABELS, fail_with_dropout, range(2), "max")
     assert "none could be trained" in describe(some, UNKNOWN)
     assert "6 of 8 trainings failed." in describe(some, UNKNOWN)
-    assert recommended(some) == "no dropout"
+    assert some.recommendation.label == "no dropout"
 
 
 def test_one_seed_in_common_says_nothing():
@@ -152,7 +154,7 @@ def test_no_claim_in_searches_whose_rates_do_nothing(make_trials, make_train):
         found = confirm(choose_candidates(trials, "min"), train, range(5), "min")
         report = Report(trials, "val_loss", "min", confirmation=found, trees=20)
         assert not CLAIM.search(report.verdict), report.verdict
-        assert not has_claim(found)
+        assert not found.has_claim
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
@@ -188,11 +190,11 @@ def test_planted_effect_is_claimed_from_search_to_verdict(make_trials, make_trai
     ],
 )
 def test_differences_are_as_precise_as_their_interval(value, half_width, text):
-    scale = scale_of("val_accuracy", [0.2, 1.0])
-    assert scale.amount(value, half_width) == text
+    score_format = format_of("val_accuracy", [0.2, 1.0])
+    assert score_format.amount(value, half_width) == text
 
 
 def test_only_shares_are_written_in_per_cent():
-    assert scale_of("val_accuracy", [0.5, 97.0]) == Scale("val_accuracy")
-    assert scale_of("val_loss", [0.5]).score(0.123456) == "0.1235"
-    assert scale_of("acc", [0.5]).score(0.5) == "50 %"
+    assert format_of("val_accuracy", [0.5, 97.0]) == ScoreFormat("val_accuracy")
+    assert format_of("val_loss", [0.5]).score(0.123456) == "0.1235"
+    assert format_of("acc", [0.5]).score(0.5) == "50 %"

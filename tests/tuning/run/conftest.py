@@ -1,13 +1,12 @@
 """What the tests of running jobs share."""
 
-import importlib
 import sys
 
 import pytest
 
 from kdropout import tuning
 from kdropout.tuning.job import Job
-from kdropout.tuning.report import pictures
+from kdropout.tuning.report import importance, pictures
 from kdropout.tuning.trials.engine import TrialEngine
 
 # Two epochs of three batches, three trials, and four trainings to confirm.
@@ -47,8 +46,7 @@ def without_pictures(monkeypatch):
 @pytest.fixture
 def without_forest(monkeypatch):
     """Nothing is learned from so few trials, and it takes as long."""
-    module = importlib.import_module("kdropout.tuning.report.report")
-    monkeypatch.setattr(module, "why_no_forest", lambda trials: "too few trials")
+    monkeypatch.setattr(importance, "_FEWEST_TO_LEARN", 1000)
 
 
 @pytest.fixture

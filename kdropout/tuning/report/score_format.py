@@ -1,15 +1,15 @@
-"""How scores are written for people."""
+"""How scores are written for people: with a unit, and no more digits than are known."""
 
 import dataclasses
 import math
 
 # Digits that a number without an interval is written with: the best trials are close.
-DIGITS = 4
+_DIGITS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Scale:
-    """The unit of a score: per cent for accuracies, the bare number for the rest.
+class ScoreFormat:
+    """Writes scores: as per cent for accuracies, as bare numbers for the rest.
 
     Args:
         measure: String, name of the score.
@@ -36,7 +36,7 @@ class Scale:
         return f"{number}{_space(self.difference_unit)}"
 
     def number(self, value, half_width):
-        """`value`, with two significant digits of `half_width`."""
+        """`value`, rounded to two significant digits of `half_width`."""
         value, half_width = self.factor * value, self.factor * half_width
         if not (math.isfinite(half_width) and half_width > 0.0):
             return _significant(value)
@@ -61,29 +61,34 @@ class Scale:
 
     @property
     def difference_axis(self):
-        """What a difference is measured in, for an axis."""
+        """The unit and the name of a difference, for an axis."""
         unit = self.difference_unit
         return f"{unit} of {self.measure}" if unit else self.measure
 
 
-def scale_of(measure, scores):
-    """The `Scale` of a score, from its name and its values.
+def format_of(measure, scores):
+    """The `ScoreFormat` of a score, from its name and its values.
 
-    >>> scale_of("val_accuracy", [0.9751]).score(0.9751)
+    >>> format_of("val_accuracy", [0.9751]).score(0.9751)
     '97.51 %'
-    >>> scale_of("val_loss", [0.25]).score(0.25)
+    >>> format_of("val_loss", [0.25]).score(0.25)
     '0.25'
     """
     scores = list(scores)
     if measure.lower().endswith(("accuracy", "acc")):
         if all(0.0 <= score <= 1.0 for score in scores):
-            return Scale(measure, 100.0, "%", "points", 1.0)
+            return ScoreFormat(measure, 100.0, "%", "points", 1.0)
     span = max(0.0, *scores) - min(0.0, *scores) if scores else math.inf
-    return Scale(measure, span=span)
+    return ScoreFormat(measure, span=span)
+
+
+def better_sign(direction):
+    """Which scores are better: "lower" or "higher"."""
+    return "lower" if direction == "min" else "higher"
 
 
 def _significant(value):
-    return f"{value:.{DIGITS}g}"
+    return f"{value:.{_DIGITS}g}"
 
 
 def _decimals(half_width):
