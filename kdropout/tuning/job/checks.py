@@ -64,7 +64,7 @@ def check_job(job):
     try:
         model = build.give_rates(hp, model)
     except (TypeError, ValueError) as error:
-        raise _about_space(job, error) from error
+        raise _about_space(error) from error
     logged = _evaluate(model, data, build.chosen_loss)
     _check_objective(job.objective, logged, model)
     _check_confirmation(job.confirm, logged)
@@ -72,12 +72,11 @@ def check_job(job):
     return Checked(data, build, model, hp, metrics)
 
 
-def _about_space(job, error):
-    """The error of `tune_rates`, at the pattern that it names, if it names one."""
-    message = str(error)
-    patterns = [pattern for pattern in job.space or () if f"'{pattern}'" in message]
-    key = f"space.{patterns[0]}" if len(patterns) == 1 else "space"
-    return InvalidSetting(key, f"does not fit the model: {message}")
+def _about_space(error):
+    """The error of `tune_rates`, at the pattern that it is about, if it is one's."""
+    pattern = getattr(error, "pattern", None)
+    key = "space" if pattern is None else f"space.{pattern}"
+    return InvalidSetting(key, f"does not fit the model: {error}")
 
 
 def _evaluate(model, data, chosen_loss):

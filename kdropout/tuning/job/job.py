@@ -20,6 +20,7 @@ from kdropout.tuning.job.search_settings import (
 )
 from kdropout.tuning.job.settings import Count, PathText, Settings
 from kdropout.tuning.job.space_settings import Space
+from kdropout.tuning.space.rates import Rates
 
 # What may change while a search is interrupted: none of it changes a trial.
 NOT_DECISIVE = ("confirm", "workers", "ray", "threads_per_worker", "output")
@@ -102,6 +103,11 @@ class Job(Settings):
         As they were when the job was read. They are sent along to other processes.
         """
         return self._folders
+
+    @property
+    def choices(self):
+        """What may become of the rates, as `kdropout.tuning.space.parse` returns it."""
+        return Rates() if self.space is None else self.space
 
     def error(self, key, message):
         """A `JobError` about the value of one key, with its line."""

@@ -53,7 +53,7 @@ def load_job(path, overrides=()):
     try:
         job = Job.model_validate(tree)
     except ValidationError as error:
-        problems += explain(error, tree, places, Job)
+        problems += explain(error, places, Job)
     if problems:
         raise JobError(path, problems)
     job._path, job._places = os.fspath(path), places

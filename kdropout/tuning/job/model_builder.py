@@ -10,7 +10,6 @@ from kdropout.tuning.job.architectures import build_architecture
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.model_settings import BuildModel, FileModel
 from kdropout.tuning.job.references import blame_user_code, call_reference
-from kdropout.tuning.job.space_settings import plain_space
 from kdropout.validation import nearest
 
 # By what the labels are. The losses of classes are of probabilities.
@@ -64,9 +63,9 @@ class ModelBuilder:
 
     def give_rates(self, hp, model):
         """A model of `build` with the rates of a trial."""
-        from kdropout.tuning.tune_rates import tune_rates
+        from kdropout.tuning.tune_rates import tune_parsed
 
-        return tune_rates(hp, model, plain_space(self.job.space))
+        return tune_parsed(hp, model, self.job.choices)
 
     def build(self):
         """A new compiled model, with the rates that it has before a search.
@@ -157,7 +156,7 @@ def _load(key, folder, name):
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # of Keras, zipfile, h5py or a layer of the user's
-        reason = str(error).strip().split("\n")[0]
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise InvalidSetting(
             key,
             f"must be a model that model.save wrote. '{path}' cannot be loaded: "

@@ -17,7 +17,7 @@ from kdropout.tuning.job.settings import (
     one_of,
     other_keys,
 )
-from kdropout.tuning.job.yaml_tree import shorten
+from kdropout.validation import shorten
 
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 

@@ -7,6 +7,8 @@ import pathlib
 from kdropout.files import replacing
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.problems import dotted
+from kdropout.tuning.job.space_settings import plain_space
+from kdropout.tuning.space import parse
 from kdropout.tuning.storage.lock import ProjectInUse, ProjectLock
 from kdropout.version import __version__
 
@@ -108,7 +110,7 @@ def _refuse_search_without_job(folder):
 
 
 def _refuse_other(job, folder, earlier):
-    before, now = _flat(earlier), _flat(job.decisive())
+    before, now = _flat(_canonical(earlier)), _flat(job.decisive())
     missing = object()
     differing = [
         f"{dotted(key)} is {_shown(before.get(key, missing), missing)} there and "
@@ -122,6 +124,16 @@ def _refuse_other(job, folder, earlier):
             f"'{folder}' holds the results of another job: {'; '.join(differing)}. "
             "Choose another folder, by --set output=FOLDER, or delete it.",
         )
+
+
+def _canonical(settings):
+    """Settings with the space as this version writes it; 0.1 wrote all defaults."""
+    if settings.get("space") is None:
+        return settings
+    try:
+        return {**settings, "space": plain_space(parse(settings["space"]))}
+    except (TypeError, ValueError, AttributeError):
+        return settings  # which differs from that of any job
 
 
 def _shown(value, missing):

@@ -1,7 +1,8 @@
 """Settings of the command line that take the place of those in the file."""
 
 from kdropout.tuning.job.errors import Problem
-from kdropout.tuning.job.yaml_tree import parse_value, shorten
+from kdropout.tuning.job.yaml_tree import parse_value
+from kdropout.validation import shorten
 
 
 def apply_overrides(tree, overrides):

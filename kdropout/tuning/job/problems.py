@@ -1,9 +1,11 @@
 """From the errors of pydantic to what a newcomer can act on."""
 
+import itertools
+import typing
+
 from kdropout.tuning.job.errors import Problem
 from kdropout.tuning.job.settings import KIND, MEMBERS
-from kdropout.tuning.job.yaml_tree import shorten
-from kdropout.validation import nearest
+from kdropout.validation import nearest, shorten
 
 # By pydantic's kind of error. What pydantic tells of it is filled in.
 _EXPECTED = {
@@ -27,46 +29,46 @@ _EXPECTED = {
 }
 
 
-def explain(error, tree, places, root):
+def explain(error, places, root):
     """The `Problem`s of a pydantic `ValidationError`.
 
     Args:
         error: The error.
-        tree: The plain values that were validated.
         places: Dict from key, a tuple, to the place where it was read.
-        root: The subclass of `pydantic.BaseModel` that `tree` was to become.
+        root: The subclass of `pydantic.BaseModel` that was to be made.
 
     Returns:
         List of `Problem`.
     """
     problems = []
     for detail in error.errors(include_url=False):
-        context = detail.get("ctx", {})
-        # Pydantic counts the entries that are right, and the wrong ones are listed.
-        if detail["type"] == "too_short" and (
-            len(detail["input"]) >= context["min_length"]
-        ):
-            continue
-        key = _key(detail["loc"], tree)
-        if detail["type"] == "missing":
-            message = "is required."
-        elif detail["type"] == "extra_forbidden":
-            message = _unknown(key, detail["loc"], root)
-        elif detail["type"] == "invalid":
-            message = context["text"]
-            if context["key"]:
-                key = (*key, context["key"])
-        else:
-            expected = _EXPECTED.get(detail["type"])
-            expected = expected.format(**context) if expected else detail["msg"]
-            value = detail["input"]
-            message = f"{expected}. Received: {shorten(value)}"
-            if detail["type"] == "literal_error":
-                options = context["expected"].replace(" or ", ", ").split(", ")
-                message += f".{nearest(value, [o.strip(chr(39)) for o in options])}"
-                message = message.removesuffix(".")
-        problems.append(Problem(_place(key, places), dotted(key), message))
+        location = detail["loc"]
+        key = _key(location)
+        for inner, message in _messages(detail, location, key, root):
+            whole = (*key, *inner)
+            problems.append(Problem(_place(whole, places), dotted(whole), message))
     return problems
+
+
+def _messages(detail, location, key, root):
+    """Keys below `key` and messages, for one of the errors that pydantic lists."""
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind == "invalid":
+        return context["parts"]
+    if kind == "missing":
+        return [((), "is required.")]
+    if kind == "extra_forbidden":
+        return [((), _unknown(key, location, root))]
+    # Pydantic counts the entries that are right, and the wrong ones are listed.
+    if kind == "too_short" and len(value) >= context["min_length"]:
+        return []
+    expected = _EXPECTED.get(kind, detail["msg"]).format(**context)
+    message = f"{expected}. Received: {shorten(value)}"
+    if kind == "literal_error":
+        hint = nearest(value, _options(_annotation_at(location, root)))
+        if hint:
+            message = f"{message}.{hint}"
+    return [((), message)]
 
 
 def dotted(key):
@@ -87,22 +89,23 @@ def _place(key, places):
     return ""
 
 
-def _key(location, tree):
+def _key(location):
     """The location without the names of the members of unions."""
     return tuple(part for part in location if not str(part).startswith(KIND))
 
 
 def _unknown(key, location, root):
     """What to say of a key that is not in the schema."""
-    names = list(_kind_at(location[:-1], root).model_fields)
+    names = list(_annotation_at(location[:-1], root).model_fields)
     where = f" of '{dotted(key[:-1])}'" if key[:-1] else ""
     return (
-        f"is no key{where}.{nearest(key[-1], names)} The keys are: {', '.join(names)}"
+        f"is not a known key{where}.{nearest(key[-1], names)} The keys are: "
+        f"{', '.join(names)}"
     )
 
 
-def _kind_at(location, kind):
-    """The settings at a location, in which tags name the members of unions."""
+def _annotation_at(location, kind):
+    """What the schema says of a location, in which tags name the members of unions."""
     for part in location:
         tag = str(part)
         if tag.startswith(KIND):
@@ -110,3 +113,11 @@ def _kind_at(location, kind):
         elif part in getattr(kind, "model_fields", ()):
             kind = kind.model_fields[part].annotation
     return kind
+
+
+def _options(annotation):
+    """The values of a `Literal`, also of one that may be None."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return typing.get_args(annotation)
+    inner = map(_options, typing.get_args(annotation))
+    return tuple(itertools.chain.from_iterable(inner))

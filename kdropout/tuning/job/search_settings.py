@@ -14,8 +14,7 @@ from kdropout.tuning.job.settings import (
     invalid,
     one_of,
 )
-from kdropout.tuning.job.yaml_tree import shorten
-from kdropout.validation import nearest
+from kdropout.validation import nearest, shorten
 
 
 class SearchSettings(Settings):

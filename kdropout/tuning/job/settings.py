@@ -17,8 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from kdropout.tuning.job.yaml_tree import shorten
-from kdropout.validation import nearest
+from kdropout.validation import nearest, shorten
 
 # Names of the members of a union in pydantic's error locations. No key looks so.
 KIND = "<kind>"
@@ -35,9 +34,15 @@ class Settings(BaseModel):
     )
 
 
-def invalid(message, key=""):
+def invalid(message, *key):
     """The error of a check, at `key` below the value that is being checked."""
-    return PydanticCustomError("invalid", "{text}", {"text": message, "key": key})
+    return invalid_parts([(key, message)])
+
+
+def invalid_parts(problems):
+    """The errors of a check, for each a key below the value, a tuple, and a message."""
+    text = "; ".join(message for _, message in problems)
+    return PydanticCustomError("invalid", "{text}", {"text": text, "parts": problems})
 
 
 def one_of(kinds, choose, example):

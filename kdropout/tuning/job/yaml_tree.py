@@ -7,7 +7,7 @@ import re
 import yaml
 
 from kdropout.tuning.job.errors import JobError, Problem
-from kdropout.validation import nearest
+from kdropout.validation import nearest, shorten
 
 # A job is a page long. What is larger was not meant to be one.
 MAX_BYTES = 1_000_000
@@ -103,12 +103,6 @@ def parse_value(text):
     return value
 
 
-def shorten(value, width=80):
-    """`value` as Python writes it, cut to `width` characters."""
-    text = repr(value)
-    return text if len(text) <= width else f"{text[: width - 3]}..."
-
-
 def _failed(path, place, message):
     return JobError(path, [Problem(place, "", message)])
 
@@ -145,14 +139,18 @@ def _explain(error, text):
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}"
     line = [*text.split("\n"), ""][mark.line]
-    if "\\t" in (error.problem or "") or line[: mark.column + 1].endswith("\t"):
+    if line[: mark.column + 1].endswith("\t"):
         return place, "begins with a tab. YAML allows spaces only for indentation."
     context = f"{error.context}, " if error.context else ""
     problem = f"{context}{error.problem or 'it cannot be parsed'}"
     hint = ""
-    if "scanning an alias" in problem:
+    if error.context_mark and _char_at(text, error.context_mark) == "*":
         hint = ' Put a text that begins with * into quotes, such as "*".'
     return place, f"is not YAML: {problem}.{hint} Received: {shorten(line.strip())}"
+
+
+def _char_at(text, mark):
+    return text[mark.index : mark.index + 1]
 
 
 def _plain(node, key, lines, problems):

@@ -3,10 +3,8 @@
 import json
 
 from kdropout.files import replacing
-from kdropout.tuning.job.space_settings import plain_space
 from kdropout.tuning.search_log.dimension import dimensions_of
 from kdropout.tuning.space.groups import make_group
-from kdropout.tuning.space.parsing import parse
 from kdropout.tuning.space.plan import RatePlan
 from kdropout.tuning.space.selection import select_groups
 
@@ -26,7 +24,7 @@ def write_plan(folder, job, model, baseline, task):
         baseline: Dict from layer path to the rate before the search.
         task: String, what the model is trained for.
     """
-    groups = select_groups(model, parse(plain_space(job.space)))
+    groups = select_groups(model, job.choices)
     content = {
         "layers": [[group.pattern, list(group.paths)] for group in groups],
         "baseline": baseline,
@@ -42,7 +40,7 @@ def read_plan(folder, job):
     Raises:
         ValueError: If the file is missing, damaged, or of another space.
     """
-    path, space = folder / FILE, parse(plain_space(job.space))
+    path, space = folder / FILE, job.choices
     try:
         content = json.loads(path.read_text())
         choices = space if isinstance(space, dict) else {"*": space}

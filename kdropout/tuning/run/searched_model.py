@@ -6,9 +6,8 @@ import keras_tuner
 
 from kdropout.layer_walk import dropout_layers, walk
 from kdropout.surgery.counterparts import live_counterpart
-from kdropout.tuning.job.space_settings import plain_space
 from kdropout.tuning.trials.fresh_names import begin_anew
-from kdropout.tuning.tune_rates import tune_rates
+from kdropout.tuning.tune_rates import tune_parsed
 
 
 def searched_model(job, build):
@@ -27,7 +26,7 @@ def searched_model(job, build):
     with warnings.catch_warnings():
         # The check of the job has said it.
         warnings.filterwarnings("ignore", message="Some dropout is not a layer")
-        tune_rates(keras_tuner.HyperParameters(), model, plain_space(job.space))
+        tune_parsed(keras_tuner.HyperParameters(), model, job.choices)
     return model, baseline
 
 

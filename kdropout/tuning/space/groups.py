@@ -103,7 +103,7 @@ class RampGroup(Group):
             try:
                 ramps[path] = self.choice.ramp(chosen)
             except (TypeError, ValueError) as error:
-                raise type(error)(f"'{base}': {error}") from None
+                raise validation.error_within(error, (base,), f"'{base}'") from None
         if self.choice.across == "shared":
             return dict.fromkeys(self.paths, *ramps.values())
         return ramps

@@ -78,13 +78,15 @@ class RatePlan:
         """
         if not isinstance(values, Mapping):
             expected = "a dict from names of hyperparameters to values, as 'hp.values'"
-            raise TypeError(validation.received("values", expected, values))
+            raise validation.type_error("values", expected, values)
         missing = [name for name in self.hyperparameters if name not in values]
         if missing:
-            raise ValueError(
-                "'values' must hold each hyperparameter of the plan. Missing: "
+            raise validation.argument_error(
+                ValueError,
+                "values",
+                "must hold each hyperparameter of the plan. Missing: "
                 f"{', '.join(map(repr, missing))}. Received: "
-                f"{', '.join(map(repr, values)) or 'none'}"
+                f"{', '.join(map(repr, values)) or 'none'}",
             )
         settings = {}
         for group in self._groups:
@@ -120,10 +122,14 @@ class RatePlan:
         for path in settings:
             if path not in layers:
                 has = ", ".join(map(repr, layers)) or "none"
-                raise ValueError(
-                    f"'model' must hold the layers of the plan. Missing: '{path}'. "
-                    f"Received: '{model.name}', whose dropout layers are: {has}"
+                error = validation.argument_error(
+                    ValueError,
+                    "model",
+                    f"must hold the layers of the plan. Missing: '{path}'. Received: "
+                    f"'{model.name}', whose dropout layers are: {has}",
                 )
+                error.layer = path
+                raise error
             check_can_set(path, layers[path], argument="plan")
         apply(model, {layers[path]: setting for path, setting in settings.items()})
 
