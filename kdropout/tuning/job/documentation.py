@@ -6,9 +6,9 @@ import re
 
 from pydantic_core import PydanticUndefined
 
-from kdropout.tuning.job import data_settings, model_settings, search_settings
+from kdropout.tuning.job import schema
 from kdropout.tuning.job.job import Job
-from kdropout.tuning.job.run_settings import ConfirmSettings, TrainingSettings
+from kdropout.tuning.job.schema import ConfirmSettings, TrainingSettings
 
 _INTRODUCTION = """\
 # Searches as files
@@ -113,27 +113,27 @@ def render():
     """
     parts = [_INTRODUCTION, "## All keys\n", _table(Job, brief=True)]
     parts += ["## `model`\n", "One of these. With each, also:\n"]
-    parts.append(_table(model_settings.ModelSettings))
-    parts.append(inspect.getdoc(model_settings.ModelSettings).split("\n\n")[1] + "\n")
-    common = set(model_settings.ModelSettings.model_fields)
-    for name, kind in model_settings.KINDS.items():
-        built_in = name in model_settings.ARCHITECTURES
+    parts.append(_table(schema.ModelSettings))
+    parts.append(inspect.getdoc(schema.ModelSettings).split("\n\n")[1] + "\n")
+    common = set(schema.ModelSettings.model_fields)
+    for name, kind in schema.MODEL_KINDS.items():
+        built_in = name in schema.ARCHITECTURES
         parts += _section(f"architecture: {name}" if built_in else name, kind, common)
     parts += ["## `data`\n", "One of these. With each, also:\n"]
-    parts.append(_table(data_settings.DataSettings))
-    common = set(data_settings.DataSettings.model_fields)
-    for name, kind in data_settings.KINDS.items():
+    parts.append(_table(schema.DataSettings))
+    common = set(schema.DataSettings.model_fields)
+    for name, kind in schema.DATA_KINDS.items():
         parts += _section(name, kind, common)
     parts += [
         "## `search`\n",
         "`algorithm` is one of these, `random` by default. With each, also:\n",
     ]
-    parts.append(_table(search_settings.SearchSettings))
-    common = {*search_settings.SearchSettings.model_fields, "algorithm"}
-    for name, kind in search_settings.ALGORITHMS.items():
+    parts.append(_table(schema.SearchSettings))
+    common = {*schema.SearchSettings.model_fields, "algorithm"}
+    for name, kind in schema.ALGORITHMS.items():
         parts += _section(name, kind, common)
     parts += ["## `space`\n", _SPACE]
-    parts += _section("objective", search_settings.ObjectiveSettings, set(), "##")
+    parts += _section("objective", schema.ObjectiveSettings, set(), "##")
     parts.append("The name of a metric alone is short for `{metric: name}`.\n")
     parts += _section("training", TrainingSettings, set(), "##")
     parts += _section("confirm", ConfirmSettings, set(), "##")

@@ -6,20 +6,30 @@ import os
 import yaml
 from pydantic import Field, PrivateAttr
 
-from kdropout.tuning.job.data_settings import Data as DataKey
-from kdropout.tuning.job.data_settings import SklearnData
-from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem
-from kdropout.tuning.job.model_settings import MlpModel, Model
-from kdropout.tuning.job.problems import place_of
-from kdropout.tuning.job.run_settings import ConfirmSettings, TrainingSettings
-from kdropout.tuning.job.search_settings import (
+from kdropout.tuning.job.callbacks import make_callbacks
+from kdropout.tuning.job.checks import check_job
+from kdropout.tuning.job.contents import keep_contents
+from kdropout.tuning.job.data import prepare
+from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem, place_of
+from kdropout.tuning.job.models import ModelBuilder
+from kdropout.tuning.job.output import claim, locked
+from kdropout.tuning.job.references import blame_exits
+from kdropout.tuning.job.schema import (
+    AnyData,
+    AnyModel,
+    AnySearch,
+    ConfirmSettings,
+    Count,
+    MlpModel,
     Objective,
     ObjectiveSettings,
+    PathText,
     RandomSearch,
-    Search,
+    Settings,
+    SklearnData,
+    Space,
+    TrainingSettings,
 )
-from kdropout.tuning.job.settings import Count, PathText, Settings
-from kdropout.tuning.job.space_settings import Space
 from kdropout.tuning.space.rates import Rates
 
 # What may change while a search is interrupted: none of it changes a trial.
@@ -46,15 +56,15 @@ class Job(Settings):
     ('random', 5, 3)
     """
 
-    model: Model = Field(
+    model: AnyModel = Field(
         default=MlpModel(architecture="mlp"),
         description="The model whose rates are searched.",
     )
-    data: DataKey = Field(
+    data: AnyData = Field(
         default=SklearnData(sklearn="digits"),
         description="What it is trained and validated on.",
     )
-    search: Search = Field(
+    search: AnySearch = Field(
         default=RandomSearch(), description="How the settings to try are chosen."
     )
     space: Space | None = Field(
@@ -123,8 +133,6 @@ class Job(Settings):
         Raises:
             JobError: If they cannot be loaded, or nothing could be trained on them.
         """
-        from kdropout.tuning.job.preparation import prepare
-
         return self._located(prepare, self.data, self.folders)
 
     def make_hypermodel(self, data):
@@ -136,8 +144,6 @@ class Job(Settings):
         Returns:
             `kdropout.tuning.job.ModelBuilder`.
         """
-        from kdropout.tuning.job.model_builder import ModelBuilder
-
         return ModelBuilder(self, data.description)
 
     def make_callbacks(self, data):
@@ -149,8 +155,6 @@ class Job(Settings):
         Returns:
             List of `keras.callbacks.Callback`, in the order in which they must stand.
         """
-        from kdropout.tuning.job.job_callbacks import make_callbacks
-
         return make_callbacks(self.objective, self.training, data)
 
     def check(self):
@@ -163,8 +167,6 @@ class Job(Settings):
         Raises:
             JobError: If a trial could not be trained.
         """
-        from kdropout.tuning.job.checks import check_job
-
         return self._located(check_job, self)
 
     @contextlib.contextmanager
@@ -174,8 +176,6 @@ class Job(Settings):
         Raises:
             JobError: If another process does, or the folder cannot be written to.
         """
-        from kdropout.tuning.job.output import locked
-
         with contextlib.ExitStack() as stack:
             self._located(stack.enter_context, locked(self))
             yield
@@ -187,8 +187,6 @@ class Job(Settings):
         Raises:
             JobError: If it calls `sys.exit`, or the like.
         """
-        from kdropout.tuning.job.references import blame_exits
-
         try:
             with blame_exits(f"model.{self.model.source}"):
                 yield
@@ -206,8 +204,6 @@ class Job(Settings):
         Raises:
             JobError: If the trials are of other data, another model or other code.
         """
-        from kdropout.tuning.job.contents import keep_contents
-
         self._located(keep_contents, self, checked, folder, has_results)
 
     def claim_output(self):
@@ -219,8 +215,6 @@ class Job(Settings):
         Raises:
             JobError: If it holds results of another job, or cannot be written to.
         """
-        from kdropout.tuning.job.output import claim
-
         return self._located(claim, self)
 
     def decisive(self):

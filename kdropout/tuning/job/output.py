@@ -5,14 +5,13 @@ import json
 import pathlib
 
 from kdropout.files import replacing
-from kdropout.tuning.job.errors import InvalidSetting
-from kdropout.tuning.job.problems import dotted
-from kdropout.tuning.job.space_settings import plain_space
+from kdropout.tuning.job.errors import InvalidSetting, dotted
+from kdropout.tuning.job.schema import plain_space
 from kdropout.tuning.space import parse
 from kdropout.tuning.storage.lock import ProjectInUse, ProjectLock
 from kdropout.version import __version__
 
-FILE = "job.json"
+JOB_FILE = "job.json"
 
 
 # Name of the lock in the folder, beside that of the search.
@@ -59,8 +58,8 @@ def claim(job):
     folder = pathlib.Path(job.output).expanduser()
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / FILE
-        earlier = _read(file) if file.exists() else None
+        file = folder / JOB_FILE
+        earlier = _read_job(file) if file.exists() else None
     if earlier is None:
         _refuse_search_without_job(folder)
     else:
@@ -87,7 +86,7 @@ def _told(folder):
         ) from None
 
 
-def _read(file):
+def _read_job(file):
     try:
         return dict(json.loads(file.read_text())["settings"])
     except (ValueError, KeyError, TypeError):
@@ -104,8 +103,9 @@ def _refuse_search_without_job(folder):
     if found:
         raise InvalidSetting(
             "output",
-            f"'{folder}' holds a search ('{found[0]}') but no '{FILE}' that tells of "
-            "which job. Choose another folder, by --set output=FOLDER, or delete it.",
+            f"'{folder}' holds a search ('{found[0]}') but no '{JOB_FILE}', which "
+            "names the job. Choose another folder, by --set output=FOLDER, or delete "
+            "it.",
         )
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kdropout.tuning.job import Job, data_settings, model_settings, search_settings
+from kdropout.tuning.job import Job, schema
 from kdropout.tuning.job.documentation import render
 from kdropout.tuning.space import Rates, Schedules
 
@@ -19,10 +19,9 @@ def test_the_readme_of_the_shipped_jobs_is_current(configs):
 def test_every_key_is_documented_with_a_meaning():
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.*) \| (.*) \|$", render(), re.M)
     documented = {name: meaning for name, _, _, meaning in rows}
-    kinds = [Job, search_settings.ObjectiveSettings]
-    for module in (model_settings, data_settings):
-        kinds += module.KINDS.values()
-    kinds += search_settings.ALGORITHMS.values()
+    kinds = [Job, schema.ObjectiveSettings]
+    kinds += [*schema.MODEL_KINDS.values(), *schema.DATA_KINDS.values()]
+    kinds += schema.ALGORITHMS.values()
     for kind in kinds:
         missing = set(kind.model_fields) - set(documented) - {"algorithm"}
         assert not missing, (kind, missing)

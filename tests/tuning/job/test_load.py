@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kdropout.tuning.job import Job, JobError, Problem, load_job
-from kdropout.tuning.job.yaml_tree import parse_value, read_tree
+from kdropout.tuning.job.reading import parse_value, read_tree
 
 NAMES = [
     "digits_mlp",
