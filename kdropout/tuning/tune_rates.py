@@ -1,5 +1,7 @@
 """Makes the rates of a model hyperparameters of a search."""
 
+from typing import Any
+
 import keras
 import keras_tuner
 
@@ -13,7 +15,9 @@ from kdropout.tuning.space.rules import own_values
 from kdropout.tuning.space.selection import select_groups
 
 
-def tune_rates(hp, model, space=None):
+def tune_rates(
+    hp: keras_tuner.HyperParameters, model: keras.layers.Layer, space: Any = None
+) -> keras.layers.Layer:
     """Make the rates of a model hyperparameters, and give it those of this trial.
 
     Call it in the function that builds the model of a trial. `kdropout.convert` first

@@ -7,16 +7,7 @@ from kdropout.callbacks import OverfittingGap
 
 
 def make_callbacks(objective, training, data):
-    """New callbacks, producers first.
-
-    Args:
-        objective: The key `objective` of a job.
-        training: Its key `training`.
-        data: `kdropout.tuning.job.Data`.
-
-    Returns:
-        List of `keras.callbacks.Callback`.
-    """
+    """New callbacks, producers first."""
     callbacks, direction = [], objective.resolved_direction
     if objective.needs_gap:
         gap = OverfittingGap(data.training, directions=objective.directions)
@@ -46,7 +37,7 @@ class LimitedMetric(keras.callbacks.Callback):
     and with a minus where larger is better. This is an exact penalty: where some
     setting keeps the limit, the best of this number keeps it, and is the best that
     does, as long as 1 nat more of gap gains less than 100 units of the metric. Unlike
-    a refusal, it tells a search that begins beyond the limit which way to go.
+    a refusal, it shows a search that begins beyond the limit which way to go.
 
     Put it after `kdropout.callbacks.OverfittingGap`.
 
@@ -73,7 +64,7 @@ class LimitedMetric(keras.callbacks.Callback):
         Nocedal, Wright 2006, "Numerical optimization", section 17.2.
     """
 
-    def __init__(self, metric, limit, direction):
+    def __init__(self, metric: str, limit: float, direction: str):
         super().__init__()
         self.metric = metric
         self.limit = validation.number("limit", limit, low=0.0)

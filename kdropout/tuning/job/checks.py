@@ -51,12 +51,7 @@ class Checked:
 
 
 def check_job(job):
-    """Make the data and a model, and evaluate the model on a few samples.
-
-    Raises:
-        JobError: If the data cannot be used.
-        InvalidSetting: If the model, the space or the objective cannot.
-    """
+    """Make the data and a model, and evaluate the model on a few samples."""
     data = job.make_data()
     build = job.make_hypermodel(data)
     hp = keras_tuner.HyperParameters()

@@ -66,17 +66,7 @@ class ModelDigests:
 
 
 def keep_contents(job, checked, folder, has_results):
-    """Note the contents of a job in its folder, or compare them with those noted.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-        checked: What `Job.check` returned.
-        folder: `pathlib.Path` of the output.
-        has_results: Whether the folder holds trials of the job.
-
-    Raises:
-        InvalidSetting: If the trials in the folder are of other contents.
-    """
+    """Note the contents of a job in its folder, or compare them with those noted."""
     file = folder / CONTENTS_FILE
     earlier = _read(file) if has_results and file.exists() else None
     if earlier is not None:
@@ -85,8 +75,8 @@ def keep_contents(job, checked, folder, has_results):
     if has_results:
         warnings.warn(
             f"'{folder}' does not say which data and code its trials are of: kdropout "
-            "0.1 wrote them, or the file was deleted. Whether they have changed since "
-            "cannot be told; from now on it can.",
+            "0.1 wrote them, or the file was deleted. Changes since then cannot be "
+            "found; from now on they can.",
             stacklevel=2,
         )
     write_json(file, dataclasses.asdict(_contents(job, checked)))
@@ -110,14 +100,7 @@ def digest_of_arrays(values):
 
 
 def _contents(job, checked, earlier=None):
-    """The `Contents` of a job as it is now.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-        checked: What `Job.check` returned.
-        earlier: The `Contents` to compare with, or None. What was random then is not
-            looked at again.
-    """
+    """The `Contents` of a job as it is now."""
     data = dict(checked.data.digests)
     if checked.data.is_dataset:
         data = _digests_of_datasets(checked.data, earlier)
@@ -142,7 +125,7 @@ def _read(file):
     except (ValueError, TypeError) as error:
         raise InvalidSetting(
             "output",
-            f"'{file}' is damaged ({error}), so it cannot be told whether data and "
+            f"'{file}' is damaged ({error}), so nothing shows whether data and "
             f"code are still those of the trials. {_ways_out(file)}",
         ) from None
 

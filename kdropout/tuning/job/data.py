@@ -96,18 +96,7 @@ def _pair(x, y):
 
 
 def prepare(settings, folders):
-    """Read, check, split, add noise to and scale the data of a job.
-
-    Args:
-        settings: The key `data` of the job.
-        folders: Paths of the folders where functions are looked for.
-
-    Returns:
-        `kdropout.tuning.job.Data`.
-
-    Raises:
-        InvalidSetting: If the data cannot be read, or nothing can be trained on them.
-    """
+    """Read, check, split, add noise to and scale the data of a job."""
     key, parts = read_source(settings, folders)
     named = {"train": parts.train, "val": parts.validation, "test": parts.test}
     if not _is_pair(parts.train):
@@ -197,7 +186,7 @@ def _prepare_datasets(key, settings, parts):
         )
     if parts["val"] is None:
         raise InvalidSetting(
-            key, "must return validation data, too, because a dataset is not split."
+            key, "must also return validation data, because a dataset is not split."
         )
     first = {}
     for name, part in parts.items():
@@ -248,21 +237,7 @@ def _first_batch(key, name, part):
 
 
 def check_pair(key, part, x, y):
-    """The arrays of one part of the data, as float32 or int32, or as texts.
-
-    Args:
-        key: Dotted key of the job that the data come from, for the messages.
-        part: "train", "val" or "test".
-        x: Array of inputs, or a dict, list or tuple of arrays.
-        y: Array of labels or targets.
-
-    Returns:
-        Tuple of `x` and `y`.
-
-    Raises:
-        InvalidSetting: If they are empty, of different length, neither numbers nor
-            texts, or hold NaN or infinite values.
-    """
+    """The arrays of one part of the data, as float32 or int32, or as texts."""
     paths = keras.tree.flatten_with_path(x)
     names = ["".join(f"[{step!r}]" for step in path) for path, _ in paths]
     arrays = [
@@ -325,7 +300,7 @@ def _numbers(key, name, value):
     if texts is not None:
         return texts
     if array.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # told below
+        with np.errstate(over="ignore"):  # refused below
             array = array.astype("float32")
         wrong = ~np.isfinite(array)
         if wrong.any():
@@ -370,16 +345,8 @@ VALIDATION_SHARE = 0.2
 def split(settings, pairs, generator):
     """Split at random what is not split yet.
 
-    Args:
-        settings: The key `data` of the job.
-        pairs: Dict from "train", and perhaps "val" and "test", to tuples `(x, y)`.
-        generator: `numpy.random.Generator`.
-
     Returns:
         The same dict, now with "train" and "val", and "test" if any is left.
-
-    Raises:
-        InvalidSetting: If more samples are wanted than there are, or none is left.
     """
     train_size = getattr(settings, "train_size", None)
     validation_size = getattr(settings, "validation_size", None)

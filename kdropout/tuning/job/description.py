@@ -29,13 +29,13 @@ class Description:
         num_classes: Number of classes, or of the flags of a sample. None for a
             regression, and where a dataset does not show it: its labels are integers.
         num_tokens: Number of different tokens where inputs are integers, else None.
-        num_samples: Number of training samples, or None where a dataset does not tell.
+        num_samples: Number of training samples, or None if a dataset does not show it.
         labels: What a label is: "classes" (an integer, or one per position),
             "one-hot" (a row with a single 1), "probabilities" (a row that sums to 1),
             "flags" (a row of 0 and 1, any number of which may be 1), or "numbers" (the
             targets of a regression). Defaults to "classes" or "numbers", by the task.
         class_names: Tuple of the texts that the classes stand for, in the order of
-            their numbers, or None where the labels are no texts.
+            their numbers, or None where the labels are not texts.
     """
 
     task: str
@@ -59,15 +59,6 @@ def find_labels(key, settings, pairs):
 
     The rows of the labels decide, unless the job says which task it is. Rows with a
     single 1 are classes, as for Keras, whatever their type.
-
-    Args:
-        key: Dotted key that the data come from, for the messages.
-        settings: The key `data` of the job.
-        pairs: Dict from part to tuple `(x, y)`, of arrays or first batches.
-
-    Raises:
-        InvalidSetting: If the task is a classification and the labels are no classes,
-            or a regression and they are texts.
     """
     labels = [y for _, y in pairs.values()]
     x = pairs["train"][0]
@@ -94,14 +85,7 @@ def find_labels(key, settings, pairs):
 
 
 def describe(task, x, y, **more):
-    """The `Description` of arrays of training data, or of a batch of them.
-
-    Args:
-        task: "classification" or "regression".
-        x: Structure of arrays.
-        y: Array.
-        **more: Other attributes of `Description`.
-    """
+    """The `Description` of arrays of training data, or of a batch of them."""
     unknown = {"num_classes": None, "num_tokens": None, "num_samples": None}
     return Description(
         task=task,
@@ -113,16 +97,7 @@ def describe(task, x, y, **more):
 
 
 def count_classes(key, labels, pairs):
-    """Number of classes, or of the flags of a sample; None for numbers.
-
-    Args:
-        key: Dotted key that the data come from, for the messages.
-        labels: What `find_labels` returned.
-        pairs: Dict from part to tuple `(x, y)` of arrays.
-
-    Raises:
-        InvalidSetting: If the labels of a classification count no classes, or one.
-    """
+    """Number of classes, or of the flags of a sample; None for numbers."""
     if labels == "numbers":
         return None
     if labels != "classes":
@@ -174,13 +149,7 @@ def count_tokens(pairs):
 
 
 def task_text(data, loss, metrics):
-    """The task, the classes, the loss and the metrics, in words.
-
-    Args:
-        data: `kdropout.tuning.job.Data`.
-        loss: What the model was compiled with.
-        metrics: Sequence of names.
-    """
+    """The task, the classes, the loss and the metrics, in words."""
     description = data.description
     parts = [
         f"{description.task} of {_what(description, data)}",
@@ -271,7 +240,7 @@ def _loss_name(loss):
 
 
 def _map(function, values):
-    """`function` of each array. Its results may be tuples, which are no leaves then."""
+    """`function` of each array. Unlike `tree.map_structure`, keeps tuple results."""
     if isinstance(values, np.ndarray):
         return function(values)
     if isinstance(values, dict):

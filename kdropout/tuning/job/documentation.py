@@ -44,9 +44,9 @@ data:
 output: results/first
 ```
 
-Paths count from the current folder. Modules of yours are found in the folder of the
-file, too. Texts that begin with `*` need quotes. What is wrong is told with its line,
-all at once.
+Paths count from the current folder. Modules of yours are also found in the folder of
+the file. Texts that begin with `*` need quotes. All that is wrong is listed at
+once, with its line.
 
 This page is made from the schema, by
 `python -m kdropout.tuning.job.documentation > tuner_configs/README.md`.

@@ -2,14 +2,16 @@
 
 import contextlib
 import os
+from typing import Any
 
+import keras
 import yaml
 from pydantic import Field, PrivateAttr
 
 from kdropout.tuning.job.callbacks import make_callbacks
-from kdropout.tuning.job.checks import check_job
+from kdropout.tuning.job.checks import Checked, check_job
 from kdropout.tuning.job.contents import keep_contents
-from kdropout.tuning.job.data import prepare
+from kdropout.tuning.job.data import Data, prepare
 from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem, place_of
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, locked
@@ -30,7 +32,7 @@ from kdropout.tuning.job.schema import (
     Space,
     TrainingSettings,
 )
-from kdropout.tuning.space.rates import Rates
+from kdropout.tuning.space import Rates, Schedules
 
 # What may change while a search is interrupted: none of it changes a trial.
 NOT_DECISIVE = ("confirm", "workers", "ray", "threads_per_worker", "output")
@@ -82,7 +84,7 @@ class Job(Settings):
         default=ConfirmSettings(), description="Whether the best is really better."
     )
     workers: Count = Field(
-        1, description="Trials at a time, each in a process of its own if above 1."
+        1, description="Trials at a time, each in its own process if above 1."
     )
     ray: str | None = Field(
         None,
@@ -102,12 +104,12 @@ class Job(Settings):
     _places: dict = PrivateAttr(default_factory=dict)
 
     @property
-    def path(self):
+    def path(self) -> str | None:
         """Path of the file that it was read from, or None."""
         return self._path
 
     @property
-    def folders(self):
+    def folders(self) -> tuple[str, ...]:
         """Where modules are looked for: the file's folder, and the current one.
 
         As they were when the job was read. They are sent along to other processes.
@@ -115,16 +117,16 @@ class Job(Settings):
         return self._folders
 
     @property
-    def choices(self):
+    def choices(self) -> Rates | dict[str, float | Rates | Schedules]:
         """What may become of the rates, as `kdropout.tuning.space.parse` returns it."""
         return Rates() if self.space is None else self.space
 
-    def error(self, key, message):
+    def error(self, key: str, message: str) -> JobError:
         """A `JobError` about the value of one key, with its line."""
         problem = Problem(place_of(key, self._places), key, message)
         return JobError(self._path, [problem])
 
-    def make_data(self):
+    def make_data(self) -> Data:
         """Load, check, split and scale the data.
 
         Returns:
@@ -135,7 +137,7 @@ class Job(Settings):
         """
         return self._located(prepare, self.data, self.folders)
 
-    def make_hypermodel(self, data):
+    def make_hypermodel(self, data: Data) -> ModelBuilder:
         """A function for KerasTuner, which can be pickled: `build(hp) -> model`.
 
         Args:
@@ -146,7 +148,7 @@ class Job(Settings):
         """
         return ModelBuilder(self, data.description)
 
-    def make_callbacks(self, data):
+    def make_callbacks(self, data: Data) -> list[keras.callbacks.Callback]:
         """New callbacks that the objective needs, and early stopping if wanted.
 
         Args:
@@ -157,7 +159,7 @@ class Job(Settings):
         """
         return make_callbacks(self.objective, self.training, data)
 
-    def check(self):
+    def check(self) -> Checked:
         """Make the data and a model, and evaluate it once, so that nothing is trained.
 
         Returns:
@@ -217,24 +219,24 @@ class Job(Settings):
         """
         return self._located(claim, self)
 
-    def decisive(self):
+    def decisive(self) -> dict[str, Any]:
         """The settings that decide what a trial is, as plain values.
 
         Of the budget, only how long a training is: a search may be given more trials
-        when it goes on. Where data lie is no part of it either.
+        when it goes on. The location of the data is excluded as well.
         """
         settings = self.model_dump(mode="json", exclude=set(NOT_DECISIVE))
         settings["search"].pop("max_trials", None)
         settings["data"].pop("data_dir", None)
         return settings
 
-    def to_yaml(self):
+    def to_yaml(self) -> str:
         """All settings, with the defaults, as a file that `load_job` reads."""
         settings = self.model_dump(mode="json")
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None)
 
     def _located(self, function, *arguments):
-        """Call a function; of the errors about a key, tell the line."""
+        """Call a function, and add the line to its errors about a key."""
         try:
             return function(*arguments)
         except InvalidSetting as error:

@@ -169,22 +169,15 @@ def _load(key, folder, name):
 def build_architecture(settings, data):
     """A model, not compiled, for the shape of the data.
 
-    Args:
-        settings: A value of `kdropout.tuning.job.schema.ARCHITECTURES`.
-        data: `kdropout.tuning.job.Description`.
-
     Returns:
         `keras.Model`. It gives probabilities for classification, and the targets for
         regression.
-
-    Raises:
-        InvalidSetting: If the architecture is not for such data.
     """
     if data.task == "classification" and data.num_classes is None:
         raise InvalidSetting(
             "model.architecture",
             "needs the number of classes, which a dataset of integer labels does not "
-            "tell. Return arrays or one-hot labels, or use 'build' in place of "
+            "show. Return arrays or one-hot labels, or use 'build' in place of "
             "'architecture'.",
         )
     return _BUILDERS[settings.architecture](settings, data)

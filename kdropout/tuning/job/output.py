@@ -20,11 +20,7 @@ _LOCK = "job"
 
 @contextlib.contextmanager
 def locked(job):
-    """Keep other processes from running the same job, up to its report.
-
-    Raises:
-        InvalidSetting: If one does, or the folder cannot be written to.
-    """
+    """Keep other processes from running the same job, up to its report."""
     folder = pathlib.Path(job.output).expanduser()
     lock = ProjectLock(folder, _LOCK)
     try:
@@ -44,17 +40,7 @@ def locked(job):
 
 
 def claim(job):
-    """Make the folder of a job, and write into it which job it belongs to.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-
-    Returns:
-        `pathlib.Path` of the folder.
-
-    Raises:
-        InvalidSetting: If it belongs to another job, or cannot be written to.
-    """
+    """Make the folder of a job, and write into it which job it belongs to."""
     folder = pathlib.Path(job.output).expanduser()
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,8 +78,8 @@ def _read_job(file):
     except (ValueError, KeyError, TypeError):
         raise InvalidSetting(
             "output",
-            f"'{file}' is damaged, so it cannot be told which job the results are of. "
-            "If they are of this one, delete that file; else choose another folder, by "
+            f"'{file}' is damaged, so nothing shows which job the results are of. If "
+            "they are of this one, delete that file; else choose another folder, by "
             "--set output=FOLDER.",
         ) from None
 

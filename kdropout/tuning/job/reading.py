@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import typing
+from collections.abc import Sequence
 
 import yaml
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from kdropout.tuning.job.schema import KIND, MEMBERS
 from kdropout.validation import nearest, shorten
 
 
-def load_job(path, overrides=()):
+def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
     """Read a job from a YAML file, and check all that can be known without data.
 
     Args:
@@ -75,10 +76,6 @@ def _are_strings(values):
 def apply_overrides(tree, overrides):
     """Put each "key.sub=value" of `overrides` into `tree`, which is changed.
 
-    Args:
-        tree: Mapping of plain values.
-        overrides: Sequence of strings. The value is read as YAML.
-
     Returns:
         Tuple of a dict from key, a tuple of names, to the place for messages, and a
         list of `Problem`.
@@ -118,7 +115,7 @@ def _put(tree, names, value):
             name = int(name)
         elif not isinstance(inner, dict):
             raise ValueError(
-                f"'{'.'.join(map(str, path))}' is no mapping, so it has no "
+                f"'{'.'.join(map(str, path))}' is not a mapping, so it has no "
                 f"'{name}'. It is {shorten(inner)}."
             )
         path.append(name)
@@ -176,15 +173,9 @@ for _kind, _pattern, _first in (
 def read_tree(path):
     """Read a YAML file that holds a mapping.
 
-    Args:
-        path: Path of the file.
-
     Returns:
         Tuple of the mapping, as plain values, and a dict from the key of each value,
         a tuple of names and indices, to the line where it begins, counted from 1.
-
-    Raises:
-        JobError: If the file cannot be read, or is not YAML of plain values.
     """
     text = _read_text(path)
     problems, lines = [], {}
@@ -208,11 +199,7 @@ def read_tree(path):
 
 
 def parse_value(text):
-    """The plain value that `text` is in YAML.
-
-    Raises:
-        ValueError: If it is not YAML of a plain value.
-    """
+    """The plain value that `text` is in YAML."""
     problems = []
     try:
         node = _Loader(text).get_single_node()
@@ -348,7 +335,7 @@ _SCALARS = {
 }
 
 
-# By pydantic's kind of error. What pydantic tells of it is filled in.
+# By pydantic's kind of error, with the names of what its context holds.
 _EXPECTED = {
     "int_type": "must be an integer",
     "float_type": "must be a number",
@@ -371,16 +358,7 @@ _EXPECTED = {
 
 
 def explain(error, places, root):
-    """The `Problem`s of a pydantic `ValidationError`.
-
-    Args:
-        error: The error.
-        places: Dict from key, a tuple, to the place where it was read.
-        root: The subclass of `pydantic.BaseModel` that was to be made.
-
-    Returns:
-        List of `Problem`.
-    """
+    """The `Problem`s of a pydantic `ValidationError`."""
     problems = []
     for detail in error.errors(include_url=False):
         location = detail["loc"]

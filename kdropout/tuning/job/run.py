@@ -115,7 +115,7 @@ def _run(job, checked, resume, verbose):
     with warnings.catch_warnings():
         # Of a model that is converted in each build, once is enough.
         warnings.filterwarnings("once", message="Some dropout is not a layer")
-        # Of a tf.data.Dataset, which has an order of its own: nobody asked for it.
+        # Of a tf.data.Dataset, whose order is fixed: nobody asked to shuffle it.
         warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
         # Of KerasTuner; a score that is NaN is reported below.
         warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
@@ -140,7 +140,7 @@ def _run(job, checked, resume, verbose):
 
 
 def _search(tuner, arguments, verbose):
-    """Run all trials; tell briefly why if nothing comes of them."""
+    """Run all trials. If none has a score, the error says briefly why."""
     try:
         tuner.search(**arguments, verbose=verbose)
     except RuntimeError as error:
@@ -256,11 +256,7 @@ def _write_plan(folder, job, checked):
 
 
 def read_plan(folder, job):
-    """Tuple of the `RatePlan` of a job, and the rates before the search.
-
-    Raises:
-        ValueError: If the file is missing, damaged, or of another space.
-    """
+    """Tuple of the `RatePlan` of a job, and the rates before the search."""
     path, space = folder / PLAN_FILE, job.choices
     try:
         content = json.loads(path.read_text())

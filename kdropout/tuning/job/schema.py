@@ -56,14 +56,7 @@ def invalid_parts(problems):
 
 
 def one_of(kinds, choose, example):
-    """A union of settings, of which `choose` says which one a mapping is.
-
-    Args:
-        kinds: Dict from name to subclass of `Settings`.
-        choose: Function from a mapping to a name in `kinds`. It raises the error of
-            a mapping that is none of them.
-        example: String, a mapping that is one of them.
-    """
+    """A union of settings, of which `choose` says which one a mapping is."""
 
     def name_of(value):
         if isinstance(value, Settings):
@@ -96,13 +89,7 @@ def tag_of(kind):
 
 
 def choose_by_key(kinds, others, way_out=""):
-    """A function that chooses by the one key of `kinds` that a mapping has.
-
-    Args:
-        kinds: Sequence of the keys, one of which a mapping must have.
-        others: Function that returns the other keys that a mapping may have.
-        way_out: String, what to do if none of the kinds is right.
-    """
+    """A function that chooses by the one key of `kinds` that a mapping has."""
 
     def choose(value):
         given = [name for name in kinds if name in value]
@@ -277,10 +264,10 @@ class BuildModel(ModelSettings):
     """A function of yours that returns a model."""
 
     build: Reference = Field(
-        description="Function that returns a Keras model. It is looked for in the "
-        "folder of the job's file and in the current one, too. Where it has a "
-        "parameter `data`, it is told `data.input_shape`, `data.num_classes`, "
-        "`data.num_samples` and more."
+        description="Function that returns a Keras model. Its module is also "
+        "looked for in the folder of the job's file and in the current one. A "
+        "parameter `data` of the function gets `data.input_shape`, "
+        "`data.num_classes`, `data.num_samples` and more."
     )
     arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
 
@@ -314,7 +301,7 @@ class MlpModel(ArchitectureModel):
     architecture: Literal["mlp"]
     units: Widths = Field((256, 256), description="Units of each hidden layer.")
     input_dropout: bool = Field(
-        False, description="Whether the inputs are dropped, too, by `input_drop`."
+        False, description="Whether `input_drop` drops inputs as well."
     )
 
 
@@ -607,7 +594,7 @@ class ObjectiveSettings(Settings):
     )
     direction: Literal["min", "max"] | None = Field(
         None,
-        description="Which is better. Needed only where the name does not tell.",
+        description="Which is better. Needed only where the name does not show it.",
     )
     gap_limit: Annotated[float, Field(ge=0.0)] | None = Field(
         None,
@@ -672,7 +659,7 @@ def _infer_direction(name):
         hint = nearest(name, ("val_loss", "val_accuracy", "gap_loss", "loss"))
         raise invalid(
             "must say which is better, 'min' or 'max', because the name "
-            f"'{name}' does not tell.{hint}",
+            f"'{name}' does not show it.{hint}",
             "direction",
         ) from None
 
@@ -746,7 +733,7 @@ class TrainingSettings(Settings):
 
 
 class ConfirmSettings(Settings):
-    """Trainings on new seeds, which tell whether the best is really better."""
+    """Trainings on new seeds, which show whether the best is really better."""
 
     top: Count = Field(3, description="Best settings of the search to train again.")
     seeds: Annotated[int, Field(ge=0, lt=2**31)] = Field(

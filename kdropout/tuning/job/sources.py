@@ -31,16 +31,8 @@ class Parts:
 def read_source(settings, folders):
     """The data of a job's key `data`, not yet checked or split.
 
-    Args:
-        settings: One of `kdropout.tuning.job.schema.KINDS`.
-        folders: Paths of the folders where functions are looked for, the current one
-            last.
-
     Returns:
         Tuple of the dotted key for messages, and `Parts`.
-
-    Raises:
-        InvalidSetting: If they cannot be read.
     """
     key = f"data.{settings.source}"
     return key, _READERS[settings.source](key, settings, folders)
@@ -142,11 +134,7 @@ _IDX_FILES = (
 
 
 def data_folder(key, data_dir, required=True):
-    """The folder of the data sets, or None where it is not required.
-
-    Raises:
-        InvalidSetting: If neither the job nor the environment names one that exists.
-    """
+    """The folder of the data sets, or None where it is not required."""
     chosen = data_dir or os.environ.get(VARIABLE)
     if not chosen:
         if not required:
@@ -172,9 +160,6 @@ def read_keras(key, name, data_dir):
     Returns:
         Two tuples of float32 images in [0, 1], of shape (height, width, channels),
         and integer labels.
-
-    Raises:
-        InvalidSetting: If they can be neither read nor downloaded.
     """
     folder = data_folder(key, data_dir, required=False)
     if folder is not None and name in ("mnist", "fashion_mnist"):
@@ -225,15 +210,6 @@ def read_uci(key, folder, name, split):
     """Training, validation and test data of one of the standard splits.
 
     The training rows of a split are 90 % of all; the last fifth of them validates.
-
-    Args:
-        key: Dotted key, for the messages.
-        folder: Path of the folder that holds `uci/`.
-        name: One of `UCI_FOLDERS`.
-        split: Integer from 0 to 19.
-
-    Raises:
-        InvalidSetting: If a file is missing or damaged.
     """
     folder = folder / "uci" / UCI_FOLDERS[name]
     table = _read_table(key, folder / "data.txt", float)
@@ -262,7 +238,9 @@ def read_uci(key, folder, name, split):
 def _read_table(key, path, dtype):
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # an empty file is told below
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # an empty file is refused below
             table = np.loadtxt(path, ndmin=2).astype(dtype)
         if table.size == 0:
             raise ValueError("it is empty")
@@ -273,7 +251,9 @@ def _read_table(key, path, dtype):
             key, f"needs the file '{path}', which cannot be read: {reason}"
         ) from None
     except ValueError as error:
-        raise InvalidSetting(key, f"'{path}' is no table of numbers: {error}") from None
+        raise InvalidSetting(
+            key, f"'{path}' is not a table of numbers: {error}"
+        ) from None
 
 
 def read_text(key, settings):
@@ -282,9 +262,6 @@ def read_text(key, settings):
     Returns:
         Three tuples of integer arrays of shape (sequences, characters): the
         characters, and those that follow.
-
-    Raises:
-        InvalidSetting: If the text cannot be read, or is too short.
     """
     if settings.text == "tinyshakespeare":
         folder = data_folder(key, settings.data_dir)
@@ -301,7 +278,7 @@ def read_text(key, settings):
             f"be read: {reason}",
         ) from None
     _, tokens = np.unique(list(text), return_inverse=True)
-    # One more: the last character of a sequence is followed by one, too.
+    # One more: the last character of a sequence also has one that follows.
     length = settings.sequence_length + 1
     num_sequences = len(tokens) // length
     if num_sequences < 10:

@@ -1,4 +1,4 @@
-"""One hyperparameter of a search over rates, and how KerasTuner is told of it."""
+"""One hyperparameter of a search over rates, and its declaration to KerasTuner."""
 
 import dataclasses
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from kdropout import validation
 from kdropout.tuning.space import rates, schedules
@@ -16,7 +17,9 @@ _EXPECTED = (
 )
 
 
-def parse(space):
+def parse(
+    space: Any,
+) -> float | Rates | Schedules | dict[str, float | Rates | Schedules]:
     """A space in its plain form, as `tune_rates` takes it and a file gives it.
 
     Args:

@@ -84,7 +84,7 @@ class Rates:
             self._check_default()
 
     @property
-    def grid(self):
+    def grid(self) -> tuple[float, ...] | None:
         """The rates to choose from, in order; None for all between the bounds."""
         if self.values is not None:
             return self.values
@@ -99,7 +99,7 @@ class Rates:
         """What there is to choose from: equal for two that mean the same."""
         return (self.low, self.high, self.sampling, self.grid)
 
-    def nearest(self, rate):
+    def nearest(self, rate: float) -> float:
         """The rate to choose from that is next to `rate`."""
         if self.grid is None:
             return min(max(rate, self.low), self.high)

@@ -69,7 +69,7 @@ def _apply(layer, setting):
 
 
 def _replace_rule(layer, rule):
-    """Let `rule` decide the rate of `layer`, with variables of its own."""
+    """Let `rule` decide the rate of `layer`, with its own variables."""
     old = list(layer.rate_variables.values())
     with unlocked(layer):
         for variable in old:

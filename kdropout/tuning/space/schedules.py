@@ -62,12 +62,12 @@ class Schedules:
                     "out the shape.",
                 )
 
-    def searched(self):
+    def searched(self) -> dict[str, Rates | tuple]:
         """Dict from the part ("start", "end", "steps", "shape") to what is searched."""
         parts = {part: getattr(self, part) for part in PARTS}
         return {p: v for p, v in parts.items() if isinstance(v, (Rates, tuple))}
 
-    def ramp(self, chosen):
+    def ramp(self, chosen: dict) -> Ramp:
         """The `Ramp` with the values of the dict `chosen`, and what is fixed."""
         fixed = {part: getattr(self, part) for part in PARTS if part not in chosen}
         return Ramp(**fixed, **chosen)

@@ -317,7 +317,7 @@ CASES = {
         *([MLP, "training.epochs=0"], "--set training.epochs=0, training.epochs: must"),
     ),
     "override below a number": (
-        *([f"{MLP}training: {{epochs: 3}}\n", "training.epochs.x=1"], "no mapping"),
+        *([f"{MLP}training: {{epochs: 3}}\n", "training.epochs.x=1"], "not a mapping"),
         "It is 3",
     ),
     "override past a list": (
