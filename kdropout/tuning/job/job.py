@@ -121,6 +121,12 @@ class Job(Settings):
         """What may become of the rates, as `kdropout.tuning.space.parse` returns it."""
         return Rates() if self.space is None else self.space
 
+    def read_from(self, path, places):
+        """Note the file that the job was read from, and the place of each key in it."""
+        folder = os.path.dirname(os.path.abspath(path))
+        self._path, self._places = os.fspath(path), places
+        self._folders = tuple(dict.fromkeys((folder, os.getcwd())))
+
     def error(self, key: str, message: str) -> JobError:
         """A `JobError` about the value of one key, with its line."""
         problem = Problem(place_of(key, self._places), key, message)

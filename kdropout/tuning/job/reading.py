@@ -61,9 +61,7 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
         problems += explain(error, places, Job)
     if problems:
         raise JobError(path, problems)
-    job._path, job._places = os.fspath(path), places
-    own = os.path.dirname(os.path.abspath(path))
-    job._folders = tuple(dict.fromkeys((own, os.getcwd())))
+    job.read_from(path, places)
     return job
 
 

@@ -36,6 +36,9 @@ KIND = "<kind>"
 MEMBERS = {}
 
 
+# What all parts of the schema share.
+
+
 class Settings(BaseModel):
     """A mapping of the job: no other keys, no conversions, no changes."""
 
@@ -56,7 +59,11 @@ def invalid_parts(problems):
 
 
 def one_of(kinds, choose, example):
-    """A union of settings, of which `choose` says which one a mapping is."""
+    """A union of settings, of which `choose` says which one a mapping is.
+
+    `choose` returns a name in `kinds`, or raises the error of a mapping that is none of
+    them. The message for what is not a mapping shows `example`.
+    """
 
     def name_of(value):
         if isinstance(value, Settings):
@@ -89,7 +96,11 @@ def tag_of(kind):
 
 
 def choose_by_key(kinds, others, way_out=""):
-    """A function that chooses by the one key of `kinds` that a mapping has."""
+    """A function that chooses by the one key of `kinds` that a mapping has.
+
+    `others` returns the other keys that a mapping may have; `way_out` says what to do
+    if none of the kinds is right.
+    """
 
     def choose(value):
         given = [name for name in kinds if name in value]
@@ -191,6 +202,9 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+# The key `model`.
 
 
 def _check_reference(value):
@@ -356,6 +370,8 @@ MODEL_KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
 AnyModel = one_of(MODEL_KINDS, _choose, "{architecture: mlp}")
 
 
+# The key `data`.
+
 # The folder of each set in the data folder, by its short name.
 UCI_FOLDERS = {
     "concrete": "concrete",
@@ -515,6 +531,9 @@ AnyData = one_of(
     ),
     "{sklearn: digits}",
 )
+
+
+# The keys `search` and `objective`.
 
 
 class SearchSettings(Settings):
@@ -679,6 +698,9 @@ def as_mapping(value: Any):
 Objective = Annotated[ObjectiveSettings, BeforeValidator(as_mapping)]
 
 
+# The key `space`.
+
+
 def _read_space(value):
     """A mapping from patterns to what `kdropout.tuning.space.parse` makes of each."""
     if not isinstance(value, Mapping):
@@ -715,6 +737,9 @@ Space = Annotated[
     PlainSerializer(plain_space),
     WithJsonSchema({"type": "object"}),
 ]
+
+
+# The keys `training` and `confirm`.
 
 
 class TrainingSettings(Settings):
