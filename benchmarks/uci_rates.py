@@ -36,7 +36,7 @@ import numpy as np
 import kdropout
 from benchmarks import mnist, reporting, uci_results
 from kdropout import tuning
-from kdropout.tuning.run.tuner_of_job import make_tuner
+from kdropout.tuning.job.run import make_tuner
 
 JOB = pathlib.Path(__file__).parents[1] / "tuner_configs" / "uci_regression.yaml"
 TAU = {"energy": 0.5, "yacht": 0.5, "wine": 2.9, "concrete": 0.05}

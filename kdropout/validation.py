@@ -1,4 +1,10 @@
-"""Checks of arguments, with the one wording of their errors."""
+"""Checks of arguments, with the one wording of their errors.
+
+The errors are TypeError and ValueError with attributes, for code that shows where a
+value was read. `argument` is the name of the argument, `key` the path of the setting
+within it (a tuple that begins with the name), and `problem` the message without the
+name. No code reads the text of an error.
+"""
 
 import difflib
 import math
@@ -25,15 +31,15 @@ def number(name, value, low=-math.inf, high=math.inf, open_low=False, open_high=
     """
     expected = f"a number in {_interval(low, high, open_low, open_high)}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(received(name, expected, value))
+        raise type_error(name, expected, value)
     try:
         value = float(value)
     except OverflowError:
-        raise ValueError(received(name, expected, value)) from None
+        raise value_error(name, expected, value) from None
     above = value > low if open_low else value >= low
     below = value < high if open_high else value <= high
     if math.isnan(value) or math.isinf(value) or not (above and below):
-        raise ValueError(received(name, expected, value))
+        raise value_error(name, expected, value)
     return value
 
 
@@ -46,9 +52,9 @@ def integer(name, value, low=0):
     """
     expected = "an integer" if low == -math.inf else f"an integer of at least {low}"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(received(name, expected, value))
+        raise type_error(name, expected, value)
     if value < low:
-        raise ValueError(received(name, expected, value))
+        raise value_error(name, expected, value)
     return int(value)
 
 
@@ -63,7 +69,7 @@ def optional_seed(value):
         return None
     seed = integer("seed", value)
     if seed >= 2**31:
-        raise ValueError(received("seed", "an integer below 2**31", value))
+        raise value_error("seed", "an integer below 2**31", value)
     return seed
 
 
@@ -85,10 +91,49 @@ def choice(name, value, options):
         ValueError: If it is not.
     """
     if not isinstance(value, str) or value not in options:
-        raise ValueError(
-            received(name, "one of " + ", ".join(map(repr, options)), value)
-        )
+        problem = _problem(name, "one of " + ", ".join(map(repr, options)), value)
+        hint = nearest(value, options) if isinstance(value, str) else ""
+        if hint:
+            problem = f"{problem}.{hint}"
+        raise argument_error(ValueError, name, problem)
     return value
+
+
+def argument_error(kind, argument, problem):
+    """The error of an argument: what is wrong with it, and the way out.
+
+    Args:
+        kind: TypeError or ValueError.
+        argument: Name of the argument.
+        problem: String such as "must be above 0. Received: low=0".
+    """
+    error = kind(f"'{argument}' {problem}")
+    error.argument, error.key, error.problem = argument, (argument,), problem
+    return error
+
+
+def type_error(argument, expected, value):
+    """The error of an argument whose value is of the wrong type."""
+    return argument_error(TypeError, argument, _problem(argument, expected, value))
+
+
+def value_error(argument, expected, value):
+    """The error of an argument whose value is out of range."""
+    return argument_error(ValueError, argument, _problem(argument, expected, value))
+
+
+def error_within(error, key, where):
+    """The same error, of a value inside a larger setting.
+
+    Args:
+        error: The error of an argument.
+        key: Path of the larger setting, a tuple.
+        where: The path as the message shows it.
+    """
+    larger = type(error)(f"{where}: {error}")
+    larger.argument, larger.key = key[0], (*key, *getattr(error, "key", ()))
+    larger.problem = getattr(error, "problem", str(error))
+    return larger
 
 
 def nearest(name, names):
@@ -97,9 +142,19 @@ def nearest(name, names):
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
+def shorten(value, width=80):
+    """`value` as Python writes it, cut to `width` characters."""
+    text = repr(value)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
 def received(name, expected, value):
     """The message: what is wrong, what is expected, what was received."""
-    return f"'{name}' must be {expected}. Received: {name}={value!r}"
+    return f"'{name}' {_problem(name, expected, value)}"
+
+
+def _problem(name, expected, value):
+    return f"must be {expected}. Received: {name}={value!r}"
 
 
 def _interval(low, high, open_low, open_high):

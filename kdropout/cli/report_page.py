@@ -158,11 +158,11 @@ def _answer(report, error):
 
 def _of_report(report, folder):
     from kdropout.tuning import load_job
-    from kdropout.tuning.run.plan_file import FILE, read_plan
+    from kdropout.tuning.job.run import PLAN_FILE, read_plan
     from kdropout.tuning.search_log.payload import search_payload
 
     plan, job = None, folder / "job.yaml"
-    if job.is_file() and (folder / FILE).is_file():
+    if job.is_file() and (folder / PLAN_FILE).is_file():
         plan, _ = read_plan(folder, load_job(job))
     return search_payload(report, plan, ".")
 

@@ -1,8 +1,8 @@
 """The best rate for each layer: searches with KerasTuner, compiled once."""
 
 from kdropout.tuning.job import Job, JobError, load_job
+from kdropout.tuning.job.run import load_report, run_job
 from kdropout.tuning.report import Report
-from kdropout.tuning.run import load_report, run_job
 from kdropout.tuning.space import RatePlan, Rates, Schedules, plan_of
 from kdropout.tuning.tune_rates import tune_rates
 from kdropout.tuning.tuners import (

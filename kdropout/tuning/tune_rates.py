@@ -1,5 +1,7 @@
 """Makes the rates of a model hyperparameters of a search."""
 
+from typing import Any
+
 import keras
 import keras_tuner
 
@@ -13,27 +15,29 @@ from kdropout.tuning.space.rules import own_values
 from kdropout.tuning.space.selection import select_groups
 
 
-def tune_rates(hp, model, space=None):
+def tune_rates(
+    hp: keras_tuner.HyperParameters, model: keras.layers.Layer, space: Any = None
+) -> keras.layers.Layer:
     """Make the rates of a model hyperparameters, and give it those of this trial.
 
-    To be called in the function that builds the model of a trial. Dropout of Keras is
-    made live first, by `kdropout.convert`. Layers that `space` does not name stay as
-    they are; so do those whose rate a schedule, a gradient or the inputs decide, if it
-    has no patterns. A schedule gives way to what a pattern says.
+    Call it in the function that builds the model of a trial. `kdropout.convert` first
+    makes the dropout of Keras live. Layers that `space` does not name stay as they are.
+    Without patterns, layers whose rate a schedule, a gradient or the inputs decide also
+    stay as they are; a pattern that names a layer replaces its schedule.
 
     The hyperparameters are called "rate/<path>", or "rate/<pattern>" where layers share
-    them; of a line, "rate/<pattern>/first" and "/last"; of schedules, "/start", "/end",
-    "/steps" and "/shape" follow. Which of them move which layers, tells
-    `tuning.plan_of(model)`.
+    one. A line has "rate/<pattern>/first" and "/last"; a schedule has "/start", "/end",
+    "/steps" and "/shape". `tuning.plan_of(model)` shows which hyperparameter sets which
+    layers.
 
     Args:
         hp: The `keras_tuner.HyperParameters` of the trial.
         model: A `keras.Model` or layer with dropout layers.
         space: What to choose from: a pair `(low, high)`, `tuning.Rates` or
             `tuning.Schedules`, for all layers whose rate was given as a number. Or a
-            dict from layer paths or globs, such as "encoder/*", to such, or to numbers,
-            which fix a rate. Where several patterns match a layer, the last one counts.
-            None for `tuning.Rates()`. Defaults to None.
+            dict from layer paths or globs, such as "encoder/*", to one of these, or to
+            numbers, which fix a rate. Where several patterns match a layer, the last
+            one counts. None for `tuning.Rates()`. Defaults to None.
 
     Returns:
         The same `model`.
@@ -63,14 +67,18 @@ def tune_rates(hp, model, space=None):
     """
     if not isinstance(hp, keras_tuner.HyperParameters):
         expected = "the keras_tuner.HyperParameters of a trial"
-        raise TypeError(validation.received("hp", expected, hp))
+        raise validation.type_error("hp", expected, hp)
     if not isinstance(model, keras.layers.Layer):
         expected = "a keras.Model or layer"
-        raise TypeError(validation.received("model", expected, model))
-    space = parse(space)
+        raise validation.type_error("model", expected, model)
+    return tune_parsed(hp, model, parse(space))
+
+
+def tune_parsed(hp, model, space):
+    """`tune_rates` with a space that `parse` returned."""
     plain = any(live_counterpart(layer) is not None for _, layer in walk(model))
     if plain or not dropout_layers(model):
-        convert(model)  # or tell that there is nothing to convert
+        convert(model)  # raises if there is nothing to convert
     scope = _scope(hp)
     plan = RatePlan(select_groups(model, space, f"{scope}rate"))
     earlier = plan_of(model)

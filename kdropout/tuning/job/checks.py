@@ -1,17 +1,21 @@
 """Whether a trial could be trained, found out without training one."""
 
 import dataclasses
-from typing import Any
 
 import keras
+import keras_tuner
 import numpy as np
 
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.datasets import iterate_batches
+from kdropout.layer_walk import dropout_layers, walk
+from kdropout.surgery.counterparts import live_counterpart
+from kdropout.tuning.job.contents import ModelDigests, digests_of_model
 from kdropout.tuning.job.data import Data
-from kdropout.tuning.job.describing import task_text
+from kdropout.tuning.job.description import task_text
 from kdropout.tuning.job.errors import InvalidSetting
-from kdropout.tuning.job.model_builder import ModelBuilder
+from kdropout.tuning.job.models import ModelBuilder
+from kdropout.tuning.trials.fresh_names import begin_anew
 from kdropout.validation import nearest
 
 # A prime: labels and outputs of another size are less likely to broadcast.
@@ -28,13 +32,17 @@ class Checked:
         model: A model with the rates of the first trial.
         hyperparameters: `keras_tuner.HyperParameters` with all that is searched.
         metrics: Tuple of the names that the model logs beside its loss.
+        baseline: Dict from layer path to the rate before the search.
+        digests: `ModelDigests` of the model as it was built.
     """
 
     data: Data
     build: ModelBuilder
     model: keras.Model
-    hyperparameters: Any
-    metrics: tuple
+    hyperparameters: keras_tuner.HyperParameters
+    metrics: tuple[str, ...]
+    baseline: dict[str, float]
+    digests: ModelDigests
 
     @property
     def task(self):
@@ -43,41 +51,41 @@ class Checked:
 
 
 def check_job(job):
-    """Make the data and a model, and evaluate the model on a few samples.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-
-    Returns:
-        `Checked`.
-
-    Raises:
-        JobError: If the data cannot be used.
-        InvalidSetting: If the model, the space or the objective cannot.
-    """
-    import keras_tuner
-
+    """Make the data and a model, and evaluate the model on a few samples."""
     data = job.make_data()
     build = job.make_hypermodel(data)
     hp = keras_tuner.HyperParameters()
+    begin_anew()  # layers without a name have the same paths as in the trials
     model = build.build()
+    baseline, digests = _rates_before(model), digests_of_model(model)
     try:
         model = build.give_rates(hp, model)
     except (TypeError, ValueError) as error:
-        raise _about_space(job, error) from error
+        raise _about_space(error) from error
     logged = _evaluate(model, data, build.chosen_loss)
     _check_objective(job.objective, logged, model)
     _check_confirmation(job.confirm, logged)
     metrics = tuple(name for name in logged if name != "loss")
-    return Checked(data, build, model, hp, metrics)
+    return Checked(data, build, model, hp, metrics, baseline, digests)
 
 
-def _about_space(job, error):
-    """The error of `tune_rates`, at the pattern that it names, if it names one."""
-    message = str(error)
-    patterns = [pattern for pattern in job.space or () if f"'{pattern}'" in message]
-    key = f"space.{patterns[0]}" if len(patterns) == 1 else "space"
-    return InvalidSetting(key, f"does not fit the model: {message}")
+def _rates_before(model):
+    """The rates of a model, also of dropout that is not live yet."""
+    rates = {}
+    for path, layer in walk(model):
+        counterpart = live_counterpart(layer)
+        if counterpart is not None:
+            rates[path] = float(counterpart[2])
+    for path, layer in dropout_layers(model).items():
+        rates[path] = layer.rate
+    return rates
+
+
+def _about_space(error):
+    """The error of `tune_rates`, at the pattern that it is about, if it is one's."""
+    pattern = getattr(error, "pattern", None)
+    key = "space" if pattern is None else f"space.{pattern}"
+    return InvalidSetting(key, f"does not fit the model: {error}")
 
 
 def _evaluate(model, data, chosen_loss):

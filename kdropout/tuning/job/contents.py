@@ -17,15 +17,18 @@ import numpy as np
 
 from kdropout.datasets import iterate_batches
 from kdropout.files import write_json
-from kdropout.tuning.job.data_settings import FunctionData
 from kdropout.tuning.job.errors import InvalidSetting
-from kdropout.tuning.job.model_settings import BuildModel
 from kdropout.tuning.job.references import blame_user_code, is_installed
+from kdropout.tuning.job.schema import BuildModel, FunctionData
+from kdropout.tuning.trials.fresh_names import begin_anew
 from kdropout.version import __version__
 
-FILE = "contents.json"
+CONTENTS_FILE = "contents.json"
 
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
+
+# The model of the check is built without a seed. Nobody is likely to have set this one.
+_OTHER_SEED = 1_713_907_321
 
 # Bytes of a digest: enough that no two contents of one job share one by chance.
 _SIZE = 16
@@ -54,19 +57,17 @@ class Contents:
     versions: dict
 
 
+@dataclasses.dataclass(frozen=True)
+class ModelDigests:
+    """Digests of one model: of its variables by path, and of its configuration."""
+
+    variables: dict[str, str]
+    config: str | None
+
+
 def keep_contents(job, checked, folder, has_results):
-    """Note the contents of a job in its folder, or compare them with those noted.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-        checked: What `Job.check` returned.
-        folder: `pathlib.Path` of the output.
-        has_results: Whether the folder holds trials of the job.
-
-    Raises:
-        InvalidSetting: If the trials in the folder are of other contents.
-    """
-    file = folder / FILE
+    """Note the contents of a job in its folder, or compare them with those noted."""
+    file = folder / CONTENTS_FILE
     earlier = _read(file) if has_results and file.exists() else None
     if earlier is not None:
         _compare(earlier, _contents(job, checked, earlier), job, file)
@@ -74,8 +75,8 @@ def keep_contents(job, checked, folder, has_results):
     if has_results:
         warnings.warn(
             f"'{folder}' does not say which data and code its trials are of: kdropout "
-            "0.1 wrote them, or the file was deleted. Whether they have changed since "
-            "cannot be told; from now on it can.",
+            "0.1 wrote them, or the file was deleted. Changes since then cannot be "
+            "found; from now on they can.",
             stacklevel=2,
         )
     write_json(file, dataclasses.asdict(_contents(job, checked)))
@@ -99,18 +100,11 @@ def digest_of_arrays(values):
 
 
 def _contents(job, checked, earlier=None):
-    """The `Contents` of a job as it is now.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-        checked: What `Job.check` returned.
-        earlier: The `Contents` to compare with, or None. What was random then is not
-            looked at again.
-    """
+    """The `Contents` of a job as it is now."""
     data = dict(checked.data.digests)
     if checked.data.is_dataset:
         data = _digests_of_datasets(checked.data, earlier)
-    variables, model = _digests_of_model(checked.build, earlier)
+    variables, model = _not_random(checked, earlier)
     references = []
     if isinstance(job.model, BuildModel):
         references.append(job.model.build)
@@ -131,7 +125,7 @@ def _read(file):
     except (ValueError, TypeError) as error:
         raise InvalidSetting(
             "output",
-            f"'{file}' is damaged ({error}), so it cannot be told whether data and "
+            f"'{file}' is damaged ({error}), so nothing shows whether data and "
             f"code are still those of the trials. {_ways_out(file)}",
         ) from None
 
@@ -240,35 +234,32 @@ def _digest_of_samples(dataset):
     return f"{total % 2 ** (8 * _SIZE):0{2 * _SIZE}x}"
 
 
-def _digests_of_model(build, earlier):
+def digests_of_model(model):
+    """The `ModelDigests` of a model."""
+    optimizer = model.optimizer.variables if model.compiled else []
+    digests = {}
+    for variable in [*model.variables, *optimizer]:
+        if "seed_generator_state" in variable.path:
+            continue
+        path = variable.path
+        while path in digests:  # nothing keeps two layers from having one name
+            path += "'"
+        digests[path] = digest_of_arrays(keras.ops.convert_to_numpy(variable))
+    return ModelDigests(digests, _digest_of_config(model))
+
+
+def _not_random(checked, earlier):
     """Digests of the variables that no seed decides, and of the configuration."""
-    variables, config = _digests_with_seed(build, 0)
-    if earlier is None:
-        others, other_config = _digests_with_seed(build, 1)
-        shared = {path for path in variables if variables[path] == others.get(path)}
-        variables = {path: variables[path] for path in variables if path in shared}
-        return variables, config if config == other_config else None
-    return {p: d for p, d in variables.items() if p in earlier.variables}, config
-
-
-def _digests_with_seed(build, seed):
-    from kdropout.tuning.trials.fresh_names import begin_anew
-
+    variables, config = checked.digests.variables, checked.digests.config
+    if earlier is not None:
+        return {p: d for p, d in variables.items() if p in earlier.variables}, config
     begin_anew()
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(_OTHER_SEED)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the check of the job has said them
-        model = build.build()
-        optimizer = model.optimizer.variables if model.compiled else []
-        digests = {}
-        for variable in [*model.variables, *optimizer]:
-            if "seed_generator_state" in variable.path:
-                continue
-            path = variable.path
-            while path in digests:  # nothing keeps two layers from having one name
-                path += "'"
-            digests[path] = digest_of_arrays(keras.ops.convert_to_numpy(variable))
-        return digests, _digest_of_config(model)
+        warnings.simplefilter("ignore")  # the check of the job has shown them
+        other = digests_of_model(checked.build.build())
+    same = {p: d for p, d in variables.items() if other.variables.get(p) == d}
+    return same, config if config == other.config else None
 
 
 def _digest_of_config(model):

@@ -6,10 +6,9 @@ import re
 
 from pydantic_core import PydanticUndefined
 
-from kdropout.tuning.job import data_settings, model_settings, search_settings
+from kdropout.tuning.job import schema
 from kdropout.tuning.job.job import Job
-from kdropout.tuning.job.run_settings import ConfirmSettings, TrainingSettings
-from kdropout.tuning.job.space_settings import RatesSettings, ScheduleSettings
+from kdropout.tuning.job.schema import ConfirmSettings, TrainingSettings
 
 _INTRODUCTION = """\
 # Searches as files
@@ -45,14 +44,15 @@ data:
 output: results/first
 ```
 
-Paths count from the current folder. Modules of yours are found in the folder of the
-file, too. Texts that begin with `*` need quotes. What is wrong is told with its line,
-all at once.
+Paths count from the current folder. Modules of yours are also found in the folder of
+the file. Texts that begin with `*` need quotes. All that is wrong is listed at
+once, with its line.
 
 This page is made from the schema, by
 `python -m kdropout.tuning.job.documentation > tuner_configs/README.md`.
 """
 
+# The arguments of `kdropout.tuning.Rates` and `Schedules`, in the words of YAML.
 _SPACE = """\
 A mapping from layer paths or globs, as `kdropout.rates(model)` shows them, to what may
 become of the rates. Where several patterns match a layer, the last one counts; a layer
@@ -64,6 +64,41 @@ that none matches keeps its rate.
 | `[0.0, 0.5]` | searched between the two |
 | `{low: 0.0, high: 0.5, ...}` | searched, see below |
 | `{schedule: {...}}` | a schedule that is searched, see below |
+
+### `low, high, ...`
+
+Rates that are searched.
+
+| key | value | default | meaning |
+| --- | --- | --- | --- |
+| `low` | number from 0 to 1 | `0.0` | Lowest rate. |
+| `high` | number from 0 to 1 | `0.8` | Highest rate. |
+| `step` | number above 0 |  | Distance of the rates tried; with sampling: log, their \
+ratio. Defaults to none: any rate. |
+| `sampling` | `linear`, `log`, `reverse_log` | `"linear"` | Scale on which rates are \
+drawn evenly. |
+| `values` | list of numbers from 0 to 1 |  | The rates to try, in place of low, high \
+and step. |
+| `across` | `free`, `shared`, `linear`, `rising`, `falling` | `"free"` | free: each \
+layer its own. shared: one for all. linear: first and last, and a straight line \
+between. rising, falling: each its own, in that order from input to output. |
+| `default` | number from 0 to 1 |  | Rate tried first. Defaults to that of the layer. |
+
+### `schedule`
+
+A ramp from one rate to another, of which any part may be searched.
+
+| key | value | default | meaning |
+| --- | --- | --- | --- |
+| `start` | rate, [low, high], or {low: ..., step: ...} | required | Rate at the \
+beginning. |
+| `end` | rate, [low, high], or {low: ..., step: ...} | required | Rate at the end. |
+| `steps` | integer, or [low, high] | required | Length in training steps (batches): a \
+number, or [low, high]. |
+| `shape` | text, or list of texts | `"linear"` | linear, cosine or exponential, or a \
+list of those. |
+| `across` | `free`, `shared` | `"free"` | free: each layer its own. shared: one for \
+all. |
 """
 
 
@@ -78,29 +113,27 @@ def render():
     """
     parts = [_INTRODUCTION, "## All keys\n", _table(Job, brief=True)]
     parts += ["## `model`\n", "One of these. With each, also:\n"]
-    parts.append(_table(model_settings.ModelSettings))
-    parts.append(inspect.getdoc(model_settings.ModelSettings).split("\n\n")[1] + "\n")
-    common = set(model_settings.ModelSettings.model_fields)
-    for name, kind in model_settings.KINDS.items():
-        built_in = name in model_settings.ARCHITECTURES
+    parts.append(_table(schema.ModelSettings))
+    parts.append(inspect.getdoc(schema.ModelSettings).split("\n\n")[1] + "\n")
+    common = set(schema.ModelSettings.model_fields)
+    for name, kind in schema.MODEL_KINDS.items():
+        built_in = name in schema.ARCHITECTURES
         parts += _section(f"architecture: {name}" if built_in else name, kind, common)
     parts += ["## `data`\n", "One of these. With each, also:\n"]
-    parts.append(_table(data_settings.DataSettings))
-    common = set(data_settings.DataSettings.model_fields)
-    for name, kind in data_settings.KINDS.items():
+    parts.append(_table(schema.DataSettings))
+    common = set(schema.DataSettings.model_fields)
+    for name, kind in schema.DATA_KINDS.items():
         parts += _section(name, kind, common)
     parts += [
         "## `search`\n",
         "`algorithm` is one of these, `random` by default. With each, also:\n",
     ]
-    parts.append(_table(search_settings.SearchSettings))
-    common = {*search_settings.SearchSettings.model_fields, "algorithm"}
-    for name, kind in search_settings.ALGORITHMS.items():
+    parts.append(_table(schema.SearchSettings))
+    common = {*schema.SearchSettings.model_fields, "algorithm"}
+    for name, kind in schema.ALGORITHMS.items():
         parts += _section(name, kind, common)
     parts += ["## `space`\n", _SPACE]
-    parts += _section("low, high, ...", RatesSettings, set())
-    parts += _section("schedule", ScheduleSettings, set())
-    parts += _section("objective", search_settings.ObjectiveSettings, set(), "##")
+    parts += _section("objective", schema.ObjectiveSettings, set(), "##")
     parts.append("The name of a metric alone is short for `{metric: name}`.\n")
     parts += _section("training", TrainingSettings, set(), "##")
     parts += _section("confirm", ConfirmSettings, set(), "##")

@@ -55,3 +55,22 @@ class InvalidSetting(ValueError):
 
     def __reduce__(self):
         return type(self), (self.key, self.message)
+
+
+def dotted(key):
+    """A key as people write it."""
+    return ".".join(map(str, key))
+
+
+def place_of(key, places):
+    """`place_of_path`, for a dotted key."""
+    parts = tuple(int(p) if p.isdecimal() else p for p in key.split("."))
+    return place_of_path(parts, places)
+
+
+def place_of_path(key, places):
+    """Where the value at a key, a tuple, was read, or else the value around it."""
+    for length in range(len(key), -1, -1):
+        if key[:length] in places:
+            return places[key[:length]]
+    return ""

@@ -2,24 +2,37 @@
 
 import contextlib
 import os
+from typing import Any
 
+import keras
 import yaml
 from pydantic import Field, PrivateAttr
 
-from kdropout.tuning.job.data_settings import Data as DataKey
-from kdropout.tuning.job.data_settings import SklearnData
-from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem
-from kdropout.tuning.job.model_settings import MlpModel, Model
-from kdropout.tuning.job.problems import place_of
-from kdropout.tuning.job.run_settings import ConfirmSettings, TrainingSettings
-from kdropout.tuning.job.search_settings import (
+from kdropout.tuning.job.callbacks import make_callbacks
+from kdropout.tuning.job.checks import Checked, check_job
+from kdropout.tuning.job.contents import keep_contents
+from kdropout.tuning.job.data import Data, prepare
+from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem, place_of
+from kdropout.tuning.job.models import ModelBuilder
+from kdropout.tuning.job.output import claim, locked
+from kdropout.tuning.job.references import blame_exits
+from kdropout.tuning.job.schema import (
+    AnyData,
+    AnyModel,
+    AnySearch,
+    ConfirmSettings,
+    Count,
+    MlpModel,
     Objective,
     ObjectiveSettings,
+    PathText,
     RandomSearch,
-    Search,
+    Settings,
+    SklearnData,
+    Space,
+    TrainingSettings,
 )
-from kdropout.tuning.job.settings import Count, PathText, Settings
-from kdropout.tuning.job.space_settings import Space
+from kdropout.tuning.space import Rates, Schedules
 
 # What may change while a search is interrupted: none of it changes a trial.
 NOT_DECISIVE = ("confirm", "workers", "ray", "threads_per_worker", "output")
@@ -45,15 +58,15 @@ class Job(Settings):
     ('random', 5, 3)
     """
 
-    model: Model = Field(
+    model: AnyModel = Field(
         default=MlpModel(architecture="mlp"),
         description="The model whose rates are searched.",
     )
-    data: DataKey = Field(
+    data: AnyData = Field(
         default=SklearnData(sklearn="digits"),
         description="What it is trained and validated on.",
     )
-    search: Search = Field(
+    search: AnySearch = Field(
         default=RandomSearch(), description="How the settings to try are chosen."
     )
     space: Space | None = Field(
@@ -71,7 +84,7 @@ class Job(Settings):
         default=ConfirmSettings(), description="Whether the best is really better."
     )
     workers: Count = Field(
-        1, description="Trials at a time, each in a process of its own if above 1."
+        1, description="Trials at a time, each in its own process if above 1."
     )
     ray: str | None = Field(
         None,
@@ -91,24 +104,35 @@ class Job(Settings):
     _places: dict = PrivateAttr(default_factory=dict)
 
     @property
-    def path(self):
+    def path(self) -> str | None:
         """Path of the file that it was read from, or None."""
         return self._path
 
     @property
-    def folders(self):
+    def folders(self) -> tuple[str, ...]:
         """Where modules are looked for: the file's folder, and the current one.
 
         As they were when the job was read. They are sent along to other processes.
         """
         return self._folders
 
-    def error(self, key, message):
+    @property
+    def choices(self) -> Rates | dict[str, float | Rates | Schedules]:
+        """What may become of the rates, as `kdropout.tuning.space.parse` returns it."""
+        return Rates() if self.space is None else self.space
+
+    def read_from(self, path, places):
+        """Note the file that the job was read from, and the place of each key in it."""
+        folder = os.path.dirname(os.path.abspath(path))
+        self._path, self._places = os.fspath(path), places
+        self._folders = tuple(dict.fromkeys((folder, os.getcwd())))
+
+    def error(self, key: str, message: str) -> JobError:
         """A `JobError` about the value of one key, with its line."""
         problem = Problem(place_of(key, self._places), key, message)
         return JobError(self._path, [problem])
 
-    def make_data(self):
+    def make_data(self) -> Data:
         """Load, check, split and scale the data.
 
         Returns:
@@ -117,11 +141,9 @@ class Job(Settings):
         Raises:
             JobError: If they cannot be loaded, or nothing could be trained on them.
         """
-        from kdropout.tuning.job.preparation import prepare
-
         return self._located(prepare, self.data, self.folders)
 
-    def make_hypermodel(self, data):
+    def make_hypermodel(self, data: Data) -> ModelBuilder:
         """A function for KerasTuner, which can be pickled: `build(hp) -> model`.
 
         Args:
@@ -130,11 +152,9 @@ class Job(Settings):
         Returns:
             `kdropout.tuning.job.ModelBuilder`.
         """
-        from kdropout.tuning.job.model_builder import ModelBuilder
-
         return ModelBuilder(self, data.description)
 
-    def make_callbacks(self, data):
+    def make_callbacks(self, data: Data) -> list[keras.callbacks.Callback]:
         """New callbacks that the objective needs, and early stopping if wanted.
 
         Args:
@@ -143,11 +163,9 @@ class Job(Settings):
         Returns:
             List of `keras.callbacks.Callback`, in the order in which they must stand.
         """
-        from kdropout.tuning.job.job_callbacks import make_callbacks
-
         return make_callbacks(self.objective, self.training, data)
 
-    def check(self):
+    def check(self) -> Checked:
         """Make the data and a model, and evaluate it once, so that nothing is trained.
 
         Returns:
@@ -157,8 +175,6 @@ class Job(Settings):
         Raises:
             JobError: If a trial could not be trained.
         """
-        from kdropout.tuning.job.checks import check_job
-
         return self._located(check_job, self)
 
     @contextlib.contextmanager
@@ -168,8 +184,6 @@ class Job(Settings):
         Raises:
             JobError: If another process does, or the folder cannot be written to.
         """
-        from kdropout.tuning.job.output import locked
-
         with contextlib.ExitStack() as stack:
             self._located(stack.enter_context, locked(self))
             yield
@@ -181,8 +195,6 @@ class Job(Settings):
         Raises:
             JobError: If it calls `sys.exit`, or the like.
         """
-        from kdropout.tuning.job.references import blame_exits
-
         try:
             with blame_exits(f"model.{self.model.source}"):
                 yield
@@ -200,8 +212,6 @@ class Job(Settings):
         Raises:
             JobError: If the trials are of other data, another model or other code.
         """
-        from kdropout.tuning.job.contents import keep_contents
-
         self._located(keep_contents, self, checked, folder, has_results)
 
     def claim_output(self):
@@ -213,28 +223,26 @@ class Job(Settings):
         Raises:
             JobError: If it holds results of another job, or cannot be written to.
         """
-        from kdropout.tuning.job.output import claim
-
         return self._located(claim, self)
 
-    def decisive(self):
+    def decisive(self) -> dict[str, Any]:
         """The settings that decide what a trial is, as plain values.
 
         Of the budget, only how long a training is: a search may be given more trials
-        when it goes on. Where data lie is no part of it either.
+        when it goes on. The location of the data is excluded as well.
         """
         settings = self.model_dump(mode="json", exclude=set(NOT_DECISIVE))
         settings["search"].pop("max_trials", None)
         settings["data"].pop("data_dir", None)
         return settings
 
-    def to_yaml(self):
+    def to_yaml(self) -> str:
         """All settings, with the defaults, as a file that `load_job` reads."""
         settings = self.model_dump(mode="json")
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None)
 
     def _located(self, function, *arguments):
-        """Call a function; of the errors about a key, tell the line."""
+        """Call a function, and add the line to its errors about a key."""
         try:
             return function(*arguments)
         except InvalidSetting as error:

@@ -8,12 +8,7 @@ from kdropout.validation import nearest
 
 
 def check_optimizer(value):
-    """`value` if Keras can make an optimizer of it: a name, or a dict with `name`.
-
-    Raises:
-        TypeError: If it is neither.
-        ValueError: If Keras has none of that name, or it has no such argument.
-    """
+    """`value` if Keras can make an optimizer of it: a name, or a dict with `name`."""
     if value is not None:
         make_optimizer(value)
     return value
@@ -44,11 +39,7 @@ def make_optimizer(value):
 
 
 def check_loss(value):
-    """`value` if it is the name of a loss of Keras.
-
-    Raises:
-        ValueError: If it is not.
-    """
+    """`value` if it is the name of a loss of Keras."""
     try:
         keras.losses.get(value)
     except ValueError:
@@ -58,11 +49,7 @@ def check_loss(value):
 
 
 def check_metric(value):
-    """`value` if it is the name of a metric of Keras.
-
-    Raises:
-        ValueError: If it is not.
-    """
+    """`value` if it is the name of a metric of Keras."""
     if value in ("accuracy", "acc", "crossentropy", "ce"):  # known to `compile` alone
         return value
     try:
@@ -76,11 +63,7 @@ def check_metric(value):
 
 
 def check_activation(value):
-    """`value` if it is the name of an activation of Keras.
-
-    Raises:
-        ValueError: If it is not.
-    """
+    """`value` if it is the name of an activation of Keras."""
     names = _functions(keras.activations, ())
     if value not in names:
         raise ValueError(_unknown("an activation", value, names))

@@ -5,12 +5,13 @@ import json
 import pathlib
 
 from kdropout.files import replacing
-from kdropout.tuning.job.errors import InvalidSetting
-from kdropout.tuning.job.problems import dotted
+from kdropout.tuning.job.errors import InvalidSetting, dotted
+from kdropout.tuning.job.schema import plain_space
+from kdropout.tuning.space import parse
 from kdropout.tuning.storage.lock import ProjectInUse, ProjectLock
 from kdropout.version import __version__
 
-FILE = "job.json"
+JOB_FILE = "job.json"
 
 
 # Name of the lock in the folder, beside that of the search.
@@ -19,11 +20,7 @@ _LOCK = "job"
 
 @contextlib.contextmanager
 def locked(job):
-    """Keep other processes from running the same job, up to its report.
-
-    Raises:
-        InvalidSetting: If one does, or the folder cannot be written to.
-    """
+    """Keep other processes from running the same job, up to its report."""
     folder = pathlib.Path(job.output).expanduser()
     lock = ProjectLock(folder, _LOCK)
     try:
@@ -43,22 +40,12 @@ def locked(job):
 
 
 def claim(job):
-    """Make the folder of a job, and write into it which job it belongs to.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-
-    Returns:
-        `pathlib.Path` of the folder.
-
-    Raises:
-        InvalidSetting: If it belongs to another job, or cannot be written to.
-    """
+    """Make the folder of a job, and write into it which job it belongs to."""
     folder = pathlib.Path(job.output).expanduser()
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / FILE
-        earlier = _read(file) if file.exists() else None
+        file = folder / JOB_FILE
+        earlier = _read_job(file) if file.exists() else None
     if earlier is None:
         _refuse_search_without_job(folder)
     else:
@@ -85,14 +72,14 @@ def _told(folder):
         ) from None
 
 
-def _read(file):
+def _read_job(file):
     try:
         return dict(json.loads(file.read_text())["settings"])
     except (ValueError, KeyError, TypeError):
         raise InvalidSetting(
             "output",
-            f"'{file}' is damaged, so it cannot be told which job the results are of. "
-            "If they are of this one, delete that file; else choose another folder, by "
+            f"'{file}' is damaged, so nothing shows which job the results are of. If "
+            "they are of this one, delete that file; else choose another folder, by "
             "--set output=FOLDER.",
         ) from None
 
@@ -102,13 +89,14 @@ def _refuse_search_without_job(folder):
     if found:
         raise InvalidSetting(
             "output",
-            f"'{folder}' holds a search ('{found[0]}') but no '{FILE}' that tells of "
-            "which job. Choose another folder, by --set output=FOLDER, or delete it.",
+            f"'{folder}' holds a search ('{found[0]}') but no '{JOB_FILE}', which "
+            "names the job. Choose another folder, by --set output=FOLDER, or delete "
+            "it.",
         )
 
 
 def _refuse_other(job, folder, earlier):
-    before, now = _flat(earlier), _flat(job.decisive())
+    before, now = _flat(_canonical(earlier)), _flat(job.decisive())
     missing = object()
     differing = [
         f"{dotted(key)} is {_shown(before.get(key, missing), missing)} there and "
@@ -122,6 +110,16 @@ def _refuse_other(job, folder, earlier):
             f"'{folder}' holds the results of another job: {'; '.join(differing)}. "
             "Choose another folder, by --set output=FOLDER, or delete it.",
         )
+
+
+def _canonical(settings):
+    """Settings with the space as this version writes it; 0.1 wrote all defaults."""
+    if settings.get("space") is None:
+        return settings
+    try:
+        return {**settings, "space": plain_space(parse(settings["space"]))}
+    except (TypeError, ValueError, AttributeError):
+        return settings  # which differs from that of any job
 
 
 def _shown(value, missing):

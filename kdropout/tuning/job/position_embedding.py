@@ -1,4 +1,4 @@
-"""A learned vector for each position."""
+"""A learned vector for each position. Saved models hold the name of this module."""
 
 import keras
 

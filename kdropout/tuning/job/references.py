@@ -20,14 +20,6 @@ def find_reference(key, reference, folders):
     """The function that 'module:function' names.
 
     Modules are looked for where Python looks for them, then in `folders`.
-
-    Args:
-        key: Dotted key, for the messages.
-        reference: String, 'module:function'.
-        folders: Sequence of paths of folders, strings.
-
-    Raises:
-        InvalidSetting: If there is no such function.
     """
     module_name, _, attribute = reference.partition(":")
     # Last, so that no file there takes the place of a package. They stay: a module
@@ -63,23 +55,11 @@ def find_reference(key, reference, folders):
 
 
 def call_reference(key, reference, arguments, folders, **offered):
-    """Call the function that 'module:function' names.
-
-    Args:
-        key: Dotted key, for the messages.
-        reference: String, 'module:function'.
-        arguments: Dict of the job's arguments.
-        folders: Sequence of paths of folders, strings, to look for modules in.
-        **offered: Passed, too, where the function has a parameter of that name.
-
-    Raises:
-        InvalidSetting: If there is no such function, it does not take the arguments,
-            or it raises.
-    """
+    """Call the function that 'module:function' names."""
     function = find_reference(key, reference, folders)
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a builtin that does not tell
+    except (TypeError, ValueError):  # a builtin without a signature
         signature = None
     if signature is not None:
         offered = {k: v for k, v in offered.items() if k in signature.parameters}
@@ -103,13 +83,6 @@ def blame_user_code(key, what):
 
     Also what is not an `Exception`: a `sys.exit(0)` in a module would end the command
     as if all were well. Only an interrupt passes, because the user asked for it.
-
-    Args:
-        key: Dotted key that names the code.
-        what: String, what cannot be done.
-
-    Raises:
-        InvalidSetting: If the code raises.
     """
     try:
         yield
@@ -124,12 +97,6 @@ def blame_exits(key):
     """Report code of the user's that ends the process while it trains.
 
     What else it raises is the failure of a trial.
-
-    Args:
-        key: Dotted key that names the code.
-
-    Raises:
-        InvalidSetting: If the code calls `sys.exit`, or the like.
     """
     try:
         yield

@@ -1,21 +1,21 @@
 """Where data come from. Each function reads one kind of source."""
 
 import dataclasses
+import gzip
+import os
 import pathlib
+import struct
+import warnings
 import zipfile
+import zlib
 from typing import Any
 
+import keras
 import numpy as np
 
-from kdropout.tuning.job.data_files import (
-    data_folder,
-    read_keras,
-    read_text,
-    read_uci,
-)
-from kdropout.tuning.job.data_settings import TABLES
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.references import call_reference
+from kdropout.tuning.job.schema import TABLES, UCI_FOLDERS
 from kdropout.validation import nearest
 
 
@@ -31,16 +31,8 @@ class Parts:
 def read_source(settings, folders):
     """The data of a job's key `data`, not yet checked or split.
 
-    Args:
-        settings: One of `kdropout.tuning.job.data_settings.KINDS`.
-        folders: Paths of the folders where functions are looked for, the current one
-            last.
-
     Returns:
         Tuple of the dotted key for messages, and `Parts`.
-
-    Raises:
-        InvalidSetting: If they cannot be read.
     """
     key = f"data.{settings.source}"
     return key, _READERS[settings.source](key, settings, folders)
@@ -130,3 +122,171 @@ _READERS = {
     "uci": _uci,
     "text": _text,
 }
+
+
+# Where data lie, if a job does not say it.
+VARIABLE = "KDROPOUT_DATA"
+
+_IDX_FILES = (
+    ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+    ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+)
+
+
+def data_folder(key, data_dir, required=True):
+    """The folder of the data sets, or None where it is not required."""
+    chosen = data_dir or os.environ.get(VARIABLE)
+    if not chosen:
+        if not required:
+            return None
+        raise InvalidSetting(
+            key,
+            "needs the folder of the data, which are not part of kdropout. Set "
+            f"data.data_dir, --data-dir or the environment variable {VARIABLE}; or "
+            "take data: {sklearn: diabetes}, which scikit-learn ships.",
+        )
+    folder = os.path.expanduser(chosen)
+    if not os.path.isdir(folder):
+        source = "data.data_dir" if data_dir else VARIABLE
+        raise InvalidSetting(
+            key, f"needs {source} to be a folder. Received: {folder!r}"
+        )
+    return pathlib.Path(folder)
+
+
+def read_keras(key, name, data_dir):
+    """The training and test data of a set of keras.datasets.
+
+    Returns:
+        Two tuples of float32 images in [0, 1], of shape (height, width, channels),
+        and integer labels.
+    """
+    folder = data_folder(key, data_dir, required=False)
+    if folder is not None and name in ("mnist", "fashion_mnist"):
+        parts = [
+            tuple(_read_idx(key, folder / name / file) for file in files)
+            for files in _IDX_FILES
+        ]
+    else:
+        try:
+            parts = getattr(keras.datasets, name).load_data()
+        except Exception as error:  # of the network; Keras raises plain Exception
+            raise InvalidSetting(
+                key,
+                f"cannot be downloaded by keras.datasets.{name}: {error}. Set "
+                f"data.data_dir, --data-dir or {VARIABLE} to a folder that holds it, "
+                "or take data: {sklearn: digits}, which scikit-learn ships.",
+            ) from error
+    return tuple((_scaled(images), labels.reshape(-1)) for images, labels in parts)
+
+
+def _scaled(images):
+    images = images.astype("float32") / 255.0
+    return images[..., np.newaxis] if images.ndim == 3 else images
+
+
+def _read_idx(key, path):
+    """An array from an idx file: type, number of axes, sizes, then the bytes."""
+    try:
+        with gzip.open(path) as file:
+            content = file.read()
+        rank = content[3]
+        sizes = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
+        return np.frombuffer(content, "uint8", offset=4 + 4 * rank).reshape(sizes)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidSetting(
+            key,
+            f"needs the file '{path}', which cannot be read: {reason}. Without "
+            f"data.data_dir and {VARIABLE}, Keras downloads it.",
+        ) from None
+    except (EOFError, IndexError, ValueError, struct.error, zlib.error) as error:
+        raise InvalidSetting(
+            key, f"'{path}' is damaged: {error}. Put the original there."
+        ) from None
+
+
+def read_uci(key, folder, name, split):
+    """Training, validation and test data of one of the standard splits.
+
+    The training rows of a split are 90 % of all; the last fifth of them validates.
+    """
+    folder = folder / "uci" / UCI_FOLDERS[name]
+    table = _read_table(key, folder / "data.txt", float)
+    features = _read_table(key, folder / "index_features.txt", int).ravel()
+    target = _read_table(key, folder / "index_target.txt", int).ravel()
+    columns = np.concatenate([features, target])
+    if columns.max() >= table.shape[1] or columns.min() < 0:
+        wrong = columns.max() if columns.max() >= table.shape[1] else columns.min()
+        raise InvalidSetting(
+            key,
+            f"'{folder}' names column {wrong} of a table of {table.shape[1]} columns. "
+            "Put the original files there.",
+        )
+    # The split is what a legacy generator of NumPy gives, by definition.
+    generator = np.random.RandomState(1)
+    for _ in range(split + 1):
+        order = generator.choice(range(len(table)), len(table), replace=False)
+    num_training = round(0.9 * len(table))
+    ends = (int(0.8 * num_training), num_training)
+    return tuple(
+        (table[np.ix_(rows, features)], table[rows, target[0]])
+        for rows in np.split(order, ends)
+    )
+
+
+def _read_table(key, path, dtype):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # an empty file is refused below
+            table = np.loadtxt(path, ndmin=2).astype(dtype)
+        if table.size == 0:
+            raise ValueError("it is empty")
+        return table
+    except OSError as error:
+        reason = error.strerror or "there is no such file"
+        raise InvalidSetting(
+            key, f"needs the file '{path}', which cannot be read: {reason}"
+        ) from None
+    except ValueError as error:
+        raise InvalidSetting(
+            key, f"'{path}' is not a table of numbers: {error}"
+        ) from None
+
+
+def read_text(key, settings):
+    """Training, validation and test sequences of the characters of a text.
+
+    Returns:
+        Three tuples of integer arrays of shape (sequences, characters): the
+        characters, and those that follow.
+    """
+    if settings.text == "tinyshakespeare":
+        folder = data_folder(key, settings.data_dir)
+        path = folder / "text" / settings.text / "input.txt"
+    else:
+        path = pathlib.Path(settings.text).expanduser()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidSetting(
+            key,
+            f"must be tinyshakespeare or the path of a text in UTF-8. '{path}' cannot "
+            f"be read: {reason}",
+        ) from None
+    _, tokens = np.unique(list(text), return_inverse=True)
+    # One more: the last character of a sequence also has one that follows.
+    length = settings.sequence_length + 1
+    num_sequences = len(tokens) // length
+    if num_sequences < 10:
+        raise InvalidSetting(
+            key,
+            f"must be long enough for 10 sequences of {length} characters. Received: "
+            f"'{path}' of {len(tokens)} characters.",
+        )
+    sequences = tokens[: num_sequences * length].reshape(-1, length).astype("int32")
+    ends = (int(0.8 * num_sequences), int(0.9 * num_sequences))
+    return tuple((part[:, :-1], part[:, 1:]) for part in np.split(sequences, ends))

@@ -2,34 +2,38 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from kdropout import validation
+from kdropout.tuning.space import rates, schedules
 from kdropout.tuning.space.rates import Rates
-from kdropout.tuning.space.schedules import Schedules
+from kdropout.tuning.space.schedules import Schedules, pair_of_rates
 
-_RATES = tuple(field.name for field in dataclasses.fields(Rates))
-_SCHEDULES = tuple(field.name for field in dataclasses.fields(Schedules))
+_CHECKS = {Rates: rates.CHECKS, Schedules: schedules.CHECKS}
 _EXPECTED = (
-    "a number in [0, 1], a pair (low, high), tuning.Rates, tuning.Schedules, or a dict "
-    "of the arguments of one of them"
+    "a rate in [0, 1], a pair [low, high], or a mapping of the arguments of "
+    "tuning.Rates, such as {'low': 0, 'high': 0.5}, or of tuning.Schedules: "
+    "{'schedule': {...}}"
 )
 
 
-def parse(space):
+def parse(
+    space: Any,
+) -> float | Rates | Schedules | dict[str, float | Rates | Schedules]:
     """A space in its plain form, as `tune_rates` takes it and a file gives it.
 
     Args:
         space: None, or a number, a pair `(low, high)`, `Rates` or `Schedules` for all
-            layers; or a dict from layer paths or globs to such. Instead of `Rates`, a
-            dict of its arguments, such as `{"low": 0, "high": 0.5}`; instead of
-            `Schedules`, `{"schedule": {...}}` with its arguments.
+            layers; or a dict from layer paths or globs to one of these. Instead of
+            `Rates`, a dict of its arguments, such as `{"low": 0, "high": 0.5}`; instead
+            of `Schedules`, `{"schedule": {...}}` with its arguments.
 
     Returns:
-        A float, `Rates` or `Schedules`, or a dict from patterns to such.
+        A float, `Rates` or `Schedules`, or a dict from patterns to those.
 
     Raises:
-        TypeError: If something is of the wrong type; the message tells the key.
-        ValueError: If something is out of range; the message tells the key.
+        TypeError: If something is of the wrong type; the message names the key.
+        ValueError: If something is out of range; the message names the key.
 
     Example:
 
@@ -39,104 +43,175 @@ def parse(space):
     {'head': 0.5, 'encoder/*': Schedules(start=0.0, end=0.5, steps=(100, 1000),
         shape='linear', across='free')}
     """
-    if space is None:
-        return Rates()
-    if not isinstance(space, Mapping):
-        return _choice("'space'", space)
-    if not space:
-        raise ValueError(
-            "'space' must name at least one layer. Received: an empty dict. Leave it "
-            "out, to search the rates of all."
-        )
-    for pattern in space:
-        if not isinstance(pattern, str):
-            expected = "a dict from layer paths or globs, which are strings"
-            raise TypeError(validation.received("space", expected, space))
-    kinds = (Rates, Schedules)
-    settings = {*_RATES, "schedule"}
-    if space.keys() <= settings and not any(
-        isinstance(value, kinds) for value in space.values()
-    ):
-        raise ValueError(
-            "'space' must be a dict from layer paths or globs. Received: the settings "
-            f"themselves, {dict(space)!r}. For all layers, write {{'*': {{...}}}}."
-        )
-    return {
-        pattern: _choice(f"space[{pattern!r}]", space[pattern]) for pattern in space
-    }
+    choices, errors = parse_all(space)
+    if errors:
+        raise errors[0]
+    return choices
 
 
-def _choice(where, value):
-    if isinstance(value, (Rates, Schedules)):
+def parse_all(space):
+    """The space that `parse` returns, and all errors in it, a list."""
+    reader = _Reader()
+    return reader.space(space), reader.errors
+
+
+def to_plain(choice):
+    """A choice as plain values of a file, from which `parse` makes an equal one."""
+    if isinstance(choice, Schedules):
+        parts = {
+            field.name: _part_to_plain(getattr(choice, field.name))
+            for field in dataclasses.fields(Schedules)
+        }
+        return {"schedule": parts}
+    return _part_to_plain(choice)
+
+
+def _part_to_plain(value):
+    if isinstance(value, tuple):
+        return list(value)
+    if not isinstance(value, Rates):
         return value
-    if isinstance(value, Mapping):
-        if "schedule" in value:
-            return _schedules(where, value)
-        return _make(where, Rates, _RATES, value)
-    if isinstance(value, (list, tuple)):
-        return _pair(where, value)
-    try:
-        return validation.number(where, value, 0.0, 1.0)
-    except (TypeError, ValueError) as error:
-        raise type(error)(_received(where, _EXPECTED, value)) from None
+    chosen = {
+        field.name: _part_to_plain(getattr(value, field.name))
+        for field in dataclasses.fields(Rates)
+        if getattr(value, field.name) != field.default
+    }
+    if value.values is not None:  # which give the bounds
+        chosen.pop("low", None)
+        chosen.pop("high", None)
+    elif chosen.keys() <= {"low", "high"}:
+        return [value.low, value.high]
+    return chosen
 
 
-def _pair(where, value):
-    if len(value) != 2:
-        hint = ""
-        if len(value) > 2:
-            hint = (
-                f" To choose from several rates, write {{'values': {list(value)!r}}}."
+class _Reader:
+    """Reads a space, and collects the errors of all its values."""
+
+    def __init__(self):
+        self.errors = []
+
+    def space(self, space):
+        if space is None:
+            return Rates()
+        if not isinstance(space, Mapping):
+            return self._choice(("space",), space)
+        if not space:
+            return self._fail(
+                ValueError,
+                ("space",),
+                "must name at least one layer. Received: an empty dict. Leave it out, "
+                "to search the rates of all.",
             )
-        raise ValueError(_received(where, _EXPECTED, value) + hint)
-    return _make(where, Rates, _RATES, dict(zip(("low", "high"), value, strict=True)))
-
-
-def _schedules(where, value):
-    others = [key for key in value if key != "schedule"]
-    if others:
-        raise ValueError(
-            f"{where} must hold 'schedule' alone, with its settings inside. Received: "
-            f"{', '.join(map(repr, others))} beside it."
-        )
-    where, settings = f"{where}['schedule']", value["schedule"]
-    if not isinstance(settings, Mapping):
-        expected = "a dict of the arguments of tuning.Schedules"
-        raise TypeError(_received(where, expected, settings))
-    settings = dict(settings)
-    for part in ("start", "end"):
-        if isinstance(settings.get(part), Mapping):
-            inner = f"{where}[{part!r}]"
-            settings[part] = _make(inner, Rates, _RATES, settings[part])
-    missing = [name for name in ("start", "end", "steps") if name not in settings]
-    _check_keys(where, settings, _SCHEDULES)
-    if missing:
-        raise ValueError(
-            f"{where} must hold 'start', 'end' and 'steps'. Missing: "
-            f"{', '.join(map(repr, missing))}"
-        )
-    return _make(where, Schedules, _SCHEDULES, settings)
-
-
-def _make(where, kind, names, settings):
-    _check_keys(where, settings, names)
-    if not settings:
-        expected = f"a dict of some of {', '.join(map(repr, names))}"
-        raise ValueError(_received(where, expected, settings))
-    try:
-        return kind(**settings)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{where}: {error}") from None
-
-
-def _check_keys(where, settings, names):
-    for key in settings:
-        if key not in names:
-            raise ValueError(
-                f"{where} must hold no other keys than {', '.join(map(repr, names))}. "
-                f"Received: {key!r}.{validation.nearest(key, names)}"
+        for pattern in space:
+            if not isinstance(pattern, str):
+                expected = "a dict from layer paths or globs, which are strings"
+                self.errors.append(validation.type_error("space", expected, space))
+                return None
+        if space.keys() <= {*rates.CHECKS, "schedule"} and not any(
+            isinstance(value, (Rates, Schedules)) for value in space.values()
+        ):
+            return self._fail(
+                ValueError,
+                ("space",),
+                "must be a dict from layer paths or globs. Received: the settings "
+                f"themselves, {dict(space)!r}. For all layers, write {{'*': {{...}}}}.",
             )
+        return {
+            pattern: self._choice(("space", pattern), value)
+            for pattern, value in space.items()
+        }
+
+    def _choice(self, key, value):
+        if isinstance(value, (Rates, Schedules)):
+            return value
+        if isinstance(value, Mapping):
+            if "schedule" in value:
+                return self._schedules(key, value)
+            return self._arguments(key, Rates, value)
+        if isinstance(value, (list, tuple)):
+            return self._pair(key, value)
+        try:
+            return validation.number("space", value, 0.0, 1.0)
+        except (TypeError, ValueError) as error:
+            problem = f"must be {_EXPECTED}. Received: {validation.shorten(value)}"
+            return self._fail(type(error), key, problem)
+
+    def _pair(self, key, value):
+        if len(value) != 2:
+            problem = f"must be {_EXPECTED}. Received: {validation.shorten(value)}"
+            if len(value) > 2:
+                problem = (
+                    f"{problem}. To choose from several rates, write {{'values': "
+                    f"{list(value)!r}}}."
+                )
+            return self._fail(ValueError, key, problem)
+        try:
+            return pair_of_rates(key, _shown(key), value)
+        except (TypeError, ValueError) as error:
+            self.errors.append(error)
+            return None
+
+    def _schedules(self, key, value):
+        for name in value:
+            if name != "schedule":
+                self._fail(
+                    ValueError,
+                    (*key, name),
+                    "is not a known key beside 'schedule', which must stand alone. "
+                    "Write the settings of the schedule inside it.",
+                )
+        key, settings = (*key, "schedule"), value["schedule"]
+        if not isinstance(settings, Mapping):
+            expected = "a mapping of the arguments of tuning.Schedules"
+            problem = f"must be {expected}. Received: {validation.shorten(settings)}"
+            return self._fail(TypeError, key, problem)
+        settings = dict(settings)
+        for part in ("start", "end"):
+            if isinstance(settings.get(part), Mapping):
+                rates_of_part = self._arguments((*key, part), Rates, settings[part])
+                settings[part] = rates_of_part or Rates()  # its errors are kept
+        return self._arguments(key, Schedules, settings)
+
+    def _arguments(self, key, kind, settings):
+        """What `kind` makes of a mapping of its arguments; None after an error."""
+        checks, before = _CHECKS[kind], len(self.errors)
+        for field in dataclasses.fields(kind):
+            if field.default is dataclasses.MISSING and field.name not in settings:
+                self._fail(ValueError, (*key, field.name), "is required.")
+        for name, value in settings.items():
+            if name not in checks:
+                self._fail(
+                    ValueError,
+                    (*key, name),
+                    f"is not a known key.{validation.nearest(name, checks)} The keys "
+                    f"are: {', '.join(checks)}",
+                )
+                continue
+            self._try(key, checks[name], name, value)
+        if len(self.errors) > before:
+            return None
+        if not settings:
+            expected = f"a mapping of some of {', '.join(map(repr, checks))}"
+            return self._fail(ValueError, key, f"must be {expected}. Received: {{}}")
+        return self._try(key, kind, **settings)
+
+    def _try(self, key, function, *arguments, **named):
+        try:
+            return function(*arguments, **named)
+        except (TypeError, ValueError) as error:
+            self.errors.append(validation.error_within(error, key, _shown(key)))
+            return None
+
+    def _fail(self, kind, key, problem):
+        """Keep an error of the value at `key`; the choice there is None."""
+        error = kind(f"{_shown(key)} {problem}")
+        error.argument, error.key, error.problem = key[0], key, problem
+        self.errors.append(error)
 
 
-def _received(where, expected, value):
-    return f"{where} must be {expected}. Received: {value!r}"
+def _shown(key):
+    """A path in a space, as Python writes it."""
+    argument, *inner = key
+    if not inner:
+        return f"'{argument}'"
+    return argument + "".join(f"[{name!r}]" for name in inner)

@@ -1,9 +1,13 @@
 """Which hyperparameters move which layers."""
 
 from collections.abc import Mapping
+from typing import Any
+
+import keras
 
 from kdropout import validation
 from kdropout.layer_walk import dropout_layers
+from kdropout.schedules import Ramp
 from kdropout.tuning.space.rules import apply, check_can_set
 
 # Where a model keeps its plan, as Keras keeps `train_function`.
@@ -44,16 +48,16 @@ class RatePlan:
                 self.hyperparameters[hyperparameter.name] = hyperparameter
 
     @property
-    def names(self):
+    def names(self) -> frozenset[str]:
         """Names of the hyperparameters that move rates, a frozenset."""
         return frozenset(self.hyperparameters)
 
     @property
-    def paths(self):
+    def paths(self) -> tuple[str, ...]:
         """Paths of the layers that the plan decides on, a tuple."""
         return tuple(path for group in self._groups for path in group.paths)
 
-    def groups(self):
+    def groups(self) -> dict[str, tuple[str, ...]]:
         """Dict from the name of each hyperparameter to the paths that it moves."""
         return {
             hyperparameter.name: group.moved_by(hyperparameter.name)
@@ -61,7 +65,7 @@ class RatePlan:
             for hyperparameter in group.hyperparameters()
         }
 
-    def settings(self, values):
+    def settings(self, values: Mapping[str, Any]) -> dict[str, float | Ramp]:
         """What the layers get.
 
         Args:
@@ -73,25 +77,27 @@ class RatePlan:
             are searched.
 
         Raises:
-            TypeError: If `values` is no dict, or a value no number.
+            TypeError: If `values` is not a dict, or a value not a number.
             ValueError: If a value is missing or out of range.
         """
         if not isinstance(values, Mapping):
             expected = "a dict from names of hyperparameters to values, as 'hp.values'"
-            raise TypeError(validation.received("values", expected, values))
+            raise validation.type_error("values", expected, values)
         missing = [name for name in self.hyperparameters if name not in values]
         if missing:
-            raise ValueError(
-                "'values' must hold each hyperparameter of the plan. Missing: "
+            raise validation.argument_error(
+                ValueError,
+                "values",
+                "must hold each hyperparameter of the plan. Missing: "
                 f"{', '.join(map(repr, missing))}. Received: "
-                f"{', '.join(map(repr, values)) or 'none'}"
+                f"{', '.join(map(repr, values)) or 'none'}",
             )
         settings = {}
         for group in self._groups:
             settings.update(group.settings(values))
         return settings
 
-    def rates(self, values):
+    def rates(self, values: Mapping[str, Any]) -> dict[str, float]:
         """Dict from path to rate; of a schedule, the rate at its end.
 
         Args:
@@ -102,7 +108,7 @@ class RatePlan:
             for path, setting in self.settings(values).items()
         }
 
-    def assign(self, model, values):
+    def assign(self, model: keras.layers.Layer, values: Mapping[str, Any]) -> None:
         """Give the layers of `model` what `values` choose. It is not traced anew.
 
         Nothing is set unless all can be.
@@ -120,14 +126,18 @@ class RatePlan:
         for path in settings:
             if path not in layers:
                 has = ", ".join(map(repr, layers)) or "none"
-                raise ValueError(
-                    f"'model' must hold the layers of the plan. Missing: '{path}'. "
-                    f"Received: '{model.name}', whose dropout layers are: {has}"
+                error = validation.argument_error(
+                    ValueError,
+                    "model",
+                    f"must hold the layers of the plan. Missing: '{path}'. Received: "
+                    f"'{model.name}', whose dropout layers are: {has}",
                 )
+                error.layer = path
+                raise error
             check_can_set(path, layers[path], argument="plan")
         apply(model, {layers[path]: setting for path, setting in settings.items()})
 
-    def merged(self, later):
+    def merged(self, later: "RatePlan") -> "RatePlan":
         """The plan of both; of a layer in both, `later` decides.
 
         Raises:
@@ -138,7 +148,7 @@ class RatePlan:
         return RatePlan([*(group for group in left if group.paths), *later._groups])
 
 
-def plan_of(model):
+def plan_of(model: keras.layers.Layer) -> RatePlan | None:
     """The `RatePlan` of a model that went through `tune_rates`, or None.
 
     Example:

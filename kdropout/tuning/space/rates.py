@@ -60,22 +60,23 @@ class Rates:
     values: tuple[float, ...] | None = None
 
     def __post_init__(self):
-        validation.choice("sampling", self.sampling, SAMPLINGS)
-        validation.choice("across", self.across, TIES)
+        for name, check in CHECKS.items():
+            self._keep(**{name: check(name, getattr(self, name))})
         if self.values is not None:
             self._take_values()
-        low = validation.number("low", self.low, 0.0, 1.0)
-        high = validation.number("high", self.high, 0.0, 1.0)
-        self._keep(low=low, high=high)
-        if low >= high:
-            raise ValueError(
-                f"'low' must be below 'high'. Received: low={low:g}, high={high:g}. To "
-                "fix a rate, give the number itself."
+        if self.low >= self.high:
+            raise validation.argument_error(
+                ValueError,
+                "low",
+                f"must be below 'high'. Received: low={self.low:g}, high={self.high:g}."
+                " To fix a rate, give the number itself.",
             )
-        if self.sampling != "linear" and low == 0.0:
-            raise ValueError(
-                f"'low' must be above 0 for sampling={self.sampling!r}. Received: "
-                "low=0. Use a small rate such as 0.001, or sampling='linear'."
+        if self.sampling != "linear" and self.low == 0.0:
+            raise validation.argument_error(
+                ValueError,
+                "low",
+                f"must be above 0 for sampling={self.sampling!r}. Received: low=0. Use "
+                "a small rate such as 0.001, or sampling='linear'.",
             )
         if self.step is not None:
             self._check_step()
@@ -83,7 +84,7 @@ class Rates:
             self._check_default()
 
     @property
-    def grid(self):
+    def grid(self) -> tuple[float, ...] | None:
         """The rates to choose from, in order; None for all between the bounds."""
         if self.values is not None:
             return self.values
@@ -98,7 +99,7 @@ class Rates:
         """What there is to choose from: equal for two that mean the same."""
         return (self.low, self.high, self.sampling, self.grid)
 
-    def nearest(self, rate):
+    def nearest(self, rate: float) -> float:
         """The rate to choose from that is next to `rate`."""
         if self.grid is None:
             return min(max(rate, self.low), self.high)
@@ -106,22 +107,17 @@ class Rates:
 
     def _take_values(self):
         given = (self.low, self.high, self.step, self.sampling)
+        lowest, highest = self.values[0], self.values[-1]
         # `dataclasses.replace` gives back the bounds that the values have.
-        rest = (None, "linear")
-        if not isinstance(self.values, (list, tuple)):
-            expected = "a sequence of at least two different rates"
-            raise TypeError(validation.received("values", expected, self.values))
-        rates = sorted({validation.number("values", v, 0.0, 1.0) for v in self.values})
-        if len(rates) < 2 or len(rates) < len(self.values):
-            expected = "a sequence of at least two different rates"
-            raise ValueError(validation.received("values", expected, self.values))
-        bounds = ((0.0, 0.8), (rates[0], rates[-1]))
-        if given not in [(*pair, *rest) for pair in bounds]:
-            raise ValueError(
-                "'values' must stand alone, without 'low', 'high', 'step' and "
-                f"'sampling'. Received: values={self.values!r} beside one of them."
+        alone = [(0.0, 0.8, None, "linear"), (lowest, highest, None, "linear")]
+        if given not in alone:
+            raise validation.argument_error(
+                ValueError,
+                "values",
+                "must stand alone, without 'low', 'high', 'step' and 'sampling'. "
+                f"Received: values={self.values!r} beside one of them.",
             )
-        self._keep(low=rates[0], high=rates[-1], values=tuple(rates))
+        self._keep(low=lowest, high=highest)
 
     def _check_step(self):
         linear = self.sampling == "linear"
@@ -131,10 +127,12 @@ class Rates:
         span = self.high - self.low if linear else math.log(self.high / self.low)
         count = span / (step if linear else math.log(step))
         if count > _MOST_POINTS:
-            raise ValueError(
-                f"'step' must make at most {_MOST_POINTS} points. Received: "
-                f"step={step:g}, which makes {count:.0f}. Leave it out, to search all "
-                "rates between the bounds."
+            raise validation.argument_error(
+                ValueError,
+                "step",
+                f"must make at most {_MOST_POINTS} points. Received: step={step:g}, "
+                f"which makes {count:.0f}. Leave it out, to search all rates between "
+                "the bounds.",
             )
         number = round(count)
         if number < 1 or abs(count - number) > 1e-6:
@@ -142,18 +140,22 @@ class Rates:
             end = self.low + whole * step if linear else self.low * step**whole
             hint = f" Use high={end:.6g}." if end <= 1.0 else ""
             kind = "a whole number of steps" if linear else "a whole power of the step"
-            raise ValueError(
-                f"'step' must lead from 'low' to 'high' in {kind}. Received: "
-                f"low={self.low:g}, high={self.high:g}, step={step:g}.{hint}"
+            raise validation.argument_error(
+                ValueError,
+                "step",
+                f"must lead from 'low' to 'high' in {kind}. Received: "
+                f"low={self.low:g}, high={self.high:g}, step={step:g}.{hint}",
             )
 
     def _check_default(self):
         default = validation.number("default", self.default, self.low, self.high)
         near = self.nearest(default)
         if abs(near - default) > 1e-9:
-            raise ValueError(
-                "'default' must be one of the rates to choose from. Received: "
-                f"default={default:g}. The nearest is {near:g}."
+            raise validation.argument_error(
+                ValueError,
+                "default",
+                "must be one of the rates to choose from. Received: "
+                f"default={default:g}. The nearest is {near:g}.",
             )
         self._keep(default=near)
 
@@ -171,3 +173,56 @@ class Rates:
     def _keep(self, **fields):
         for name, value in fields.items():
             object.__setattr__(self, name, value)
+
+
+def _rate(name, value):
+    return validation.number(name, value, 0.0, 1.0)
+
+
+def _optional_rate(name, value):
+    return None if value is None else _rate(name, value)
+
+
+def _sampling(name, value):
+    return validation.choice(name, value, SAMPLINGS)
+
+
+def _step(name, value):
+    if value is None:
+        return None
+    return validation.number(name, value, 0.0, open_low=True)
+
+
+def _tie(name, value):
+    return validation.choice(name, value, TIES)
+
+
+def _values(name, value):
+    if value is None:
+        return None
+    expected = "a sequence of at least two different rates"
+    if not isinstance(value, (list, tuple)):
+        raise validation.type_error(name, expected, value)
+    rates = set()
+    for index, rate in enumerate(value):
+        try:
+            rates.add(_rate(name, rate))
+        except (TypeError, ValueError) as error:
+            error.key = (name, index)
+            raise
+    if len(rates) < 2 or len(rates) < len(value):
+        raise validation.value_error(name, expected, value)
+    return tuple(sorted(rates))
+
+
+# What each argument may be, whatever the others are: functions that return the value
+# to keep, or raise the error of an argument.
+CHECKS = {
+    "low": _rate,
+    "high": _rate,
+    "step": _step,
+    "sampling": _sampling,
+    "across": _tie,
+    "default": _optional_rate,
+    "values": _values,
+}

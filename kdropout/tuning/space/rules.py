@@ -1,5 +1,6 @@
 """Changes how the rate of a layer is decided, in place."""
 
+from kdropout import validation
 from kdropout.layer_walk import walk
 from kdropout.rate_rules.base import FixedRate
 from kdropout.rate_rules.ramped import RampedRate
@@ -16,12 +17,16 @@ def check_can_set(path, layer, argument="space"):
     """
     rule = layer.rate_rule
     if not (rule.settable or isinstance(rule, (ScheduledRate, RampedRate))):
-        raise TypeError(
-            f"'{argument}' must name layers whose rate was given as a number or a "
-            f"schedule. Received: '{path}', whose rate is decided by "
-            f"{rule.decided_by}. {layer.how_to_set_rate} Or name the other layers, by "
-            "their paths or by globs that do not match this one."
+        error = validation.argument_error(
+            TypeError,
+            argument,
+            "must name layers whose rate was given as a number or a schedule. "
+            f"Received: '{path}', whose rate is decided by {rule.decided_by}. "
+            f"{layer.how_to_set_rate} Or name the other layers, by their paths or by "
+            "globs that do not match this one.",
         )
+        error.layer = path
+        raise error
 
 
 def own_values(layer):
@@ -64,7 +69,7 @@ def _apply(layer, setting):
 
 
 def _replace_rule(layer, rule):
-    """Let `rule` decide the rate of `layer`, with variables of its own."""
+    """Let `rule` decide the rate of `layer`, with its own variables."""
     old = list(layer.rate_variables.values())
     with unlocked(layer):
         for variable in old:

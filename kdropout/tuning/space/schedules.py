@@ -47,97 +47,112 @@ class Schedules:
     across: str = "free"
 
     def __post_init__(self):
-        validation.choice("across", self.across, ("free", "shared"))
-        self._keep("start", _rates("start", self.start))
-        self._keep("end", _rates("end", self.end))
-        self._keep("steps", _steps(self.steps))
-        self._keep("shape", _shapes(self.shape))
+        for name, check in CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         shapes = self.shape if isinstance(self.shape, tuple) else (self.shape,)
         for name in ("start", "end"):
             value = getattr(self, name)
             low = value.low if isinstance(value, Rates) else value
             if "exponential" in shapes and low == 0.0:
-                raise ValueError(
-                    f"'{name}' must be above 0 for shape='exponential'. Received: "
+                raise validation.argument_error(
+                    ValueError,
+                    name,
+                    "must be above 0 for shape='exponential'. Received: "
                     f"{name}={value!r}. Begin at a small rate such as 0.001, or leave "
-                    "out the shape."
+                    "out the shape.",
                 )
 
-    def searched(self):
+    def searched(self) -> dict[str, Rates | tuple]:
         """Dict from the part ("start", "end", "steps", "shape") to what is searched."""
         parts = {part: getattr(self, part) for part in PARTS}
         return {p: v for p, v in parts.items() if isinstance(v, (Rates, tuple))}
 
-    def ramp(self, chosen):
+    def ramp(self, chosen: dict) -> Ramp:
         """The `Ramp` with the values of the dict `chosen`, and what is fixed."""
         fixed = {part: getattr(self, part) for part in PARTS if part not in chosen}
         return Ramp(**fixed, **chosen)
 
-    def _keep(self, name, value):
-        object.__setattr__(self, name, value)
-
 
 def _rates(name, value):
+    expected = "a number in [0, 1], a pair (low, high), or Rates"
     if isinstance(value, (list, tuple)):
         if len(value) != 2:
-            expected = "a number in [0, 1], a pair (low, high), or Rates"
-            raise ValueError(validation.received(name, expected, value))
-        return _named(name, Rates, *value)
+            raise validation.value_error(name, expected, value)
+        return pair_of_rates((name,), f"'{name}'", value)
     if isinstance(value, Rates):
         if value.across != "free":
-            raise ValueError(
-                f"'{name}' must be Rates without 'across', which belongs to Schedules. "
-                f"Received: across={value.across!r}"
+            raise validation.argument_error(
+                ValueError,
+                name,
+                "must be Rates without 'across', which belongs to Schedules. Received: "
+                f"across={value.across!r}",
             )
         return value
     try:
         return validation.number(name, value, 0.0, 1.0)
     except TypeError:
-        expected = "a number in [0, 1], a pair (low, high), or Rates"
-        raise TypeError(validation.received(name, expected, value)) from None
+        raise validation.type_error(name, expected, value) from None
 
 
-def _named(name, kind, *arguments):
-    """`kind(*arguments)`; an error tells which argument of ours it is about."""
+def pair_of_rates(key, where, pair):
+    """The `Rates` between two bounds. An error names the bound by its index."""
     try:
-        return kind(*arguments)
+        return Rates(*pair)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"'{name}': {error}") from None
+        error.key = (("low", "high").index(error.argument),)
+        raise validation.error_within(error, key, where) from None
 
 
-def _steps(value):
-    expected = "an integer of at least 1, or a pair (low, high) of such"
+def _steps(name, value):
+    expected = "an integer of at least 1, or a pair (low, high) of them"
     if not isinstance(value, (list, tuple)):
         try:
-            return _count(value)
+            return _count(name, value)
         except TypeError:
-            raise TypeError(validation.received("steps", expected, value)) from None
+            raise validation.type_error(name, expected, value) from None
     if len(value) != 2:
-        raise ValueError(validation.received("steps", expected, value))
-    low, high = (_count(bound) for bound in value)
+        raise validation.value_error(name, expected, value)
+    low, high = (_count(name, bound) for bound in value)
     if low >= high:
-        raise ValueError(
-            "'steps' must be a pair (low, high) with low below high. Received: "
-            f"steps={value!r}. To fix it, give the number itself."
+        raise validation.argument_error(
+            ValueError,
+            name,
+            "must be a pair (low, high) with low below high. Received: "
+            f"{name}={value!r}. To fix it, give the number itself.",
         )
     return low, high
 
 
-def _count(value):
-    value = validation.integer("steps", value, low=1)
+def _count(name, value):
+    value = validation.integer(name, value, low=1)
     if value > MOST_STEPS:
-        expected = f"at most {MOST_STEPS}"
-        raise ValueError(validation.received("steps", expected, value))
+        raise validation.value_error(name, f"at most {MOST_STEPS}", value)
     return value
 
 
-def _shapes(value):
+def _shapes(name, value):
     if isinstance(value, str):
-        return validation.choice("shape", value, SHAPES)
-    expected = "one of " + ", ".join(map(repr, SHAPES)) + ", or a sequence of several"
+        return validation.choice(name, value, SHAPES)
+    options = ", ".join(map(repr, SHAPES))
+    expected = f"one of {options}, or a sequence of several"
     if not isinstance(value, (list, tuple)):
-        raise TypeError(validation.received("shape", expected, value))
-    shapes = tuple(validation.choice("shape", shape, SHAPES) for shape in value)
+        raise validation.type_error(name, expected, value)
+    shapes = tuple(validation.choice(name, shape, SHAPES) for shape in value)
     if not shapes or len(set(shapes)) < len(shapes):
-        raise ValueError(validation.received("shape", expected, value))
+        raise validation.value_error(name, expected, value)
     return shapes if len(shapes) > 1 else shapes[0]
+
+
+def _tie(name, value):
+    return validation.choice(name, value, ("free", "shared"))
+
+
+# What each argument may be, whatever the others are: functions that return the value
+# to keep, or raise the error of an argument.
+CHECKS = {
+    "start": _rates,
+    "end": _rates,
+    "steps": _steps,
+    "shape": _shapes,
+    "across": _tie,
+}

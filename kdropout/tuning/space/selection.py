@@ -1,5 +1,6 @@
 """Which layers of a model each entry of a space decides on."""
 
+from kdropout import validation
 from kdropout.layer_walk import dropout_layers, select_layers
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.tuning.space.groups import make_group
@@ -20,7 +21,8 @@ def select_groups(model, space, prefix="rate"):
 
     Raises:
         TypeError: If a gradient or the inputs decide the rate of a layer named.
-        ValueError: If a pattern has no layers, or nothing is left to search.
+        ValueError: If a pattern has no layers, or nothing is left to search. Errors of
+            one entry have the attribute `pattern`.
     """
     layers = dropout_layers(model)
     if isinstance(space, dict):
@@ -33,10 +35,12 @@ def select_groups(model, space, prefix="rate"):
         for pattern, paths in chosen.items()
     ]
     if not any(group.hyperparameters() for group in groups):
-        raise ValueError(
-            "'space' must leave something to search. Received: fixed rates only. Give "
-            "a pair of bounds, such as (0.0, 0.5), or tuning.Rates for some layers. "
-            "kdropout.set_rates sets rates without a search."
+        raise validation.argument_error(
+            ValueError,
+            "space",
+            "must leave something to search. Received: fixed rates only. Give a pair "
+            "of bounds, such as (0.0, 0.5), or tuning.Rates for some layers. "
+            "kdropout.set_rates sets rates without a search.",
         )
     return groups
 
@@ -45,7 +49,12 @@ def _by_pattern(model, layers, space):
     """Dict from pattern to the paths left to it: the last that matches has a layer."""
     last = {}
     for pattern in space:
-        matches = select_layers(model, pattern, argument="space")
+        try:
+            matches = select_layers(model, pattern, argument="space")
+        except ValueError as error:
+            if layers:
+                error.pattern = pattern  # else it is about the model
+            raise
         last.update(dict.fromkeys(matches, pattern))
     chosen = {
         pattern: [path for path in layers if last.get(path) == pattern]
@@ -53,13 +62,21 @@ def _by_pattern(model, layers, space):
     }
     for pattern, paths in chosen.items():
         if not paths:
-            raise ValueError(
-                f"'space' must leave a layer to each pattern. Received: '{pattern}', "
-                "all of whose layers match a later pattern, which counts. Put the "
-                "narrower pattern behind the wider one, or leave it out."
+            error = validation.argument_error(
+                ValueError,
+                "space",
+                f"must leave a layer to each pattern. Received: '{pattern}', all of "
+                "whose layers match a later pattern, which counts. Put the narrower "
+                "pattern behind the wider one, or leave it out.",
             )
+            error.pattern = pattern
+            raise error
         for path in paths:
-            check_can_set(path, layers[path])
+            try:
+                check_can_set(path, layers[path])
+            except TypeError as error:
+                error.pattern = pattern
+                raise
     return chosen
 
 
@@ -75,9 +92,11 @@ def _free(model, layers, choice):
         decided = ", ".join(
             f"'{path}' ({layer.rate_rule.decided_by})" for path, layer in layers.items()
         )
-        raise ValueError(
-            "'model' must hold a dropout layer whose rate was given as a number. "
-            f"Received: '{model.name}', in which others decide: {decided}. To replace "
-            "a schedule, name its layer in a dict: 'space' {path: ...}."
+        raise validation.argument_error(
+            ValueError,
+            "model",
+            "must hold a dropout layer whose rate was given as a number. Received: "
+            f"'{model.name}', in which others decide: {decided}. To replace a schedule,"
+            " name its layer in a dict: 'space' {path: ...}.",
         )
     return paths

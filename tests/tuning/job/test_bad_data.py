@@ -131,14 +131,14 @@ def test_data_that_are_not_part_of_kdropout_say_where_to_put_them(tmp_path, job_
     with pytest.raises(JobError, match="names column 10 of a table of 2 columns"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "index_target.txt").write_text("")
-    with pytest.raises(JobError, match="index_target.txt' is no table.*it is empty"):
+    with pytest.raises(JobError, match="index_target.txt' is not a table.*it is empty"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "index_target.txt").write_text("-3\n")
     (folder / "index_features.txt").write_text("0\n")
     with pytest.raises(JobError, match="names column -3 of a table of 2 columns"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "data.txt").write_text("a b\n")
-    with pytest.raises(JobError, match="is no table of numbers"):
+    with pytest.raises(JobError, match="is not a table of numbers"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
 
 

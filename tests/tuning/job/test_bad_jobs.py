@@ -51,18 +51,25 @@ CASES = {
     "a number as key": ("3: 4\n", "line 1: a key must be a text. Received: '3'"),
     "deep nesting": ("a: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
     # Keys
-    "unknown key": ("serach: {}\n", "line 1, serach: is no key", "mean 'search'?"),
+    "unknown key": (
+        "serach: {}\n",
+        "line 1, serach: is not a known key",
+        "mean 'search'?",
+    ),
     "unknown key within": (
-        *("training:\n  epoch: 3\n", "line 2, training.epoch: is no key of 'training'"),
+        *(
+            "training:\n  epoch: 3\n",
+            "line 2, training.epoch: is not a known key of 'training'",
+        ),
         *("Did you mean 'epochs'?", "The keys are: epochs, batch_size"),
     ),
     "unknown key of a member": (
         *("model:\n  architecture: cnn\n  filter: [8]\n", "line 3, model.filter"),
-        *("is no key of 'model'. Did you mean 'filters'?",),
+        *("is not a known key of 'model'. Did you mean 'filters'?",),
     ),
     "key of another member": (
         *("search:\n  algorithm: grid\n  factor: 3\n", "line 3, search.factor"),
-        "is no key of 'search'. The keys are: seed, executions_per_trial",
+        "is not a known key of 'search'. The keys are: seed, executions_per_trial",
     ),
     "no mapping": ("training: 5\n", "line 1, training: must be a mapping", "5"),
     "several problems": (
@@ -156,7 +163,7 @@ CASES = {
     "trials as float": ("search: {max_trials: 1e2}\n", "must be an integer", "100.0"),
     "trials of hyperband": (
         "search: {algorithm: hyperband, max_trials: 9}\n",
-        *("search.max_trials: is no key", "factor", "iterations"),
+        *("search.max_trials: is not a known key", "factor", "iterations"),
     ),
     "factor 1": ("search: {algorithm: hyperband, factor: 1}\n", "must be at least 2"),
     "objective without direction": (
@@ -180,11 +187,23 @@ CASES = {
         *(space("{low: 0.5, high: 0.2}"), "line 2, space.*.low: must be below 'high'"),
         "low=0.5, high=0.2",
     ),
-    "pair the wrong way": (space("[0.5, 0.2]"), "line 2, space.*", "low below high"),
-    "three bounds": (space("[0.1, 0.2, 0.3]"), "space.*", "no more than 2 entries"),
-    "bound above 1": (space("[0.0, 1.5]"), "space.*.1: must be at most 1", "1.5"),
+    "pair the wrong way": (
+        space("[0.5, 0.2]"),
+        "line 2, space.*.0: must be below 'high'",
+    ),
+    "three bounds": (
+        space("[0.1, 0.2, 0.3]"),
+        "space.*: must be",
+        "a pair",
+        "{'values':",
+    ),
+    "bound above 1": (
+        space("[0.0, 1.5]"),
+        "space.*.1: must be a number in [0, 1]",
+        "1.5",
+    ),
     "bound as text": (space("{low: a}"), "space.*.low: must be a number", "'a'"),
-    "rate as text": (space("half"), "space.*: must be a rate, a list [low, high]"),
+    "rate as text": (space("half"), "space.*: must be a rate in [0, 1], a pair"),
     "rate as flag": (space("true"), "space.*: must be a rate", "Received: True"),
     "logarithm of 0": (
         *(space("{sampling: log}"), "space.*.low: must be above 0", "Received: low=0"),
@@ -199,7 +218,7 @@ CASES = {
         space("{low: 0.05, values: [0.1, 0.2]}"),
         "space.*.values: must",
     ),
-    "one value": (space("{values: [0.1]}"), "space.*.values", "at least 2 entries"),
+    "one value": (space("{values: [0.1]}"), "space.*.values", "at least two"),
     "equal values": (space("{values: [0.1, 0.1]}"), "space.*.values", "different"),
     "default out of bounds": (
         *(space("{high: 0.5, default: 0.6}"), "space.*.default: must be"),
@@ -207,7 +226,7 @@ CASES = {
     "unknown key of rates": (space("{hihg: 0.3}"), "space.*.hihg", "mean 'high'?"),
     "schedule and more": (
         *(space("{schedule: {start: 0, end: 1, steps: 2}, low: 0}"), "space.*.low"),
-        "is no key of 'space.*'. The keys are: schedule",
+        "is not a known key beside 'schedule'",
     ),
     "schedule without end": (
         *(
@@ -298,7 +317,7 @@ CASES = {
         *([MLP, "training.epochs=0"], "--set training.epochs=0, training.epochs: must"),
     ),
     "override below a number": (
-        *([f"{MLP}training: {{epochs: 3}}\n", "training.epochs.x=1"], "no mapping"),
+        *([f"{MLP}training: {{epochs: 3}}\n", "training.epochs.x=1"], "not a mapping"),
         "It is 3",
     ),
     "override past a list": (
@@ -352,6 +371,32 @@ def test_all_problems_are_told_at_once(job_of):
         ("line 6", "training.epochs"),
         ("--set confirm.seeds=-1", "confirm.seeds"),
         ("--set nonsense", ""),
+    }
+
+
+def test_all_problems_of_a_space_are_told_with_their_lines(job_of):
+    with pytest.raises(JobError) as raised:
+        job_of(
+            """\
+            space:
+              first: {low: a, hihg: 0.3, values: [0.1, 2]}
+              second:
+                schedule:
+                  start: {low: 0.1, high: 7}
+                  steps: 0
+              third: [0.1, 1.5]
+              fourth: half
+            """
+        )
+    assert {(problem.place, problem.key) for problem in raised.value.problems} == {
+        ("line 2", "space.first.low"),
+        ("line 2", "space.first.hihg"),
+        ("line 2", "space.first.values.1"),
+        ("line 5", "space.second.schedule.start.high"),
+        ("line 4", "space.second.schedule.end"),
+        ("line 6", "space.second.schedule.steps"),
+        ("line 7", "space.third.1"),
+        ("line 8", "space.fourth"),
     }
 
 

@@ -1,10 +1,14 @@
 """The README of the shipped jobs is made from the schema."""
 
+import dataclasses
+import json
 import re
 
-from kdropout.tuning.job import Job, data_settings, model_settings, search_settings
+import pytest
+
+from kdropout.tuning.job import Job, schema
 from kdropout.tuning.job.documentation import render
-from kdropout.tuning.job.space_settings import RatesSettings, ScheduleSettings
+from kdropout.tuning.space import Rates, Schedules
 
 
 def test_the_readme_of_the_shipped_jobs_is_current(configs):
@@ -15,15 +19,31 @@ def test_the_readme_of_the_shipped_jobs_is_current(configs):
 def test_every_key_is_documented_with_a_meaning():
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.*) \| (.*) \|$", render(), re.M)
     documented = {name: meaning for name, _, _, meaning in rows}
-    kinds = [Job, RatesSettings, ScheduleSettings, search_settings.ObjectiveSettings]
-    for module in (model_settings, data_settings):
-        kinds += module.KINDS.values()
-    kinds += search_settings.ALGORITHMS.values()
+    kinds = [Job, schema.ObjectiveSettings]
+    kinds += [*schema.MODEL_KINDS.values(), *schema.DATA_KINDS.values()]
+    kinds += schema.ALGORITHMS.values()
     for kind in kinds:
         missing = set(kind.model_fields) - set(documented) - {"algorithm"}
         assert not missing, (kind, missing)
     silent = {name for name, meaning in documented.items() if not meaning}
     assert silent == {"architecture"}
+
+
+@pytest.mark.parametrize(
+    "title, kind", [("low, high, ...", Rates), ("schedule", Schedules)]
+)
+def test_the_arguments_of_a_space_are_documented_with_their_defaults(title, kind):
+    section = render().split(f"### `{title}`\n")[1].split("##")[0]
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.*) \| .+ \|$", section, re.M)
+    expected = {}
+    for field in dataclasses.fields(kind):
+        if field.default is dataclasses.MISSING:
+            expected[field.name] = "required"
+        elif field.default is None:
+            expected[field.name] = ""
+        else:
+            expected[field.name] = f"`{json.dumps(field.default)}`"
+    assert dict(rows) == expected
 
 
 def test_every_shipped_job_is_named(configs):

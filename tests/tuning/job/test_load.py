@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from kdropout.tuning import Rates, Schedules
 from kdropout.tuning.job import Job, JobError, Problem, load_job
-from kdropout.tuning.job.yaml_tree import parse_value, read_tree
+from kdropout.tuning.job.reading import parse_value, read_tree
 
 NAMES = [
     "digits_mlp",
@@ -198,6 +199,27 @@ def test_a_job_can_be_made_in_python():
     assert job.path is None and job.objective.resolved_direction == "max"
     with pytest.raises(JobError, match="The job cannot be used:\n  data: is wrong"):
         raise job.error("data", "is wrong")
+
+
+def test_a_space_may_hold_objects_and_is_written_as_plain_values(job_of):
+    space = {
+        "a": Rates(0.0, 0.5),
+        "b": Rates(values=[0.4, 0.1], across="shared", default=0.4),
+        "c": Rates(0.01, 0.16, step=2, sampling="log"),
+        "d": Schedules(
+            Rates(0.1, 0.4, step=0.1), (0.2, 0.6), (10, 20), across="shared"
+        ),
+        "e": Schedules(0.1, 0.5, 10, ("linear", "cosine")),
+        "f": 0.3,
+    }
+    job = Job(space=space)
+    assert job.space == space
+    assert job_of(job.to_yaml()).space == space
+
+
+def test_settings_of_rates_that_are_left_out_have_their_defaults(job_of):
+    assert job_of("space: {'*': {}}").space == {"*": Rates()}
+    assert job_of("model: {architecture: mlp}").choices == Rates()
 
 
 def test_importing_kdropout_imports_nothing_that_jobs_need():

@@ -50,6 +50,27 @@ def test_the_folder_of_another_job_is_refused_with_what_differs(job_of):
     assert (folder / "job.json").read_text() == before
 
 
+def test_a_space_as_0_1_wrote_it_is_the_same_job(job_of):
+    ramp = "{start: 0, end: [0.1, 0.6], steps: [50, 200]}"
+    space = f"a: [0, 0.5], b: {{values: [0.4, 0.1]}}, c: {{schedule: {ramp}}}, d: 0"
+    folder = job_of(JOB, f"space={{{space}}}").claim_output()
+    content = json.loads((folder / "job.json").read_text())
+    rest = {"step": None, "sampling": "linear", "across": "free", "default": None}
+    ramp = {"start": 0.0, "end": [0.1, 0.6], "steps": [50, 200]}
+    content["settings"]["space"] = {
+        "a": [0.0, 0.5],
+        "b": {"low": 0.0, "high": 0.8, "values": [0.4, 0.1], **rest},
+        "c": {"schedule": {**ramp, "shape": "linear", "across": "free"}},
+        "d": 0.0,
+    }
+    (folder / "job.json").write_text(json.dumps(content))
+    assert job_of(JOB, f"space={{{space}}}").claim_output() == folder
+    content["settings"]["space"]["b"]["values"] = [0.4, 0.2]
+    (folder / "job.json").write_text(json.dumps(content))
+    with pytest.raises(JobError, match="space.b.values is .* there and .* here"):
+        job_of(JOB, f"space={{{space}}}").claim_output()
+
+
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, job_of):
     (tmp_path / "results").write_text("a file")
     with pytest.raises(JobError, match="line 3, output: must be a folder.*another"):

@@ -9,7 +9,7 @@ import pytest
 
 from kdropout import tuning
 from kdropout.tuning.job import Job, JobError
-from kdropout.tuning.run.confirmation_run import ConfirmationRun
+from kdropout.tuning.job.confirmation import ConfirmationRun
 from kdropout.tuning.storage import lock as lock_module
 from tests.tuning.run.conftest import make_job
 

@@ -9,7 +9,7 @@ import pytest
 
 from kdropout import cli, tuning
 from kdropout.tuning.job import JobError
-from kdropout.tuning.run.tuner_of_job import make_tuner
+from kdropout.tuning.job.run import make_tuner
 from tests.tuning.run.conftest import make_job, run
 
 pytestmark = [

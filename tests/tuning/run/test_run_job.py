@@ -6,8 +6,8 @@ import pytest
 
 from kdropout import tuning
 from kdropout.tuning.job import JobError
+from kdropout.tuning.job.confirmation import ConfirmationRun
 from kdropout.tuning.report import Report
-from kdropout.tuning.run.confirmation_run import ConfirmationRun
 from kdropout.tuning.trials.checkpoint import BestEpoch
 from tests.tuning.run.conftest import make_job, run
 

@@ -273,7 +273,7 @@ CASES = {
     "schedule_missing_key": (
         lambda: parse({"drop": {"schedule": {"start": 0.1, "end": 0.2}}}),
         ValueError,
-        ["space['drop']['schedule']", "Missing: 'steps'"],
+        ["space['drop']['schedule']['steps'] is required"],
     ),
     "schedule_wrong_end": (
         lambda: parse({"drop": {"schedule": {**RAMP, "end": {"hi": 0.2}}}}),
@@ -283,7 +283,7 @@ CASES = {
     "schedule_beside_bounds": (
         lambda: parse({"drop": {"schedule": RAMP, "low": 0.1}}),
         ValueError,
-        ["space['drop']", "'schedule' alone", "'low'"],
+        ["space['drop']['low']", "beside 'schedule'", "must stand alone"],
     ),
     # spaces that do not fit the model
     "no_match": (

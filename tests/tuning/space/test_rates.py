@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kdropout.tuning.space import Rates
-from kdropout.tuning.space.hyperparameter import Hyperparameter
+from kdropout.tuning.space.groups import Hyperparameter
 
 # Decimal steps that binary fractions miss, in both directions.
 GRIDS = [(0.0, 0.5, 0.1), (0.0, 0.3, 0.1), (0.1, 0.7, 0.1), (0.05, 0.95, 0.05)]

@@ -1,17 +1,13 @@
 """What a model must know of the data, found out from them."""
 
+import dataclasses
+from typing import Any
+
 import keras
 import numpy as np
 
-from kdropout.tuning.job.array_checks import check_labels
-from kdropout.tuning.job.data import Description
-from kdropout.tuning.job.data_settings import (
-    KerasData,
-    SklearnData,
-    TextData,
-    UciData,
-)
 from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.schema import KerasData, SklearnData, TextData, UciData
 
 # A row of probabilities that were written with few digits may miss 1 by as much.
 _TOLERANCE = 1e-3
@@ -20,20 +16,49 @@ _TOLERANCE = 1e-3
 _MOST_NAMES = 5
 
 
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a model must know of the data. A function that builds one may ask for it.
+
+    Args:
+        task: "classification" or "regression".
+        input_shape: Shape of one sample, a tuple; a dict, list or tuple of those
+            where there are several inputs.
+        input_dtype: "float32" or "int32", nested likewise.
+        target_shape: Shape of the label or target of one sample, a tuple.
+        num_classes: Number of classes, or of the flags of a sample. None for a
+            regression, and where a dataset does not show it: its labels are integers.
+        num_tokens: Number of different tokens where inputs are integers, else None.
+        num_samples: Number of training samples, or None if a dataset does not show it.
+        labels: What a label is: "classes" (an integer, or one per position),
+            "one-hot" (a row with a single 1), "probabilities" (a row that sums to 1),
+            "flags" (a row of 0 and 1, any number of which may be 1), or "numbers" (the
+            targets of a regression). Defaults to "classes" or "numbers", by the task.
+        class_names: Tuple of the texts that the classes stand for, in the order of
+            their numbers, or None where the labels are not texts.
+    """
+
+    task: str
+    input_shape: Any
+    input_dtype: Any
+    target_shape: tuple
+    num_classes: int | None
+    num_tokens: int | None
+    num_samples: int | None
+    labels: str | None = None
+    class_names: tuple | None = None
+
+    def __post_init__(self):
+        if self.labels is None:
+            by_task = "numbers" if self.task == "regression" else "classes"
+            object.__setattr__(self, "labels", by_task)
+
+
 def find_labels(key, settings, pairs):
     """What the labels are: a value of `Description.labels`.
 
     The rows of the labels decide, unless the job says which task it is. Rows with a
     single 1 are classes, as for Keras, whatever their type.
-
-    Args:
-        key: Dotted key that the data come from, for the messages.
-        settings: The key `data` of the job.
-        pairs: Dict from part to tuple `(x, y)`, of arrays or first batches.
-
-    Raises:
-        InvalidSetting: If the task is a classification and the labels are no classes,
-            or a regression and they are texts.
     """
     labels = [y for _, y in pairs.values()]
     x = pairs["train"][0]
@@ -60,14 +85,7 @@ def find_labels(key, settings, pairs):
 
 
 def describe(task, x, y, **more):
-    """The `Description` of arrays of training data, or of a batch of them.
-
-    Args:
-        task: "classification" or "regression".
-        x: Structure of arrays.
-        y: Array.
-        **more: Other attributes of `Description`.
-    """
+    """The `Description` of arrays of training data, or of a batch of them."""
     unknown = {"num_classes": None, "num_tokens": None, "num_samples": None}
     return Description(
         task=task,
@@ -79,28 +97,28 @@ def describe(task, x, y, **more):
 
 
 def count_classes(key, labels, pairs):
-    """Number of classes, or of the flags of a sample; None for numbers.
-
-    Args:
-        key: Dotted key that the data come from, for the messages.
-        labels: What `find_labels` returned.
-        pairs: Dict from part to tuple `(x, y)` of arrays.
-
-    Raises:
-        InvalidSetting: If the labels of a classification count no classes, or one.
-    """
+    """Number of classes, or of the flags of a sample; None for numbers."""
     if labels == "numbers":
         return None
     if labels != "classes":
         return pairs["train"][1].shape[-1]
     for name, (_, y) in pairs.items():
-        check_labels(key, name, y)
+        _check_classes(key, name, y)
     num_classes = 1 + max(int(y.max()) for _, y in pairs.values())
     if num_classes == 1:
         raise InvalidSetting(
             key, "y_train must hold at least two classes. Received: 0 everywhere."
         )
     return num_classes
+
+
+def _check_classes(key, part, y):
+    """Refuse labels that count no classes."""
+    if y.min() < 0:
+        raise InvalidSetting(
+            key,
+            f"y_{part} must hold classes, counted from 0. Received: {int(y.min())}.",
+        )
 
 
 def number_classes(pairs):
@@ -131,13 +149,7 @@ def count_tokens(pairs):
 
 
 def task_text(data, loss, metrics):
-    """The task, the classes, the loss and the metrics, in words.
-
-    Args:
-        data: `kdropout.tuning.job.Data`.
-        loss: What the model was compiled with.
-        metrics: Sequence of names.
-    """
+    """The task, the classes, the loss and the metrics, in words."""
     description = data.description
     parts = [
         f"{description.task} of {_what(description, data)}",
@@ -228,7 +240,7 @@ def _loss_name(loss):
 
 
 def _map(function, values):
-    """`function` of each array. Its results may be tuples, which are no leaves then."""
+    """`function` of each array. Unlike `tree.map_structure`, keeps tuple results."""
     if isinstance(values, np.ndarray):
         return function(values)
     if isinstance(values, dict):

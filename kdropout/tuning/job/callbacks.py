@@ -1,8 +1,28 @@
-"""The best validation subject to a limit on the overfitting gap, as one number."""
+"""The callbacks that a job asks for."""
 
 import keras
 
 from kdropout import validation
+from kdropout.callbacks import OverfittingGap
+
+
+def make_callbacks(objective, training, data):
+    """New callbacks, producers first."""
+    callbacks, direction = [], objective.resolved_direction
+    if objective.needs_gap:
+        gap = OverfittingGap(data.training, directions=objective.directions)
+        callbacks.append(gap)
+    if objective.gap_limit is not None:
+        limit = objective.gap_limit
+        callbacks.append(LimitedMetric(objective.metric, limit, direction))
+    if training.early_stopping is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                objective.name, patience=training.early_stopping, mode=direction
+            )
+        )
+    return callbacks
+
 
 # Above what a unit of gap can be worth in the metric; not so large that the surrogate
 # of a Bayesian search would see nothing else.
@@ -17,7 +37,7 @@ class LimitedMetric(keras.callbacks.Callback):
     and with a minus where larger is better. This is an exact penalty: where some
     setting keeps the limit, the best of this number keeps it, and is the best that
     does, as long as 1 nat more of gap gains less than 100 units of the metric. Unlike
-    a refusal, it tells a search that begins beyond the limit which way to go.
+    a refusal, it shows a search that begins beyond the limit which way to go.
 
     Put it after `kdropout.callbacks.OverfittingGap`.
 
@@ -44,7 +64,7 @@ class LimitedMetric(keras.callbacks.Callback):
         Nocedal, Wright 2006, "Numerical optimization", section 17.2.
     """
 
-    def __init__(self, metric, limit, direction):
+    def __init__(self, metric: str, limit: float, direction: str):
         super().__init__()
         self.metric = metric
         self.limit = validation.number("limit", limit, low=0.0)

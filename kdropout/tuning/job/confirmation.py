@@ -1,6 +1,9 @@
 """Trains the best settings of a search again, with new seeds."""
 
 import json
+import sys
+
+from tqdm import tqdm
 
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.files import write_json
@@ -13,7 +16,6 @@ from kdropout.tuning.report import (
     scores_from_plain,
     scores_to_plain,
 )
-from kdropout.tuning.run.confirmation_progress import ConfirmationProgress
 from kdropout.tuning.space import plan_of
 
 FILE = "confirmation.json"
@@ -45,13 +47,7 @@ class ConfirmationRun:
         self._metric = _metric(job)
 
     def run(self, records, plan, show):
-        """The `Confirmation`, or None if the search found nothing to confirm.
-
-        Args:
-            records: Sequence of `TrialRecord`.
-            plan: `kdropout.tuning.RatePlan` of the model.
-            show: Whether to show progress.
-        """
+        """The `Confirmation`, or None if the search found nothing to confirm."""
         settings = plan.settings(self._hp.values).values()
         candidates = choose_candidates(
             records,
@@ -83,7 +79,7 @@ class ConfirmationRun:
             if plan.names <= setting.keys():
                 plan.assign(model, setting)
             else:
-                give_rates(model, setting)
+                _give_rates(model, setting)
 
         model = self._tuner.train_anew(self._hp, seed, prepare, **self._arguments)
         x, y = self._measured()
@@ -109,32 +105,28 @@ class ConfirmationRun:
         more trials.
         """
         now = [
-            {"measure": self._measure(), **one}
-            for one in scores_to_plain(candidates, scores)
+            {"measure": self._measure(), **score}
+            for score in scores_to_plain(candidates, scores)
         ]
-        written = [_training(one) for one in now]
-        others = [one for one in self._kept if _training(one) not in written]
+        written = [_training(score) for score in now]
+        others = [score for score in self._kept if _training(score) not in written]
         write_json(self._file, {"scores": [*others, *now]})
 
     def _earlier(self, candidates):
         """The scores that other runs of the job have left for these candidates."""
         measure = self._measure()
-        plain = [one for one in self._kept if one["measure"] == measure]
+        plain = [score for score in self._kept if score["measure"] == measure]
         return scores_from_plain(candidates, plain)
 
 
 def _read(file):
-    """The scores in a file: list of dicts.
-
-    Raises:
-        ValueError: If it is damaged.
-    """
+    """The scores in a file: list of dicts."""
     try:
         content = json.loads(file.read_text())
         # kdropout 0.1 wrote the measure once.
         shared = {"measure": content["measure"]} if "measure" in content else {}
-        scores = [{**shared, **one} for one in content["scores"]]
-        return [{name: one[name] for name in _FIELDS} for one in scores]
+        scores = [{**shared, **score} for score in content["scores"]]
+        return [{name: score[name] for name in _FIELDS} for score in scores]
     except FileNotFoundError:
         return []
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -148,9 +140,9 @@ def _read(file):
 _FIELDS = ("measure", "label", "setting", "seed", "score")
 
 
-def _training(one):
-    """What a score in a file is of."""
-    return one["measure"], one["setting"], one["seed"]
+def _training(score):
+    """Which training a score in a file is of."""
+    return score["measure"], score["setting"], score["seed"]
 
 
 def _metric(job):
@@ -162,13 +154,8 @@ def _metric(job):
     return job.objective.metric.removeprefix("val_")
 
 
-def give_rates(model, rates):
-    """Give layers constant rates, also those whose schedule was searched.
-
-    Args:
-        model: A model that went through `tune_rates`.
-        rates: Dict from path to rate.
-    """
+def _give_rates(model, rates):
+    """Give layers constant rates, also those whose schedule was searched."""
     layers = dropout_layers(model)
     for path, rate in rates.items():
         rule = layers[path].rate_rule
@@ -176,3 +163,51 @@ def give_rates(model, rates):
             rule.set_ramp(layers[path], Ramp(rate, rate, steps=1))
         else:
             layers[path].rate = rate
+
+
+class ConfirmationProgress:
+    """A bar on a terminal; elsewhere one line for each seed.
+
+    Args:
+        labels: Sequence of the labels of the settings.
+        seeds: Sequence of the seeds.
+        measure: String, name of the score.
+        show: Whether to show anything.
+    """
+
+    def __init__(self, labels, seeds, measure, show):
+        self._labels, self._seeds = list(labels), list(seeds)
+        self._show = show
+        self._scores = {}
+        has_bar = show and sys.stderr.isatty()
+        self._bar = tqdm(
+            total=len(self._labels) * len(self._seeds),
+            desc="Confirmation",
+            disable=not has_bar,
+            dynamic_ncols=True,
+        )
+        if show and not has_bar:
+            count = len(self._labels)
+            self._say(f"Confirmation: {count} settings with new seeds, {measure}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._bar.close()
+
+    def update(self, done, total, label, seed, score):
+        """Called after each training, as `confirm` calls `progress`."""
+        self._bar.update(done - self._bar.n)
+        self._scores[label, seed] = "failed" if score is None else f"{score:.4g}"
+        if self._bar.disable and self._show and label == self._labels[-1]:
+            scores = [
+                f"{setting} {self._scores[setting, seed]}"
+                for setting in self._labels
+                if (setting, seed) in self._scores  # others were trained before
+            ]
+            number = f"{self._seeds.index(seed) + 1}/{len(self._seeds)}"
+            self._say(f"Seed {seed} ({number}): {', '.join(scores)}")
+
+    def _say(self, line):
+        print(line, file=sys.stderr, flush=True)

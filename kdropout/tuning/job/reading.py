@@ -1,0 +1,424 @@
+"""From a YAML file, and settings of the command line, to a `Job`."""
+
+import itertools
+import os
+import pathlib
+import re
+import typing
+from collections.abc import Sequence
+
+import yaml
+from pydantic import ValidationError
+
+from kdropout.tuning.job.errors import JobError, Problem, dotted, place_of_path
+from kdropout.tuning.job.job import Job
+from kdropout.tuning.job.schema import KIND, MEMBERS
+from kdropout.validation import nearest, shorten
+
+
+def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
+    """Read a job from a YAML file, and check all that can be known without data.
+
+    Args:
+        path: Path of the file. Its keys are documented in `tuner_configs/README.md`.
+        overrides: Sequence of strings such as "training.epochs=5", which take the
+            place of what the file says. The values are read as YAML.
+
+    Returns:
+        `kdropout.tuning.job.Job`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        JobError: If the file cannot be read, or anything in it is wrong. It lists
+            everything that is, with file, line and key.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> from kdropout import tuning
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "job.yaml"
+    >>> size = path.write_text("model: {architecture: mlp, units: [64]}")
+    >>> job = tuning.load_job(path, ["training.epochs=5"])
+    >>> job.model.units, job.training.epochs, job.objective.metric
+    ((64,), 5, 'val_loss')
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"'path' must be the path of a file. Received: path={path!r}")
+    if not _are_strings(overrides):
+        raise TypeError(
+            "'overrides' must be a sequence of strings such as 'training.epochs=5'. "
+            f"Received: overrides={overrides!r}"
+        )
+    tree, lines = read_tree(path)
+    set_places, problems = apply_overrides(tree, overrides)
+    places = {key: f"line {line}" for key, line in lines.items()}
+    for key, place in set_places.items():
+        places = {k: v for k, v in places.items() if k[: len(key)] != key}
+        places[key] = place
+    try:
+        job = Job.model_validate(tree)
+    except ValidationError as error:
+        problems += explain(error, places, Job)
+    if problems:
+        raise JobError(path, problems)
+    job.read_from(path, places)
+    return job
+
+
+def _are_strings(values):
+    return isinstance(values, (list, tuple)) and all(
+        isinstance(value, str) for value in values
+    )
+
+
+def apply_overrides(tree, overrides):
+    """Put each "key.sub=value" of `overrides` into `tree`, which is changed.
+
+    Returns:
+        Tuple of a dict from key, a tuple of names, to the place for messages, and a
+        list of `Problem`.
+    """
+    places, problems = {}, []
+    for override in overrides:
+        place = f"--set {override}"
+        dotted, equals, text = override.partition("=")
+        dotted = dotted.strip()
+        if not equals or not all(dotted.split(".")):
+            expected = "must be key=value, such as training.epochs=5."
+            problems.append(
+                Problem(place, "", f"{expected} Received: {shorten(override)}")
+            )
+            continue
+        try:
+            value = parse_value(text)
+            path = _put(tree, dotted.split("."), value)
+        except ValueError as error:
+            problems.append(Problem(place, dotted, str(error)))
+        else:
+            places = {k: v for k, v in places.items() if k[: len(path)] != path}
+            places[path] = place
+    return places, problems
+
+
+def _put(tree, names, value):
+    """Set the value at `names`, with new mappings on the way; return the key."""
+    path, inner = [], tree
+    for number, name in enumerate(names):
+        if isinstance(inner, list):
+            if not name.isdecimal() or int(name) >= len(inner):
+                raise ValueError(
+                    f"'{'.'.join(map(str, path))}' is a list of {len(inner)}: name an "
+                    f"entry of it, from 0. Received: {name!r}"
+                )
+            name = int(name)
+        elif not isinstance(inner, dict):
+            raise ValueError(
+                f"'{'.'.join(map(str, path))}' is not a mapping, so it has no "
+                f"'{name}'. It is {shorten(inner)}."
+            )
+        path.append(name)
+        if number == len(names) - 1:
+            inner[name] = value
+            break
+        if isinstance(inner, dict) and inner.get(name) is None:
+            inner[name] = {}
+        inner = inner[name]
+    return tuple(path)
+
+
+# A job is a page long. What is larger was not meant to be one.
+MAX_BYTES = 1_000_000
+
+_CORE = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it today, and nothing that builds objects.
+
+    PyYAML reads by the rules of 2005: 1e-3 is a text, 1:30 is ninety, 010 is eight.
+    """
+
+    yaml_implicit_resolvers = {}
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None,
+                None,
+                "aliases are not allowed in a job. Write the value again; put a text "
+                'that begins with * into quotes, such as "*"',
+                self.peek_event().start_mark,
+            )
+        return super().compose_node(parent, index)
+
+
+for _kind, _pattern, _first in (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(?:yes|no|true|false|on|off)$", list("yYnNtTfFoO")),
+    ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
+    (
+        "float",
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:e[-+]?[0-9]+)?"
+        r"|[-+]?\.inf|\.nan)$",
+        list("-+.0123456789"),
+    ),
+):
+    _Loader.add_implicit_resolver(
+        _CORE + _kind, re.compile(_pattern, re.IGNORECASE), _first
+    )
+
+
+def read_tree(path):
+    """Read a YAML file that holds a mapping.
+
+    Returns:
+        Tuple of the mapping, as plain values, and a dict from the key of each value,
+        a tuple of names and indices, to the line where it begins, counted from 1.
+    """
+    text = _read_text(path)
+    problems, lines = [], {}
+    try:
+        node = _Loader(text).get_single_node()
+        if node is None:
+            raise _failed(path, "", "is empty. A job names at least a model and data.")
+        tree = _plain(node, (), lines, problems)
+    except yaml.MarkedYAMLError as error:
+        raise _failed(path, *_explain(error, text)) from None
+    except yaml.YAMLError as error:
+        raise _failed(path, "", f"is not text that YAML allows: {error}") from None
+    except RecursionError:
+        raise _failed(path, "", "is nested too deeply for a job.") from None
+    if problems:
+        raise JobError(path, problems)
+    if not isinstance(tree, dict):
+        expected = "must be a mapping: lines such as 'model: {architecture: mlp}'."
+        raise _failed(path, "line 1", f"{expected} Received: {shorten(tree)}")
+    return tree, lines
+
+
+def parse_value(text):
+    """The plain value that `text` is in YAML."""
+    problems = []
+    try:
+        node = _Loader(text).get_single_node()
+        value = None if node is None else _plain(node, (), {}, problems)
+    except (yaml.YAMLError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or str(error)
+        raise ValueError(f"is not YAML: {problem}.") from None
+    if problems:
+        raise ValueError(problems[0].message)
+    return value
+
+
+def _failed(path, place, message):
+    return JobError(path, [Problem(place, "", message)])
+
+
+def _read_text(path):
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        message = f"cannot be read: {reason}.{_others(path)}"
+        raise _failed(path, "", message) from None
+    except ValueError:  # NUL
+        raise _failed(path, "", "must be a path. It holds the character NUL.") from None
+    if len(content) > MAX_BYTES:
+        raise _failed(path, "", f"is larger than {MAX_BYTES:,} bytes: not a job.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = f"line {content[: error.start].count(10) + 1}"
+        raise _failed(path, line, "is not UTF-8 text.") from None
+
+
+def _others(path):
+    path = pathlib.Path(path)
+    if os.path.exists(path) or not os.path.isdir(path.parent):
+        return " Expected: the path of a YAML file."
+    names = [other.name for other in path.parent.iterdir() if other.is_file()]
+    return nearest(path.name, names) or " Expected: the path of a YAML file."
+
+
+def _explain(error, text):
+    """Place and message of what the parser of YAML found."""
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}"
+    line = [*text.split("\n"), ""][mark.line]
+    if line[: mark.column + 1].endswith("\t"):
+        return place, "begins with a tab. YAML allows spaces only for indentation."
+    context = f"{error.context}, " if error.context else ""
+    problem = f"{context}{error.problem or 'it cannot be parsed'}"
+    hint = ""
+    if error.context_mark and _char_at(text, error.context_mark) == "*":
+        hint = ' Put a text that begins with * into quotes, such as "*".'
+    return place, f"is not YAML: {problem}.{hint} Received: {shorten(line.strip())}"
+
+
+def _char_at(text, mark):
+    return text[mark.index : mark.index + 1]
+
+
+def _plain(node, key, lines, problems):
+    """The value of a node of the parsed tree; notes lines and problems."""
+    line = node.start_mark.line + 1
+    lines[key] = line
+
+    def note(message, key=key, line=line):
+        problems.append(Problem(f"line {line}", ".".join(map(str, key)), message))
+
+    kind = node.tag.removeprefix(_CORE)
+    if isinstance(node, yaml.MappingNode) and kind == "map":
+        mapping = {}
+        for name_node, value_node in node.value:
+            at = name_node.start_mark.line + 1
+            name = name_node.value
+            if isinstance(name, str) and not _is_text(name):
+                note(_HALF_A_PAIR, line=at)
+                continue
+            if not isinstance(name_node, yaml.ScalarNode) or (
+                name_node.tag != f"{_CORE}str"
+            ):
+                note(f"a key must be a text. Received: {shorten(name)}", line=at)
+                continue
+            if name in mapping:
+                first = lines[(*key, name)]
+                text = f"is given twice: first in line {first}. Remove one."
+                note(text, (*key, name), at)
+                continue
+            mapping[name] = _plain(value_node, (*key, name), lines, problems)
+            lines[(*key, name)] = at
+        return mapping
+    if isinstance(node, yaml.SequenceNode) and kind == "seq":
+        items = enumerate(node.value)
+        return [_plain(item, (*key, i), lines, problems) for i, item in items]
+    if isinstance(node, yaml.ScalarNode) and not _is_text(node.value):
+        note(_HALF_A_PAIR)
+        return None
+    if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
+        try:
+            return _SCALARS[kind](node.value)
+        except ValueError:
+            pass
+    note(
+        f"has the tag '{node.tag.replace(_CORE, '!!')}'. A job holds plain values "
+        "only: texts, numbers, true, false, null, lists and mappings. Remove the tag."
+    )
+    return None
+
+
+# YAML's escapes can write what no file can hold.
+_HALF_A_PAIR = "holds half of a surrogate pair, which is not a character. Remove it."
+
+
+def _is_text(value):
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _float(text):
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_SCALARS = {
+    "null": lambda text: None,
+    "bool": lambda text: text.lower() in ("yes", "true", "on"),
+    "int": int,
+    "float": _float,
+    "str": str,
+}
+
+
+# By pydantic's kind of error, with the names of what its context holds.
+_EXPECTED = {
+    "int_type": "must be an integer",
+    "float_type": "must be a number",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping of 'key: value'",
+    "model_type": "must be a mapping of 'key: value'",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be above {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be below {lt}",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must not be empty",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have no more than {max_length} entries",
+}
+
+
+def explain(error, places, root):
+    """The `Problem`s of a pydantic `ValidationError`."""
+    problems = []
+    for detail in error.errors(include_url=False):
+        location = detail["loc"]
+        key = _key(location)
+        for inner, message in _messages(detail, location, key, root):
+            whole = (*key, *inner)
+            problems.append(
+                Problem(place_of_path(whole, places), dotted(whole), message)
+            )
+    return problems
+
+
+def _messages(detail, location, key, root):
+    """Keys below `key` and messages, for one of the errors that pydantic lists."""
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind == "invalid":
+        return context["parts"]
+    if kind == "missing":
+        return [((), "is required.")]
+    if kind == "extra_forbidden":
+        return [((), _unknown(key, location, root))]
+    # Pydantic counts the entries that are right, and the wrong ones are listed.
+    if kind == "too_short" and len(value) >= context["min_length"]:
+        return []
+    expected = _EXPECTED.get(kind, detail["msg"]).format(**context)
+    message = f"{expected}. Received: {shorten(value)}"
+    if kind == "literal_error":
+        hint = nearest(value, _options(_annotation_at(location, root)))
+        if hint:
+            message = f"{message}.{hint}"
+    return [((), message)]
+
+
+def _key(location):
+    """The location without the names of the members of unions."""
+    return tuple(part for part in location if not str(part).startswith(KIND))
+
+
+def _unknown(key, location, root):
+    """What to say of a key that is not in the schema."""
+    names = list(_annotation_at(location[:-1], root).model_fields)
+    where = f" of '{dotted(key[:-1])}'" if key[:-1] else ""
+    return (
+        f"is not a known key{where}.{nearest(key[-1], names)} The keys are: "
+        f"{', '.join(names)}"
+    )
+
+
+def _annotation_at(location, kind):
+    """What the schema says of a location, in which tags name the members of unions."""
+    for part in location:
+        tag = str(part)
+        if tag.startswith(KIND):
+            kind = MEMBERS[tag]
+        elif part in getattr(kind, "model_fields", ()):
+            kind = kind.model_fields[part].annotation
+    return kind
+
+
+def _options(annotation):
+    """The values of a `Literal`, also of one that may be None."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return typing.get_args(annotation)
+    inner = map(_options, typing.get_args(annotation))
+    return tuple(itertools.chain.from_iterable(inner))

@@ -1,0 +1,351 @@
+"""Runs a job, from its file to its report."""
+
+import json
+import math
+import os
+import pathlib
+import sys
+import warnings
+
+import keras_tuner
+
+from kdropout import validation
+from kdropout.files import replacing
+from kdropout.tuning import tuners
+from kdropout.tuning.job import Job, load_job
+from kdropout.tuning.job.confirmation import ConfirmationRun
+from kdropout.tuning.report import Report
+from kdropout.tuning.search_log import clear
+from kdropout.tuning.search_log.dimension import dimensions_of
+from kdropout.tuning.space import plan_of
+from kdropout.tuning.space.groups import make_group
+from kdropout.tuning.space.plan import RatePlan
+from kdropout.tuning.space.selection import select_groups
+from kdropout.tuning.storage.failure_text import failure_text
+from kdropout.tuning.storage.trial_records import stored_trials, trial_records
+
+# The job as it was run, beside its results.
+JOB_FILE = "job.yaml"
+
+# The layers that each entry of the space has found: all that a report of a search that
+# was stopped needs of model, data and code.
+PLAN_FILE = "plan.json"
+
+# Folders of the search and of its log for TensorBoard, within that of the job.
+PROJECT, LOG = "search", "tensorboard"
+
+# KerasTuner adds 1 to the seed with each draw: neighbouring seeds would try the same
+# settings, shifted by one. Two primes keep them apart, and 0 for none.
+_SEED_STRIDE, _LARGEST_SEED = 1_000_003, 2**31 - 1
+
+_TUNERS = {
+    "random": tuners.RandomSearch,
+    "bayesian": tuners.BayesianOptimization,
+    "hyperband": tuners.Hyperband,
+    "grid": tuners.GridSearch,
+}
+
+
+def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
+    """Search the best dropout rates, find out whether they help, and write a report.
+
+    Everything that can be wrong is checked first, without training. The output folder
+    then holds the search ("search/"), the job ("job.yaml"), a row for each trial
+    ("tensorboard/", for `tensorboard --logdir`), and at the end "report.md",
+    "report.json" and pictures. If the run is interrupted in any way, all trainings
+    that have ended are kept, and `resume=True` goes on.
+
+    Args:
+        job: `kdropout.tuning.Job`, as `kdropout.tuning.load_job` reads it.
+        resume: Whether to go on with what the output folder holds. Defaults to False:
+            a folder with a search is refused.
+        verbose: 1 to show progress, 0 for none. Defaults to 1.
+
+    Returns:
+        `kdropout.tuning.Report`.
+
+    Raises:
+        JobError: If the job cannot be used, another process runs it in the same
+            folder, the folder holds a search and `resume` is False, or data, model or
+            code have changed since.
+        RuntimeError: If no trial has completed.
+        TypeError: If `job` is not a `Job`.
+
+    Example:
+
+    >>> import tempfile
+    >>> from kdropout import tuning
+    >>> from kdropout.tuning.job import Job
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     job = Job(
+    ...         data={"sklearn": "iris"}, model={"architecture": "mlp", "units": (8,)},
+    ...         search={"max_trials": 2}, training={"epochs": 1}, confirm={"seeds": 2},
+    ...         output=folder)
+    ...     report = tuning.run_job(job, verbose=0)
+    >>> list(report.best_rates)
+    ['dense1_drop']
+    """
+    if not isinstance(job, Job):
+        raise validation.type_error("job", "a kdropout.tuning.Job", job)
+    checked = job.check()
+    _check_can_travel(job, checked.data)
+    # Also the confirmation writes what another process must not overwrite.
+    with job.locked_output(), job.no_exits():
+        return _run(job, checked, resume, verbose)
+
+
+def _run(job, checked, resume, verbose):
+    folder = job.claim_output()
+    if (folder / PROJECT).exists() and not resume:
+        raise job.error(
+            "output",
+            f"'{folder}' holds a search of this job already. Go on with it by --resume "
+            "(in Python, resume=True), or choose another folder, by --set "
+            "output=FOLDER.",
+        )
+    job.keep_contents(checked, folder, has_results=(folder / PROJECT).exists())
+    plan = plan_of(checked.model)
+    with replacing(folder / JOB_FILE) as temporary:
+        temporary.write_text(job.to_yaml())
+    _write_plan(folder, job, checked)
+    if verbose:
+        print(f"Task: {checked.task}", file=sys.stderr)
+    tuner = make_tuner(job, checked.build, folder)
+    arguments = _fit_arguments(job, checked.data)
+    with warnings.catch_warnings():
+        # Of a model that is converted in each build, once is enough.
+        warnings.filterwarnings("once", message="Some dropout is not a layer")
+        # Of a tf.data.Dataset, whose order is fixed: nobody asked to shuffle it.
+        warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
+        # Of KerasTuner; a score that is NaN is reported below.
+        warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
+        _search(tuner, arguments, verbose)
+        trials = tuner.oracle.trials.values()
+        records = trial_records(trials, plan, job.training.epochs)
+        confirmation = None
+        if job.confirm.seeds:
+            run = ConfirmationRun(job, tuner, checked, arguments, folder)
+            confirmation = run.run(records, plan, show=verbose > 0)
+    report = Report(
+        records,
+        job.objective.name,
+        job.objective.resolved_direction,
+        checked.baseline,
+        confirmation,
+        limits=_limits_of(plan),
+        task=checked.task,
+    )
+    report.save(folder)
+    return report
+
+
+def _search(tuner, arguments, verbose):
+    """Run all trials. If none has a score, the error says briefly why."""
+    try:
+        tuner.search(**arguments, verbose=verbose)
+    except RuntimeError as error:
+        # KerasTuner shows the traceback of the last trial, which its file keeps.
+        limit = tuner.oracle.max_consecutive_failed_trials
+        ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
+        if len(ended) < limit or any(t.status != "FAILED" for t in ended[-limit:]):
+            raise  # of something else
+        raise RuntimeError(
+            f"The search has stopped, because {limit} trials failed one after another. "
+            f"{_about_failures(tuner)}"
+        ) from error
+    scores = [trial.score for trial in tuner.oracle.trials.values()]
+    if not any(score is not None and math.isfinite(score) for score in scores):
+        raise RuntimeError(f"No trial has a usable score. {_about_failures(tuner)}")
+
+
+def _about_failures(tuner):
+    ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
+    scores = [trial.score for trial in ended if trial.score is not None]
+    way_out = (
+        "A failed trial is not tried again: mend the cause, and search in another "
+        "folder, by --set output=FOLDER."
+    )
+    if scores and len(scores) == len(ended):
+        value = "NaN" if all(map(math.isnan, scores)) else "NaN or infinite"
+        return (
+            f"The score, {tuner.oracle.objective.name}, was {value} in all of them "
+            f"({len(scores)}): the training diverges. A lower learning rate, or inputs "
+            f"of a smaller scale (data.standardize=true), may help. {way_out}"
+        )
+    messages = [trial.message for trial in ended if trial.message]
+    last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
+    return (
+        f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. {way_out}"
+    )
+
+
+def make_tuner(job, build, folder):
+    """A tuner of `kdropout.tuning` with the settings of a job."""
+    settings = job.search.model_dump()
+    settings["seed"] = settings["seed"] * _SEED_STRIDE % _LARGEST_SEED + 1
+    algorithm = settings.pop("algorithm")
+    if algorithm == "hyperband":
+        settings["hyperband_iterations"] = settings.pop("iterations")
+        settings["max_epochs"] = job.training.epochs
+    objective = keras_tuner.Objective(
+        job.objective.name, job.objective.resolved_direction
+    )
+    log_dir = folder / LOG
+    if not (folder / PROJECT).exists():
+        clear(log_dir)  # it is of a search that was deleted
+    return _TUNERS[algorithm](
+        build,
+        objective,
+        directory=str(folder),
+        project_name=PROJECT,
+        log_dir=log_dir,
+        workers=job.workers,
+        ray_address=job.ray,
+        threads_per_worker=job.threads_per_worker,
+        scored_epoch=job.objective.epoch,
+        **settings,
+    )
+
+
+def _check_can_travel(job, data):
+    """Refuse data that cannot be sent to workers, before anything is trained."""
+    if not data.is_dataset or (job.workers == 1 and job.ray is None):
+        return
+    from ray import cloudpickle
+
+    try:
+        cloudpickle.dumps((data.training, data.validation))
+    except Exception as error:  # of whatever the dataset is made of
+        raise job.error(
+            "workers" if job.workers > 1 else "ray",
+            "needs data that can be sent to other processes: arrays, or a "
+            f"keras.utils.PyDataset. Received: {type(data.x_train).__name__}, which "
+            f"cannot be pickled ({type(error).__name__}). Return arrays from the "
+            "function, or set workers=1 and no ray.",
+        ) from None
+
+
+def _fit_arguments(job, data):
+    """What `search` hands to each training: a dict."""
+    more = {} if data.is_dataset else {"batch_size": job.training.batch_size}
+    callbacks = job.make_callbacks(data)
+    last_alone = job.objective.epoch == "last" and not callbacks
+    if last_alone and job.search.algorithm != "hyperband":
+        more["validation_freq"] = job.training.epochs  # what counts, and no more
+    return {
+        "x": data.x_train,
+        "y": data.y_train,
+        "validation_data": data.validation,
+        "epochs": job.training.epochs,
+        "shuffle": job.training.shuffle,
+        "callbacks": callbacks,
+        **more,
+    }
+
+
+def _write_plan(folder, job, checked):
+    """Keep the layers that each pattern of the space decides on, and the task."""
+    groups = select_groups(checked.model, job.choices)
+    content = {
+        "layers": [[group.pattern, list(group.paths)] for group in groups],
+        "baseline": checked.baseline,
+        "task": checked.task,
+    }
+    with replacing(folder / PLAN_FILE) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_plan(folder, job):
+    """Tuple of the `RatePlan` of a job, and the rates before the search."""
+    path, space = folder / PLAN_FILE, job.choices
+    try:
+        content = json.loads(path.read_text())
+        choices = space if isinstance(space, dict) else {"*": space}
+        groups = [
+            make_group(pattern, paths, choices[pattern], "rate")
+            for pattern, paths in content["layers"]
+        ]
+        return RatePlan(groups), dict(content["baseline"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"'{path}' must hold the layers that were searched. It cannot be read: "
+            f"{error!r}. 'kdropout tune' with --resume writes it anew."
+        ) from None
+
+
+def _limits_of(plan):
+    """Dict from hyperparameter to the lowest and the highest value it may have."""
+    return {
+        dimension.name: (dimension.low, dimension.high)
+        for dimension in dimensions_of(plan)
+    }
+
+
+def _read_task(folder):
+    """What the model of a job is trained for, or None where no file says it."""
+    try:
+        return json.loads((folder / PLAN_FILE).read_text()).get("task")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def load_report(folder: str | os.PathLike) -> Report:
+    """The report of a job, from the folder of its results.
+
+    The report of a search that was interrupted or still runs holds the trials that
+    have ended. It has no confirmation, and so makes no claim. Neither the model nor the
+    data are needed.
+
+    Args:
+        folder: Path of the output of a job.
+
+    Returns:
+        `kdropout.tuning.Report`.
+
+    Raises:
+        TypeError: If `folder` is not a path.
+        ValueError: If the folder holds no job, or no trial has completed.
+    """
+    try:
+        folder = pathlib.Path(folder)
+    except TypeError:
+        raise validation.type_error("folder", "a path", folder) from None
+    finished = _read_finished(folder / "report.json")
+    trials = stored_trials(folder / PROJECT)
+    if finished is not None and (not trials or _are_of(trials, finished)):
+        return finished
+    if not os.path.isfile(folder / JOB_FILE) or not os.path.isdir(folder / PROJECT):
+        expected = "a folder that 'kdropout tune' wrote to"
+        raise ValueError(
+            f"{validation.received('folder', expected, str(folder))}. It has no "
+            f"'{JOB_FILE}' and no '{PROJECT}'. The folder is the 'output' of the job."
+        )
+    job = load_job(folder / JOB_FILE)
+    plan, baseline = read_plan(folder, job)
+    records = trial_records(trials, plan, job.training.epochs)
+    return Report(
+        records,
+        job.objective.name,
+        job.objective.resolved_direction,
+        baseline,
+        limits=_limits_of(plan),
+        task=_read_task(folder),
+    )
+
+
+def _read_finished(file):
+    if not os.path.isfile(file):  # also of a path that is too long
+        return None
+    try:
+        return Report.from_json(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"'{file}' cannot be read: {error} Delete it: 'kdropout tune' with "
+            "--resume writes it anew, from what is there."
+        ) from None
+
+
+def _are_of(trials, report):
+    """Whether a report is of these trials, and none has ended since."""
+    known = {trial.trial_id: trial.status for trial in report.trials}
+    return known == {trial.trial_id: trial.status for trial in trials}

@@ -1,0 +1,784 @@
+"""The keys of a job: what each may be, what it means and its default."""
+
+import functools
+import operator
+import os
+import pathlib
+import re
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout.tuning.job import keras_names
+from kdropout.tuning.space.parsing import parse_all, to_plain
+from kdropout.tuning.space.rates import Rates
+from kdropout.validation import nearest, shorten
+
+# Names of the members of a union in pydantic's error locations. No key looks so.
+KIND = "<kind>"
+
+# The settings that such a name stands for.
+MEMBERS = {}
+
+
+# What all parts of the schema share.
+
+
+class Settings(BaseModel):
+    """A mapping of the job: no other keys, no conversions, no changes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
+
+
+def invalid(message, *key):
+    """The error of a check, at `key` below the value that is being checked."""
+    return invalid_parts([(key, message)])
+
+
+def invalid_parts(problems):
+    """The errors of a check, for each a key below the value, a tuple, and a message."""
+    text = "; ".join(message for _, message in problems)
+    return PydanticCustomError("invalid", "{text}", {"text": text, "parts": problems})
+
+
+def one_of(kinds, choose, example):
+    """A union of settings, of which `choose` says which one a mapping is.
+
+    `choose` returns a name in `kinds`, or raises the error of a mapping that is none of
+    them. The message for what is not a mapping shows `example`.
+    """
+
+    def name_of(value):
+        if isinstance(value, Settings):
+            return next(n for n, kind in kinds.items() if type(value) is kind)
+        return choose(value)
+
+    def check(value):
+        if not isinstance(value, (dict, Settings)):
+            raise invalid(
+                f"must be a mapping. Received: {shorten(value)}. Write one such as "
+                f"{example}"
+            )
+        name_of(value)
+        return value
+
+    union = functools.reduce(operator.or_, map(member, kinds.values()))
+    choice = Discriminator(lambda value: tag_of(kinds[name_of(value)]))
+    return Annotated[union, choice, BeforeValidator(check)]
+
+
+def member(kind):
+    """A subclass of `Settings` as a member of a union."""
+    MEMBERS[tag_of(kind)] = kind
+    return Annotated[kind, Tag(tag_of(kind))]
+
+
+def tag_of(kind):
+    """The name of a subclass of `Settings` in pydantic's error locations."""
+    return f"{KIND}{kind.__name__}"
+
+
+def choose_by_key(kinds, others, way_out=""):
+    """A function that chooses by the one key of `kinds` that a mapping has.
+
+    `others` returns the other keys that a mapping may have; `way_out` says what to do
+    if none of the kinds is right.
+    """
+
+    def choose(value):
+        given = [name for name in kinds if name in value]
+        names = ", ".join(map(repr, kinds))
+        if len(given) == 1:
+            return given[0]
+        if given:
+            raise invalid(
+                f"must have one of the keys {names}, not several. Received: "
+                f"{', '.join(map(shorten, given))}"
+            )
+        # The first key that is none of the others is the one that was meant.
+        unknown = [key for key in value if key not in others()]
+        hint = nearest(unknown[0], kinds) if unknown else ""
+        raise invalid(
+            f"must have one of the keys {names}. Received: "
+            f"{', '.join(map(shorten, value)) or 'none'}.{hint or way_out}"
+        )
+
+    return choose
+
+
+def choose_by_value(kinds, key, default=None):
+    """A function that chooses by the value of `key`."""
+
+    def choose(value):
+        name = value.get(key, default)
+        if not isinstance(name, str) or name not in kinds:
+            raise invalid(
+                f"must be one of {', '.join(map(repr, kinds))}. Received: "
+                f"{shorten(name)}.{nearest(name, kinds)}",
+                key,
+            )
+        return name
+
+    return choose
+
+
+def other_keys(kinds, chosen_by):
+    """All keys of some settings but those that choose among them: a set."""
+    fields = {name for kind in kinds.values() for name in kind.model_fields}
+    return fields - {*chosen_by}
+
+
+def _check_path(value):
+    problem = problem_with_path(value)
+    if problem is not None:
+        raise invalid(f"must be a path. Received: {shorten(value)}, {problem}.")
+    return value
+
+
+def problem_with_path(text):
+    """What is wrong with a path, whatever lies there, or None."""
+    if "\0" in text:
+        return "which holds the character NUL"
+    try:
+        path = pathlib.Path(text).expanduser()
+    except RuntimeError:
+        return f"but there is no user '{pathlib.Path(text).parts[0][1:]}'"
+    if max(map(len, map(os.fsencode, path.parts)), default=0) > _LONGEST_NAME:
+        return f"of which a part is longer than {_LONGEST_NAME} bytes"
+    return None
+
+
+# What file systems allow for the name of a file or folder.
+_LONGEST_NAME = 255
+
+PathText = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
+
+
+def _check_size(value: Any):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise invalid(f"{_SIZE} Received: {shorten(value)}")
+    share = isinstance(value, float) and 0.0 < value < 1.0
+    if not share and not (isinstance(value, int) and 1 <= value < 2**31):
+        raise invalid(f"{_SIZE} Received: {shorten(value)}")
+    return value
+
+
+_SIZE = "must be a number of samples, at least 1, or a share between 0 and 1."
+
+# A share of the samples, or a number of them.
+Size = Annotated[
+    Any,
+    AfterValidator(_check_size),
+    Field(json_schema_extra={"kind": "number of samples, or share in (0, 1)"}),
+]
+
+# What counts things: more of them than this is a slip, and overflows elsewhere.
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+
+# The size of a layer; one above would not fit into any memory.
+Width = Annotated[int, Field(ge=1, le=1_000_000)]
+
+# Lists of YAML become tuples, which cannot be changed.
+Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1)]
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+# The key `model`.
+
+
+def _check_reference(value):
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", value):
+        raise invalid(
+            "must be 'module:function', such as 'my_models:build'. Received: "
+            f"{shorten(value)}"
+        )
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_check_reference)]
+
+
+def _checked(check):
+    """A validator of pydantic that says what `check` says."""
+
+    def validate(value):
+        try:
+            return check(value)
+        except (TypeError, ValueError) as error:
+            raise invalid(str(error)) from None
+
+    return AfterValidator(validate)
+
+
+# A name of Keras, or a mapping of that and its arguments.
+Optimizer = Annotated[
+    Any,
+    _checked(keras_names.check_optimizer),
+    Field(json_schema_extra={"kind": "text, or {name: text, learning_rate: ...}"}),
+]
+Loss = Annotated[str, _checked(keras_names.check_loss)]
+Metric = Annotated[str, _checked(keras_names.check_metric)]
+Activation = Annotated[str, _checked(keras_names.check_activation)]
+
+
+class ModelSettings(Settings):
+    """How a model is compiled.
+
+    A model that comes compiled stays as it is, unless one of these is given: then
+    it is compiled anew with all three.
+    """
+
+    optimizer: Optimizer = Field(
+        None,
+        description="Optimizer of Keras: its name, or its name and its arguments. "
+        "Defaults to Adam.",
+    )
+    loss: Loss | None = Field(
+        None,
+        description="Loss of Keras. Defaults to sparse_categorical_crossentropy for "
+        "integer labels, categorical_crossentropy for one-hot rows and probabilities, "
+        "binary_crossentropy for rows of 0 and 1 (and for one output), and to "
+        "mean_squared_error for regression. Those of classes are of probabilities.",
+    )
+    metrics: Annotated[tuple[Metric, ...], Field(strict=False)] | None = Field(
+        None,
+        description="Metrics of Keras. Defaults to accuracy for classification "
+        "(binary_accuracy for rows of 0 and 1), and to root_mean_squared_error for "
+        "regression.",
+    )
+
+    @property
+    def source(self):
+        """The key that says where the model comes from: "architecture", ..."""
+        return next(name for name in SOURCES if hasattr(self, name))
+
+
+class BuildModel(ModelSettings):
+    """A function of yours that returns a model."""
+
+    build: Reference = Field(
+        description="Function that returns a Keras model. Its module is also "
+        "looked for in the folder of the job's file and in the current one. A "
+        "parameter `data` of the function gets `data.input_shape`, "
+        "`data.num_classes`, `data.num_samples` and more."
+    )
+    arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
+
+
+class FileModel(ModelSettings):
+    """A saved model; each trial begins with its weights."""
+
+    file: PathText = Field(
+        description="Path of a .keras file, from the current folder."
+    )
+
+
+class ArchitectureModel(ModelSettings):
+    """A small network with a dropout layer after each hidden layer."""
+
+    activation: Activation = Field(
+        "relu", description="Activation of the hidden layers."
+    )
+    rate: Rate = Field(
+        0.3, description="Rate of each dropout layer that `space` does not name."
+    )
+
+    @property
+    def name(self):
+        return self.architecture
+
+
+class MlpModel(ArchitectureModel):
+    """Dense layers. Dropout: `dense1_drop`, `dense2_drop`, ..."""
+
+    architecture: Literal["mlp"]
+    units: Widths = Field((256, 256), description="Units of each hidden layer.")
+    input_dropout: bool = Field(
+        False, description="Whether `input_drop` drops inputs as well."
+    )
+
+
+class CnnModel(ArchitectureModel):
+    """Convolutions, each with pooling, then dense layers.
+
+    Dropout: `conv1_drop`, ... (of whole channels), then `dense1_drop`, ...
+    """
+
+    architecture: Literal["cnn"]
+    filters: Widths = Field((32, 64), description="Channels of each convolution.")
+    kernel_size: Width = Field(3, description="Height and width of each kernel.")
+    units: Widths = Field((128,), description="Units of each dense layer.")
+
+
+class TransformerModel(ArchitectureModel):
+    """Blocks of attention and feed-forward layers, normalised first.
+
+    Predicts the next token at each position where the labels are sequences, and one
+    label per sequence otherwise. Dropout: `embedding_drop`, `block1_attention_drop`,
+    `block1_feed_forward_drop`, `block2_attention_drop`, ...
+    """
+
+    architecture: Literal["transformer"]
+    activation: Activation = Field(
+        "gelu", description="Activation of the hidden layers."
+    )
+    rate: Rate = Field(
+        0.1, description="Rate of each dropout layer that `space` does not name."
+    )
+    embedding_dim: Width = Field(64, description="Size of the vector of a token.")
+    num_heads: Width = Field(4, description="Attention heads of each block.")
+    num_blocks: Width = Field(2, description="Number of blocks.")
+    feed_forward_dim: Width = Field(
+        256, description="Units of the hidden layer of each block."
+    )
+
+
+ARCHITECTURES = {"mlp": MlpModel, "cnn": CnnModel, "transformer": TransformerModel}
+
+_by_architecture = choose_by_value(ARCHITECTURES, "architecture")
+SOURCES = ("architecture", "build", "file")
+_by_key = choose_by_key(SOURCES, lambda: other_keys(MODEL_KINDS, SOURCES))
+
+
+def _choose(value):
+    key = _by_key(value)
+    return _by_architecture(value) if key == "architecture" else key
+
+
+MODEL_KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
+AnyModel = one_of(MODEL_KINDS, _choose, "{architecture: mlp}")
+
+
+# The key `data`.
+
+# The folder of each set in the data folder, by its short name.
+UCI_FOLDERS = {
+    "concrete": "concrete",
+    "energy": "energy",
+    "kin8nm": "kin8nm",
+    "naval": "naval-propulsion-plant",
+    "power": "power-plant",
+    "wine": "wine-quality-red",
+    "yacht": "yacht",
+}
+
+# Sets of which each row is a table's, with columns of different units.
+TABLES = ("breast_cancer", "diabetes", "iris", "wine")
+
+
+class DataSettings(Settings):
+    """What can be done to any data."""
+
+    standardize: bool | None = Field(
+        None,
+        description="Whether inputs, and the targets of a regression, are shifted and "
+        "scaled to mean 0 and standard deviation 1 of the training data. Defaults to "
+        "true for tables (of sklearn and uci), else to false.",
+    )
+    label_noise: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        0.0,
+        description="Share of the training and validation labels that is replaced by "
+        "random ones.",
+    )
+    seed: Seed = Field(
+        0, description="Decides the split and which labels are replaced."
+    )
+
+    @property
+    def source(self):
+        """The key that says where the data come from, such as "npz"."""
+        return next(name for name, kind in DATA_KINDS.items() if type(self) is kind)
+
+
+class SplitSettings(DataSettings):
+    """Data that are split at random."""
+
+    train_size: Size | None = Field(
+        None,
+        description="Training data. Defaults to 0.6, or to all the rest where a test "
+        "set is there already. What is left after both is the test set.",
+    )
+    validation_size: Size | None = Field(
+        None, description="Validation data. Defaults to 0.2, or to all of those given."
+    )
+
+
+class ArraySettings(SplitSettings):
+    """Data of which it must be found out what they are."""
+
+    task: Literal["classification", "regression"] | None = Field(
+        None,
+        description="Defaults to classification where the labels are integers, "
+        "booleans, texts, rows with a single 1, rows of probabilities, rows of 0 and "
+        "1, or a column of 0.0 and 1.0; else to regression.",
+    )
+
+
+class SklearnData(SplitSettings):
+    """A set that scikit-learn ships: nothing is downloaded."""
+
+    sklearn: Literal["breast_cancer", "diabetes", "digits", "iris", "wine"] = Field(
+        description="Name of the set."
+    )
+
+
+class NpzData(ArraySettings):
+    """A file of NumPy arrays."""
+
+    npz: PathText = Field(
+        description="Path of an .npz file, from the current folder, with x_train and "
+        "y_train, and perhaps x_val, y_val, x_test, y_test.",
+    )
+
+
+class FunctionData(ArraySettings):
+    """A function of yours that returns data."""
+
+    function: Reference = Field(
+        description="Function that returns (train, validation) or (train, validation, "
+        "test). Each is a tuple (x, y) of arrays, or a tf.data.Dataset or other "
+        "iterable of batches; validation and test may be None for arrays."
+    )
+    arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
+
+
+class KerasData(SplitSettings):
+    """A set of keras.datasets. Images are scaled to [0, 1]."""
+
+    keras: Literal["cifar10", "cifar100", "fashion_mnist", "mnist"] = Field(
+        description="Name of the set. The test set stays apart."
+    )
+    data_dir: PathText | None = Field(
+        None,
+        description="Folder that holds mnist/ and fashion_mnist/ with their .gz "
+        "files. Defaults to the environment variable KDROPOUT_DATA; without both, "
+        "Keras downloads the set.",
+    )
+
+
+class UciData(DataSettings):
+    """A regression table of the UCI repository, with the standard splits."""
+
+    uci: Literal[tuple(UCI_FOLDERS)] = Field(description="Name of the set.")
+    split: Annotated[int, Field(ge=0, le=19)] = Field(
+        0,
+        description="Number of the standard split: 72 % for training, 18 % for "
+        "validation, 10 % for the test.",
+    )
+    data_dir: PathText | None = Field(
+        None,
+        description="Folder that holds uci/<set>/data.txt. Defaults to the "
+        "environment variable KDROPOUT_DATA.",
+    )
+
+
+class TextData(SplitSettings):
+    """Characters, each of which is predicted from those before it.
+
+    The first 80 % of the text are for training, the last 10 % for the test.
+    """
+
+    text: PathText = Field(
+        description="tinyshakespeare, or the path of a text file, from the current "
+        "folder.",
+    )
+    sequence_length: Annotated[int, Field(ge=2, lt=2**31)] = Field(
+        64, description="Characters in a sample."
+    )
+    data_dir: PathText | None = Field(
+        None,
+        description="Folder that holds text/tinyshakespeare/input.txt. Defaults to "
+        "the environment variable KDROPOUT_DATA.",
+    )
+
+
+DATA_KINDS = {
+    "sklearn": SklearnData,
+    "npz": NpzData,
+    "function": FunctionData,
+    "keras": KerasData,
+    "uci": UciData,
+    "text": TextData,
+}
+AnyData = one_of(
+    DATA_KINDS,
+    choose_by_key(
+        tuple(DATA_KINDS),
+        lambda: other_keys(DATA_KINDS, DATA_KINDS),
+        " Other files, such as CSV, are read by a function of yours: {function: "
+        "my_data:load}.",
+    ),
+    "{sklearn: digits}",
+)
+
+
+# The keys `search` and `objective`.
+
+
+class SearchSettings(Settings):
+    """How the settings to try are chosen."""
+
+    seed: Seed = Field(0, description="Decides which settings are tried.")
+    executions_per_trial: Count = Field(
+        1, description="Trainings of each setting, with new weights; the mean counts."
+    )
+
+
+class RandomSearch(SearchSettings):
+    """Settings at random."""
+
+    algorithm: Literal["random"] = "random"
+    max_trials: Count = Field(20, description="Settings to try.")
+
+
+class BayesianSearch(SearchSettings):
+    """Settings where a Gaussian process expects the best."""
+
+    algorithm: Literal["bayesian"]
+    max_trials: Count = Field(20, description="Settings to try.")
+    num_initial_points: Count | None = Field(
+        None,
+        description="Settings at random before the first guess. Defaults to 3 per "
+        "hyperparameter.",
+    )
+    alpha: Annotated[float, Field(gt=0.0)] = Field(
+        1e-4, description="Variance of the noise in the scores."
+    )
+    beta: Annotated[float, Field(ge=0.0)] = Field(
+        2.6, description="Weight of what is not known yet: more explores more."
+    )
+
+
+class HyperbandSearch(SearchSettings):
+    """Many short trainings, of which the best go on to `training.epochs`."""
+
+    algorithm: Literal["hyperband"]
+    factor: Annotated[int, Field(ge=2, lt=2**31)] = Field(
+        3, description="One in so many goes on, for so many times the epochs."
+    )
+    iterations: Count = Field(1, description="Repetitions of the whole.")
+
+
+class GridSearch(SearchSettings):
+    """All combinations of the values that `space` lists, or of its steps."""
+
+    algorithm: Literal["grid"]
+    max_trials: Count | None = Field(
+        None, description="Stop after so many. Defaults to all combinations."
+    )
+
+
+ALGORITHMS = {
+    "random": RandomSearch,
+    "bayesian": BayesianSearch,
+    "hyperband": HyperbandSearch,
+    "grid": GridSearch,
+}
+AnySearch = one_of(
+    ALGORITHMS,
+    choose_by_value(ALGORITHMS, "algorithm", "random"),
+    "{algorithm: random}",
+)
+
+
+class ObjectiveSettings(Settings):
+    """What the search optimises: a number that is logged after each epoch."""
+
+    metric: str = Field(
+        "val_loss",
+        min_length=1,
+        description="Any logged name: val_loss, val_accuracy, gap_loss (the "
+        "overfitting gap, which is least for a network that has learned nothing), ...",
+    )
+    direction: Literal["min", "max"] | None = Field(
+        None,
+        description="Which is better. Needed only where the name does not show it.",
+    )
+    gap_limit: Annotated[float, Field(ge=0.0)] | None = Field(
+        None,
+        description="Largest gap_loss allowed, in the unit of the loss. Epochs above "
+        "it count only where none is below.",
+    )
+
+    epoch: Literal["best", "last"] = Field(
+        "best",
+        description="The epoch of a training that counts: the best one, or the last, "
+        "as without early stopping.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.direction is None:
+            _infer_direction(self.metric)
+        if self.gap_limit is not None and _is_gap(self.metric):
+            raise invalid(
+                "must be left out where 'metric' is a gap itself. Received: "
+                f"metric={self.metric!r}, gap_limit={self.gap_limit!r}",
+                "gap_limit",
+            )
+        return self
+
+    @property
+    def resolved_direction(self):
+        """ "min" or "max"."""
+        return self.direction or _infer_direction(self.metric)
+
+    @property
+    def directions(self):
+        """What is known of the model's metrics, for `OverfittingGap`."""
+        if self.direction is None or _is_gap(self.metric):
+            return {}
+        name = self.metric.removeprefix("val_").removeprefix("clean_")
+        return {name: self.direction}
+
+    @property
+    def name(self):
+        """The name in the logs that the search is to optimise."""
+        return self.metric if self.gap_limit is None else f"limited_{self.metric}"
+
+    @property
+    def needs_gap(self):
+        """Whether `kdropout.callbacks.OverfittingGap` must log the gap."""
+        prefixes = ("gap_", "naive_gap_", "clean_")
+        return self.gap_limit is not None or self.metric.startswith(prefixes)
+
+
+def _is_gap(name):
+    return name.startswith(("gap_", "naive_gap_"))
+
+
+def _infer_direction(name):
+    if _is_gap(name):
+        return "min"
+    try:
+        without_metrics = types.SimpleNamespace(metrics=[])
+        return "min" if lower_is_better(name, without_metrics, {}) else "max"
+    except ValueError:
+        hint = nearest(name, ("val_loss", "val_accuracy", "gap_loss", "loss"))
+        raise invalid(
+            "must say which is better, 'min' or 'max', because the name "
+            f"'{name}' does not show it.{hint}",
+            "direction",
+        ) from None
+
+
+def as_mapping(value: Any):
+    """The objective as a mapping, for which a name alone is short."""
+    if isinstance(value, str):
+        return {"metric": value}
+    if not isinstance(value, (dict, ObjectiveSettings)):
+        raise invalid(
+            "must be a logged name such as val_loss, or a mapping such as {metric: "
+            f"val_loss, gap_limit: 0.2}}. Received: {shorten(value)}"
+        )
+    return value
+
+
+Objective = Annotated[ObjectiveSettings, BeforeValidator(as_mapping)]
+
+
+# The key `space`.
+
+
+def _read_space(value):
+    """A mapping from patterns to what `kdropout.tuning.space.parse` makes of each."""
+    if not isinstance(value, Mapping):
+        raise invalid(
+            f"must be a mapping of 'key: value'. Received: {shorten(value)}. Write one "
+            "such as {'*': [0.0, 0.5]}"
+        )
+    if not value:
+        raise invalid(
+            "must name at least one layer, or '*' for all. Received: an empty mapping."
+        )
+    # Without any settings, they are the defaults.
+    entries = {name: Rates() if entry == {} else entry for name, entry in value.items()}
+    space, errors = parse_all(entries)
+    if errors:
+        # The first name in a key is that of the argument.
+        raise invalid_parts([(error.key[1:], error.problem) for error in errors])
+    if all(isinstance(choice, float) for choice in space.values()):
+        raise invalid(
+            "must leave a rate to search for, such as [0.0, 0.8]. Received: numbers "
+            f"only, {shorten(value)}"
+        )
+    return space
+
+
+def plain_space(space):
+    """The space of a job as plain values, from which the same job can be made."""
+    return {pattern: to_plain(choice) for pattern, choice in space.items()}
+
+
+Space = Annotated[
+    dict[str, Any],
+    BeforeValidator(_read_space),
+    PlainSerializer(plain_space),
+    WithJsonSchema({"type": "object"}),
+]
+
+
+# The keys `training` and `confirm`.
+
+
+class TrainingSettings(Settings):
+    """How each setting is trained."""
+
+    epochs: Count = Field(20, description="Length of a training.")
+    batch_size: Count = Field(32, description="Samples per training step.")
+    early_stopping: Count | None = Field(
+        None,
+        description="Stop after so many epochs in which the objective did not "
+        "improve. Defaults to never.",
+    )
+    shuffle: bool = Field(
+        True, description="Whether the samples are shuffled before each epoch."
+    )
+
+
+class ConfirmSettings(Settings):
+    """Trainings on new seeds, which show whether the best is really better."""
+
+    top: Count = Field(3, description="Best settings of the search to train again.")
+    seeds: Annotated[int, Field(ge=0, lt=2**31)] = Field(
+        10,
+        description="Trainings of each of them, of the best rate that is the same "
+        "everywhere, and without dropout. 0 for none.",
+    )
+
+    metric: str | None = Field(
+        None,
+        min_length=1,
+        description="What they are compared by: a metric of the model, on the test "
+        "set if there is one. Defaults to that of the objective.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.seeds == 1:
+            raise invalid(
+                "must be 0, or at least 2, because an interval needs two. Received: 1",
+                "seeds",
+            )
+        return self
