@@ -446,14 +446,18 @@ CASES = {
         *(lambda: schedules.Ramp(0.1, 0.5, 10, begin=-1), V, "'begin' must be"),
         *("an integer of at least 0", "begin=-1"),
     ),
-    "ramp shape": (
-        *(lambda: schedules.Ramp(0.1, 0.5, 10, shape="cubic"), V, "'shape' must be"),
-        *("one of 'linear', 'cosine', 'exponential'", "shape='cubic'"),
+    "ramp curve": (
+        *(lambda: schedules.Ramp(0.1, 0.5, 10, curve="cubic"), V, "'curve' must be"),
+        *("one of 'linear', 'cosine', 'exponential'", "curve='cubic'"),
+    ),
+    "ramp of a shape": (
+        *(lambda: schedules.Ramp(0.1, 0.5, 10, shape="cosine"), DeprecationWarning),
+        *("the argument 'shape' of Ramp", "its name is 'curve' now"),
     ),
     "ramp exponential from 0": (
-        *(lambda: schedules.Ramp(0.0, 0.5, 10, shape="exponential"), V),
+        *(lambda: schedules.Ramp(0.0, 0.5, 10, curve="exponential"), V),
         *("'start' and 'end' must be above 0", "start=0.0, end=0.5"),
-        *("Use shape='cosine', or a small rate such as 0.001",),
+        *("Use curve='cosine', or a small rate such as 0.001",),
     ),
     "curriculum rate": (
         *(lambda: schedules.Curriculum(1.1, 0.1), V, "'rate' must be"),
@@ -471,9 +475,9 @@ CASES = {
         *(lambda: schedules.EarlyDropout(0.5, 1), V, "'steps' must be"),
         *("an integer of at least 2", "steps=1"),
     ),
-    "early shape": (
-        *(lambda: schedules.EarlyDropout(0.5, 9, shape="cosine"), V, "'shape' must be"),
-        *("one of 'linear', 'constant'", "shape='cosine'"),
+    "early curve": (
+        *(lambda: schedules.EarlyDropout(0.5, 9, curve="cosine"), V, "'curve' must be"),
+        *("one of 'linear', 'constant'", "curve='cosine'"),
     ),
     "late rate": (
         *(lambda: schedules.LateDropout(NAN, 10), V, "'rate' must be"),
@@ -544,9 +548,13 @@ CASES = {
         *(lambda: RateScheduler(0.5), T, "'schedule' must be", "schedule=0.5"),
         *("a callable schedule(epoch, rate) -> rate",),
     ),
-    "scheduler of one argument": (
-        *(lambda: RateScheduler(lambda epoch: 0.5), T, "'schedule' must be"),
-        *("schedule=<function", "A schedule of the step belongs into a layer's 'rate'"),
+    "scheduler of three arguments": (
+        *(lambda: RateScheduler(lambda epoch, rate, x: 0.5), T, "'schedule' must be"),
+        *("schedule=<function", "or schedule(epoch) -> rate"),
+    ),
+    "scheduler of layers by place": (
+        *(lambda: RateScheduler(max_of_two, "drop"), T, "'verbose' must be"),
+        *("verbose='drop'", "To choose layers, pass them by name: "),
     ),
     "scheduler of steps": (
         *(
@@ -554,7 +562,7 @@ CASES = {
             T,
             "'schedule' must be",
         ),
-        *("schedule=LateDropout(", "A schedule of the step belongs into a layer's"),
+        *("schedule=LateDropout(", "Pass a function of the training step as the"),
     ),
     "scheduler verbose": (
         *(lambda: RateScheduler(max_of_two, verbose="yes"), T, "'verbose' must be"),
@@ -574,7 +582,12 @@ CASES = {
         *("Received: 'dorp'", "Did you mean 'drop'?"),
     ),
     "scheduler other layer": (
-        *(lambda: fit(RateScheduler(max_of_two, keras.layers.Dense(1, name="d"))), V),
+        *(
+            lambda: fit(
+                RateScheduler(max_of_two, layers=keras.layers.Dense(1, name="d"))
+            ),
+            V,
+        ),
         *(*NAMED, "Received: 'd'"),
     ),
     "scheduler of no layers": (
@@ -585,7 +598,7 @@ CASES = {
         *(lambda: fit(RateScheduler(max_of_two, layers=3)), T, *LAYERS, "layers=3"),
     ),
     "scheduler of a decided layer": (
-        *(lambda: fit(RateScheduler(max_of_two, "drop"), rate=LearnedRate()), T),
+        *(lambda: fit(RateScheduler(max_of_two, layers="drop"), rate=LearnedRate()), T),
         *("'layers' must name layers whose rate was given as a number",),
         *("'drop' (gradient)", "Leave them out, or pass a number as their 'rate'"),
     ),
@@ -629,15 +642,15 @@ CASES = {
     "board of other inputs": (
         *(lambda: fit(TensorBoardRates("logs", drop_fraction_data=MAPS)), V),
         *("'drop_fraction_data' must be the inputs of one batch",),
-        *("as the model takes them", "of (2, 4, 3, 5), of which 'model' says"),
+        *("as the model takes them", "of (2, 4, 3, 5), with which 'model' fails"),
     ),
     "board of no inputs": (
         *(lambda: fit(TensorBoardRates("logs", drop_fraction_data="x")), V),
-        *("'drop_fraction_data' must be the inputs of one batch", "of str, of which"),
+        *("'drop_fraction_data' must be the inputs of one batch", "of str, with which"),
     ),
     # OverfittingGap
     "gap without data": (
-        *(lambda: OverfittingGap(), T, *DATA, "Received: None"),
+        *(lambda: OverfittingGap(None), T, *DATA, "Received: None"),
         *("A callback cannot see the data given to fit: pass them here",),
     ),
     "gap of a generator": (
@@ -647,11 +660,11 @@ CASES = {
     "gap of a list": (*(lambda: OverfittingGap([X, Y]), T, *DATA, "Received: a list"),),
     "gap of lengths": (
         *(lambda: OverfittingGap((X, Y[:3])), V, "'train_data' must"),
-        *("arrays of the same length", "Received: lengths [3, 4]"),
+        *("arrays with the same number of rows", "Received: [3, 4] rows"),
     ),
     "gap of nothing": (
         *(lambda: OverfittingGap((X[:0], Y[:0])), V, "'train_data' must"),
-        *("at least one sample", "Received: lengths [0]"),
+        *("at least one row", "Received: [0] rows"),
     ),
     "gap max_samples": (
         *(lambda: OverfittingGap((X, Y), max_samples=0), V, "'max_samples' must be"),
@@ -809,7 +822,7 @@ CASES = {
     },
     "predict unbuilt": (
         *(lambda: ask(sequential(layers.Dropout(0.5), inputs=False)), V),
-        *("'model' must be built", "Received: 'net'", "Call it on a batch of data, or"),
+        *("'model' must be built", "Received: 'net'", "Call it on a batch of data"),
     ),
     **{
         f"predict with {name}": (
@@ -966,7 +979,7 @@ CASES = {
     "convert with an unknown path": (
         *(lambda: kdropout.convert(with_keras_dropout(), {"dorp": 0.5}), V),
         *("'rate' must name layers", "Received: 'dorp'", "Did you mean 'drop'?"),
-        *("There are: 'drop'",),
+        *("The model has: 'drop'",),
     ),
     "convert with a number as path": (
         *(lambda: kdropout.convert(with_keras_dropout(), {3: 0.5}), T),
@@ -982,7 +995,7 @@ CASES = {
     ),
     "insert into a model that is not built": (
         *(lambda: kdropout.insert(keras.Sequential([DENSE(1)], name="new"), 0.5), V),
-        *("'model' must be built", "Received: 'new'", "Give it a keras.Input"),
+        *("'model' must be built", "Received: 'new'", "a keras.Input"),
     ),
     "insert a rate": (
         *(lambda: kdropout.insert(plain_model(), -0.1), V, *RATE, "rate=-0.1"),
@@ -992,7 +1005,7 @@ CASES = {
     ),
     "insert after no layer": (
         *(lambda: kdropout.insert(plain_model(), 0.5, after="no_such"), V),
-        *("'after' must name layers", "'no_such'", "There are: 'first', 'last'"),
+        *("'after' must name layers", "'no_such'", "The model has: 'first', 'last'"),
     ),
     "insert after one layer that exists and one that does not": (
         *(lambda: kdropout.insert(plain_model(), 0.5, after=["first", "no_such"]), V),

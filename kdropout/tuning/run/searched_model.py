@@ -4,8 +4,8 @@ import warnings
 
 import keras_tuner
 
+from kdropout.keras_classes import live_counterpart
 from kdropout.layer_walk import dropout_layers, walk
-from kdropout.surgery.counterparts import live_counterpart
 from kdropout.tuning.job.space_settings import plain_space
 from kdropout.tuning.trials.fresh_names import begin_anew
 from kdropout.tuning.tune_rates import tune_rates

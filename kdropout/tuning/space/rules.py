@@ -4,7 +4,7 @@ from kdropout.layer_walk import walk
 from kdropout.rate_rules.fixed import FixedRate
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.rate_rules.scheduled import ScheduledRate
-from kdropout.schedules.ramp import Ramp
+from kdropout.schedules import Ramp
 from kdropout.surgery.keras_state import refresh, unlocked
 
 
@@ -32,7 +32,7 @@ def own_values(layer):
         ramp = rule.schedule
     if ramp is None:
         return {"rate": layer.rate, "start": layer.rate, "end": layer.rate}
-    return {"rate": layer.rate, **ramp.get_config()}
+    return {"rate": layer.rate, **ramp.get_config(), "shape": ramp.curve}
 
 
 def apply(model, settings):

@@ -4,7 +4,7 @@ import dataclasses
 
 from kdropout import validation
 from kdropout.rate_rules.ramped import MOST_STEPS
-from kdropout.schedules.ramp import SHAPES, Ramp
+from kdropout.schedules import CURVES, Ramp
 from kdropout.tuning.space.rates import Rates
 
 PARTS = ("start", "end", "steps", "shape")
@@ -71,7 +71,7 @@ class Schedules:
     def ramp(self, chosen):
         """The `Ramp` with the values of the dict `chosen`, and what is fixed."""
         fixed = {part: getattr(self, part) for part in PARTS if part not in chosen}
-        return Ramp(**fixed, **chosen)
+        return Ramp.from_config({**fixed, **chosen})
 
     def _keep(self, name, value):
         object.__setattr__(self, name, value)
@@ -133,11 +133,11 @@ def _count(value):
 
 def _shapes(value):
     if isinstance(value, str):
-        return validation.choice("shape", value, SHAPES)
-    expected = "one of " + ", ".join(map(repr, SHAPES)) + ", or a sequence of several"
+        return validation.choice("shape", value, CURVES)
+    expected = "one of " + ", ".join(map(repr, CURVES)) + ", or a sequence of several"
     if not isinstance(value, (list, tuple)):
         raise TypeError(validation.received("shape", expected, value))
-    shapes = tuple(validation.choice("shape", shape, SHAPES) for shape in value)
+    shapes = tuple(validation.choice("shape", shape, CURVES) for shape in value)
     if not shapes or len(set(shapes)) < len(shapes):
         raise ValueError(validation.received("shape", expected, value))
     return shapes if len(shapes) > 1 else shapes[0]
