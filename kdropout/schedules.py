@@ -79,29 +79,29 @@ def _warn_about_shape(what, stacklevel):
     )
 
 
-def linear(start, end, share):
+def _linear(start, end, share):
     """The rate at `share` of the way: numbers or float32 tensors."""
     # This form gives start and end exactly, and nothing beyond them.
     return start * (1.0 - share) + end * share
 
 
-def cosine(start, end, share):
-    """As `linear`, with a slow beginning and end."""
-    return linear(start, end, (1.0 - ops.cos(math.pi * share)) / 2.0)
+def _cosine(start, end, share):
+    """As `_linear`, with a slow beginning and end."""
+    return _linear(start, end, (1.0 - ops.cos(math.pi * share)) / 2.0)
 
 
-def exponential(start, end, share):
-    """As `linear`, in the logarithm of the rate. Neither end may be 0."""
+def _exponential(start, end, share):
+    """As `_linear`, in the logarithm of the rate. Neither end may be 0."""
     start, end = (ops.convert_to_tensor(rate, "float32") for rate in (start, end))
     logarithms = [ops.log(ops.maximum(rate, _SMALLEST)) for rate in (start, end)]
-    rate = ops.where(share < 1.0, ops.exp(linear(*logarithms, share)), end)
+    rate = ops.where(share < 1.0, ops.exp(_linear(*logarithms, share)), end)
     rate = ops.where(share > 0.0, rate, start)
     # Rounding must not carry it beyond an end, least of all beyond 1.
     low, high = ops.minimum(start, end), ops.maximum(start, end)
     return ops.minimum(ops.maximum(rate, low), high)
 
 
-FORMULAS = {"linear": linear, "cosine": cosine, "exponential": exponential}
+FORMULAS = {"linear": _linear, "cosine": _cosine, "exponential": _exponential}
 CURVES = tuple(FORMULAS)
 
 
@@ -147,6 +147,7 @@ class Ramp(_CurvedSchedule):
         steps: int,
         begin: int = 0,
         curve: str = "linear",
+        *,
         shape: str | None = None,
     ) -> None:
         self.start = _rate("start", start)
@@ -235,6 +236,7 @@ class EarlyDropout(_CurvedSchedule):
         rate: float,
         steps: int,
         curve: str = "linear",
+        *,
         shape: str | None = None,
     ) -> None:
         self.rate = _rate("rate", rate)
