@@ -1,4 +1,4 @@
-"""The contract that every dropout layer passes, for your own subclasses too."""
+"""The contract that every dropout layer passes, also for your own subclasses."""
 
 import json
 import os
