@@ -138,14 +138,14 @@ def convert(
         "with a dropout of 0, make it with a small rate, then set that to 0 with "
         "kdropout.set_rates; else its code needs the call.",
     )
-    paths = {**ours, **{candidate.layer: path for path, candidate in called.items()}}
+    paths = ours | {candidate.layer: path for path, candidate in called.items()}
     _warn(
         _where(paths, [layer for layer in paths if modes.get(layer) == {False}]),
         "The model calls some dropout layers with training=False even in training, so "
         "their rates act in kdropout.mc_predict alone: {}. Leave 'training' out of the "
         "call of the layer or model around them to switch them on.",
     )
-    live = {**{layer: layer for layer in ours}, **dict(made)}
+    live = {layer: layer for layer in ours} | dict(made)
     clocked = [
         layer for layer in paths if isinstance(live[layer].rate_rule, ClockedRate)
     ]
@@ -158,8 +158,8 @@ def convert(
         "kdropout.mc_predict; or give a number as their rate.",
     )
     trained = models_that_trained([layer for layer, _ in made])
-    for layer, live in made:
-        _transform(layer, live)
+    for layer, replacement in made:
+        _transform(layer, replacement)
     refresh([model, *(layer for _, layer in layers), *trained])
     return model
 
