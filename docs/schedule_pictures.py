@@ -34,15 +34,15 @@ STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."))
 PANELS = {
     "Ramp": {
         "Ramp(0, 0.5, 800)": Ramp(0.0, 0.5, 800),
-        'shape="cosine"': Ramp(0.0, 0.5, 800, shape="cosine"),
-        'Ramp(0.01, ...), shape="exponential"': Ramp(
-            0.01, 0.5, 800, shape="exponential"
+        'curve="cosine"': Ramp(0.0, 0.5, 800, curve="cosine"),
+        'Ramp(0.01, ...), curve="exponential"': Ramp(
+            0.01, 0.5, 800, curve="exponential"
         ),
     },
     "Ramp, downwards: annealed": {
         "Ramp(0.5, 0, 800)": Ramp(0.5, 0.0, 800),
         "Ramp(0.5, 0, 500, begin=300)": Ramp(0.5, 0.0, 500, begin=300),
-        'Ramp(0.5, 0, 800, shape="cosine")': Ramp(0.5, 0.0, 800, shape="cosine"),
+        'Ramp(0.5, 0, 800, curve="cosine")': Ramp(0.5, 0.0, 800, curve="cosine"),
     },
     "Curriculum": {
         f"Curriculum(0.5, gamma={gamma})": Curriculum(0.5, gamma)

@@ -1,7 +1,9 @@
 """Dropout rates that can be moved, learned, watched and searched in training."""
 
+import importlib
+
 from kdropout import callbacks, layers, schedules
-from kdropout.inference import Prediction, mc_predict
+from kdropout.inference import Prediction, drop_fractions, mc_predict
 from kdropout.inspection import rates, set_rates, summary
 from kdropout.rate_rules import LearnedRate
 from kdropout.surgery import convert, insert, strip
@@ -13,6 +15,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "convert",
+    "drop_fractions",
     "insert",
     "layers",
     "mc_predict",
@@ -22,3 +25,16 @@ __all__ = [
     "strip",
     "summary",
 ]
+
+# Imported at their first use: `tuning` needs KerasTuner and takes seconds.
+_LAZY = ("testing", "tuning")
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return importlib.import_module(f"kdropout.{name}")
+    raise AttributeError(f"module 'kdropout' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted([*__all__, *_LAZY])

@@ -1,10 +1,3 @@
-"""Iteration over whatever yields batches."""
+"""Former place of `iterate_batches`, until all imports name `_data`."""
 
-
-def iterate_batches(dataset):
-    """The batches of an iterable, or of a `PyDataset`, which is a sequence."""
-    if hasattr(dataset, "__iter__"):
-        yield from dataset
-    else:
-        for index in range(len(dataset)):
-            yield dataset[index]
+from kdropout._data import iterate_batches  # noqa: F401

@@ -1,15 +1,21 @@
-"""Shows and sets the rates of a model."""
+"""The dropout layers of a model: finds them, shows and sets their rates."""
 
+import fnmatch
 import warnings
+from collections.abc import Callable
 
-from kdropout.layer_walk import dropout_layers, select_layers, walk
-from kdropout.surgery.counterparts import live_counterpart
+import keras
 
-# Paths that a message names before it counts the rest.
-_NAMED = 3
+from kdropout.keras_classes import is_keras_dropout, live_counterpart
+from kdropout.layers.base import BaseDropout
+from kdropout.model_kinds import check_layer
+from kdropout.validation import nearest
+
+# How many paths a message lists before it counts the rest.
+_MAX_LISTED = 3
 
 
-def rates(model):
+def rates(model: keras.layers.Layer) -> dict[str, float]:
     """The rate in effect of each dropout layer.
 
     Args:
@@ -32,18 +38,18 @@ def rates(model):
     >>> kdropout.rates(model)
     {'drop': 0.5}
     """
-    live = dropout_layers(model)
-    plain = [] if live else _plain_dropout(model)
+    layers = dropout_layers(model)
+    plain = [] if layers else _plain_dropout(model)
     if plain:
         warnings.warn(_not_live(plain), stacklevel=2)
     _bring_up_to_date(model)
-    return {path: layer.rate for path, layer in live.items()}
+    return {path: layer.rate for path, layer in layers.items()}
 
 
-def set_rates(model, rates):
+def set_rates(model: keras.layers.Layer, rates: float | dict[str, float]) -> None:
     """Set the rates of dropout layers. They take effect at the next step.
 
-    Nothing is set unless all can be.
+    Either all rates are set or, if one of them cannot be, none.
 
     Args:
         model: A `keras.Model` or layer that holds dropout layers of kdropout.
@@ -51,8 +57,9 @@ def set_rates(model, rates):
             or a glob such as "encoder/*", to a number.
 
     Raises:
-        TypeError: If a rate is no number, or a schedule or gradient decides it.
-        ValueError: If a rate is not in [0, 1], or a path names no dropout layer.
+        TypeError: If a rate is not a number, or a schedule or gradient decides it.
+        ValueError: If a rate is not in [0, 1], a path matches no dropout layer, or
+            the model has none.
 
     Example:
 
@@ -84,10 +91,12 @@ def set_rates(model, rates):
         raise
 
 
-def summary(model, print_fn=print):
+def summary(
+    model: keras.layers.Layer, print_fn: Callable[[str], object] = print
+) -> None:
     """Print a table of the dropout layers: path, kind, rate, who decides it.
 
-    A line below it names those that are Keras's, whose rate cannot be moved.
+    A line below it names the layers that are Keras's, whose rates cannot be moved.
 
     Args:
         model: A `keras.Model` or layer that holds dropout layers of kdropout.
@@ -117,22 +126,235 @@ def summary(model, print_fn=print):
         print_fn(_not_live(plain))
 
 
+def dropout_layers(model):
+    """Dict from path to layer of every dropout layer of kdropout in `model`.
+
+    Raises:
+        TypeError: If `model` is not a Keras layer or model.
+    """
+    check_layer(model)
+    layers = {}
+    for path, layer in walk(model):
+        if isinstance(layer, BaseDropout):
+            layers[_unique(path, layers)] = layer
+    return layers
+
+
+def select_layers(model, layers=None, argument="layers"):
+    """The part of `dropout_layers(model)` that `layers` names.
+
+    Args:
+        model: A `keras.Model` or layer.
+        layers: None for all, a path, a glob on the path, a layer, or a list of those.
+        argument: What the user calls `layers`, for the messages.
+
+    Raises:
+        TypeError: If `layers` is of another type.
+        ValueError: If the model has no dropout layers, or a glob or a layer of
+            `layers` is not among them.
+    """
+    live = dropout_layers(model)
+    if not live:
+        raise ValueError(
+            "'model' must hold dropout layers of kdropout. Received: "
+            f"'{model.name}', which has none. kdropout.convert(model) makes the "
+            "dropout layers of Keras live; kdropout.insert(model, rate) adds some to a "
+            "model without."
+        )
+    if layers is None:
+        return live
+    items = layers if isinstance(layers, (list, tuple)) else [layers]
+    if not items:
+        raise ValueError(
+            f"'{argument}' must name at least one layer, or be None for all. Received: "
+            f"{argument}={layers!r}"
+        )
+    selected = {}
+    for item in items:
+        if isinstance(item, str):
+            hint = _keras_hint(model, item)
+            (paths,) = match_layers(live, [item], argument, hint=hint).values()
+        elif isinstance(item, keras.layers.Layer):
+            paths = [path for path, layer in live.items() if layer is item]
+            if not paths:
+                hint = _keras_hint(model, item) or nearest(item.name, live)
+                raise _no_match(argument, _DROPOUT, item.name, live, hint)
+        else:
+            raise TypeError(
+                f"'{argument}' must be None, a glob on the layer path, a layer, or a "
+                f"list of those. Received: {argument}={layers!r}"
+            )
+        selected.update((path, live[path]) for path in paths)
+    return selected
+
+
+_DROPOUT = "dropout layers of the model"
+
+
+def match_layers(paths, patterns, argument, expected=_DROPOUT, hint=""):
+    """The paths that each pattern matches: dict from pattern to a list.
+
+    A pattern that is a path matches this path alone: one with brackets would not match
+    itself as a glob.
+
+    Args:
+        paths: Collection of layer paths.
+        patterns: Iterable of paths and globs.
+        argument: What the user calls the patterns, for the message.
+        expected: What the patterns must name, for the message.
+        hint: Sentence for the message in place of the path that resembles the pattern.
+
+    Raises:
+        ValueError: If a pattern matches no path.
+    """
+    matches = {
+        pattern: [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
+        for pattern in patterns
+    }
+    for pattern, matched in matches.items():
+        if not matched:
+            hint = hint or nearest(pattern, paths)
+            raise _no_match(argument, expected, pattern, paths, hint)
+    return matches
+
+
+def choose_rates(paths, rate, argument="rate"):
+    """The rate of each path, without the paths that a dict does not name.
+
+    Args:
+        paths: Paths of layers.
+        rate: A rate for all, or a dict from paths or globs to rates; where several
+            match, the last one counts.
+        argument: What the user calls `rate`, for the messages.
+
+    Raises:
+        TypeError: If a key is not a string.
+        ValueError: If a key matches no path, or there is no key.
+    """
+    if not isinstance(rate, dict):
+        return dict.fromkeys(paths, rate)
+    if not rate:
+        raise ValueError(
+            f"'{argument}' must name at least one layer. Received: an empty collection."
+        )
+    if not all(isinstance(pattern, str) for pattern in rate):
+        raise TypeError(
+            "'rate' must be a rate, or a dict from layer paths or globs to rates. "
+            f"Received: rate={rate!r}"
+        )
+    expected = "layers that dropout can be at"
+    chosen = {}
+    for pattern, matched in match_layers(paths, rate, argument, expected).items():
+        chosen.update(dict.fromkeys(matched, rate[pattern]))
+    return chosen
+
+
+def settable_layers(model, layers=None):
+    """The layers of `select_layers` whose rate a callback may set.
+
+    Args:
+        model: A `keras.Model` or layer.
+        layers: None for all that can be set, a glob, a layer, or a list of those.
+
+    Raises:
+        TypeError: If `layers` names one that a schedule or a gradient decides.
+        ValueError: As for `select_layers`, or if no rate of the model can be set.
+    """
+    selected = select_layers(model, layers)
+    settable = {
+        path: layer for path, layer in selected.items() if layer.rate_rule.settable
+    }
+    if layers is not None and len(settable) < len(selected):
+        decided = ", ".join(
+            f"'{path}' ({layer.rate_rule.decided_by})"
+            for path, layer in selected.items()
+            if path not in settable
+        )
+        raise TypeError(
+            "'layers' must name layers whose rate was given as a number, because "
+            f"only those can be set. Received: {decided}. Leave them out, or pass a "
+            "number as their 'rate'."
+        )
+    if not settable:
+        raise ValueError(
+            "'model' must hold a dropout layer whose rate was given as a number, "
+            f"because only those can be set. Received: '{model.name}', in which "
+            "schedules or gradients decide all."
+        )
+    return settable
+
+
+def walk(layer):
+    """Path and layer of all layers inside `layer`, outermost first, each once."""
+    return _walk(layer, "", set())
+
+
+def _walk(layer, path, seen):
+    for child in sublayers(layer):
+        if id(child) not in seen:
+            seen.add(id(child))
+            child_path = f"{path}/{child.name}" if path else child.name
+            yield child_path, child
+            yield from _walk(child, child_path, seen)
+
+
+def sublayers(layer):
+    """The layers directly inside `layer`.
+
+    `Model.layers` is public but misses what plain layers hold, such as the dropout
+    of `MultiHeadAttention`; this one use of a private method does not.
+    """
+    if isinstance(layer, keras.Sequential):
+        return layer.layers  # not its inner functional model, which repeats them
+    return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def _unique(path, taken):
+    """`path`, numbered if a sibling of the same name already has it."""
+    candidate, number = path, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{path}_{number}"
+    return candidate
+
+
+def _no_match(argument, expected, received, paths, hint):
+    return ValueError(
+        f"'{argument}' must name {expected}. Received: '{received}'.{hint} The model "
+        f"has: {', '.join(map(repr, paths)) or 'none'}"
+    )
+
+
+def _keras_hint(model, item):
+    """A hint if a layer, or the one at a path, is a dropout layer of Keras."""
+    if any(
+        is_keras_dropout(layer) and (layer is item or path == item)
+        for path, layer in walk(model)
+    ):
+        return " That is a layer of Keras: kdropout.convert(model) makes it live."
+    return ""
+
+
 def _plain_dropout(model):
     """The paths of the dropout layers of Keras in `model`.
 
     Those of a rate of 0 are left out: attention that was made without dropout holds
     one that it never calls.
     """
-    found = ((path, live_counterpart(layer)) for path, layer in walk(model))
-    return [path for path, counterpart in found if counterpart and counterpart[-1]]
+    counterparts = {path: live_counterpart(layer) for path, layer in walk(model)}
+    return [
+        path
+        for path, counterpart in counterparts.items()
+        if counterpart is not None and counterpart[-1] > 0.0
+    ]
 
 
 def _not_live(paths):
-    named = ", ".join(map(repr, paths[:_NAMED]))
-    if len(paths) > _NAMED:
-        named += f" and {len(paths) - _NAMED} more"
+    listed = ", ".join(map(repr, paths[:_MAX_LISTED]))
+    if len(paths) > _MAX_LISTED:
+        listed += f" and {len(paths) - _MAX_LISTED} more"
     return (
-        f"The rates of {named} cannot be moved, because these layers are Keras's. "
+        f"The rates of {listed} cannot be moved, because these layers are Keras's. "
         "kdropout.convert(model) makes them live."
     )
 

@@ -1,4 +1,4 @@
-"""What is known about the order of the layers of a model."""
+"""What kind of model it is: built, callable, with a known order of its layers."""
 
 import os
 
@@ -23,14 +23,40 @@ def check_layer(model, kind=keras.layers.Layer, expected="a keras.Model or layer
     raise TypeError(f"'model' must be {expected}. Received: model={model!r}{hint}")
 
 
+def require_built_model(model):
+    """Check that `model` is a `keras.Model` and, if it can be called, built.
+
+    Raises:
+        TypeError: If it is not a `keras.Model`.
+        ValueError: If it is not built.
+    """
+    check_layer(model, keras.Model, "a keras.Model")
+    if has_call(model):
+        require_built(model)
+
+
+def require_built(model):
+    """Check that a model or layer is built.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not model.built:
+        raise ValueError(
+            f"'model' must be built, so that all its layers exist. Received: "
+            f"'{model.name}', which is not. Call it on a batch of data first, or give "
+            "a Sequential model a keras.Input."
+        )
+
+
 def is_sequential(model):
-    """Whether a model is a chain of layers, with no `call` of its own."""
+    """Whether a model is a chain of layers that uses the `call` of Keras."""
     kind = keras.Sequential
     return isinstance(model, kind) and type(model).call is kind.call
 
 
 def is_functional(model):
-    """Whether a model is a graph of layers, with no `call` of its own."""
+    """Whether a model is a graph of layers that uses the `call` of Keras."""
     # Keras does not publish the class that `keras.Model(inputs, outputs)` makes.
     kinds = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
     return bool(kinds) and type(model).call is kinds[0].call

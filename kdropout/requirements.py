@@ -8,7 +8,7 @@ class MissingPackages(ImportError):
 
 
 def check_packages(purpose, packages, extra, is_there):
-    """Tell which packages are missing, before and not after minutes of work.
+    """Raise early if packages are missing, and not after minutes of work.
 
     Args:
         purpose: String, what needs them.
@@ -28,10 +28,10 @@ def check_packages(purpose, packages, extra, is_there):
 
 
 def can_import(module):
-    """Whether the package of a module is installed; the module is imported, too.
+    """Whether the package of a module is installed. This imports the module.
 
     Raises:
-        ModuleNotFoundError: If it is there, but broken: its own message says how.
+        ModuleNotFoundError: If it is installed, but a module that it needs is not.
     """
     try:
         importlib.import_module(module)

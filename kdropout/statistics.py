@@ -24,7 +24,7 @@ class Interval:
 
     @property
     def verdict(self):
-        """For a difference in error: what may be said of it."""
+        """What a difference in error shows: "better", "worse" or "undecided"."""
         if self.high < 0.0:
             return "better"
         if self.low > 0.0:
@@ -42,7 +42,7 @@ def interval(values, confidence=CONFIDENCE):
 
     Args:
         values: Sequence of at least 2 floats.
-        confidence: Float in (0, 1), how often such intervals hold the mean. Defaults
+        confidence: Float in (0, 1), how often the interval holds the mean. Defaults
             to 0.95.
 
     Returns:

@@ -1,8 +1,9 @@
-"""The contract that every dropout layer passes, for your own subclasses too."""
+"""The contract that every dropout layer passes, also for your own subclasses."""
 
 import json
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -15,7 +16,9 @@ STEPS = 3
 MIXED_POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
-def check_layer(make_layer, input_shape):
+def check_layer(
+    make_layer: Callable[[], keras.layers.Layer], input_shape: Sequence[int]
+) -> None:
     """Check that a dropout layer keeps the contract of `BaseDropout`.
 
     It checks, one by one: config and JSON round trip; nothing dropped at inference;

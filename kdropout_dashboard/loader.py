@@ -1,4 +1,4 @@
-"""What TensorBoard loads the tab with."""
+"""The entry point by which TensorBoard loads the tab."""
 
 import logging
 
@@ -8,7 +8,7 @@ from tensorboard.plugins.base_plugin import TBLoader
 
 
 class DropoutLoader(TBLoader):
-    """Loads the tab, or tells in one line of the log why it is not there."""
+    """Loads the tab, or reports in one line of the log why it is missing."""
 
     def load(self, context):
         try:

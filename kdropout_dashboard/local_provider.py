@@ -5,7 +5,7 @@ from tensorboard.compat.proto import summary_pb2
 from tensorboard.data.provider import ScalarDatum, TensorTimeSeries
 from tensorboard.util.tensor_util import make_ndarray
 
-from kdropout_dashboard.thinning import evenly
+from kdropout_dashboard.series import evenly
 
 
 class LocalProvider(MultiplexerDataProvider):

@@ -1,20 +1,20 @@
 """What is taken from a file that anybody may have written."""
 
+import hashlib
 import json
 import math
 import re
 
-# Raised by the writer when this reader could no longer understand it.
-FORMAT = 1
+from kdropout_dashboard import tags
 
 
 def content(array):
-    """The dict of a JSON text in a string tensor, or an empty one if it is no such."""
+    """The dict of a JSON text in a string tensor, or an empty one."""
     try:
         value = json.loads(array.item())
     except (TypeError, ValueError, RecursionError):
         return {}
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
+    if not isinstance(value, dict) or value.get("format") != tags.FORMAT:
         return {}
     return value
 
@@ -66,3 +66,18 @@ def natural(name):
         (1, len(part), part) if part.isdecimal() else (0, 0, part)
         for part in re.split(r"([0-9]+)", name)
     ], name
+
+
+def version_of(*written):
+    """A short text that changes with what was written last.
+
+    Args:
+        *written: Dicts from name to (step, time).
+    """
+    state = repr([sorted(part.items()) for part in written])
+    return hashlib.blake2b(state.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def unchanged(version):
+    """The answer if nothing was written since `version`."""
+    return {"version": version, "unchanged": True}

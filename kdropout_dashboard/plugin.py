@@ -10,7 +10,8 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from kdropout_dashboard import reader
-from kdropout_dashboard.source import PLUGIN, SCALARS, Source
+from kdropout_dashboard.source import SCALARS, Source
+from kdropout_dashboard.tags import PLUGIN
 
 # The page, and what it consists of.
 STATIC = pathlib.Path(__file__).parent / "static"
@@ -23,8 +24,8 @@ MIME_TYPES = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
 }
-# How many steps of each series TensorBoard keeps, if `--samples_per_plugin` tells no
-# other number.
+# How many steps of each series TensorBoard keeps, unless `--samples_per_plugin` sets
+# another number.
 KEPT_STEPS = 1_000
 
 
@@ -43,7 +44,7 @@ class DropoutPlugin(base_plugin.TBPlugin):
 
     def __init__(self, context):
         if not (STATIC / ENTRY).is_file():
-            raise FileNotFoundError(f"There is no '{STATIC / ENTRY}'.")
+            raise FileNotFoundError(f"'{STATIC / ENTRY}' is not installed.")
         self._provider = _provider(context)
         self._kept_steps = (context.sampling_hints or {}).get(SCALARS, KEPT_STEPS)
 

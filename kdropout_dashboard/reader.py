@@ -1,8 +1,6 @@
 """What the page shows, as data that JSON can hold."""
 
-from kdropout_dashboard import plain
-from kdropout_dashboard import search as searches
-from kdropout_dashboard import training as trainings
+from kdropout_dashboard import plain, tags
 from kdropout_dashboard.search import search
 from kdropout_dashboard.training import training
 
@@ -11,7 +9,7 @@ __all__ = ["runs", "search", "training"]
 
 def runs(source):
     """The trainings and searches that a `Source` has, in natural order."""
-    kinds = {trainings.TAG: "training", searches.TAG: "search"}
+    kinds = {tags.RUN: "training", tags.SEARCH: "search"}
     described = source.described(list(kinds))
     return {
         "runs": [

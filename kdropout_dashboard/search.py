@@ -3,10 +3,8 @@
 import os
 
 from kdropout_dashboard import plain
-from kdropout_dashboard.version import unchanged, version_of
-
-TAG = "kdropout/search"
-TRIAL_TAG = "kdropout/trial"
+from kdropout_dashboard.plain import unchanged, version_of
+from kdropout_dashboard.tags import SEARCH, TRIAL
 
 
 def search(source, run, version=""):
@@ -18,22 +16,22 @@ def search(source, run, version=""):
         version: String, the version that the asker has. Defaults to "".
 
     Returns:
-        What JSON can hold, little if nothing is new since `version`; or None if there
-        is no such search.
+        What JSON can hold, little if nothing is new since `version`; or None if the
+        search does not exist.
     """
-    written = source.described([TAG, TRIAL_TAG])
-    if TAG not in written.get(run, {}):
+    written = source.described([SEARCH, TRIAL])
+    if SEARCH not in written.get(run, {}):
         return None
     trials = {
-        name: tags[TRIAL_TAG]
+        name: tags[TRIAL]
         for name, tags in written.items()
-        if TRIAL_TAG in tags and _parent(name) == run
+        if TRIAL in tags and _parent(name) == run
     }
-    current = version_of({run: written[run][TAG]}, trials)
+    current = version_of({run: written[run][SEARCH]}, trials)
     if current == version:
         return unchanged(version)
-    content = source.descriptions(TAG, [run]).get(run, {})
-    described = source.descriptions(TRIAL_TAG, list(trials)) if trials else {}
+    content = source.descriptions(SEARCH, [run]).get(run, {})
+    described = source.descriptions(TRIAL, list(trials)) if trials else {}
     dimensions = _dimensions(content)
     direction = content.get("direction")
     return {
@@ -98,7 +96,7 @@ def _coordinate(value, dimension):
 
 
 def _marginals(content, dimensions):
-    """The curves that are whole, of dimensions that there are."""
+    """The complete curves of known dimensions."""
     names = {dimension["name"] for dimension in dimensions}
     marginals = []
     for marginal in plain.dicts(content.get("marginals")):

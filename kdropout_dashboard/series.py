@@ -1,9 +1,8 @@
-"""Series of numbers on common steps."""
+"""Series of numbers on common steps, and which of many steps to show."""
 
 import math
 
 from kdropout_dashboard.plain import rounded
-from kdropout_dashboard.thinning import are_even, evenly
 
 # A chart is not wider in pixels.
 MOST_STEPS = 1_000
@@ -57,8 +56,8 @@ def _latest(steps, values):
     """Steps and values, without what a later point has overtaken.
 
     Where a training was resumed, or begun again in the same folder, the steps begin
-    again, too. As TensorBoard's default loader does it, all steps from there on are
-    forgotten.
+    again. All later steps of the first training are dropped, as in TensorBoard's
+    default loader.
     """
     if all(map(int.__lt__, steps, steps[1:])):
         return steps, values
@@ -77,3 +76,19 @@ def _union(columns):
     if all(steps == columns[0] for steps in columns):
         return columns[0]
     return sorted(set().union(*columns))
+
+
+def evenly(count, most):
+    """Indices of at most `most` of `count` things, evenly, the last one among them."""
+    if count <= most:
+        return range(count)
+    if most < 2:
+        return range(count - most, count)
+    return [index * (count - 1) // (most - 1) for index in range(most)]
+
+
+def are_even(steps):
+    """Whether each step is as far from the next as the first from the second."""
+    return len(steps) < 3 or list(steps) == list(
+        range(steps[0], steps[-1] + 1, steps[1] - steps[0])
+    )

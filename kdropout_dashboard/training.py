@@ -1,18 +1,19 @@
 """What the page shows of a training."""
 
-from kdropout_dashboard import plain
+from kdropout_dashboard import plain, tags
+from kdropout_dashboard.plain import unchanged, version_of
 from kdropout_dashboard.series import Aligned, most_to_read
-from kdropout_dashboard.version import unchanged, version_of
+from kdropout_dashboard.tags import (
+    BATCH_RATE,
+    DROP_FRACTION,
+    GAP,
+    NAIVE,
+    RATE,
+    RUN,
+    TERMS,
+)
 
-TAG = "kdropout/run"
-
-RATE = "dropout_rate"
-BATCH_RATE = "batch_dropout_rate"
-GAP = "overfitting_gap"
-TERMS = ("entropy_term", "weight_term")
-DROP_FRACTION = "drop_fraction"
 OF_LAYERS = (RATE, BATCH_RATE, *TERMS, DROP_FRACTION)
-NAIVE = "naive_"
 
 
 def training(source, run, version=""):
@@ -24,10 +25,10 @@ def training(source, run, version=""):
         version: String, the version that the asker has. Defaults to "".
 
     Returns:
-        What JSON can hold, little if nothing is new since `version`; or None if there
-        is no such training.
+        What JSON can hold, little if nothing is new since `version`; or None if the
+        training does not exist.
     """
-    written = source.described([TAG], [run]).get(run)
+    written = source.described([RUN], [run]).get(run)
     if not written:
         return None
     last = {}
@@ -41,9 +42,9 @@ def training(source, run, version=""):
     )
     if current == version:
         return unchanged(version)
-    content = source.descriptions(TAG, [run]).get(run, {})
+    content = source.descriptions(RUN, [run]).get(run, {})
     most = most_to_read(len(last))
-    # One more than wanted tells whether there were more.
+    # One more than wanted shows whether there were more.
     columns = source.columns(run, ["/".join(key) for key in last], most + 1)
     payload = _payload(content, last, columns, source.kept_steps)
     payload["sampled"] |= any(len(steps) > most for steps, _ in columns.values())
@@ -66,8 +67,8 @@ def _payload(content, last, columns, kept_steps):
         return align([f"{kind}/{layer['path']}" for layer in layers]).as_payload()
 
     gaps = []
-    for metric, naive in _metrics({name for kind, name in last if kind == GAP}):
-        both = align([f"{GAP}/{metric}", f"{GAP}/{naive}"])
+    for metric in _metrics({name for kind, name in last if kind == GAP}):
+        both = align([tags.gap(metric), tags.naive_gap(metric)])
         values = dict(zip(("clean", "naive"), both.values, strict=True))
         gaps.append({"metric": metric, "steps": both.steps} | values)
     return {
@@ -84,7 +85,7 @@ def _payload(content, last, columns, kept_steps):
 
 
 def _layers(content, last):
-    """The layers in the order of the model, and after them those nobody described."""
+    """The layers in the order of the model, then those without a description."""
     described = {
         path: layer
         for layer in plain.dicts(content.get("layers"))
@@ -111,7 +112,7 @@ def _latest_rate(path, last):
 
 
 def _metrics(names):
-    """Pairs of a metric and the name of its naive gap, "loss" first.
+    """The metrics that have a gap, "loss" first.
 
     A metric itself may be called "naive_x": it is the naive gap of another one only
     where there is that other one.
@@ -121,7 +122,7 @@ def _metrics(names):
         if not name.startswith(NAIVE) or name.removeprefix(NAIVE) not in metrics:
             metrics.append(name)
     metrics.sort(key=lambda name: (name != "loss", plain.natural(name)))
-    return [(metric, NAIVE + metric) for metric in metrics]
+    return metrics
 
 
 def _target(content):

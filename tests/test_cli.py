@@ -8,8 +8,7 @@ import pytest
 
 import kdropout
 from kdropout import cli
-from kdropout.cli import demo as demo_command
-from kdropout.demo import training
+from kdropout.demo import experiment, training
 
 
 @pytest.fixture
@@ -17,7 +16,7 @@ def calls(monkeypatch):
     """The arguments that the command line hands to the demo."""
     received = []
     monkeypatch.setattr(
-        demo_command, "run", lambda **arguments: received.append(arguments)
+        experiment, "run", lambda **arguments: received.append(arguments)
     )
     return received
 
@@ -142,7 +141,7 @@ def test_interrupt_ends_without_a_traceback(capsys, monkeypatch):
     def interrupt(**arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo_command, "run", interrupt)
+    monkeypatch.setattr(experiment, "run", interrupt)
     assert cli.main(["demo"]) == 130
     assert capsys.readouterr().err == "\nkdropout demo: interrupted\n"
 

@@ -17,7 +17,7 @@ from kdropout import cli, tuning
 from kdropout.tuning.report import pictures
 from kdropout.tuning.report.markdown import escape
 from kdropout_dashboard import reader
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 from tests.dashboard.board import write_training
 from tests.tuning.run.conftest import run
 

@@ -16,7 +16,7 @@ import pytest
 
 import kdropout
 from kdropout import cli
-from kdropout.cli.errors import PACKAGES
+from kdropout.cli.common import PACKAGES
 from kdropout.cli.main import make_parser
 from kdropout.tuning.report import pictures
 from kdropout.tuning.report.markdown import escape
@@ -204,13 +204,13 @@ def test_ctrl_c_tells_how_to_go_on_and_that_works(monkeypatch):
     *_, told, command = err.rstrip().splitlines()
     assert told == (
         "kdropout tune: interrupted. All trainings that have ended are kept. "
-        "Go on with:"
+        "Continue with:"
     )
     before = completed()
     assert 1 <= len(before) < 12  # it was in mid-search
     code, out, err = main("report", "results")
     assert code == 0 and "Not confirmed" in out
-    assert "kdropout report: the job is not finished. Go on with it by" in err
+    assert "kdropout report: the job is not finished. Continue it with" in err
     program, *arguments = shlex.split(command)
     assert program == "kdropout" and "my data" in arguments
     monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])

@@ -10,11 +10,10 @@ from sklearn.datasets import load_digits
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kdropout import files
-from kdropout.demo import data, report, run, training
-from kdropout.demo import files as demo_files
-from kdropout.demo.arms import ARMS
-from kdropout.demo.batches import ShuffledBatches
-from kdropout.demo.progress import Progress
+from kdropout.demo import experiment, report, run, training
+from kdropout.demo.experiment import Progress
+from kdropout.demo.training import ARMS, ShuffledBatches, noisy_digits
+from kdropout.label_noise import with_noise
 
 EPOCHS = 2
 SEEDS = 2
@@ -30,7 +29,7 @@ def finished(tmp_path_factory):
 
 
 def test_noise_replaces_the_share_asked_for_in_training_and_validation_only():
-    clean, noisy = data.noisy_digits(0, 0.0), data.noisy_digits(0, 0.3)
+    clean, noisy = noisy_digits(0, 0.0), noisy_digits(0, 0.3)
     for part, size in (("training", 900), ("validation", 400)):
         (images, true), (same, labels) = getattr(clean, part), getattr(noisy, part)
         replaced = round(0.3 * size)
@@ -44,13 +43,13 @@ def test_noise_replaces_the_share_asked_for_in_training_and_validation_only():
 
 
 def test_noise_is_uniform_over_the_classes():
-    labels = data.with_noise(np.zeros(9000, int), 1.0, np.random.default_rng(0))
+    labels = with_noise(np.zeros(9000, int), 1.0, 10, np.random.default_rng(0))
     bound = 5 * np.sqrt(9000 * 0.1 * 0.9)  # 5 sigma of binomial(9000, 0.1)
     assert np.all(np.abs(np.bincount(labels, minlength=10) - 900) < bound)
 
 
 def test_parts_are_the_whole_without_overlap_and_scaled():
-    digits = data.noisy_digits(0, 0.0)
+    digits = noisy_digits(0, 0.0)
     parts = [digits.training, digits.validation, digits.test]
     images = np.concatenate([images for images, _ in parts])
     labels = np.concatenate([labels for _, labels in parts])
@@ -63,7 +62,7 @@ def test_parts_are_the_whole_without_overlap_and_scaled():
 
 
 def test_data_are_decided_by_the_seed():
-    first, again, other = (data.noisy_digits(seed, 0.3) for seed in (1, 1, 2))
+    first, again, other = (noisy_digits(seed, 0.3) for seed in (1, 1, 2))
     for part in ("training", "validation", "test"):
         for a, b in zip(getattr(first, part), getattr(again, part), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -182,7 +181,7 @@ def test_run_writes_picture_and_logs_and_keeps_other_files(finished):
 @pytest.mark.slow
 def test_run_can_be_repeated_bit_for_bit(finished):
     again = training.train(
-        ARMS[1], data.noisy_digits(0, 0.3), 0, EPOCHS, finished[0] / "x", print
+        ARMS[1], noisy_digits(0, 0.3), 0, EPOCHS, finished[0] / "x", print
     )
     assert again.history["gap_loss"] == finished[1][1].history["gap_loss"]
 
@@ -194,7 +193,7 @@ def test_logs_of_an_earlier_demo_are_removed_and_nothing_else(tmp_path):
     others = [run_folder / "notes.txt", tmp_path / "events.out.tfevents.2.host"]
     for path in others:
         path.touch()
-    demo_files.remove_logs(tmp_path)
+    experiment.remove_logs(tmp_path)
     assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(others)
 
 

@@ -7,7 +7,7 @@ from keras import ops
 
 import kdropout
 from kdropout import LearnedRate, callbacks, rates, set_rates, summary
-from kdropout.layer_walk import select_layers, settable_layers
+from kdropout.inspection import select_layers, settable_layers
 from kdropout.layers import AlphaDropout, Dropout, SpatialDropout1D
 from kdropout.schedules import Ramp
 

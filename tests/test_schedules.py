@@ -42,23 +42,23 @@ FORMULAS = [
     (Ramp(0.5, 0.0, 7, begin=5), lambda t: 0.5 * (1 - share(t, 5, 7))),
     (Ramp(0.0, 1.0, 1), lambda t: np.where(t < 1, 0.0, 1.0)),
     (
-        Ramp(0.8, 0.2, 9, begin=3, shape="cosine"),
+        Ramp(0.8, 0.2, 9, begin=3, curve="cosine"),
         lambda t: 0.2 + 0.6 * np.cos(np.pi / 2 * share(t, 3, 9)) ** 2,
     ),
     (
-        Ramp(0.01, 0.9, 12, begin=1, shape="exponential"),
+        Ramp(0.01, 0.9, 12, begin=1, curve="exponential"),
         lambda t: np.geomspace(0.01, 0.9, 13)[np.clip(t - 1, 0, 12).astype(int)],
     ),
     (
-        Ramp(0.9, 0.3, 4, shape="exponential"),
+        Ramp(0.9, 0.3, 4, curve="exponential"),
         lambda t: 0.9 ** (1 - share(t, 0, 4)) * 0.3 ** share(t, 0, 4),
     ),
     (Curriculum(0.5, gamma=0.1), lambda t: 0.5 - 0.5 * np.exp(-0.1 * t)),
     (Curriculum(1.0, gamma=1e-3), lambda t: 1.0 - np.exp(-1e-3 * t)),
     (EarlyDropout(0.6, 10), early(0.6, 10)),
     (EarlyDropout(0.6, 2), early(0.6, 2)),
-    (EarlyDropout(0.6, 8, shape="constant"), lambda t: np.where(t < 8, 0.6, 0.0)),
-    (EarlyDropout(0.6, 1, shape="constant"), lambda t: np.where(t < 1, 0.6, 0.0)),
+    (EarlyDropout(0.6, 8, curve="constant"), lambda t: np.where(t < 8, 0.6, 0.0)),
+    (EarlyDropout(0.6, 1, curve="constant"), lambda t: np.where(t < 1, 0.6, 0.0)),
     (LateDropout(0.3, 8), lambda t: np.where(t < 8, 0.0, 0.3)),
     (Cyclic(0.1, 0.9, 10), cyclic(0.1, 0.9, 10)),
     (Cyclic(0.0, 0.5, 7), cyclic(0.0, 0.5, 7)),
@@ -99,7 +99,7 @@ RECIPES = [
     (Curriculum(0.5, gamma=1e-3), lambda t: 0.5 - 0.5 * np.exp(-1e-3 * t)),
     (EarlyDropout(0.1, 50 * EPOCH), early(0.1, 50 * EPOCH)),
     (
-        EarlyDropout(0.1, 50 * EPOCH, shape="constant"),
+        EarlyDropout(0.1, 50 * EPOCH, curve="constant"),
         lambda t: np.where(t < 50 * EPOCH, 0.1, 0.0),
     ),
     (LateDropout(0.4, 50 * EPOCH), lambda t: np.where(t < 50 * EPOCH, 0.0, 0.4)),
@@ -149,13 +149,13 @@ def random_steps(rng):
     return int(rng.choice([1, 2, 3, rng.integers(2, 300), rng.integers(2, 2**31)]))
 
 
-def random_ramp(rng, shape, begin=None):
+def random_ramp(rng, curve, begin=None):
     begin = int(rng.choice([0, 1, rng.integers(2**31)])) if begin is None else begin
     start, end = random_rate(rng), random_rate(rng)
-    if shape == "exponential":
+    if curve == "exponential":
         start, end = start or 0.3, end or 1.0
     steps = min(random_steps(rng), 2**31 - 1 - begin)
-    return Ramp(start, end, max(steps, 1), begin=begin, shape=shape)
+    return Ramp(start, end, max(steps, 1), begin=begin, curve=curve)
 
 
 def random_join(rng):
@@ -244,13 +244,13 @@ def test_compiled_schedule_never_leaves_unit_interval(kind):
 
 
 @pytest.mark.parametrize(
-    "shape",
+    "curve",
     ["linear", "cosine", "exponential"],
 )
-def test_ramp_reaches_its_ends_exactly_and_stays_between(shape):
+def test_ramp_reaches_its_ends_exactly_and_stays_between(curve):
     rng = np.random.default_rng(2)
     for _ in range(60):
-        ramp = random_ramp(rng, shape, begin=int(rng.integers(2**23)))
+        ramp = random_ramp(rng, curve, begin=int(rng.integers(2**23)))
         start, end = np.float32(ramp.start), np.float32(ramp.end)
         arrival = ramp.begin + ramp.steps
         steps = telling_steps(ramp, rng)
@@ -269,7 +269,7 @@ def test_ramp_reaches_its_ends_exactly_and_stays_between(shape):
 
 
 def test_exponential_ramp_from_tiny_rate_stays_finite():
-    rates = at(Ramp(1e-40, 1.0, 10, shape="exponential"), np.arange(12))
+    rates = at(Ramp(1e-40, 1.0, 10, curve="exponential"), np.arange(12))
     assert ((rates >= 0.0) & (rates <= 1.0)).all()
 
 
@@ -336,15 +336,34 @@ def test_schedule_survives_serialization(round_trip):
 
 
 def test_config_holds_the_arguments_of_the_constructor():
-    assert Ramp(0.5, 0, 10, shape="cosine").get_config() == {
+    assert Ramp(0.5, 0, 10, curve="cosine").get_config() == {
         "start": 0.5,
         "end": 0.0,
         "steps": 10,
         "begin": 0,
-        "shape": "cosine",
+        "curve": "cosine",
     }
     assert Curriculum(0.5, 1).get_config() == {"rate": 0.5, "gamma": 1.0}
     assert Cyclic(0, 1, 4).get_config() == {"low": 0.0, "high": 1.0, "period": 4}
+
+
+def test_curve_may_be_called_shape_as_in_version_0_1():
+    with pytest.warns(DeprecationWarning, match="'shape' of Ramp .* is 'curve' now"):
+        ramp = Ramp(0.5, 0.1, 10, shape="cosine")
+    with pytest.warns(DeprecationWarning, match="'shape' of EarlyDropout"):
+        early = EarlyDropout(0.5, 1, shape="constant")
+    with pytest.warns(DeprecationWarning, match="attribute 'shape' of Ramp"):
+        assert ramp.shape == "cosine"
+    assert (ramp.curve, early.curve) == ("cosine", "constant")
+    assert "shape" not in repr(ramp)
+
+
+def test_config_of_version_0_1_loads_without_a_warning():
+    config = {"start": 0.5, "end": 0.1, "steps": 10, "begin": 2, "shape": "cosine"}
+    ramp = Ramp(0.5, 0.1, 10, begin=2, curve="cosine")
+    assert Ramp.from_config(config).get_config() == ramp.get_config()
+    config = {"rate": 0.5, "steps": 1, "shape": "constant"}
+    assert EarlyDropout.from_config(config).curve == "constant"
 
 
 def test_repr_is_the_call_that_makes_it():

@@ -2,17 +2,18 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 from kdropout import validation
-from kdropout.callbacks import deciders
 from kdropout.callbacks.overfitting_gap import check_validation_freq, is_validated
-from kdropout.layer_walk import settable_layers
+from kdropout.callbacks.rate_scheduler import RateMover
+from kdropout.inspection import settable_layers
 
-# Logits of 0 and 1 are infinite. A rate below this is treated as this: below it,
-# dropout does nothing that could be measured, and a rise must not take for ever.
+# Logits of 0 and 1 are infinite. A rate below this is treated as this: dropout below it
+# has no measurable effect, and rising from there would take too long.
 _FLOOR = 0.01
 
 # MNIST with 30 % random labels, targets 0.4, 0.8 and 1.5. Equal gains of 0.5 let the
@@ -20,11 +21,11 @@ _FLOOR = 0.01
 # with this share, over ten seeds: to 1.8 times, 5 to 11 % (docs/studies/controller.md).
 _LOWERING_SHARE = 0.1
 
-# Epochs at a limit, with the gap still off target, before the user is told.
+# Epochs at a limit, with the gap still off target, before the callback warns.
 _PATIENCE = 5
 
 
-class GapController(keras.callbacks.Callback):
+class GapController(RateMover):
     """Moves dropout rates once per epoch so that the overfitting gap meets a target.
 
     Integral control on the logit of the rate:
@@ -36,8 +37,8 @@ class GapController(keras.callbacks.Callback):
     rate. Lowering the rate as fast as raising it would therefore first remove the
     dropout, let the model overfit, and overshoot. All layers move by the same step
     in the logit, so that their odds ratios stay. The controller has no memory but
-    the rates, which are saved with the model: it survives a restart, and at a limit
-    it does not wind up.
+    the rates, which are saved with the model. So it survives a restart, and it does not
+    wind up at a limit.
 
     Args:
         target: Float, the gap to hold, in the unit of `monitor`.
@@ -83,21 +84,21 @@ class GapController(keras.callbacks.Callback):
 
     def __init__(
         self,
-        target,
-        monitor="gap_loss",
-        gain=1.0,
-        min_rate=0.0,
-        max_rate=0.8,
-        layers=None,
-        warmup=0,
-        dead_band=0.0,
-        lowering_gain=None,
-        slew_limit=0.2,
-        allow_naive=False,
-        validation_freq=1,
-        verbose=0,
-    ):
-        super().__init__()
+        target: float,
+        monitor: str = "gap_loss",
+        gain: float = 1.0,
+        min_rate: float = 0.0,
+        max_rate: float = 0.8,
+        layers: str | keras.layers.Layer | Sequence | None = None,
+        warmup: int = 0,
+        dead_band: float = 0.0,
+        lowering_gain: float | None = None,
+        slew_limit: float = 0.2,
+        allow_naive: bool = False,
+        validation_freq: int | list[int] = 1,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(layers)
         self.target = validation.number("target", target)
         self.monitor = _check_monitor(monitor, allow_naive)
         self.gain = validation.number("gain", gain, 0.0, open_low=True)
@@ -108,7 +109,6 @@ class GapController(keras.callbacks.Callback):
         self.max_rate = validation.number(
             "max_rate", max_rate, self.min_rate, 1.0, open_low=True, open_high=True
         )
-        self.layers = layers
         self.warmup = validation.integer("warmup", warmup)
         self.dead_band = validation.number("dead_band", dead_band, 0.0)
         self.slew_limit = validation.number(
@@ -118,8 +118,7 @@ class GapController(keras.callbacks.Callback):
         self.verbose = validation.integer("verbose", verbose)
 
     def on_train_begin(self, logs=None):
-        settable_layers(self.model, self.layers)
-        deciders.register(self)
+        super().on_train_begin(logs)
         self._epochs_at_limit = 0
         self._warned = False
 
@@ -137,7 +136,9 @@ class GapController(keras.callbacks.Callback):
             layer.rate = self._next_rate(layer.rate, error)
         self._warn_if_out_of_reach(gap, error, layers.values())
         if self.verbose:
-            rates = ", ".join(f"{p} {layer.rate:.3f}" for p, layer in layers.items())
+            rates = ", ".join(
+                f"{path} {layer.rate:.3f}" for path, layer in layers.items()
+            )
             print(
                 f"Epoch {epoch + 1}: {self.monitor} is {gap:.4f}, target "
                 f"{self.target:g}. Rates: {rates}."
@@ -175,7 +176,7 @@ class GapController(keras.callbacks.Callback):
         return float(gap)
 
     def _warn_if_out_of_reach(self, gap, error, layers):
-        # At the lower limit there is nothing to tell: the gap may still grow.
+        # No warning at the lower limit: the gap may still grow.
         stuck = error > 0 and all(
             # A limit that float32 cannot hold is met to 7 digits.
             math.isclose(layer.rate, self.max_rate, rel_tol=1e-6)

@@ -6,7 +6,9 @@ import keras
 
 from kdropout import validation
 
-# By the names that Keras gives to its metrics and losses.
+# By the names that Keras gives to its metrics and losses. Keras keeps directions in
+# metric objects alone, under a private name, and not for the counts. But names must be
+# known without an object: to make one would change the names of the next metrics.
 _HIGHER = {
     "acc",
     "accuracy",
@@ -72,8 +74,8 @@ _LOWER = {
 def lower_is_better(name, model, directions):
     """Whether a lower value of the metric is better.
 
-    The user's word comes first, then the metric's name, then the class of the
-    model's metric of that name. With several outputs, Keras puts the name of the
+    `directions` comes first, then the class of the model's metric of that name, then
+    the name itself. With several outputs, Keras puts the name of the
     output before that of the metric: then the longest ending that is known counts.
 
     Args:
@@ -98,7 +100,7 @@ def lower_is_better(name, model, directions):
             return known[candidate] == "min"
     raise ValueError(
         f"'directions' must say whether a lower value of '{name}' is better, because "
-        f"its name does not tell. Received: directions={directions!r}. Pass "
+        f"its name does not show it. Received: directions={directions!r}. Pass "
         f"directions={{'{name}': 'min'}} or {{'{name}': 'max'}}."
     )
 
@@ -124,7 +126,7 @@ def check_directions(directions):
 
 
 def _endings(name):
-    """The name, then shorter endings of it, at last without a number at the end.
+    """The name, then shorter endings of it, and at last those without a final number.
 
     Keras adds such numbers to names that repeat; but a name may have its own.
     """
@@ -134,16 +136,16 @@ def _endings(name):
 
 
 def _from_classes(model):
-    """Directions of the model's metrics that carry a name of the user's."""
-    found = {}
+    """Directions of the model's metrics, by the names that the user gave to them."""
+    directions = {}
     metrics = list(model.metrics)
     while metrics:
         metric = metrics.pop()
         metrics.extend(getattr(metric, "metrics", []))
         kind = _snake_case(type(metric).__name__)
         if isinstance(metric, keras.metrics.Metric) and kind in _HIGHER | _LOWER:
-            found[metric.name] = "min" if kind in _LOWER else "max"
-    return found
+            directions[metric.name] = "min" if kind in _LOWER else "max"
+    return directions
 
 
 def _snake_case(name):

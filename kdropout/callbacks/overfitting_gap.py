@@ -1,6 +1,7 @@
 """Measures the overfitting gap with dropout off."""
 
 import inspect
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,6 +21,7 @@ class OverfittingGap(keras.callbacks.Callback):
     evaluated, at the end of each epoch, with the model's own loss and metrics. It does
     so within the validation pass of `fit`, so that both are measured with the same
     weights where a callback such as `keras.callbacks.SwapEMAWeights` exchanges them.
+    It costs one evaluation of the sample per epoch.
 
     For each metric of the model it adds to the logs:
 
@@ -68,13 +70,13 @@ class OverfittingGap(keras.callbacks.Callback):
 
     def __init__(
         self,
-        train_data=None,
-        max_samples=2048,
-        batch_size=None,
-        directions=None,
-        validation_freq=1,
-        verbose=0,
-    ):
+        train_data: Any,
+        max_samples: int = 2048,
+        batch_size: int | None = None,
+        directions: dict[str, str] | None = None,
+        validation_freq: int | list[int] = 1,
+        verbose: int = 0,
+    ) -> None:
         super().__init__()
         max_samples = validation.integer("max_samples", max_samples, low=1)
         if batch_size is None:
@@ -176,7 +178,7 @@ def _announce(metrics):
 
 def _add_to_first_row(csv_logger, missing):
     def on_epoch_end(epoch, logs=None):
-        del csv_logger.on_epoch_end  # and so the method of the class is back
+        del csv_logger.on_epoch_end  # the method of the class is back
         csv_logger.on_epoch_end(epoch, {**missing, **(logs or {})})
 
     csv_logger.on_epoch_end = on_epoch_end

@@ -1,8 +1,10 @@
 """Writes the rates into the logs."""
 
+from collections.abc import Sequence
+
 import keras
 
-from kdropout.layer_walk import select_layers
+from kdropout.inspection import select_layers
 
 
 class RateReader(keras.callbacks.Callback):
@@ -13,7 +15,9 @@ class RateReader(keras.callbacks.Callback):
             list of those.
     """
 
-    def __init__(self, layers=None):
+    def __init__(
+        self, layers: str | keras.layers.Layer | Sequence | None = None
+    ) -> None:
         super().__init__()
         self.layers = layers
         self._rates_of_epoch = None
@@ -36,7 +40,7 @@ class RateReader(keras.callbacks.Callback):
             }
 
     def read_epoch(self):
-        """What there is to log of the epoch: dict from layer path to name to float."""
+        """The values to log for the epoch: dict from layer path to name to float."""
         rates = self._rates_of_epoch or {}
         values = {}
         for path, layer in select_layers(self.model, self.layers).items():

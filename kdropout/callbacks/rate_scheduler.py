@@ -1,32 +1,64 @@
 """Sets rates at the beginning of each epoch."""
 
 import inspect
+import weakref
+from collections.abc import Callable, Sequence
 
 import keras
 
 from kdropout import validation
-from kdropout.callbacks import deciders
-from kdropout.layer_walk import settable_layers
+from kdropout.inspection import settable_layers
+
+# The callbacks that move the rates of each model in its present training. Neither may
+# keep the other alive: a callback holds its model.
+_MOVERS = weakref.WeakKeyDictionary()
 
 
-class RateScheduler(keras.callbacks.Callback):
+class RateMover(keras.callbacks.Callback):
+    """Base of the callbacks that set rates.
+
+    Args:
+        layers: None for all layers whose rate was given as a number, a glob on the
+            layer path, a layer, or a list of those.
+    """
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def on_train_begin(self, logs=None):
+        settable_layers(self.model, self.layers)
+        _MOVERS.setdefault(self.model, weakref.WeakSet()).add(self)
+
+
+def movers_of(model):
+    """List of the callbacks that set rates of `model` in its present training."""
+    return list(_MOVERS.get(model, ()))
+
+
+def forget_movers(model):
+    """Forget the callbacks of an earlier training of `model`."""
+    _MOVERS.pop(model, None)
+
+
+class RateScheduler(RateMover):
     """Sets rates at the beginning of each epoch, as Keras's LearningRateScheduler.
 
     For a rate that changes within an epoch, or that is saved with the model, pass a
-    schedule to the layer instead. For a layer that is called several times per
-    step, whose own step counter counts each call, this is the way.
+    schedule to the layer instead. Use this callback for a layer that is called several
+    times per step, because the step counter of such a layer counts each call.
 
     Args:
-        schedule: Callable `schedule(epoch, rate) -> rate`: takes the index of the
-            epoch, from 0, and the rate in effect of a layer; returns a float in
-            [0, 1].
+        schedule: Callable `schedule(epoch, rate) -> rate` or `schedule(epoch) -> rate`:
+            takes the index of the epoch, from 0, and the rate in effect of a layer;
+            returns a float in [0, 1].
+        verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
         layers: None for all layers whose rate was given as a number, a glob on the
             layer path, a layer, or a list of those. Defaults to None.
-        verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
 
     Raises:
-        TypeError: If `schedule` does not take two arguments; when training begins,
-            if `layers` names a layer whose rate a schedule or gradient decides.
+        TypeError: If `schedule` takes neither one nor two arguments; when training
+            begins, if `layers` names a layer whose rate a schedule or gradient decides.
         ValueError: When training begins, if no layer matches; when an epoch begins,
             if `schedule` returns something that is not a rate.
 
@@ -35,41 +67,60 @@ class RateScheduler(keras.callbacks.Callback):
     >>> anneal = kdropout.callbacks.RateScheduler(lambda epoch, rate: 0.5 * 0.9**epoch)
     """
 
-    def __init__(self, schedule, layers=None, verbose=0):
-        super().__init__()
-        self.schedule = _check_schedule(schedule)
-        self.layers = layers
-        self.verbose = validation.integer("verbose", verbose)
-
-    def on_train_begin(self, logs=None):
-        settable_layers(self.model, self.layers)
-        deciders.register(self)
+    def __init__(
+        self,
+        schedule: Callable[..., float],
+        verbose: int = 0,
+        *,
+        layers: str | keras.layers.Layer | Sequence | None = None,
+    ) -> None:
+        super().__init__(layers)
+        self.schedule = schedule
+        self._takes_rate = _takes_rate(schedule)
+        self.verbose = _check_verbose(verbose)
 
     def on_epoch_begin(self, epoch, logs=None):
         for path, layer in settable_layers(self.model, self.layers).items():
-            rate = self.schedule(epoch, layer.rate)
+            arguments = (epoch, layer.rate) if self._takes_rate else (epoch,)
+            rate = self.schedule(*arguments)
             if keras.ops.is_tensor(rate) and keras.ops.ndim(rate) == 0:
                 rate = keras.ops.convert_to_numpy(rate).item()
             try:
                 layer.rate = rate
             except (TypeError, ValueError):
+                call = ", ".join(map(repr, arguments))
                 raise ValueError(
                     "'schedule' must return a number in [0, 1]. Received: "
-                    f"schedule({epoch}, {layer.rate}) = {rate!r} for layer '{path}'."
+                    f"schedule({call}) = {rate!r} for layer '{path}'."
                 ) from None
             if self.verbose:
                 print(f"Epoch {epoch + 1}: rate of '{path}' is {layer.rate:.4f}.")
 
 
-def _check_schedule(schedule):
-    message = validation.received(
-        "schedule", "a callable schedule(epoch, rate) -> rate", schedule
-    )
+def _takes_rate(schedule):
+    """Whether a schedule takes an epoch and a rate, and not the epoch alone."""
+    expected = "a callable schedule(epoch, rate) -> rate or schedule(epoch) -> rate"
+    message = validation.received("schedule", expected, schedule)
     if not callable(schedule):
         raise TypeError(message)
+    of_steps = keras.optimizers.schedules.LearningRateSchedule
+    if isinstance(schedule, of_steps):
+        hint = " Pass a function of the training step as the layer's 'rate' instead."
+        raise TypeError(f"{message}.{hint}")
+    for arguments in ((0, 0.5), (0,)):
+        try:
+            inspect.signature(schedule).bind(*arguments)
+        except (TypeError, ValueError):  # ValueError: a builtin without a signature
+            continue
+        return len(arguments) == 2
+    raise TypeError(message)
+
+
+def _check_verbose(verbose):
     try:
-        inspect.signature(schedule).bind(0, 0.5)
-    except (TypeError, ValueError):  # ValueError: a builtin that does not tell
-        hint = ". A schedule of the step belongs into a layer's 'rate'."
-        raise TypeError(message + hint) from None
-    return schedule
+        return validation.integer("verbose", verbose)
+    except TypeError as error:
+        hint = (
+            "To choose layers, pass them by name: RateScheduler(schedule, layers=...)."
+        )
+        raise TypeError(f"{error}. {hint}") from None

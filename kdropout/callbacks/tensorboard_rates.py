@@ -4,19 +4,22 @@ import contextlib
 import errno
 import os
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from kdropout import validation
-from kdropout.callbacks import deciders
+from kdropout import event_log, validation
+from kdropout.callbacks.gap_controller import GapController
 from kdropout.callbacks.rate_logger import RateReader
-from kdropout.callbacks.run_description import describe
-from kdropout.event_log import RunLog, charts, check_tensorboard, summaries, tags
+from kdropout.callbacks.rate_scheduler import forget_movers, movers_of
 from kdropout.inference import drop_fractions
-from kdropout.layer_walk import select_layers
+from kdropout.inspection import select_layers, settable_layers
+from kdropout_dashboard import tags
 
-# What no user means: all else that is wrong with a folder is told before the training.
+# A full disk does not stop a training. All else that is wrong with a folder raises
+# before the training.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -28,8 +31,8 @@ class TensorBoardRates(RateReader):
         dropout_rate/<layer path>       what RateLogger logs as the rate of the epoch
         overfitting_gap/<metric>        measured with dropout off, by OverfittingGap
         overfitting_gap/naive_<metric>  from Keras's own training metric
-        entropy_term/<layer path>       what a learned rate adds to the loss; so, too,
-        weight_term/<layer path>        with kdropout.layers.ConcreteDropout
+        entropy_term/<layer path>       what a learned rate adds to the loss
+        weight_term/<layer path>        the same for kdropout.layers.ConcreteDropout
         drop_fraction/<layer path>      what was really dropped, on demand
 
     The tab "Custom Scalars" shows all rates in one chart. TensorFlow is not needed:
@@ -45,8 +48,8 @@ class TensorBoardRates(RateReader):
             the one that `keras.callbacks.TensorBoard` has, and each run needs its own.
         layers: None for all dropout layers, a glob on the layer path such as
             "encoder/*", a layer, or a list of those. Defaults to None.
-        update_freq: "epoch", or an integer N of at least 1 to write the rates every N
-            batches, too, as `batch_dropout_rate/<layer path>`; "batch" stands for 1.
+        update_freq: "epoch", or an integer N of at least 1 to write the rates also
+            every N batches, as `batch_dropout_rate/<layer path>`; "batch" stands for 1.
             Reading a rate takes up to 0.2 ms. Defaults to "epoch".
         drop_fraction_data: Inputs of one batch, on which at the end of each epoch the
             share of units that is really dropped at the rates of the epoch is measured,
@@ -78,32 +81,36 @@ class TensorBoardRates(RateReader):
     """
 
     def __init__(
-        self, log_dir, layers=None, update_freq="epoch", drop_fraction_data=None
-    ):
+        self,
+        log_dir: str | os.PathLike,
+        layers: str | keras.layers.Layer | Sequence | None = None,
+        update_freq: str | int = "epoch",
+        drop_fraction_data: Any = None,
+    ) -> None:
         super().__init__(layers)
         if not isinstance(log_dir, str | os.PathLike):
             raise TypeError(validation.received("log_dir", "a path", log_dir))
         self.log_dir = os.fspath(log_dir)
         self.update_freq = _check_update_freq(update_freq)
         self.drop_fraction_data = drop_fraction_data
-        check_tensorboard(type(self).__name__)
+        event_log.check_tensorboard(type(self).__name__)
         self._log = None
 
     @property
-    def acts_at_batches(self):
-        """Whether there is anything to do before an epoch has ended."""
+    def acts_at_batches(self) -> bool:
+        """Whether the callback writes before an epoch has ended."""
         return self.update_freq != "epoch"
 
     def set_model(self, model):
         super().set_model(model)
-        deciders.forget(model)
+        forget_movers(model)
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._check_drop_fraction_data()
         self._is_described = self._has_charts = self._has_failed = False
         self._first_step = self._num_batches = 0
-        self._log = RunLog(self.log_dir)
+        self._log = event_log.RunLog(self.log_dir)
         try:
             self._log.open()
         except OSError as error:
@@ -115,8 +122,8 @@ class TensorBoardRates(RateReader):
         super().on_epoch_begin(epoch, logs)
         layers = select_layers(self.model, self.layers)
         if not self._is_described:  # not before all callbacks have begun
-            content = describe(layers, deciders.deciders(self.model))
-            self._write(summaries.description(tags.RUN, content), 0)
+            content = _description(layers, movers_of(self.model))
+            self._write(event_log.description(tags.RUN, content), 0)
             self._flush()
             self._is_described = True
         self._selected = [*layers.items()]
@@ -132,16 +139,18 @@ class TensorBoardRates(RateReader):
         if step // self.update_freq == (self._first_step + before) // self.update_freq:
             return
         _ = self.model  # on JAX, this brings the variables up to date
-        rates = {f"{tags.BATCH_RATE}/{path}": s.rate for path, s in self._selected}
-        self._write(summaries.scalars(rates), step)
+        rates = {
+            f"{tags.BATCH_RATE}/{path}": layer.rate for path, layer in self._selected
+        }
+        self._write(event_log.scalars(rates), step)
 
     def on_epoch_end(self, epoch, logs=None):
         gaps = _gaps(logs or {})
         if not self._has_charts:
-            self._write(charts.layout(gaps), 0)
+            self._write(event_log.layout(gaps), 0)
             self._has_charts = True
         values = self._rates() | _tagged(gaps) | self._drop_fractions_of(epoch)
-        self._write(summaries.scalars(values), epoch)
+        self._write(event_log.scalars(values), epoch)
         self._flush()
 
     def on_train_end(self, logs=None):
@@ -162,7 +171,7 @@ class TensorBoardRates(RateReader):
     def _errors_reported(self):
         """A log that cannot be written must not cost the training."""
         # For an address such as gs://, the file system is TensorFlow's, which raises
-        # errors of its own.
+        # other errors.
         kind = Exception if "://" in self.log_dir else OSError
         try:
             yield
@@ -181,7 +190,7 @@ class TensorBoardRates(RateReader):
             )
 
     def _rates(self):
-        """What there is to log of each layer, by tag."""
+        """The values to log for each layer, by tag."""
         return {
             f"{tags.RATE if name == 'rate' else name}/{path}": value
             for path, values in self.read_epoch().items()
@@ -189,17 +198,17 @@ class TensorBoardRates(RateReader):
         }
 
     def _check_drop_fraction_data(self):
-        """Find out now, and not when an epoch has ended, whether they fit."""
+        """Raise before the training, and not after an epoch, if they do not fit."""
         try:
             self._drop_fractions(seed=0)
-        except Exception as error:  # each backend has errors of its own
+        except Exception as error:  # each backend raises other errors
             expected = "the inputs of one batch, as the model takes them"
             received = self.drop_fraction_data
             received = getattr(received, "shape", None) or type(received).__name__
             raise ValueError(
                 f"'drop_fraction_data' must be {expected}. Received: "
-                f"drop_fraction_data of {received}, of which '{self.model.name}' says: "
-                f"{error}"
+                f"drop_fraction_data of {received}, with which '{self.model.name}' "
+                f"fails: {error}"
             ) from error
 
     def _drop_fractions_of(self, epoch):
@@ -223,12 +232,12 @@ class TensorBoardRates(RateReader):
         shares = drop_fractions(
             self.model, self.drop_fraction_data, self.layers, seed=seed
         )
-        return {f"{tags.DROP_FRACTION}/{path}": s for path, s in shares.items()}
+        return {f"{tags.DROP_FRACTION}/{path}": share for path, share in shares.items()}
 
     def _steps_so_far(self):
         """How many training steps the model has had, also before this training."""
         optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is None:  # the model trains in a way of its own
+        if optimizer is None:  # the model trains without one
             return self._first_step + self._num_batches
         return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
@@ -245,7 +254,7 @@ def _check_update_freq(update_freq):
 
 
 def _gaps(logs):
-    """Dict from metric to its clean and its naive gap, None if there is no such."""
+    """Dict from metric to its clean and its naive gap, which may be None."""
     gaps = {}
     for name, clean in logs.items():
         if not name.startswith("gap_"):
@@ -267,3 +276,35 @@ def _tagged(gaps):
         if naive is not None:
             values[tags.naive_gap(metric)] = naive
     return values
+
+
+def _description(layers, movers):
+    """The layers, who decides their rates, and the target of a controller, for JSON."""
+    moved_by = {}
+    for callback in movers:
+        for layer in settable_layers(callback.model, callback.layers).values():
+            moved_by[layer] = type(callback).__name__
+    return {
+        "format": tags.FORMAT,
+        "layers": [
+            {
+                "path": path,
+                "kind": type(layer).__name__,
+                "decided_by": moved_by.get(layer, layer.rate_rule.decided_by),
+            }
+            for path, layer in layers.items()
+        ],
+        "target": _target(movers),
+    }
+
+
+def _target(movers):
+    """Where a controller wants the gap to be, or None."""
+    for callback in movers:
+        if isinstance(callback, GapController) and callback.monitor.startswith("gap_"):
+            return {
+                "metric": callback.monitor.removeprefix("gap_"),
+                "value": callback.target,
+                "dead_band": callback.dead_band,
+            }
+    return None

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 from keras import tree
 
-from kdropout.datasets import iterate_batches
+from kdropout import _data
 
 _FORMS = (
     "a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset that can be "
     "iterated more than once"
 )
 
-# Any constant will do: the sample must be the same in each epoch, run and restart.
+# A constant, so that the sample is the same in each epoch, run and restart.
 _SEED = 0
 
 
@@ -22,7 +22,7 @@ class TrainingSample:
 
     Args:
         data: `(x, y)` or `(x, y, sample_weight)` of arrays or of structures of
-            arrays, or an iterable of such batches.
+            arrays, or an iterable of batches in these forms.
         max_samples: Integer, size of the sample.
         batch_size: Integer, size of the batches in evaluation.
 
@@ -141,13 +141,7 @@ def _sample_rows(data, max_samples):
             f"'train_data' must be {_FORMS}. Received: a tuple of {len(data)} entries."
         )
     data = tree.map_structure(_to_array, tuple(data))
-    sizes = {len(array) for array in tree.flatten(data) if array is not None}
-    if len(sizes) != 1 or 0 in sizes:
-        raise ValueError(
-            "'train_data' must hold arrays of the same length, with at least one "
-            f"sample. Received: lengths {sorted(sizes)}"
-        )
-    size = sizes.pop()
+    size = _data.num_rows(data, "train_data")
     if size > max_samples:
         rows = np.random.default_rng(_SEED).choice(size, max_samples, replace=False)
         rows.sort()  # reads the arrays in order
@@ -161,7 +155,7 @@ def _check_dataset(data):
         kind = "None" if data is None else f"a {type(data).__name__}"
         raise TypeError(
             f"'train_data' must be {_FORMS}. Received: {kind}. A callback cannot see "
-            "the data given to fit: pass them here, too."
+            "the data given to fit: pass them here as well."
         )
     if hasattr(data, "__next__"):
         raise TypeError(
@@ -173,7 +167,7 @@ def _check_dataset(data):
 
 def _first_batches(dataset, max_samples):
     batches, size = [], 0
-    for batch in iterate_batches(dataset):
+    for batch in _data.iterate_batches(dataset):
         batch = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
         batches.append((*tree.map_structure(_to_array, batch), None, None)[:3])
         size += len(tree.flatten(batches[-1])[0])
@@ -193,11 +187,4 @@ def _first_batches(dataset, max_samples):
 
 
 def _to_array(value):
-    if value is None:
-        return None
-    array = np.asarray(
-        keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else value
-    )
-    if array.ndim == 0:
-        raise TypeError(f"'train_data' must be {_FORMS}. Received: {value!r} in it.")
-    return array
+    return None if value is None else _data.to_array(value, "train_data", _FORMS)

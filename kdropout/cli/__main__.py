@@ -1,4 +1,4 @@
-"""So that `python -m kdropout.cli` is the command line, too."""
+"""Lets `python -m kdropout.cli` run the command line."""
 
 import sys
 

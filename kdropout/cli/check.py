@@ -3,14 +3,13 @@
 import argparse
 import math
 
-from kdropout.cli.errors import needs_tuner
-from kdropout.cli.job_options import add_job, read_job
+from kdropout.cli.common import add_job, needs_tuner, read_job
 
 _TEXT = """\
 Check a job without training: read the file, load the data, build the model, evaluate
 it on a few samples. Prints what would be searched, and the task: whether the labels
-are classes, and the loss. Exits with 1 if anything is wrong, and says where and how to
-mend it.
+are classes, and the loss. Exits with 1 if anything is wrong, and prints where it is and
+how to fix it.
 
 A job is code: the functions and files that it names as 'build', 'file' and 'function'
 run when it is checked, as this user. Check only jobs that you trust.

@@ -2,7 +2,7 @@
 
 import argparse
 
-from kdropout.demo import run, settings
+from kdropout.demo import experiment
 
 
 def add_to(commands):
@@ -22,29 +22,29 @@ def add_to(commands):
     )
     parser.add_argument(
         "--seeds",
-        type=_checked_by(settings.check_seeds),
-        default=settings.SEEDS,
+        type=_checked_by(experiment.check_seeds),
+        default=experiment.SEEDS,
         metavar="N",
         help="number of repetitions, at least 2",
     )
     parser.add_argument(
         "--noise",
-        type=_checked_by(settings.check_noise),
-        default=settings.NOISE,
+        type=_checked_by(experiment.check_noise),
+        default=experiment.NOISE,
         metavar="SHARE",
         help="share of labels replaced by random ones, in [0, 1]",
     )
     parser.add_argument(
         "--epochs",
-        type=_checked_by(settings.check_epochs),
-        default=settings.EPOCHS,
+        type=_checked_by(experiment.check_epochs),
+        default=experiment.EPOCHS,
         metavar="N",
         help="length of each training, at least 1",
     )
     parser.add_argument(
         "--output",
-        type=_checked_by(settings.check_output, number=False),
-        default=settings.OUTPUT,
+        type=_checked_by(experiment.check_output, number=False),
+        default=experiment.OUTPUT,
         metavar="DIR",
         help="folder to write to; other files in it stay",
     )
@@ -52,7 +52,7 @@ def add_to(commands):
 
 
 def _demo(options):
-    run(
+    experiment.run(
         seeds=options.seeds,
         noise=options.noise,
         epochs=options.epochs,
@@ -61,7 +61,7 @@ def _demo(options):
 
 
 def _checked_by(check, number=True):
-    """A type for argparse that says what `check` says."""
+    """A type for argparse that reports the error of `check`."""
 
     def parse(text):
         try:

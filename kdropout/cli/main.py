@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from kdropout.cli import check, demo, report, tune
-from kdropout.cli.errors import ERRORS, Interrupted
+from kdropout.cli.common import ERRORS, Interrupted
 from kdropout.version import __version__
 
 _EXAMPLES = """\
@@ -14,12 +14,12 @@ examples:
   kdropout tune tuner_configs/digits_mlp.yaml
   kdropout report results/digits_mlp
 
-'kdropout COMMAND --help' tells more of each. What a command finds goes to standard
-output, all else to standard error.
+'kdropout COMMAND --help' describes each command. Results go to standard output,
+all else to standard error.
 """
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Args:
@@ -33,7 +33,7 @@ def main(arguments=None):
     try:
         options.command(options)
     except SystemExit as error:
-        # A command ends by returning: only code that a job names does this.
+        # Commands end by returning, so this was code that a job names.
         print(
             f"{options.prog}: error: code that the job names has called sys.exit"
             f"({error.code!r}). Remove the call.",

@@ -4,17 +4,18 @@ import argparse
 import pathlib
 import sys
 
-from kdropout.cli.errors import needs_tuner
+from kdropout.cli.common import needs_tuner
 from kdropout.cli.report_page import PAGE, write_page
 
 _TEXT = """\
-Print the report of a job, as Markdown, and write it and its pictures anew. Of a search
-that was interrupted, or still runs, the report is of the trials that have ended, and
-claims nothing. Neither the model nor the data are needed.
+Print the report of a job, as Markdown, and write it and its pictures anew. If the
+search was interrupted, or still runs, the report covers the trials that have ended, and
+claims nothing. It needs neither the model nor the data.
 
 With --html, write the charts of TensorBoard's tab "Dropout" instead, as one file that
-works without a server and without a network: of a job, or of any folder in which
-trainings wrote for TensorBoard. The page of a job begins as the report does.
+works without a server and without a network. DIR is then the output of a job, or any
+folder in which trainings wrote for TensorBoard. The page of a job begins with the
+answer of its report.
 """
 _EXAMPLES = """\
 examples:
@@ -69,7 +70,7 @@ def _report(options):
     is_open = report.confirmation is None and has_dropout(report)
     if is_open and _expects_confirmation(options.folder):
         print(
-            f"{options.prog}: the job is not finished. Go on with it by "
+            f"{options.prog}: the job is not finished. Continue it with "
             "'kdropout tune CONFIG --resume'.",
             file=sys.stderr,
         )

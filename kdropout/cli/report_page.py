@@ -5,14 +5,14 @@ import pathlib
 import sys
 import time
 
-from kdropout.cli.errors import needs_tuner
+from kdropout.cli.common import needs_tuner
 from kdropout.event_log import check_tensorboard
 from kdropout.files import replacing
 
 # Name of the page in the folder, unless the command line says where.
 PAGE = "report.html"
 
-# What tells that a folder is the output of a job, and where its log is.
+# The files that only the output of a job has, and the folder of its log.
 _OF_JOB, _LOG = ("job.yaml", "report.json"), "tensorboard"
 
 
@@ -53,7 +53,7 @@ def write_page(folder, file=None):
     except OSError as error:
         raise OSError(
             f"'{file}' cannot be written: {error.strerror or error}. Choose another "
-            "file, by --html FILE."
+            "file with --html FILE."
         ) from None
     return file
 
@@ -68,7 +68,7 @@ def _checked(file):
 
 
 class _Progress:
-    """Tells which run is read, once it is clear that this takes a while."""
+    """Prints which run is being read, if reading takes longer than a moment."""
 
     PATIENCE = 2.0  # seconds
 
@@ -83,7 +83,7 @@ class _Progress:
 
 
 def _of_log(folder):
-    """A log folder; of a search that is of a job, also what its report says."""
+    """A log folder; for the search of a job, also the answer of its report."""
     payloads = _logged(folder)
     jobs = {name: _job_of(folder, name) for name in payloads["searches"]}
     payloads["answers"] = {
@@ -113,7 +113,7 @@ def _of_job(folder):
 
 def _logged(folder):
     from kdropout_dashboard import reader
-    from kdropout_dashboard.log_folder import open_log
+    from kdropout_dashboard.source import open_log
 
     source = open_log(folder, _Progress(sys.stderr))
     runs = reader.runs(source)["runs"]
@@ -122,8 +122,10 @@ def _logged(folder):
         names[run["kind"]].append(run["name"])
     return {
         "runs": runs,
-        "trainings": {n: reader.training(source, n) for n in names["training"]},
-        "searches": {n: reader.search(source, n) for n in names["search"]},
+        "trainings": {
+            name: reader.training(source, name) for name in names["training"]
+        },
+        "searches": {name: reader.search(source, name) for name in names["search"]},
     }
 
 
@@ -132,7 +134,7 @@ def _is_job(folder):
 
 
 def _job_of(folder, run):
-    """The folder whose log the run of a log folder would be, if it were of a job."""
+    """The folder of the job whose log a run would be."""
     log = (folder / run).resolve()
     return log.parent if log.name == _LOG else log
 
@@ -150,7 +152,7 @@ def _read(folder):
 
 
 def _answer(report, error):
-    """What the page begins with, as the report and the terminal do."""
+    """The answer that the page begins with, as in the report and on the terminal."""
     if report is None:
         return {"verdict": error.reason}
     return dataclasses.asdict(report.answer)
@@ -177,12 +179,17 @@ def _with_name(payloads, name):
         return name if run == "." else run
 
     def renamed_all(by_name):
-        return {renamed(n): {**p, "run": renamed(n)} for n, p in by_name.items()}
+        return {
+            renamed(run): {**payload, "run": renamed(run)}
+            for run, payload in by_name.items()
+        }
 
     runs = [{**run, "name": renamed(run["name"])} for run in payloads["runs"]]
     return {
         "runs": runs,
         "trainings": renamed_all(payloads["trainings"]),
         "searches": renamed_all(payloads["searches"]),
-        "answers": {renamed(n): one for n, one in payloads["answers"].items()},
+        "answers": {
+            renamed(run): answer for run, answer in payloads["answers"].items()
+        },
     }

@@ -6,13 +6,12 @@ import os
 import shlex
 import sys
 
-from kdropout.cli.errors import Interrupted, needs_tuner
-from kdropout.cli.job_options import add_job, read_job
+from kdropout.cli.common import Interrupted, add_job, needs_tuner, read_job
 
 _TEXT = """\
-Search the best dropout rate of each layer, and find out on new seeds whether it is
-really better. Prints the answer; the output folder of the job gets a report with
-pictures, and everything that is needed to go on after an interruption.
+Search the best dropout rate of each layer, and test on new seeds whether it is really
+better. Prints the answer. Writes a report with pictures into the output folder of the
+job, and all that --resume needs after an interruption.
 """
 _EXAMPLES = """\
 examples:
@@ -21,7 +20,7 @@ examples:
   kdropout tune job.yaml --workers 2
   kdropout tune job.yaml --resume
 
-Ctrl-C stops a search, and nothing that has ended is lost: --resume goes on with it.
+Ctrl-C stops a search. Trials that have ended are kept: --resume continues the search.
 Exits with 0, or 1 after an error, 2 if the command line is wrong, 130 after Ctrl-C.
 """
 
@@ -39,7 +38,7 @@ def add_to(commands):
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the search in the output folder",
+        help="continue the search in the output folder",
     )
     parser.add_argument(
         "--workers",
@@ -63,24 +62,24 @@ def _tune(options):
             options.overrides.append(f"{key}={value}")
     job = read_job(options)
     try:
-        # Standard output is for the answer alone, whatever a model or KerasTuner says.
+        # Standard output is for the answer alone: models and KerasTuner print to it.
         with contextlib.redirect_stdout(sys.stderr):
             report = run_job(job, resume=options.resume)
     except KeyboardInterrupt:
-        raise Interrupted(_how_to_go_on(options)) from None
+        raise Interrupted(_how_to_continue(options)) from None
     answer = report.answer
     print(f"\n{answer.verdict}\n\n{answer.advice}\n\n{answer.code}")
     print(f"\nNext: {answer.next_step}")
     print(f"\nWritten: {os.path.join(job.output, 'report.md')} and its pictures.")
 
 
-def _how_to_go_on(options):
+def _how_to_continue(options):
     words = ["kdropout", "tune", options.config]
     for override in options.overrides:
         words += ["--set", override]
     if options.data_dir is not None:
         words += ["--data-dir", options.data_dir]
     return (
-        "All trainings that have ended are kept. Go on with:\n"
+        "All trainings that have ended are kept. Continue with:\n"
         f"  {shlex.join([*words, '--resume'])}"
     )

@@ -1,27 +1,46 @@
-"""The whole demo: train, tell, draw, write."""
+"""The whole demo: train, report, draw, write."""
 
+import os
+import pathlib
 import shlex
+import shutil
 import sys
+import textwrap
 import warnings
 
 import keras
 
-from kdropout.demo import report, settings, training
-from kdropout.demo.arms import ARMS
-from kdropout.demo.data import noisy_digits
-from kdropout.demo.files import remove_logs
+from kdropout import requirements, validation
+from kdropout.demo import report, training
 from kdropout.demo.picture import draw
-from kdropout.demo.progress import Progress
-from kdropout.demo.requirements import check_packages
+from kdropout.demo.training import ARMS, noisy_digits
 from kdropout.version import __version__
+
+# As many as fit into three minutes on two CPU cores.
+SEEDS = 4
+
+# Enough wrong labels to do harm when learned by heart.
+NOISE = 0.3
+
+# Enough for a net without dropout to learn most of the wrong labels.
+EPOCHS = 40
+
+OUTPUT = "kdropout-demo"
+
+# Name on the package index: module to import.
+_PACKAGES = {
+    "scikit-learn": "sklearn.datasets",
+    "matplotlib": "matplotlib",
+    "tensorboard": "tensorboard",
+}
 
 
 def run(
-    seeds=settings.SEEDS,
-    noise=settings.NOISE,
-    epochs=settings.EPOCHS,
-    output=settings.OUTPUT,
-):
+    seeds: int = SEEDS,
+    noise: float = NOISE,
+    epochs: int = EPOCHS,
+    output: str | os.PathLike = OUTPUT,
+) -> list[training.Fit]:
     """Compare five ways to decide the dropout rate on digits with noisy labels.
 
     Prints a table, and writes `demo.png`, `results.csv` and logs for TensorBoard.
@@ -44,11 +63,11 @@ def run(
         TypeError: If an argument is of the wrong type.
         ValueError: If an argument is out of range.
     """
-    seeds = settings.check_seeds(seeds)
-    noise = settings.check_noise(noise)
-    epochs = settings.check_epochs(epochs)
-    output = settings.check_output(output)
-    check_packages()
+    seeds = check_seeds(seeds)
+    noise = check_noise(noise)
+    epochs = check_epochs(epochs)
+    output = check_output(output)
+    _check_packages()
     logs = output / "tensorboard"
     logs.mkdir(parents=True, exist_ok=True)
     remove_logs(logs)
@@ -76,7 +95,7 @@ def _train_all(seeds, noise, epochs, logs):
         for arm in ARMS:
             progress.begin(seed, arm)
             log_dir = logs / arm.name / f"seed-{seed}"
-            # A warning would tear the line of the progress: it comes after it.
+            # A warning would interrupt the progress line, so it is printed afterwards.
             with warnings.catch_warnings(record=True) as notes:
                 fit = training.train(arm, digits, seed, epochs, log_dir, progress.epoch)
             progress.end(fit)
@@ -84,3 +103,100 @@ def _train_all(seeds, noise, epochs, logs):
                 progress.note(str(note.message))
             fits.append(fit)
     return fits
+
+
+def check_seeds(value):
+    """A number of seeds: at least 2, because an interval needs two numbers."""
+    return validation.integer("seeds", value, low=2)
+
+
+def check_noise(value):
+    """A share of labels."""
+    return validation.number("noise", value, 0.0, 1.0)
+
+
+def check_epochs(value):
+    """A number of epochs."""
+    return validation.integer("epochs", value, low=1)
+
+
+def check_output(value):
+    """Path of a folder, which need not exist yet."""
+    path = pathlib.Path(value)
+    if path.exists() and not path.is_dir():
+        raise ValueError(validation.received("output", "a folder", str(value)))
+    return path
+
+
+def _check_packages():
+    """Raise now, and not after minutes of training, if packages are missing.
+
+    Raises:
+        MissingPackages: If some are not installed.
+    """
+    requirements.check_packages(
+        "kdropout demo", _PACKAGES, "demo", requirements.can_import
+    )
+
+
+def remove_logs(folder):
+    """Remove the event files of an earlier demo, which would mix with the new ones.
+
+    Other files in the folder stay.
+    """
+    for path in folder.glob("*/seed-*/*/events.out.tfevents.*"):
+        path.unlink()
+
+
+class Progress:
+    """One line that is written over on a terminal; elsewhere one line per training.
+
+    Args:
+        stream: Text stream to write to.
+        num_fits: Integer, number of trainings to come.
+        epochs: Integer, length of each.
+    """
+
+    def __init__(self, stream, num_fits, epochs):
+        self.stream = stream
+        self.num_fits = num_fits
+        self.epochs = epochs
+        self.done = 0
+        self.title = ""
+
+    def begin(self, seed, arm):
+        self.title = f"seed {seed}, {arm.label}"
+        self._update("starting")
+
+    def epoch(self, index):
+        self._update(f"epoch {index + 1} of {self.epochs}")
+
+    def end(self, fit):
+        self.done += 1
+        self._write(
+            f"{self._count()} {self.title}: test error {fit.test_error:.1%}, "
+            f"{fit.seconds:.1f} s",
+            end="\n",
+        )
+
+    def note(self, text):
+        """Write a remark on the training that has ended."""
+        indent = "    "
+        note = textwrap.fill(text, 88, initial_indent=indent, subsequent_indent=indent)
+        self.stream.write(note + "\n")
+
+    def _update(self, text):
+        if self.stream.isatty():
+            self._write(f"{self._count(1)} {self.title}: {text}", end="")
+
+    def _count(self, ahead=0):
+        width = len(str(self.num_fits))
+        return f"[{self.done + ahead:>{width}}/{self.num_fits}]"
+
+    def _write(self, line, end):
+        if self.stream.isatty():
+            # A line longer than the terminal would wrap and not be written over.
+            columns = shutil.get_terminal_size().columns - 1
+            line = "\r" + line[:columns].ljust(columns)
+        self.stream.write(line + end)
+        self.stream.flush()

@@ -3,8 +3,8 @@
 import numpy as np
 
 from kdropout import statistics
-from kdropout.demo.arms import ARMS, TARGET
 from kdropout.demo.report import errors_of, fits_of
+from kdropout.demo.training import ARMS, TARGET
 from kdropout.files import replacing
 
 # Colours that colour-blind people can tell apart (Okabe and Ito 2008); dashes and

@@ -5,13 +5,13 @@ import csv
 import numpy as np
 
 from kdropout import statistics
-from kdropout.demo.arms import ARMS, BASELINE
+from kdropout.demo.training import ARMS, BASELINE
 from kdropout.files import replacing
 
 # The gaps at the end are noisy from epoch to epoch.
 LAST_EPOCHS = 5
 
-# What a user would take without a search, and therefore the second comparison.
+# The usual choice without a search, and therefore the second comparison.
 REFERENCE = "fixed"
 
 HEADER = [

@@ -1,20 +1,29 @@
 """Which share of its units each layer really drops."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 import numpy as np
 from keras import ops, tree
 
-from kdropout.inference.batches import preprocess_of
+from kdropout._data import preprocess_of
 from kdropout.inference.randomness import PassScope, Watcher, seeded, sources
-from kdropout.layer_walk import select_layers
+from kdropout.inspection import select_layers
 from kdropout.sampling import SamplingScope, sampling
 
 
-def drop_fractions(model, x, layers=None, seed=0):
+def drop_fractions(
+    model: keras.Model,
+    x: Any,
+    layers: str | keras.layers.Layer | Sequence | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
     """Measure the share of units that each layer drops in one pass.
 
     Dropout is on, all else is in inference mode, and no variable changes. A rate is a
-    probability: the share that is really dropped scatters around it, the more, the
-    fewer units share the draw, and for `kdropout.layers.Standout` the inputs decide it.
+    probability: the share that is really dropped scatters around it, and scatters more
+    with fewer units. For `kdropout.layers.Standout` the inputs decide it.
 
     Args:
         model: A built `keras.Model` with dropout layers of kdropout.
@@ -37,9 +46,8 @@ def drop_fractions(model, x, layers=None, seed=0):
 
     Example:
 
-    >>> from kdropout.inference import drop_fractions
     >>> model = keras.Sequential([kdropout.layers.Dropout(1.0, name="drop")])
-    >>> drop_fractions(model, np.ones((2, 8)))
+    >>> kdropout.drop_fractions(model, np.ones((2, 8)))
     {'drop': 1.0}
     """
     selected = select_layers(model, layers)
@@ -50,7 +58,7 @@ def drop_fractions(model, x, layers=None, seed=0):
     with (
         seeded(sources(model), seeds),
         PassScope(Watcher(model)),
-        sampling(ops.convert_to_tensor(seeds), DropFractionScope) as scope,
+        sampling(ops.convert_to_tensor(seeds), _DropFractionScope) as scope,
     ):
         model(inputs, training=False)
     return {
@@ -60,7 +68,7 @@ def drop_fractions(model, x, layers=None, seed=0):
     }
 
 
-class DropFractionScope(SamplingScope):
+class _DropFractionScope(SamplingScope):
     """A scope that records what each layer drops."""
 
     def __init__(self, seed):

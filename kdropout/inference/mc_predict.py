@@ -2,26 +2,28 @@
 
 import random
 import warnings
+from typing import Any
 
 import keras
 
 from kdropout import validation
-from kdropout.inference.batches import Batches, preprocess_of
-from kdropout.inference.collector import Collector
+from kdropout._data import Batches, preprocess_of
+from kdropout.inference.prediction import Collector, Prediction
 from kdropout.inference.sampler import Sampler
-from kdropout.layer_walk import dropout_layers
+from kdropout.inspection import dropout_layers
+from kdropout.model_kinds import has_call, require_built_model
 from kdropout.rate_rules.base import ObservedRate
 
 
 def mc_predict(
-    model,
-    x,
-    num_samples=50,
-    batch_size=32,
-    seed=None,
-    return_samples=False,
-    verbose="auto",
-):
+    model: keras.Model,
+    x: Any,
+    num_samples: int = 50,
+    batch_size: int = 32,
+    seed: int | None = None,
+    return_samples: bool = False,
+    verbose: str | int = "auto",
+) -> Prediction:
     """Predict with dropout on: mean and uncertainty over the thinned networks.
 
     Dropout is on, and all else stays in inference mode, as in `predict`: rates,
@@ -42,12 +44,12 @@ def mc_predict(
             the preprocessor returns.
         num_samples: Integer of at least 1, number of thinned networks per input.
             Defaults to 50.
-        batch_size: Integer of at least 1, number of inputs at a time. A dataset has
-            batches of its own. Defaults to 32.
+        batch_size: Integer of at least 1, number of inputs at a time. A dataset
+            decides this itself. Defaults to 32.
         seed: Integer in [0, 2**31): the same seed and batches give the same samples.
             It decides what is drawn from any `keras.random.SeedGenerator` as well, and
             leaves the generator where it was. Defaults to None, for a random one.
-        return_samples: Whether to return the outputs of all thinned networks, too.
+        return_samples: Whether to return the outputs of all thinned networks as well.
             Defaults to False.
         verbose: "auto" for a progress bar where there are several batches, 1 for
             always, 0 for never. Defaults to "auto".
@@ -128,19 +130,13 @@ def _warn_of_other_noise(sampler, is_seeded):
 
 def _check_model(model):
     """Refuse a model whose predictions would not vary."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"'model' must be a keras.Model. Received: model={model!r}")
-    if type(model).call is keras.Model.call:
+    require_built_model(model)
+    if not has_call(model):
         raise ValueError(
             f"'model' must have a call(). Received: '{model.name}' of class "
             f"{type(model).__name__}, which has none, so it cannot predict. Pass the "
             "model inside it that computes the outputs, which you call in train_step: "
             "kdropout.mc_predict(model.<its attribute>, x)."
-        )
-    if not model.built:
-        raise ValueError(
-            f"'model' must be built. Received: '{model.name}', which is not. Call it "
-            "on a batch of data, or give it a keras.Input."
         )
     found = dropout_layers(model)
     if not found:

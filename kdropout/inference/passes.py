@@ -3,7 +3,6 @@
 import keras
 from keras import ops
 
-from kdropout.inference.masks import read_mask, with_mask
 from kdropout.inference.randomness import PassScope
 from kdropout.sampling import sampling
 
@@ -11,19 +10,20 @@ from kdropout.sampling import sampling
 class Passes:
     """Runs the head once per batch, and the tail on several samples at a time.
 
-    Nothing that a layer writes in a pass outlives it: the states of a recurrent layer
-    begin each time where the model's are. Compiled by TensorFlow and JAX; on PyTorch,
-    where compilation takes longer than most predictions, run eagerly without gradients.
+    Nothing that a layer writes in a pass outlives the pass: the states of a recurrent
+    layer begin each time where the model's are. TensorFlow and JAX compile the passes.
+    On PyTorch, where compilation takes longer than most predictions, they run eagerly
+    without gradients.
 
     Args:
         model: The model, which owns the variables.
-        plan: A `Graph` or `Whole` of it.
+        split: A `SplitModel` or `UnsplitModel` of it.
         samples_per_pass: How many samples of each row one pass of the tail draws.
         watcher: The `Watcher` of the passes.
     """
 
-    def __init__(self, model, plan, samples_per_pass, watcher):
-        self._plan = plan
+    def __init__(self, model, split, samples_per_pass, watcher):
+        self._split = split
         self._watcher = watcher
         self._samples_per_pass = samples_per_pass
         compile_function = _COMPILERS[keras.backend.backend()]
@@ -33,22 +33,22 @@ class Passes:
 
     def _head(self, inputs):
         """From the inputs to the values at the border, each with its Keras mask."""
-        border = self._plan.run_head(inputs, self._watcher)
-        return [(value, read_mask(value)) for value in border]
+        border = self._split.run_head(inputs, self._watcher)
+        return [(value, _read_mask(value)) for value in border]
 
     def _tail(self, border, seed):
         """Outputs of shape `(samples_per_pass * batch, ...)`."""
         repeated = [
-            self._repeat(*pair) if has_batch else with_mask(*pair)
-            for pair, has_batch in zip(border, self._plan.has_batch, strict=True)
+            self._repeat(*pair) if has_batch else _with_mask(*pair)
+            for pair, has_batch in zip(border, self._split.has_batch, strict=True)
         ]
         with sampling(seed):
-            return self._plan.run_tail(repeated, self._watcher)
+            return self._split.run_tail(repeated, self._watcher)
 
     def _repeat(self, value, mask):
         times = self._samples_per_pass
         mask = None if mask is None else _tile(mask, times)
-        return with_mask(_tile(value, times), mask)
+        return _with_mask(_tile(value, times), mask)
 
 
 def _tile(tensor, times):
@@ -75,7 +75,7 @@ def _jax(function, variables, watcher):
         with PassScope(watcher, mapping) as scope:
             outputs = function(*arguments)
         # JAX refuses to return what was drawn inside of a loop, where each step would
-        # draw the same numbers. So does 'predict'.
+        # draw the same numbers. 'predict' does the same.
         return outputs, scope.seed_states
 
     # As arguments the weights stay live; closed over, they would be constants.
@@ -94,3 +94,33 @@ def _torch(function, variables, watcher):
 
 
 _COMPILERS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+
+
+def _read_mask(tensor):
+    """The mask that Keras carries with a tensor, or None.
+
+    Keras ties a mask to a tensor in another way on each backend; layers are the public
+    way to read and to set it.
+    """
+    return (MaskReader(autocast=False)(tensor) + [None])[1]
+
+
+def _with_mask(tensor, mask):
+    """The tensor, with the mask that the layers after it will see."""
+    return tensor if mask is None else MaskSetter(autocast=False)([tensor, mask])
+
+
+class MaskReader(keras.layers.Layer):
+    def call(self, inputs, mask=None):
+        return [inputs] if mask is None else [inputs, mask]
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+
+class MaskSetter(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs[0]
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return inputs[1]

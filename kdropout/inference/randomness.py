@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kdropout.layer_walk import walk
+from kdropout.inspection import walk
 from kdropout.sampling import active_scope
 
 _BACKEND = keras.backend.backend()
@@ -28,7 +28,7 @@ _TENSORFLOW_PYTHON = {"PyFunc", "EagerPyFunc"}
 
 # Spreads the passes over the second word of a seed, as PyTorch adds the two words.
 _PASS_STRIDE = 0x2545F491
-# Spreads the draws within loops over it: an odd number, too.
+# Spreads the draws within loops over it. Also an odd number.
 _CALL_STRIDE = 0x5851F42D
 
 
@@ -36,11 +36,11 @@ class PassScope(keras.StatelessScope):
     """Keeps what a pass writes away from the model, and seeds all that Keras draws.
 
     Each draw from a `keras.random.SeedGenerator`, of whichever layer, gets a seed that
-    the pass decides, as each call of a dropout layer does. So the numbers are others in
-    each pass, the same for the same seed, and no generator moves on.
+    the pass decides, as each call of a dropout layer does. So the numbers differ from
+    pass to pass, are the same for the same seed, and no generator moves on.
 
     Args:
-        watcher: The `Watcher` that hears of draws and of other variables written.
+        watcher: The `Watcher` that records draws and writes to other variables.
         state_mapping: Pairs of variable and value. Defaults to None.
     """
 
@@ -78,7 +78,7 @@ def is_seed_state(variable):
 
 
 class Watcher:
-    """Finds the operations that draw numbers, the dropout layers of kdropout aside.
+    """Finds the operations that draw numbers, except the dropout layers of kdropout.
 
     On TensorFlow and JAX a pass is watched while it is traced, on PyTorch until
     `is_done`.
@@ -99,7 +99,9 @@ class Watcher:
         self._states = None  # of the sources, after what was last watched
         self.sources = sources(model)
         # A graph shows what draws from a generator of TensorFlow.
-        self._watched = [s for s in self.sources if not s.is_of_tensorflow]
+        self._watched = [
+            source for source in self.sources if not source.is_of_tensorflow
+        ]
         self._has_generator = len(self._watched) < len(self.sources)
         self._paths = {id(layer): path for path, layer in walk(model)}
 
@@ -125,7 +127,7 @@ class Watcher:
         if _BACKEND == "torch":
             is_random = is_random or bool(moved)
         else:
-            # What Keras names and seeds by itself moves Python's generator, too.
+            # Keras's automatic names and seeds also move Python's generator.
             moved = [source for source in moved if not source.is_python]
             self.frozen.update(source.path or path for source in moved)
         for name, kind in _graph_draws(num_nodes):
@@ -201,22 +203,22 @@ def sources(model):
 
 
 @contextlib.contextmanager
-def seeded(found, seed):
+def seeded(sources, seed):
     """Let sources draw what `seed` decides, and put them back where they were.
 
     Args:
-        found: List of `Source`s.
+        sources: List of `Source`s.
         seed: Sequence of two integers in [0, 2**31).
     """
-    found = list(found)  # a pass may add to it
-    before = [source.get() for source in found]
+    sources = list(sources)  # a pass may add to it
+    before = [source.get() for source in sources]
     words = np.random.SeedSequence([int(word) for word in seed])
-    for source, word in zip(found, words.generate_state(len(found)), strict=True):
+    for source, word in zip(sources, words.generate_state(len(sources)), strict=True):
         source.seed(int(word))
     try:
         yield
     finally:
-        for source, state in zip(found, before, strict=True):
+        for source, state in zip(sources, before, strict=True):
             source.set(state)
 
 

@@ -5,12 +5,10 @@ import contextlib
 import numpy as np
 from keras import ops, tree
 
-from kdropout.inference.batches import pad
-from kdropout.inference.graph import Graph, input_keys
 from kdropout.inference.passes import Passes
 from kdropout.inference.randomness import Watcher, seeded
-from kdropout.inference.whole import Whole
-from kdropout.layer_walk import dropout_layers, walk
+from kdropout.inference.split_model import SplitModel, UnsplitModel, input_keys
+from kdropout.inspection import dropout_layers, walk
 from kdropout.model_kinds import has_known_graph
 
 # How many numbers the largest step of a pass may return: 64 MiB in float32.
@@ -35,7 +33,7 @@ class Sampler:
         self._seed = seed
         self._num_passes = 0
         self._num_rows = 0
-        self._split = None
+        self._compiled = None
 
     @property
     def has_drawn(self):
@@ -56,18 +54,18 @@ class Sampler:
         num_rows = len(inputs[0])
         # A smaller last batch is filled up: another shape would be compiled anew.
         self._num_rows = max(self._num_rows, num_rows)
-        self._split = split = self._current_split(batch, inputs)
+        self._compiled = compiled = self._current(batch, inputs)
         while True:
-            group_size = self._group_size(split, inputs, num_samples)
-            passes = split.passes(group_size)
-            rows = pad(inputs, self._num_rows) if split.may_pad else inputs
+            group_size = self._group_size(compiled, inputs, num_samples)
+            passes = compiled.passes(group_size)
+            rows = _pad(inputs, self._num_rows) if compiled.may_pad else inputs
             border = self._run_head(passes, rows)
-            if split.has_learned():
+            if compiled.has_learned():
                 continue
             outputs = self._run_tail(passes, border)
-            if not split.has_learned():
+            if not compiled.has_learned():
                 break
-        split.watcher.is_done = True
+        compiled.watcher.is_done = True
         for left in range(num_samples, 0, -group_size):
             if left < num_samples:
                 outputs = self._run_tail(passes, border)
@@ -80,12 +78,12 @@ class Sampler:
             )
 
     def _run_head(self, passes, rows):
-        with self._split.seeded(self._next_seed()):
+        with self._compiled.seeded(self._next_seed()):
             return passes.head([ops.convert_to_tensor(array) for array in rows])
 
     def _run_tail(self, passes, border):
         seed = self._next_seed()
-        with self._split.seeded(seed):
+        with self._compiled.seeded(seed):
             return passes.tail(border, ops.convert_to_tensor(seed))
 
     def _next_seed(self):
@@ -94,17 +92,17 @@ class Sampler:
     @property
     def unseeded(self):
         """Paths of what drew numbers that the seed does not decide."""
-        return sorted(self._split.watcher.unseeded)
+        return sorted(self._compiled.watcher.unseeded)
 
     @property
     def frozen(self):
         """Paths of what drew only once, while the passes were compiled."""
-        return sorted(self._split.watcher.frozen)
+        return sorted(self._compiled.watcher.frozen)
 
-    def _current_split(self, batch, inputs):
-        """The model's split into head and tail, kept until the model changes."""
+    def _current(self, batch, inputs):
+        """The compiled passes of the model, kept until the model changes."""
         layers = [layer for _, layer in walk(self._model)]
-        rules = [s.rate_rule for s in dropout_layers(self._model).values()]
+        rules = [layer.rate_rule for layer in dropout_layers(self._model).values()]
         parts = [*layers, *rules, *self._model.variables]
         key = (
             [id(part) for part in parts],
@@ -116,26 +114,26 @@ class Sampler:
             known = has_known_graph(self._model) and ranks == [
                 len(tensor.shape) for tensor in self._model.inputs
             ]
-            cache = (key, Split(self._model, None if known else batch))
+            cache = (key, _CompiledModel(self._model, None if known else batch))
             vars(self._model)[_CACHE] = cache
         return cache[1]
 
-    def _group_size(self, split, inputs, num_samples):
+    def _group_size(self, compiled, inputs, num_samples):
         """How many samples one pass draws, so that memory is bounded."""
         layers = dropout_layers(self._model).values()
         apart = all(layer.has_noise_per_sample for layer in layers)
-        plan = split.plan
-        if not apart or split.is_alone or not plan.can_repeat:
+        split = compiled.split
+        if not apart or compiled.is_alone or not split.can_repeat:
             return 1
-        size = plan.tail_size(max(size for a in inputs for size in (1, *a.shape[1:])))
+        size = split.tail_size(max(size for a in inputs for size in (1, *a.shape[1:])))
         max_rows = _MAX_ROWS if size is None else _MAX_NUMBERS // size
         most = min(num_samples, max(1, max_rows // self._num_rows))
         num_passes = -(-num_samples // most)
         return -(-num_samples // num_passes)
 
 
-class Split:
-    """A model split into head and tail, and what its passes have shown about it.
+class _CompiledModel:
+    """The compiled passes of a model, and what they have shown about it.
 
     What is random besides the dropout layers of kdropout shows when a pass runs. Then
     the model is split anew, and that pass is not used.
@@ -152,14 +150,14 @@ class Split:
         self._writes_state = False
         self.watcher = Watcher(model)
         self._num_sources = len(self.watcher.sources)
-        self._set_plan()
+        self._split_anew()
 
-    def _set_plan(self):
-        self._compiled = {}
+    def _split_anew(self):
+        self._passes = {}
         if self._structure is None:
-            self.plan = Graph(self._model, self._random_operations)
+            self.split = SplitModel(self._model, self._random_operations)
         else:
-            self.plan = Whole(self._model, self._structure)
+            self.split = UnsplitModel(self._model, self._structure)
 
     @property
     def is_alone(self):
@@ -169,15 +167,15 @@ class Split:
     @property
     def may_pad(self):
         """Whether rows may be added: what writes a state may see all of a batch."""
-        return self.plan.has_fixed_batch or not self._writes_state
+        return self.split.has_fixed_batch or not self._writes_state
 
     def passes(self, group_size):
         """The compiled passes that draw `group_size` samples at a time."""
-        if group_size not in self._compiled:
-            self._compiled[group_size] = Passes(
-                self._model, self.plan, group_size, self.watcher
+        if group_size not in self._passes:
+            self._passes[group_size] = Passes(
+                self._model, self.split, group_size, self.watcher
             )
-        return self._compiled[group_size]
+        return self._passes[group_size]
 
     def has_learned(self):
         """Whether the last pass showed something new, so that it must be run again."""
@@ -197,7 +195,7 @@ class Split:
         self._random_operations += new
         self._writes_state = writes_state
         self._num_sources = num_sources
-        self._set_plan()
+        self._split_anew()
         return True
 
     @contextlib.contextmanager
@@ -253,6 +251,17 @@ def _fits(shape, expected):
         wanted in (None, size)
         for size, wanted in zip(shape[1:], expected[1:], strict=True)
     )
+
+
+def _pad(arrays, num_rows):
+    """The arrays with their last row repeated up to `num_rows`: one shape for all."""
+    missing = num_rows - len(arrays[0])
+    if missing <= 0:
+        return arrays
+    return [
+        np.concatenate([array, np.repeat(array[-1:], missing, axis=0)])
+        for array in arrays
+    ]
 
 
 def _unstack(tensor, group_size):

@@ -6,7 +6,7 @@ from keras import ops
 from kdropout import validation
 from kdropout.rate_rules.base import add_scalar, read, write
 from kdropout.rate_rules.scheduled import ClockedRate
-from kdropout.schedules.ramp import FORMULAS, SHAPES, Ramp
+from kdropout.schedules import CURVES, FORMULAS, Ramp
 
 # What an integer variable holds on all backends.
 MOST_STEPS = 2**31 - 1
@@ -47,7 +47,7 @@ class RampedRate(ClockedRate):
             for name in ("steps", "begin", "shape")
         )
         start, end = read(variables["start"]), read(variables["end"])
-        return Ramp(start, end, steps, begin, SHAPES[shape])
+        return Ramp(start, end, steps, begin, CURVES[shape])
 
     def set_ramp(self, layer, ramp):
         """Go on as `ramp`, from the step at which the layer is."""
@@ -94,8 +94,10 @@ class RampedRate(ClockedRate):
 
 
 def _values(ramp):
-    shape = SHAPES.index(ramp.shape)
-    return {**ramp.get_config(), "shape": shape}
+    shape = CURVES.index(ramp.curve)
+    config = ramp.get_config()
+    del config["curve"]
+    return {**config, "shape": shape}
 
 
 def _check(ramp):

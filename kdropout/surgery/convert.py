@@ -1,22 +1,38 @@
 """Makes the dropout of an existing model live."""
 
 import dataclasses
+import math
+import types
 import warnings
+from collections.abc import Callable
 
 import keras
 
-from kdropout.layer_walk import dropout_layers, sublayers, walk
-from kdropout.model_kinds import check_layer, has_call
+from kdropout.inspection import choose_rates, dropout_layers, sublayers, walk
+from kdropout.keras_classes import is_keras_dropout, live_counterpart
+from kdropout.layers import BaseDropout
+from kdropout.model_kinds import check_layer, has_call, require_built
+from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.scheduled import ClockedRate
-from kdropout.surgery.counterparts import live_counterpart
-from kdropout.surgery.keras_state import models_that_trained, refresh
-from kdropout.surgery.leftovers import frozen_dropout
+from kdropout.surgery.keras_state import models_that_trained, refresh, unlocked
 from kdropout.surgery.probe import modes_of_calls
-from kdropout.surgery.rate_choice import choose_rates
-from kdropout.surgery.transform import transform
 
 # How many layers a warning lists.
 _MAX_LISTED = 8
+
+# Libraries whose layers are known: their dropout is a layer, or an argument "dropout".
+_KNOWN = ("keras", "keras_hub")
+
+# Attributes that are the rate of dropout in a class whose code draws a mask.
+_RATE_NAMES = ("p", "rate", "rates", "prob", "probs", "probability")
+_RATE_ENDS = tuple(f"_{name}" for name in _RATE_NAMES)
+
+# Functions that draw a mask, beside those with "dropout" in their name.
+_MASKS = ("bernoulli", "binomial", "uniform", "rand", "rand_like")
+
+# Attributes that stay when a layer changes its class: its identity, and what Keras
+# keeps for each object.
+_KEPT = {"name", "built", "build", "quantize", "autocast", "seed_generator"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +50,10 @@ class _Candidate:
         return f"{type(self.layer).__name__} in {type(self.owner).__name__}"
 
 
-def convert(model, rate=None):
+def convert(
+    model: keras.layers.Layer,
+    rate: float | Callable | LearnedRate | dict | None = None,
+) -> keras.layers.Layer:
     """Make every Keras dropout layer inside a model live, in place.
 
     Dropout, SpatialDropout1D/2D/3D, GaussianDropout, AlphaDropout, and the stochastic
@@ -54,7 +73,7 @@ def convert(model, rate=None):
             `call`, whose parts are built.
         rate: None to keep the rate of each layer. A float in [0, 1], a schedule or a
             `kdropout.LearnedRate` for all converted layers, or a dict from layer paths
-            or globs to such, for some of them. Defaults to None.
+            or globs to rates, for some of them. Defaults to None.
 
     Returns:
         The same `model`.
@@ -62,7 +81,7 @@ def convert(model, rate=None):
     Raises:
         TypeError: If `model` is not a Keras layer, or a rate is of the wrong type.
         ValueError: If `model` is not built, has no dropout layer, a rate is out of
-            range, or a path names no layer that is converted. Then nothing is changed.
+            range, or a path matches no layer that is converted. Then nothing changes.
 
     Warns:
         UserWarning: If the model has dropout that is not a layer, such as the argument
@@ -91,13 +110,22 @@ def convert(model, rate=None):
         for path, candidate in candidates.items()
         if modes.get(candidate.layer) == set() or _is_unused_attention(candidate)
     }
-    found = {path: one for path, one in candidates.items() if path not in uncalled}
-    frozen = _frozen(model, layers, candidates)
-    if not found and not ours:
+    called = {
+        path: candidate
+        for path, candidate in candidates.items()
+        if path not in uncalled
+    }
+    keras_rates = {candidate.layer: candidate.rate for candidate in candidates.values()}
+    frozen = _frozen_dropout(model, layers, keras_rates)
+    if not called and not ours:
         raise ValueError(_nothing_to_convert(model, frozen, uncalled))
-    made = _make_all(found, rate)
+    made = _make_all(called, rate)
     # All is known before any layer changes: an error leaves the model whole.
-    reported = {path: one for path, one in uncalled.items() if _is_news(one, rate)}
+    reported = {
+        path: candidate
+        for path, candidate in uncalled.items()
+        if _is_news(candidate, rate)
+    }
     _warn(
         frozen,
         "Some dropout is not a layer, so it could not be made live and stays as it "
@@ -110,26 +138,28 @@ def convert(model, rate=None):
         "with a dropout of 0, make it with a small rate, then set that to 0 with "
         "kdropout.set_rates; else its code needs the call.",
     )
-    paths = {**ours, **{candidate.layer: path for path, candidate in found.items()}}
+    paths = ours | {candidate.layer: path for path, candidate in called.items()}
     _warn(
         _where(paths, [layer for layer in paths if modes.get(layer) == {False}]),
         "The model calls some dropout layers with training=False even in training, so "
         "their rates act in kdropout.mc_predict alone: {}. Leave 'training' out of the "
         "call of the layer or model around them to switch them on.",
     )
-    live = {**{layer: layer for layer in ours}, **dict(made)}
-    clocked = [one for one in paths if isinstance(live[one].rate_rule, ClockedRate)]
+    live = {layer: layer for layer in ours} | dict(made)
+    clocked = [
+        layer for layer in paths if isinstance(live[layer].rate_rule, ClockedRate)
+    ]
     modes = modes_of_calls(model, clocked, training=False)
     _warn(
         _where(paths, [layer for layer in clocked if True in modes.get(layer, ())]),
-        "The model calls some dropout layers with training=True outside of training, "
-        "too, so that each prediction and evaluation moves their schedule: {}. Pass on "
-        "the 'training' of the call around them, and draw samples with "
+        "The model calls some dropout layers with training=True also outside of "
+        "training, so that each prediction and evaluation moves their schedule: {}. "
+        "Pass on the 'training' of the call around them, and draw samples with "
         "kdropout.mc_predict; or give a number as their rate.",
     )
     trained = models_that_trained([layer for layer, _ in made])
-    for layer, live in made:
-        transform(layer, live)
+    for layer, replacement in made:
+        _transform(layer, replacement)
     refresh([model, *(layer for _, layer in layers), *trained])
     return model
 
@@ -137,12 +167,7 @@ def convert(model, rate=None):
 def _check_model(model):
     check_layer(model)
     if has_call(model):
-        if not model.built:
-            raise ValueError(
-                f"'model' must be built, so that all its layers exist. Received: "
-                f"'{model.name}', which is not. Call it on a batch of data first, or "
-                "give a Sequential model a keras.Input."
-            )
+        require_built(model)
         return
     # It is trained by its own code, and cannot be called: its parts are.
     models = [part for part in sublayers(model) if isinstance(part, keras.Model)]
@@ -159,17 +184,17 @@ def _check_model(model):
 def _candidates(model, layers):
     """Dict from path to `_Candidate` for each dropout layer of Keras."""
     owners = {"": model, **dict(layers)}
-    found = {}
+    candidates = {}
     for path, layer in layers:
         counterpart = live_counterpart(layer)
         if counterpart is not None:
             owner = owners[path.rpartition("/")[0]]
-            found[path] = _Candidate(layer, owner, *counterpart)
-    return found
+            candidates[path] = _Candidate(layer, owner, *counterpart)
+    return candidates
 
 
 def _is_unused_attention(candidate):
-    """Whether it is in attention of Keras without dropout, which never calls it."""
+    """Whether it is in Keras attention without dropout, which never calls it."""
     kinds = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
     return isinstance(candidate.owner, kinds) and candidate.owner.dropout == 0.0
 
@@ -179,18 +204,15 @@ def _is_news(uncalled, rate):
     return uncalled.rate > 0 or rate is not None or not _is_unused_attention(uncalled)
 
 
-def _frozen(model, layers, candidates):
-    rates = {candidate.layer: candidate.rate for candidate in candidates.values()}
-    return frozen_dropout(model, layers, rates)
-
-
 def _nothing_to_convert(model, frozen, uncalled):
     message = (
         "'model' must hold dropout layers of Keras. Received: "
         f"'{model.name}', which has none. Add some with kdropout.insert."
     )
     if frozen:
-        message += f" Dropout that is no layer cannot be made live: {_listed(frozen)}."
+        message += (
+            f" Dropout that is not a layer cannot be made live: {_listed(frozen)}."
+        )
     if uncalled:
         message += (
             " Dropout layers that the model never calls have no effect: "
@@ -200,14 +222,14 @@ def _nothing_to_convert(model, frozen, uncalled):
     return message
 
 
-def _make_all(found, rate):
+def _make_all(candidates, rate):
     """Pairs of a layer of Keras and the live one that it becomes."""
-    chosen = {path: candidate.rate for path, candidate in found.items()}
+    chosen = {path: candidate.rate for path, candidate in candidates.items()}
     if rate is not None:
-        chosen.update(choose_rates(list(found), rate))
+        chosen.update(choose_rates(list(candidates), rate))
     return [
         (candidate.layer, _make(candidate, chosen[path]))
-        for path, candidate in found.items()
+        for path, candidate in candidates.items()
     ]
 
 
@@ -240,3 +262,172 @@ def _listed(found):
     if len(listed) > _MAX_LISTED:
         listed[_MAX_LISTED:] = [f"and {len(listed) - _MAX_LISTED} more"]
     return "; ".join(listed)
+
+
+def _frozen_dropout(model, layers, live):
+    """Dropout that stays frozen: dict from path to what was found there.
+
+    Args:
+        model: The model or layer that is searched.
+        layers: Pairs of path and layer inside it, outer layers before inner ones.
+        live: Dict from each layer that is or becomes live to the rate that Keras had.
+    """
+    found, shown = {}, {}
+    for path, layer in [(model.name, model), *layers]:
+        if isinstance(layer, BaseDropout) or layer in live:
+            continue
+        rates = _frozen_rates(layer, live)
+        # Skip inner layers (the cell of an LSTM): they repeat their parent's arguments.
+        around = [shown[other] for other in shown if _is_inside(path, other, model)]
+        repeated = any({*rates.values()} <= {*outer.values()} for outer in around)
+        if rates and not repeated:
+            shown[path] = rates
+            listed = ", ".join(f"{name}={value}" for name, value in rates.items())
+            found[path] = f"{type(layer).__name__} with {listed}"
+        elif not rates and _calls_dropout(layer):
+            found[path] = f"{type(layer).__name__} that calls dropout in its code"
+    return found
+
+
+def _is_inside(path, other, model):
+    return other == model.name or path.startswith(f"{other}/")
+
+
+def _frozen_rates(layer, live):
+    """The rates among the attributes of a layer: dict from name to text.
+
+    Left out are those that it repeats from the live layers inside.
+    """
+    inside = [inner for _, inner in walk(layer)]
+    was_live = any(isinstance(inner, BaseDropout) for inner in inside)
+    rates_inside = [live[inner] for inner in inside if inner in live]
+    draws = bool(_masks_in(layer))
+    if was_live and not draws:  # it is not known any more which rates it repeats
+        return {}
+    if _is_known(type(layer)):
+        if rates_inside or isinstance(layer, keras.Model):
+            return {}
+        if hasattr(layer, "module"):
+            return _rates_of_torch(layer.module)
+    is_dropout = is_keras_dropout(layer) or "drop" in type(layer).__name__.lower()
+    repeated = [] if draws else rates_inside
+    found = {}
+    for name in _attributes(layer):
+        plain = name.strip("_").lower()
+        is_rate = plain in _RATE_NAMES or plain.endswith(_RATE_ENDS)
+        if not ("drop" in plain or (is_rate and (is_dropout or draws))):
+            continue
+        try:
+            rates = _numbers(getattr(layer, name))
+        except Exception:  # a property that cannot be read now
+            continue
+        if any(not _is_among(rate, repeated) for rate in rates):
+            texts = [f"{rate:g}" for rate in rates]
+            found[name] = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    return found
+
+
+def _attributes(layer):
+    """The names of public attributes, and of private ones of a user's class."""
+    public = [name for name in dir(layer) if not name.startswith("_")]
+    if _is_known(type(layer)):
+        return public
+    private = [name for name in vars(layer) if name.startswith("_")]
+    return public + [name for name in private if name.strip("_") not in public]
+
+
+def _is_among(rate, rates):
+    return any(math.isclose(rate, other, rel_tol=1e-6) for other in rates)
+
+
+def _numbers(value):
+    """The rates that a value is or holds: floats above 0 and up to 1."""
+    if isinstance(value, (list, tuple)):
+        return [rate for item in value for rate in _numbers(item)]
+    if isinstance(value, dict):
+        return [rate for item in value.values() for rate in _numbers(item)]
+    if not isinstance(value, float):
+        # A variable, tensor or NumPy number; not an integer, which has no dtype.
+        dtype = str(getattr(value, "dtype", ""))
+        if "float" not in dtype or tuple(value.shape) != ():
+            return []
+        value = float(value)
+    return [value] if 0.0 < value <= 1.0 else []
+
+
+def _rates_of_torch(module):
+    """The rates of the dropout inside a PyTorch module: dict from name to text."""
+    return {
+        f"{name or 'module'}.p": f"{part.p:g}"
+        for name, part in module.named_modules()
+        if "drop" in type(part).__name__.lower() and _numbers(getattr(part, "p", None))
+    }
+
+
+def _is_known(kind):
+    return kind.__module__.split(".")[0] in _KNOWN
+
+
+def _calls_dropout(layer):
+    """Whether the code of a layer calls a function that is named for dropout."""
+    return any("dropout" in name for name in _masks_in(layer))
+
+
+def _masks_in(layer):
+    """What draws a mask in the code of a user's class, or of a function in a Lambda."""
+    if isinstance(layer, keras.layers.Lambda):
+        functions = [layer.function]
+    else:
+        functions = [
+            method
+            for kind in type(layer).__mro__
+            if not _is_known(kind)
+            for method in vars(kind).values()
+            if isinstance(method, types.FunctionType) and method.__name__ != "__init__"
+        ]
+    names = set().union(*map(_names_in, functions)).difference(dir(layer))
+    return {name for name in names if "dropout" in name or name in _MASKS}
+
+
+def _names_in(function):
+    """The names of globals, modules and attributes that a function uses."""
+    codes, names = [getattr(function, "__code__", None)], set()
+    while codes:
+        code = codes.pop()
+        if code is not None:
+            names.update(code.co_names)
+            codes += [
+                constant
+                for constant in code.co_consts
+                if isinstance(constant, types.CodeType)
+            ]
+    return names
+
+
+def _transform(layer, live):
+    """Give `layer` the class and the content of `live`, in place.
+
+    The graph of a Functional model, the attributes of composite layers and the paths
+    in saved files all refer to the object. Replacing it in all these places
+    would mean editing private data of Keras; changing its class does not.
+
+    Args:
+        layer: The layer to change.
+        live: A new layer with the same name, whose class, attributes and variables
+            `layer` takes over. Not to be used afterwards.
+    """
+    old, new = vars(layer), vars(live)
+    for name in _public(old) - _public(new):
+        del old[name]
+    layer.__class__ = type(live)
+    with unlocked(layer):
+        for name in _public(new) - (_KEPT & old.keys()):
+            setattr(layer, name, new[name])
+    for name in new:
+        # What Keras found out about the signature of `call`, and its input checks.
+        if name.startswith("_call_") or name in ("_supports_masking", "_input_spec"):
+            old[name] = new[name]
+
+
+def _public(attributes):
+    return {name for name in attributes if not name.startswith("_")}

@@ -1,30 +1,68 @@
 """Adds dropout to an existing model."""
 
+from collections.abc import Callable, Sequence
+
 import keras
+from keras import tree
 
 from kdropout import layers, validation
-from kdropout.model_kinds import check_layer, has_call
-from kdropout.surgery.chart import has_kernel
-from kdropout.surgery.model_config import ModelConfig, can_edit
-from kdropout.surgery.rate_choice import choose_rates
-from kdropout.surgery.rebuild import configuration, copy_state, rebuild
+from kdropout.inspection import choose_rates
+from kdropout.keras_classes import is_keras_dropout
+from kdropout.model_kinds import has_call, is_functional, require_built_model
+from kdropout.rate_rules import LearnedRate
+from kdropout.surgery.rebuild import can_edit, configuration, copy_state, rebuild
+
+_KERNELS = (
+    keras.layers.Dense,
+    keras.layers.EinsumDense,
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+_NORMALIZATIONS = (
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.RMSNormalization,
+    keras.layers.UnitNormalization,
+)
+_ACTIVATIONS = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Softmax,
+)
 
 
-def insert(model, rate, after="hidden", make_layer=layers.Dropout):
-    """A copy of a model with dropout after the activation of its hidden layers.
+def insert(
+    model: keras.Model,
+    rate: float | Callable | LearnedRate | dict,
+    after: str | Sequence[str] | Callable[[keras.layers.Layer], bool] = "hidden",
+    make_layer: Callable[..., layers.BaseDropout] = layers.Dropout,
+) -> keras.Model:
+    """Return a copy of a model with dropout after its hidden layers.
 
     A layer is hidden if every way from it to an output passes another layer with
     weights: nothing is dropped after an output layer, or after an activation that
     follows one. Dropout goes behind the layer's normalisation and activation, where
-    these are layers of their own. Where a dropout layer follows already, none is added:
+    these are separate layers. Where a dropout layer follows already, none is added:
     make that one live with `kdropout.convert`. Nested Functional and Sequential models
     are treated in the same way.
 
     Args:
         model: A built Functional or Sequential model.
         rate: Float in [0, 1], schedule or `kdropout.LearnedRate` for all; or a dict
-            from paths or globs of the layers that dropout follows to such: then only
-            these get dropout.
+            from paths or globs of layers to rates: then dropout follows only these
+            layers.
         after: "hidden" for all hidden dense and convolution layers, a glob on the
             layer path such as "block*/conv", a list of globs, or a function from a
             layer to a bool. Defaults to "hidden".
@@ -37,8 +75,8 @@ def insert(model, rate, after="hidden", make_layer=layers.Dropout):
         compiled.
 
     Raises:
-        TypeError: If an argument is of the wrong type; if the model has a `call` of its
-            own, which alone knows the order of its layers.
+        TypeError: If an argument is of the wrong type; if the model is a
+            subclass with its own `call`, which alone knows the order of its layers.
         ValueError: If the model is not built, a path or glob names no hidden layer, or
             there is none.
 
@@ -72,7 +110,7 @@ def insert(model, rate, after="hidden", make_layer=layers.Dropout):
         layer = make_layer(chosen)
         if not isinstance(layer, layers.BaseDropout):
             raise TypeError(f"{_not_a_maker(make_layer)}, which gave {layer!r}")
-        part.insert(place, _named(layer, name, part.chart.operations))
+        part.insert(place, _named(layer, name, part.graph.operations))
     copy = rebuild(config, model)
     copy_state(model, copy)
     return copy
@@ -84,9 +122,9 @@ def _not_a_maker(make_layer):
 
 
 def _chooser(after, parts):
-    """A function from path and layer to whether dropout shall follow it."""
+    """A function from a path and a layer to whether dropout follows the layer."""
     if isinstance(after, str) and after == "hidden":
-        return lambda path, layer: has_kernel(layer)
+        return lambda path, layer: _has_kernel(layer)
     if callable(after):
         return lambda path, layer: bool(after(layer))
     globs = [after] if isinstance(after, str) else after
@@ -95,23 +133,18 @@ def _chooser(after, parts):
     ):
         expected = '"hidden", a glob, a list of globs or a function of a layer'
         raise TypeError(validation.received("after", expected, after))
-    paths = [part.path_of(name) for part in parts for name in part.chart.operations]
+    paths = [part.path_of(name) for part in parts for name in part.graph.operations]
     chosen = choose_rates(paths, dict.fromkeys(globs), argument="after")
     return lambda path, layer: path in chosen
 
 
 def _checked_configuration(model):
-    check_layer(model, keras.Model, "a keras.Model")
+    require_built_model(model)
     if not has_call(model):
         raise TypeError(
             "'model' must be a Functional or Sequential model. Received: "
             f"'{model.name}', which has no call(). Use kdropout.insert on its parts, "
             "and make a model of the copies."
-        )
-    if not model.built:
-        raise ValueError(
-            f"'model' must be built. Received: '{model.name}', which is not. Give it a "
-            "keras.Input."
         )
     config = configuration(model)
     if not can_edit(model, config):
@@ -132,18 +165,18 @@ def _all_parts(part):
 
 
 def _places(part, is_chosen):
-    """Names of chosen layers, each with the operation that dropout shall follow."""
+    """Names of chosen layers, each with the operation that dropout follows."""
     taken = set()
-    for name, operation in part.chart.operations.items():
+    for name, operation in part.graph.operations.items():
         if not isinstance(operation, keras.layers.Layer) or isinstance(
             operation, keras.layers.InputLayer
         ):
             continue
-        place = part.chart.place_after(name)
+        place = part.graph.place_after(name)
         if (
             is_chosen(part.path_of(name), operation)
-            and part.chart.is_hidden(place)
-            and not part.chart.is_dropped(place)
+            and part.graph.is_hidden(place)
+            and not part.graph.is_dropped(place)
             and place not in taken
         ):
             taken.add(place)
@@ -151,9 +184,172 @@ def _places(part, is_chosen):
 
 
 def _named(layer, name, operations):
-    """The layer, called after the one that it follows."""
+    """The layer, named after the one that it follows."""
     wanted, number = f"{name}_dropout", 1
     while wanted in operations:
         number += 1
         wanted = f"{name}_dropout_{number}"
     return type(layer).from_config({**layer.get_config(), "name": wanted})
+
+
+def _has_kernel(layer):
+    """Whether `layer` is dense or a convolution."""
+    return isinstance(layer, _KERNELS)
+
+
+class LayerGraph:
+    """Which operation follows which in one Functional or Sequential model.
+
+    Args:
+        operations: Dict from name to operation.
+        consumers: Dict from the name of each operation to the names of those that
+            take its output.
+        outputs: Names of the operations whose outputs the model returns.
+        is_followed: Whether layers with weights follow the model, in the one that it
+            is nested in.
+    """
+
+    def __init__(self, operations, consumers, outputs, is_followed):
+        self.operations = operations
+        self.consumers = consumers
+        self.outputs = set(outputs)
+        self.is_followed = is_followed
+        self._hidden = {}
+
+    def place_after(self, name):
+        """The operation after which dropout for the layer `name` belongs.
+
+        For a dense or convolution layer, this is its activation, also past its
+        normalisation; for any other layer, the layer itself.
+        """
+        if not _has_kernel(self.operations[name]) or self._is_active(name):
+            return name
+        place = name
+        while len(self.consumers[place]) == 1 and place not in self.outputs:
+            follower = self.consumers[place][0]
+            operation = self.operations[follower]
+            if isinstance(operation, _ACTIVATIONS):
+                return follower
+            if not isinstance(operation, _NORMALIZATIONS):
+                break
+            place = follower
+        return place
+
+    def is_hidden(self, name):
+        """Whether each way from `name` to an output passes a layer with weights."""
+        if name not in self._hidden:
+            ends_here = name in self.outputs and not self.is_followed
+            self._hidden[name] = not ends_here and all(
+                self._has_weights(follower) or self.is_hidden(follower)
+                for follower in self.consumers[name]
+            )
+        return self._hidden[name]
+
+    def is_dropped(self, name):
+        """Whether dropout follows `name` already."""
+        followers = [self.operations[follower] for follower in self.consumers[name]]
+        return any(
+            isinstance(follower, layers.BaseDropout) or is_keras_dropout(follower)
+            for follower in followers
+        )
+
+    def _is_active(self, name):
+        activation = getattr(self.operations[name], "activation", None)
+        return activation not in (None, keras.activations.linear)
+
+    def _has_weights(self, name):
+        operation = self.operations[name]
+        passive = (*_NORMALIZATIONS, *_ACTIVATIONS)
+        return (
+            isinstance(operation, keras.layers.Layer)
+            and not isinstance(operation, passive)
+            and bool(operation.weights)
+        )
+
+
+class ModelConfig:
+    """A model beside its configuration, which `insert` changes.
+
+    Args:
+        config: Configuration as Keras saves it.
+        model: The model itself.
+        path: Path of the model, "" for the outermost one.
+        is_followed: Whether layers with weights follow the model.
+    """
+
+    def __init__(self, config, model, path="", is_followed=False):
+        self.path = path
+        self._entries = config["config"]["layers"]
+        self._is_functional = is_functional(model)
+        known = model.operations if self._is_functional else model.layers
+        operations = {operation.name: operation for operation in known}
+        consumers = {name: [] for name in operations}
+        if self._is_functional:
+            for entry in self._entries:
+                for tensor in _tensors(entry["inbound_nodes"]):
+                    source = tensor["keras_history"][0]
+                    if entry["name"] not in consumers[source]:
+                        consumers[source].append(entry["name"])
+            outputs = _names(config["config"]["output_layers"])
+        else:
+            names = list(operations)
+            for name, follower in zip(names, names[1:], strict=False):
+                consumers[name].append(follower)
+            outputs = names[-1:]
+        self.graph = LayerGraph(operations, consumers, outputs, is_followed)
+
+    def nested(self):
+        """The models directly inside, as `ModelConfig`."""
+        for entry in self._entries:
+            name = entry["config"].get("name")
+            model = self.graph.operations.get(name)
+            if can_edit(model, entry):
+                followed = self.graph.is_followed or self.graph.is_hidden(name)
+                yield ModelConfig(entry, model, self.path_of(name), followed)
+
+    def path_of(self, name):
+        """The path of the layer `name`."""
+        return f"{self.path}/{name}" if self.path else name
+
+    def insert(self, place, layer):
+        """Put `layer` between the operation `place` and its consumers."""
+        entry = keras.saving.serialize_keras_object(layer)
+        names = [entry["config"].get("name") for entry in self._entries]
+        index = names.index(place)
+        if self._is_functional:
+            entry["name"] = layer.name
+            entry["inbound_nodes"] = self._rewire(place, layer.name)
+        self._entries.insert(index + 1, entry)
+
+    def _rewire(self, place, name):
+        """Point the consumers of `place` to `name`; return the calls for `name`."""
+        taken = {}  # by the number of a call: the tensor, and those who take it
+        for entry in self._entries:
+            for tensor in _tensors(entry["inbound_nodes"]):
+                source, node, output = tensor["keras_history"]
+                if source == place and output == 0:
+                    taken.setdefault(node, []).append(tensor)
+        calls = []
+        for index, node in enumerate(sorted(taken)):
+            argument = dict(taken[node][0])
+            calls.append({"class_name": "__keras_tensor__", "config": argument})
+            for tensor in taken[node]:
+                tensor["keras_history"] = [name, index, 0]
+        return [{"args": [argument], "kwargs": {}} for argument in calls]
+
+
+def _tensors(structure):
+    """The configurations of all symbolic tensors among the arguments of a layer."""
+    if isinstance(structure, dict):
+        if structure.get("class_name") == "__keras_tensor__":
+            yield structure["config"]
+            return
+        structure = list(structure.values())
+    if isinstance(structure, (list, tuple)):
+        for part in structure:
+            yield from _tensors(part)
+
+
+def _names(output_layers):
+    """The names in a structure of `[name, node, output]`."""
+    return [leaf for leaf in tree.flatten(output_layers) if isinstance(leaf, str)]

@@ -1,17 +1,17 @@
-"""What Keras keeps of layers and models, and must let go of when they change."""
+"""The caches of Keras that must be renewed when layers and models change."""
 
 import contextlib
 import gc
 
 import keras
 
-from kdropout.layer_walk import walk
+from kdropout.inspection import walk
 
 
 @contextlib.contextmanager
 def unlocked(layer):
     """Let a built layer take new variables, which it would refuse."""
-    # Keras opens itself this way for LoRA, too.
+    # Keras does the same for LoRA.
     locked = layer._tracker.locked
     layer._tracker.unlock()
     try:
@@ -30,7 +30,7 @@ def refresh(layers):
     for layer in layers:
         if isinstance(layer, keras.Model):
             layer.train_function = layer.test_function = layer.predict_function = None
-        # A Sequential model has a Functional one inside, with a list of its own.
+        # A Sequential model has a Functional one inside, with a separate list.
         for tracker in (layer, getattr(layer, "_functional", None)):
             if hasattr(tracker, "_torch_params"):
                 tracker._track_variables()
@@ -44,7 +44,11 @@ def models_that_trained(layers):
     """
     if not any(_may_have_trained(layer) for layer in layers):
         return []
-    models = [one for one in gc.get_objects() if issubclass(type(one), keras.Model)]
+    models = [
+        candidate
+        for candidate in gc.get_objects()
+        if issubclass(type(candidate), keras.Model)
+    ]
     wanted = {id(layer) for layer in layers}
     return [
         model

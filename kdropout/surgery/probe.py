@@ -8,7 +8,7 @@ import warnings
 import keras
 from keras import tree
 
-from kdropout.layer_walk import sublayers, walk
+from kdropout.inspection import sublayers, walk
 from kdropout.model_kinds import (
     calls_of,
     has_call,
@@ -53,7 +53,12 @@ class _Probe:
         self.unknown = set()
 
     def visit(self, operation, arguments):
-        """Note what one call of an operation calls: its arguments, or None."""
+        """Note what one call of an operation calls.
+
+        Args:
+            operation: The operation.
+            arguments: The arguments of the call, or None if they are not known.
+        """
         if id(operation) in self._layers:
             self.modes[id(operation)].add(self._training)
             return
@@ -73,7 +78,7 @@ class _Probe:
                     self.visit(part, None)
 
     def _is_known(self, part):
-        """Whether it was found out already that dropout in `part` is called."""
+        """Whether dropout in `part` is already known to be called."""
         inside = [part, *(layer for _, layer in walk(part))]
         return any(self.modes.get(id(layer)) for layer in inside)
 
@@ -86,7 +91,7 @@ class _Probe:
         for size in (None, _SIZE):
             try:
                 with contextlib.ExitStack() as stack:
-                    # Whoever calls the model has seen what its code warns of.
+                    # The user has seen the warnings of this code already.
                     stack.enter_context(warnings.catch_warnings())
                     warnings.simplefilter("ignore")
                     for part in inside:
@@ -131,7 +136,7 @@ class _Run(keras.Operation):
 
 
 def _trains_by_itself(model):
-    """Whether a model has code of its own, beside `call`, which calls its parts."""
+    """Whether a model has other code than `call` that calls its parts."""
     return isinstance(model, keras.Model) and any(
         getattr(type(model), name) is not getattr(keras.Model, name)
         for name in ("train_step", "compute_loss")

@@ -14,10 +14,9 @@ import warnings
 import keras
 from keras import ops
 
-from kdropout.layer_walk import sublayers, walk
+from kdropout.inspection import sublayers, walk
 from kdropout.layers import BaseDropout
-from kdropout.model_kinds import has_named_layers, is_functional
-from kdropout.surgery.model_config import can_edit
+from kdropout.model_kinds import has_known_graph, has_named_layers, is_functional
 
 # What compiling a model makes. A copy is not compiled.
 _COMPILED = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)
@@ -145,6 +144,15 @@ def _with_names(config, model):
     return config
 
 
+def can_edit(model, config):
+    """Whether `config` lists the layers of `model`, whose order is known."""
+    return (
+        isinstance(model, keras.Model)
+        and has_known_graph(model)
+        and "layers" in config["config"]
+    )
+
+
 def _takes_name(kind):
     parameters = inspect.signature(kind.__init__).parameters
     kinds = {parameter.kind for parameter in parameters.values()}
@@ -194,7 +202,7 @@ def _parts(owner):
             continue
         try:
             value = getattr(owner, name)
-        except Exception:  # a property that has nothing to say now
+        except Exception:  # a property that cannot be read now
             continue
         found.update(_saveable(name, value, set()))
     # The first place of each: an attribute may be a second name of a layer.
@@ -229,7 +237,7 @@ def _names_of_every_layer():
 
 
 def _build_like(part, partner):
-    """Build what its own code builds late, for example in its first `predict`."""
+    """Build a part that its code builds late, for example in its first `predict`."""
     if not getattr(part, "built", True) or getattr(partner, "built", True):
         return
     config = part.get_build_config()
@@ -238,9 +246,9 @@ def _build_like(part, partner):
 
 
 def _check_stateless(part, owner):
-    """That nothing is lost if the copy of `owner` makes `part` when it needs it."""
+    """Check that the copy of `owner` can make `part` later without losing a state."""
     inside = [part, *(inner for inner, _ in pairs(part, part))]
-    stateful = next((one for one in inside if _has_state(one)), None)
+    stateful = next((inner for inner in inside if _has_state(inner)), None)
     if stateful is not None:
         raise ValueError(
             "'model' must be one whose configuration shows all its layers. Received: "

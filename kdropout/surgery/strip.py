@@ -1,25 +1,28 @@
 """Takes kdropout out of a model."""
 
 import keras
+from keras import ops
 
-from kdropout.layer_walk import dropout_layers, sublayers
+from kdropout.inspection import dropout_layers, sublayers
+from kdropout.keras_classes import plain_layer, set_plain_rate
 from kdropout.layers import BaseDropout, Standout
 from kdropout.layers.wrapper import DropoutWrapper
-from kdropout.model_kinds import check_layer, has_call
-from kdropout.surgery.counterparts import plain_layer, set_plain_rate
-from kdropout.surgery.gated_layer import copy_gated_weights, gated_layer
+from kdropout.model_kinds import has_call, require_built_model
 from kdropout.surgery.rebuild import configuration, copy_state, pairs, rebuild
 
+# The name of the layer that computes the probability of keeping a unit.
+_GATE = "kept"
 
-def strip(model):
-    """A plain Keras copy of a model, for deployment: same predictions, no kdropout.
 
-    Layers that Keras has, too, become Keras's, at the rate in effect. DropPath,
-    DropBlock, TokenDropout and HeadDropout, which Keras does not have, become
-    `keras.layers.Identity`. A wrapper gives way to the layer that it wraps; Standout,
-    which scales its outputs at inference, to a small model that does the same. What
-    the copy saves and exports can be loaded where kdropout is not installed, and at
-    inference nothing of dropout remains. The copy is not compiled.
+def strip(model: keras.Model) -> keras.Model:
+    """Return a plain Keras copy of a model, for deployment without kdropout.
+
+    The copy predicts the same. Layers that Keras also has become Keras's, at the rate
+    in effect. DropPath, DropBlock, TokenDropout and HeadDropout, which Keras does not
+    have, become `keras.layers.Identity`. A wrapper gives way to the layer that it
+    wraps; Standout, which scales its outputs at inference, to a small model that does
+    the same. What the copy saves and exports can be loaded where kdropout is not
+    installed, and at inference nothing of dropout remains. The copy is not compiled.
 
     Args:
         model: A built `keras.Model` that Keras can save.
@@ -40,18 +43,13 @@ def strip(model):
     >>> plain.layers[0].__class__ is keras.layers.Dropout
     True
     """
-    check_layer(model, keras.Model, "a keras.Model")
+    require_built_model(model)
     if not has_call(model):
         parts = [part.name for part in sublayers(model) if dropout_layers(part)]
         raise ValueError(
-            "'model' must have a call(), which the copy is to predict with. Received: "
+            "'model' must have a call(), with which the copy can predict. Received: "
             f"'{model.name}', which has none. Use kdropout.strip on each of its parts "
             f"that you need: {', '.join(map(repr, parts)) or 'none has dropout'}"
-        )
-    if not model.built:
-        raise ValueError(
-            f"'model' must be built. Received: '{model.name}', which is not. Call it "
-            "on a batch of data first, or give a Sequential model a keras.Input."
         )
     live = dropout_layers(model)
     if not live:
@@ -74,7 +72,7 @@ def strip(model):
     copy_state(model, plain)
     for ours, partner in pairs(model, plain):
         if isinstance(ours, Standout):
-            copy_gated_weights(ours, partner)
+            _copy_gated_weights(ours, partner)
         elif isinstance(ours, DropoutWrapper):
             copy_state(ours.layer, partner)
         elif isinstance(ours, BaseDropout):
@@ -91,7 +89,7 @@ def _replace(config, kinds):
     kind = kinds.get(_key_of_config(config))
     if kind is None:
         return {name: _replace(part, kinds) for name, part in config.items()}
-    # Where the layer stands in its model stays.
+    # The place of the layer in its model stays.
     place = {name: config[name] for name in ("name", "inbound_nodes") if name in config}
     return {**_plain_configuration(kind, config), **place}
 
@@ -102,7 +100,7 @@ def _plain_configuration(kind, config):
         return keras.saving.serialize_keras_object(plain_layer(kind, arguments))
     if issubclass(kind, Standout):
         shape = build_config["input_shape"]
-        gated = gated_layer(arguments["layer"], shape, arguments["name"])
+        gated = _gated_layer(arguments["layer"], shape, arguments["name"])
         return keras.saving.serialize_keras_object(gated)
     wrapped = arguments["layer"]
     named = {**wrapped["config"], "name": arguments["name"]}
@@ -112,3 +110,42 @@ def _plain_configuration(kind, config):
 def _key_of_config(config):
     """What identifies the class of a serialised object."""
     return config.get("registered_name") or config.get("class_name")
+
+
+def _gated_layer(wrapped, input_shape, name):
+    """A model that computes what a Standout layer does at inference, in plain Keras.
+
+        layer(x) * sigmoid(linear(x))
+
+    Args:
+        wrapped: Configuration of the layer inside a Standout layer.
+        input_shape: Shape of its inputs, batch first.
+        name: Name of the model.
+
+    Returns:
+        A Sequential model of a Functional one, with two layers of the kind of
+        `wrapped`. (Keras counts the calls of a Functional model from 1, and of a layer
+        from 0, so only a Sequential one can stand in the place of a layer.)
+    """
+    layer = keras.saving.deserialize_keras_object(wrapped)
+    config = {**layer.get_config(), "name": _GATE, "activation": "sigmoid"}
+    if isinstance(layer, keras.layers.EinsumDense):
+        config["bias_axes"] = layer.equation[-1]
+    else:
+        config["use_bias"] = True
+    gate = type(layer).from_config(config)
+    inputs = keras.Input(tuple(input_shape[1:]), dtype=layer.compute_dtype)
+    outputs = keras.layers.Multiply(dtype=layer.dtype_policy)(
+        [layer(inputs), gate(inputs)]
+    )
+    gated = keras.Model(inputs, outputs)
+    return keras.Sequential([keras.Input(inputs.shape[1:]), gated], name=name)
+
+
+def _copy_gated_weights(standout, model):
+    """Give a model that `_gated_layer` made the weights and rates of `standout`."""
+    gated = model.layers[0]
+    copy_state(standout.layer, gated.get_layer(standout.layer.name))
+    gate = gated.get_layer(_GATE)
+    gate.kernel.assign(standout.alpha * ops.convert_to_tensor(standout.layer.kernel))
+    gate.bias.assign(ops.full(gate.bias.shape, standout.beta))

@@ -6,9 +6,9 @@ import keras
 import keras_tuner
 
 from kdropout import validation
-from kdropout.layer_walk import dropout_layers, walk
+from kdropout.inspection import dropout_layers, walk
+from kdropout.keras_classes import live_counterpart
 from kdropout.surgery import convert
-from kdropout.surgery.counterparts import live_counterpart
 from kdropout.tuning.space.parsing import parse
 from kdropout.tuning.space.plan import RatePlan, keep_plan, plan_of
 from kdropout.tuning.space.rules import own_values

@@ -39,6 +39,18 @@ def begin_epochs(scheduler, model, epochs):
     return trace
 
 
+def test_schedule_may_take_the_epoch_alone_as_in_keras():
+    trace = begin_epochs(
+        RateScheduler(lambda epoch: 0.5 * 0.5**epoch), model_of(a=0.8, b=0.4), [0, 1]
+    )
+    assert trace == [{"a": 0.5, "b": 0.5}, {"a": 0.25, "b": 0.25}]
+
+
+def test_verbose_comes_second_as_in_keras(capsys):
+    begin_epochs(RateScheduler(lambda epoch: 0.25, 1), model_of(a=0.1), [0])
+    assert "Epoch 1: rate of 'a' is 0.2500." in capsys.readouterr().out
+
+
 def test_rate_is_in_effect_in_the_epoch_it_was_set_for():
     model = model_of(drop=0.0)
     kernel = model.layers[-1].kernel

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from kdropout import LearnedRate
+from kdropout import LearnedRate, event_log
 from kdropout.callbacks import (
     GapController,
     OverfittingGap,
@@ -357,7 +357,8 @@ def test_metric_with_a_value_per_class_has_a_series_per_class(tmp_path):
     y = np.eye(3, dtype="float32")[np.arange(40) % 3]
     gap = OverfittingGap((X[:30], y[:30]))
     history = model.fit(
-        *(X[:30], y[:30]),
+        X[:30],
+        y[:30],
         validation_data=(X[30:], y[30:]),
         epochs=2,
         callbacks=[gap, TensorBoardRates(tmp_path)],
@@ -395,10 +396,8 @@ class FullDisk:
 def test_full_disk_is_told_once_and_the_training_goes_on(
     tmp_path, monkeypatch, update_freq
 ):
-    from kdropout.event_log import run_log
-
-    open_file = run_log._open_file
-    monkeypatch.setattr(run_log, "_open_file", lambda path: FullDisk(open_file(path)))
+    open_file = event_log._open_file
+    monkeypatch.setattr(event_log, "_open_file", lambda path: FullDisk(open_file(path)))
     model = compiled(Dropout(0.5, name="drop"))
     board = TensorBoardRates(tmp_path, update_freq=update_freq)
     with pytest.warns(UserWarning, match="No space left on device") as caught:
@@ -414,12 +413,10 @@ def test_full_disk_is_told_once_and_the_training_goes_on(
 
 
 def test_disk_that_is_full_from_the_beginning_ends_no_training(tmp_path, monkeypatch):
-    from kdropout.event_log import run_log
-
     def fail(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_log, "_open_file", fail)
+    monkeypatch.setattr(event_log, "_open_file", fail)
     model = compiled(Dropout(0.5, name="drop"))
     with pytest.warns(UserWarning, match="The training goes on without this log"):
         history = fit(model, TensorBoardRates(tmp_path), epochs=2)
@@ -430,9 +427,7 @@ def test_disk_that_is_full_from_the_beginning_ends_no_training(tmp_path, monkeyp
 def test_disk_that_is_full_when_the_file_is_flushed_ends_no_training(
     tmp_path, monkeypatch
 ):
-    from kdropout.event_log import run_log
-
-    monkeypatch.setattr(run_log, "_open_file", lambda path: open("/dev/full", "wb"))
+    monkeypatch.setattr(event_log, "_open_file", lambda path: open("/dev/full", "wb"))
     model = compiled(Dropout(0.5, name="drop"))
     with pytest.warns(UserWarning, match="The training goes on without this log"):
         history = fit(model, TensorBoardRates(tmp_path), epochs=2)

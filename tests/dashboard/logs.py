@@ -5,9 +5,10 @@ import json
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from kdropout.event_log import RunLog, summaries
+from kdropout import event_log
+from kdropout.event_log import RunLog
 from kdropout_dashboard import reader
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 
 
 def write(folder, *events):
@@ -15,22 +16,22 @@ def write(folder, *events):
     log = RunLog(folder)
     for what, content, step in events:
         if isinstance(what, dict):
-            log.write(summaries.scalars(what), step)
+            log.write(event_log.scalars(what), step)
         else:
-            log.write(summaries.description(what, content), step)
+            log.write(event_log.description(what, content), step)
     log.close()
 
 
 def text_of(tag, text):
-    """A summary like `summaries.description`, of any text."""
-    summary = summaries.description(tag, {})
+    """A summary like `event_log.description`, of any text."""
+    summary = event_log.description(tag, {})
     summary.value[0].tensor.CopyFrom(make_tensor_proto(text))
     return summary
 
 
 def scalar_of(tag, tensor):
     """A summary in the place of a scalar, of any tensor."""
-    summary = summaries.description(tag, {})
+    summary = event_log.description(tag, {})
     summary.value[0].metadata.plugin_data.plugin_name = "scalars"
     summary.value[0].metadata.data_class = summary_pb2.DATA_CLASS_SCALAR
     summary.value[0].tensor.CopyFrom(tensor)

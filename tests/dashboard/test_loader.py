@@ -15,7 +15,7 @@ from tensorboard.plugins.base_plugin import TBContext
 import kdropout_dashboard
 from kdropout_dashboard import plugin
 from kdropout_dashboard.loader import DropoutLoader
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 from tests.dashboard.board import start_tensorboard, write_training
 
 PACKAGE = pathlib.Path(kdropout_dashboard.__file__).parent
@@ -29,7 +29,7 @@ sys.modules.update(dict.fromkeys(absent))
 from tensorboard.backend.application import TensorBoardWSGI, make_plugin_loader
 from tensorboard.plugins.base_plugin import TBContext
 from werkzeug.test import Client
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 
 (point,) = importlib.metadata.entry_points(
     group="tensorboard_plugins", name="kdropout"

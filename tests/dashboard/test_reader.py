@@ -8,8 +8,7 @@ from tensorboard.backend.event_processing.data_provider import (
 )
 
 from kdropout_dashboard import reader
-from kdropout_dashboard.log_folder import open_log
-from kdropout_dashboard.source import Source
+from kdropout_dashboard.source import Source, open_log
 from tests.dashboard.board import write_training
 from tests.dashboard.logs import training, write
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from kdropout_dashboard import reader
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 from tests.dashboard.logs import search, write
 
 

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from kdropout_dashboard import reader, series
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 from tests.dashboard.board import write_training
 from tests.dashboard.logs import training, write
 

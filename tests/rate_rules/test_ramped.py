@@ -15,10 +15,10 @@ EAGER = keras.backend.backend() == "torch"
 
 RAMPS = [
     Ramp(0.1, 0.7, 6),
-    Ramp(0.7, 0.0, 5, shape="cosine"),
-    Ramp(0.0, 1.0, 7, begin=2, shape="cosine"),
-    Ramp(0.01, 0.9, 8, shape="exponential"),
-    Ramp(1.0, 0.003, 4, begin=1, shape="exponential"),
+    Ramp(0.7, 0.0, 5, curve="cosine"),
+    Ramp(0.0, 1.0, 7, begin=2, curve="cosine"),
+    Ramp(0.01, 0.9, 8, curve="exponential"),
+    Ramp(1.0, 0.003, 4, begin=1, curve="exponential"),
     Ramp(0.4, 0.4, 1),
 ]
 
@@ -26,9 +26,9 @@ RAMPS = [
 def formula(ramp, step):
     """The rate at `step`, in NumPy and double precision."""
     share = np.clip((step - ramp.begin) / ramp.steps, 0.0, 1.0)
-    if ramp.shape == "exponential":
+    if ramp.curve == "exponential":
         return ramp.start ** (1.0 - share) * ramp.end**share
-    if ramp.shape == "cosine":
+    if ramp.curve == "cosine":
         share = np.sin(0.5 * np.pi * share) ** 2
     return ramp.start + (ramp.end - ramp.start) * share
 
@@ -144,7 +144,7 @@ def test_clock_stands_still_outside_training():
 def test_configuration_tells_a_plain_ramp_with_the_values_in_effect():
     layer = Dropout(RampedRate(Ramp(0.0, 0.8, 8)))
     assert layer.rate_rule.ramp.get_config() == Ramp(0.0, 0.8, 8).get_config()
-    wanted = Ramp(0.1, 0.7, 30, begin=2, shape="exponential")
+    wanted = Ramp(0.1, 0.7, 30, begin=2, curve="exponential")
     move(layer, wanted)
     copy = Dropout.from_config(layer.get_config())
     assert type(copy.rate_rule) is ScheduledRate
@@ -172,7 +172,7 @@ def test_saved_model_goes_on_where_it_was(ramp, tmp_path):
 
 def test_weights_bring_the_ramp_back(tmp_path):
     model, other = (in_model(RampedRate(Ramp(0.5, 0.2, 3))) for _ in range(2))
-    ramp = Ramp(0.1, 0.6, 9, shape="cosine")
+    ramp = Ramp(0.1, 0.6, 9, curve="cosine")
     move(model.get_layer("drop"), ramp)
     x, y = data(batches=4)
     model.fit(x, y, 4, verbose=0)

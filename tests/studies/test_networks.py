@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.studies import kinds, networks
-from kdropout.layer_walk import dropout_layers
+from kdropout.inspection import dropout_layers
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the studies run on TensorFlow", allow_module_level=True)

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 import kdropout
-from kdropout.layer_walk import walk
+from kdropout.inspection import walk
 
 SATURATION = -1.7580993408473766  # -scale * alpha of SELU (Klambauer et al. 2017)
 BATCH = 400
@@ -14,17 +14,21 @@ BATCH = 400
 LAYERS = {
     "Dropout": (lambda: layers.Dropout(0.3), (50,), BATCH * 50),
     "noise_shape": (
-        *(lambda: layers.Dropout(0.3, noise_shape=(None, 1, 20)), (5, 20)),
+        lambda: layers.Dropout(0.3, noise_shape=(None, 1, 20)),
+        (5, 20),
         BATCH * 20,
     ),
     "SpatialDropout1D": (lambda: layers.SpatialDropout1D(0.3), (5, 20), BATCH * 20),
     "SpatialDropout2D": (lambda: layers.SpatialDropout2D(0.3), (3, 3, 20), BATCH * 20),
     "channels_first": (
         lambda: layers.SpatialDropout2D(0.3, data_format="channels_first"),
-        *((20, 3, 3), BATCH * 20),
+        (20, 3, 3),
+        BATCH * 20,
     ),
     "SpatialDropout3D": (
-        *(lambda: layers.SpatialDropout3D(0.3), (2, 2, 2, 20), BATCH * 20),
+        lambda: layers.SpatialDropout3D(0.3),
+        (2, 2, 2, 20),
+        BATCH * 20,
     ),
     "GaussianDropout": (lambda: layers.GaussianDropout(0.3), (50,), BATCH * 50),
     "AlphaDropout": (lambda: layers.AlphaDropout(0.3), (50,), BATCH * 50),
@@ -333,7 +337,8 @@ def test_callbacks_drive_a_converted_model():
     kdropout.convert(model)
     x, y = data(6)
     history = model.fit(
-        *(x, y),
+        x,
+        y,
         validation_data=(x, y),
         epochs=4,
         verbose=0,

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 import kdropout
 from kdropout import noise
-from kdropout.layer_walk import dropout_layers, walk
+from kdropout.inspection import dropout_layers, walk
 from kdropout.layers import BaseDropout
 
 ATTENTION = {
@@ -211,7 +211,8 @@ def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch
     loss = keras.tree.map_structure(lambda _: mean_output, y)
     model.compile(keras.optimizers.SGD(0.0), loss, run_eagerly=True)
     model.fit(
-        *(x, y),
+        x,
+        y,
         batch_size=num_rows,
         epochs=len(rates),
         verbose=0,
@@ -296,7 +297,7 @@ class OwnDropout(layers.Dropout):
 FROZEN = {
     "LSTM": (lambda: layers.LSTM(3, dropout=0.25, name="cell"), "dropout=0.25"),
     "GRU": (
-        *(lambda: layers.GRU(3, recurrent_dropout=0.3, name="cell"),),
+        lambda: layers.GRU(3, recurrent_dropout=0.3, name="cell"),
         "recurrent_dropout=0.3",
     ),
     "both": (

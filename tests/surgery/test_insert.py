@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 import kdropout
-from kdropout.layer_walk import dropout_layers, walk
+from kdropout.inspection import dropout_layers, walk
 
 RATE = 0.3
 
@@ -382,7 +382,8 @@ def test_efficient_net_takes_dropout_after_chosen_layers():
         weights=None, input_shape=(32, 32, 3), classes=4
     )
     copy = kdropout.insert(
-        *(model, 0.2),
+        model,
+        0.2,
         after=lambda layer: layer.name.endswith("expand_activation"),
         make_layer=kdropout.layers.SpatialDropout2D,
     )

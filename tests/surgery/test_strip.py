@@ -9,7 +9,7 @@ from keras import ops
 
 import kdropout
 from kdropout import layers
-from kdropout.layer_walk import walk
+from kdropout.inspection import walk
 
 MOVED = 0.65
 
@@ -36,12 +36,14 @@ MASKS = {
     "Dropout": (layers.Dropout, (6,), "Dropout"),
     "Dropout, noise_shape": (
         lambda rate: layers.Dropout(rate, noise_shape=(None, 1, 6)),
-        *((5, 6), "Dropout"),
+        (5, 6),
+        "Dropout",
     ),
     "SpatialDropout1D": (layers.SpatialDropout1D, (5, 6), "SpatialDropout1D"),
     "SpatialDropout1D, channels_first": (
         lambda rate: layers.SpatialDropout1D(rate, data_format="channels_first"),
-        *((5, 6), "Identity"),
+        (5, 6),
+        "Identity",
     ),
     "SpatialDropout2D": (layers.SpatialDropout2D, (3, 3, 6), "SpatialDropout2D"),
     "SpatialDropout3D": (layers.SpatialDropout3D, (2, 3, 3, 4), "SpatialDropout3D"),
@@ -68,7 +70,8 @@ ALL = {
     **{
         f"{name} of {inner}": (
             lambda make=make, make_inner=make_inner: make(make_inner()),
-            *(shape, "Functional" if name == "Standout" else inner),
+            shape,
+            "Functional" if name == "Standout" else inner,
         )
         for name, make in WRAPPERS.items()
         for inner, (make_inner, shape) in WRAPPED.items()
@@ -162,9 +165,15 @@ def test_stripped_model_is_plain_and_predicts_the_same(name, place):
     "name",
     [
         # The time axis stands where these expect heads, or a map of fixed rank.
-        *("Dropout", "GaussianDropout", "DropPath", "SpatialDropout2D"),
-        *("DropBlock2D", "DropConnect of Dense", "ConcreteDropout of Conv2D"),
-        *("Standout of Dense", "Standout of Conv2D"),
+        "Dropout",
+        "GaussianDropout",
+        "DropPath",
+        "SpatialDropout2D",
+        "DropBlock2D",
+        "DropConnect of Dense",
+        "ConcreteDropout of Conv2D",
+        "Standout of Dense",
+        "Standout of Conv2D",
     ],
 )
 def test_layer_inside_time_distributed_is_stripped(name):

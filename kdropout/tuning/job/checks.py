@@ -8,8 +8,8 @@ import numpy as np
 
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.datasets import iterate_batches
-from kdropout.layer_walk import dropout_layers, walk
-from kdropout.surgery.counterparts import live_counterpart
+from kdropout.inspection import dropout_layers, walk
+from kdropout.keras_classes import live_counterpart
 from kdropout.tuning.job.contents import ModelDigests, digests_of_model
 from kdropout.tuning.job.data import Data
 from kdropout.tuning.job.description import task_text

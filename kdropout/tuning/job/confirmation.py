@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.files import write_json
-from kdropout.layer_walk import dropout_layers
+from kdropout.inspection import dropout_layers
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.schedules import Ramp
 from kdropout.tuning.report import (

@@ -2,10 +2,10 @@
 
 import math
 
-from kdropout.event_log import tags
 from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.report.records import SAME
 from kdropout.tuning.storage.failure_text import failure_text
+from kdropout_dashboard import tags
 
 
 def describe_search(objective, direction, dimensions, marginals=(), problem=""):

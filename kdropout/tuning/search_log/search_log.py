@@ -8,8 +8,8 @@ import warnings
 
 from keras_tuner.engine.trial import TrialStatus
 
-from kdropout import validation
-from kdropout.event_log import check_tensorboard, summaries, tags
+from kdropout import event_log, validation
+from kdropout.event_log import check_tensorboard
 from kdropout.tuning.report import Report
 from kdropout.tuning.search_log import descriptions, hparams
 from kdropout.tuning.search_log.axes import Axes
@@ -22,6 +22,7 @@ from kdropout.tuning.search_log.event_file import (
     write_once,
 )
 from kdropout.tuning.storage.trial_records import trial_records
+from kdropout_dashboard import tags
 
 
 class SearchLog:
@@ -128,9 +129,9 @@ class SearchLog:
             yield hparams.session_start(content["values"], start)
             if score is not None:
                 tag = hparams.metric(self._oracle.objective.name)
-                yield summaries.scalars({tag: score})
+                yield event_log.scalars({tag: score})
             if self.axes.dimensions:
-                yield summaries.description(tags.TRIAL, {**content, **known})
+                yield event_log.description(tags.TRIAL, {**content, **known})
             completed = trial.status == TrialStatus.COMPLETED and score is not None
             yield hparams.session_end(completed)
 
@@ -176,7 +177,7 @@ class SearchLog:
 
 
 def _search(content):
-    return summaries.description(tags.SEARCH, content)
+    return event_log.description(tags.SEARCH, content)
 
 
 def _check_folder(folder):

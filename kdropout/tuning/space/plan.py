@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from kdropout import validation
-from kdropout.layer_walk import dropout_layers
+from kdropout.inspection import dropout_layers
 from kdropout.schedules import Ramp
 from kdropout.tuning.space.rules import apply, check_can_set
 

@@ -1,11 +1,11 @@
 """Changes how the rate of a layer is decided, in place."""
 
 from kdropout import validation
-from kdropout.layer_walk import walk
+from kdropout.inspection import walk
 from kdropout.rate_rules.base import FixedRate
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.rate_rules.scheduled import ScheduledRate
-from kdropout.schedules.ramp import Ramp
+from kdropout.schedules import Ramp
 from kdropout.surgery.keras_state import refresh, unlocked
 
 
@@ -37,7 +37,7 @@ def own_values(layer):
         ramp = rule.schedule
     if ramp is None:
         return {"rate": layer.rate, "start": layer.rate, "end": layer.rate}
-    return {"rate": layer.rate, **ramp.get_config()}
+    return {"rate": layer.rate, **ramp.get_config(), "shape": ramp.curve}
 
 
 def apply(model, settings):

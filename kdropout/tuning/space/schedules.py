@@ -4,7 +4,7 @@ import dataclasses
 
 from kdropout import validation
 from kdropout.rate_rules.ramped import MOST_STEPS
-from kdropout.schedules.ramp import SHAPES, Ramp
+from kdropout.schedules import CURVES, Ramp
 from kdropout.tuning.space.rates import Rates
 
 PARTS = ("start", "end", "steps", "shape")
@@ -70,7 +70,7 @@ class Schedules:
     def ramp(self, chosen: dict) -> Ramp:
         """The `Ramp` with the values of the dict `chosen`, and what is fixed."""
         fixed = {part: getattr(self, part) for part in PARTS if part not in chosen}
-        return Ramp(**fixed, **chosen)
+        return Ramp.from_config({**fixed, **chosen})
 
 
 def _rates(name, value):
@@ -132,12 +132,12 @@ def _count(name, value):
 
 def _shapes(name, value):
     if isinstance(value, str):
-        return validation.choice(name, value, SHAPES)
-    options = ", ".join(map(repr, SHAPES))
+        return validation.choice(name, value, CURVES)
+    options = ", ".join(map(repr, CURVES))
     expected = f"one of {options}, or a sequence of several"
     if not isinstance(value, (list, tuple)):
         raise validation.type_error(name, expected, value)
-    shapes = tuple(validation.choice(name, shape, SHAPES) for shape in value)
+    shapes = tuple(validation.choice(name, shape, CURVES) for shape in value)
     if not shapes or len(set(shapes)) < len(shapes):
         raise validation.value_error(name, expected, value)
     return shapes if len(shapes) > 1 else shapes[0]

@@ -1,7 +1,7 @@
 """Which layers of a model each entry of a space decides on."""
 
 from kdropout import validation
-from kdropout.layer_walk import dropout_layers, select_layers
+from kdropout.inspection import dropout_layers, select_layers
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.tuning.space.groups import make_group
 from kdropout.tuning.space.rules import check_can_set

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kdropout.layer_walk import dropout_layers
+from kdropout.inspection import dropout_layers
 from kdropout.tuning.space.plan import plan_of
 from kdropout.tuning.trials.exactness import is_on_one_device
 from kdropout.tuning.trials.snapshot import Snapshot

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
-from kdropout.demo.data import noisy_digits
+from kdropout.demo.training import noisy_digits
 from kdropout.tuning.job import Job, JobError
 
 

@@ -14,7 +14,7 @@ from kdropout.callbacks import TensorBoardRates
 from kdropout.requirements import MissingPackages
 from kdropout.tuning.search_log import event_file
 from kdropout_dashboard import reader
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 from tests.dashboard.board import eventually, start_tensorboard
 from tests.tuning.search_log import planted, tabs
 from tests.tuning.trials import searches

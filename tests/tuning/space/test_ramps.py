@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 import kdropout
-from kdropout.layer_walk import dropout_layers
+from kdropout.inspection import dropout_layers
 from kdropout.rate_rules.scheduled import ScheduledRate
 from kdropout.schedules import Ramp
 from kdropout.tuning.space import Rates, Schedules, plan_of
@@ -91,7 +91,7 @@ def test_what_is_searched_is_declared_and_what_is_fixed_is_not():
 
 
 def test_first_trial_begins_at_the_ramp_that_the_layer_has():
-    hp = tuned(model_of(Ramp(0.5, 0.1, 8, shape="cosine")), {"a": ALL})
+    hp = tuned(model_of(Ramp(0.5, 0.1, 8, curve="cosine")), {"a": ALL})
     assert hp.values == {
         "rate/a/start": 0.5,
         "rate/a/end": 0.1,
@@ -105,15 +105,15 @@ def values_of(ramp, base="rate/a"):
         f"{base}/start": ramp.start,
         f"{base}/end": ramp.end,
         f"{base}/steps": ramp.steps,
-        f"{base}/shape": ramp.shape,
+        f"{base}/shape": ramp.curve,
     }
 
 
 RAMPS = [
     Ramp(0.5, 0.1, 4),
-    Ramp(0.1, 0.8, 5, shape="cosine"),
-    Ramp(0.01, 0.7, 6, shape="exponential"),
-    Ramp(0.8, 0.02, 3, shape="exponential"),
+    Ramp(0.1, 0.8, 5, curve="cosine"),
+    Ramp(0.01, 0.7, 6, curve="exponential"),
+    Ramp(0.8, 0.02, 3, curve="exponential"),
     Ramp(0.3, 0.4, 20),
 ]
 

@@ -10,7 +10,7 @@ import keras
 import pytest
 
 from kdropout_dashboard import reader
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 from tests.tuning.storage import keras_tuner_worker
 from tests.tuning.storage.kills import results
 

@@ -11,7 +11,7 @@ import pytest
 
 from kdropout import tuning
 from kdropout_dashboard import reader
-from kdropout_dashboard.log_folder import open_log
+from kdropout_dashboard.source import open_log
 from tests.tuning.trials import searches
 from tests.tuning.workers import remote_searches
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import keras
 from keras import ops, tree
 
-from kdropout.layer_walk import dropout_layers
+from kdropout.inspection import dropout_layers
 from kdropout.layers import BaseDropout
 from kdropout.model_kinds import has_known_graph, is_sequential
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class _Step:
     """One call of one operation."""
 
     operation: Callable
@@ -22,7 +22,7 @@ class Step:
     outputs: list
 
 
-class Graph:
+class SplitModel:
     """A Functional or Sequential model, split into a head and a tail.
 
     The head is what does not depend on anything random: on a dropout layer, or on
@@ -81,7 +81,15 @@ class Graph:
         return max(math.prod(n or unknown for n in shape[1:]) for shape in shapes)
 
     def run_head(self, inputs, watcher):
-        """The values at the border, from a list of input arrays."""
+        """The values at the border between head and tail.
+
+        Args:
+            inputs: List of arrays or tensors of shape `(batch, ...)`.
+            watcher: `Watcher` of the pass.
+
+        Returns:
+            List of tensors, most of shape `(batch, ...)`: see `has_batch`.
+        """
         tensors = [
             ops.convert_to_tensor(array, dtype=dtype)
             for array, dtype in zip(inputs, self._dtypes, strict=True)
@@ -91,7 +99,16 @@ class Graph:
         return [values[key] for key in self._border]
 
     def run_tail(self, border, watcher):
-        """The outputs, in the model's structure, from the values at the border."""
+        """The outputs of the model, from the values at the border.
+
+        Args:
+            border: List of tensors as `run_head` returns them, or repeated along the
+                batch axis where `has_batch` is True.
+            watcher: `Watcher` of the pass.
+
+        Returns:
+            Tensors in the structure of the model's outputs.
+        """
         values = dict(zip(self._border, border, strict=True))
         _run(self._tail, values, watcher)
         outputs = [values[key] for key in self._output_keys]
@@ -132,7 +149,7 @@ class Graph:
         if one_input and has_known_graph(operation) and is_random(operation):
             return self._take_apart(operation, input_keys)
         output_keys = [self._new_key(shape) for shape in output_shapes]
-        return [Step(operation, arguments, input_keys, output_keys)], output_keys
+        return [_Step(operation, arguments, input_keys, output_keys)], output_keys
 
 
 def is_random(operation):
@@ -160,7 +177,7 @@ def _run(steps, values, watcher):
 
 
 def _output_shape(layer, shape):
-    """The shape of a layer's outputs, or None if the layer does not tell."""
+    """The shape of a layer's outputs, or None if the layer cannot compute it."""
     if shape is None:
         return None
     try:
@@ -200,3 +217,34 @@ def _output_structure(model):
     structure = model._outputs_struct
     alone = isinstance(structure, (list, tuple)) and len(structure) == 1
     return structure[0] if alone else structure
+
+
+class UnsplitModel:
+    """A model with a user-defined `call`: all of it is the tail.
+
+    Args:
+        model: A built model.
+        structure: Structure of its inputs.
+    """
+
+    can_repeat = True
+    has_fixed_batch = False
+
+    def __init__(self, model, structure):
+        self._model = model
+        self._structure = structure
+        self.has_batch = [True] * len(tree.flatten(structure))
+
+    def tail_size(self, unknown):
+        """None, because it is not known; passes are kept small."""
+        return None
+
+    def run_head(self, inputs, watcher):
+        """The inputs themselves, as tensors."""
+        return [ops.convert_to_tensor(array) for array in inputs]
+
+    def run_tail(self, border, watcher):
+        """The outputs, in the model's structure."""
+        inputs = tree.pack_sequence_as(self._structure, border)
+        with watcher.watch(self._model):
+            return self._model(inputs, training=False)

@@ -6,8 +6,7 @@ import pytest
 
 import kdropout
 from kdropout import layers
-from kdropout.inference.collector import Collector
-from kdropout.inference.moments import Moments
+from kdropout.inference.prediction import Collector, Moments
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
 

@@ -1,0 +1,73 @@
+"""What several commands share: the options of a job, and how a command may fail."""
+
+import importlib.util
+import os
+
+from kdropout.requirements import check_packages
+
+# A job that cannot be used is a ValueError.
+ERRORS = (ImportError, OSError, RuntimeError, ValueError)
+
+# Name on the package index: module. What a search needs, now or at its end.
+PACKAGES = {
+    "keras-tuner": "keras_tuner",
+    "matplotlib": "matplotlib",
+    "pydantic": "pydantic",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "tensorboard": "tensorboard",
+    "tqdm": "tqdm",
+}
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interrupt, with the command to continue."""
+
+
+def needs_tuner():
+    """Raise before a command begins, and not at its end, if packages are missing.
+
+    Raises:
+        MissingPackages: If the extra `tuner` is not installed.
+    """
+    check_packages("this command", PACKAGES, "tuner", _is_there)
+
+
+def _is_there(module):
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+def add_job(parser):
+    """Add the file of the job, and what changes it."""
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="file of the job, such as tuner_configs/digits_mlp.yaml; its keys are "
+        "documented in tuner_configs/README.md",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="set a key of the job, such as training.epochs=5; may be repeated",
+    )
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder with data sets that no package ships (the environment variable "
+        "KDROPOUT_DATA does the same)",
+    )
+
+
+def read_job(options):
+    """The job that the options name, as `kdropout.tuning.Job`."""
+    from kdropout.tuning import load_job
+
+    if options.data_dir is not None:
+        os.environ["KDROPOUT_DATA"] = options.data_dir
+    return load_job(options.config, options.overrides)

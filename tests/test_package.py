@@ -1,0 +1,43 @@
+"""What `import kdropout` brings, and what it leaves to its first use."""
+
+import subprocess
+import sys
+
+import pytest
+
+import kdropout
+
+# Heavy, or not installed with a plain install.
+OPTIONAL = ("keras_tuner", "matplotlib", "pydantic", "ray", "sklearn", "tensorboard")
+
+
+def test_import_brings_no_optional_package():
+    program = (
+        "import sys, keras\n"
+        "before = set(sys.modules)\n"  # Keras brings what it finds itself
+        "import kdropout\n"
+        f"brought = set({OPTIONAL}) & (set(sys.modules) - before)\n"
+        "assert not brought, brought\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_tuning_is_there_after_import_of_kdropout():
+    program = (
+        "import sys, kdropout\n"
+        "assert 'kdropout.tuning' not in sys.modules\n"
+        "assert kdropout.tuning.Rates(0.0, 0.5).high == 0.5\n"
+        "assert kdropout.testing.check_layer\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_dir_shows_the_public_names():
+    assert {"convert", "layers", "mc_predict", "tuning"} <= set(dir(kdropout))
+    assert not {"inspection", "validation", "noise"} & set(dir(kdropout))
+    assert all(hasattr(kdropout, name) for name in dir(kdropout))
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'kdropout' has no attribute 'Dropout'"):
+        kdropout.Dropout  # noqa: B018
