@@ -252,7 +252,7 @@ def _digests_of_model(build, earlier):
 
 
 def _digests_with_seed(build, seed):
-    from kdropout.tuning.trials.fresh_names import begin_anew
+    from kdropout.tuning.model_pool import begin_anew
 
     begin_anew()
     keras.utils.set_random_seed(seed)

@@ -7,7 +7,7 @@ import pathlib
 from kdropout.files import replacing
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.problems import dotted
-from kdropout.tuning.storage.lock import ProjectInUse, ProjectLock
+from kdropout.tuning.project_lock import ProjectInUse, ProjectLock
 from kdropout.version import __version__
 
 FILE = "job.json"

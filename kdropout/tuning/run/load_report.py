@@ -9,7 +9,7 @@ from kdropout.tuning.report import Report
 from kdropout.tuning.run.plan_file import limits_of, read_plan, read_task
 from kdropout.tuning.run.run_job import FILE
 from kdropout.tuning.run.tuner_of_job import PROJECT
-from kdropout.tuning.storage.trial_records import stored_trials, trial_records
+from kdropout.tuning.trial_records import stored_trials, trial_records
 
 
 def load_report(folder):

@@ -3,8 +3,8 @@
 import json
 
 from kdropout.files import replacing
+from kdropout.tuning.dropout_tab import dimensions_of
 from kdropout.tuning.job.space_settings import plain_space
-from kdropout.tuning.search_log.dimension import dimensions_of
 from kdropout.tuning.space.groups import make_group
 from kdropout.tuning.space.parsing import parse
 from kdropout.tuning.space.plan import RatePlan

@@ -18,8 +18,7 @@ from kdropout.tuning.run.tuner_of_job import (
     make_tuner,
 )
 from kdropout.tuning.space import plan_of
-from kdropout.tuning.storage.failure_text import failure_text
-from kdropout.tuning.storage.trial_records import trial_records
+from kdropout.tuning.trial_records import failure_text, trial_records
 
 # The job as it was run, beside its results.
 FILE = "job.yaml"

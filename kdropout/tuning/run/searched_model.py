@@ -7,7 +7,7 @@ import keras_tuner
 from kdropout.layer_walk import dropout_layers, walk
 from kdropout.surgery.counterparts import live_counterpart
 from kdropout.tuning.job.space_settings import plain_space
-from kdropout.tuning.trials.fresh_names import begin_anew
+from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.tune_rates import tune_rates
 
 

@@ -6,7 +6,8 @@ import keras_tuner
 import pytest
 
 from kdropout import tuning
-from kdropout.tuning.storage.oracles import recoverable
+from kdropout.tuning.oracles import StoredOracle
+from kdropout.tuning.trials import TrialEngine
 from tests.tuning.storage import kills
 
 
@@ -147,9 +148,81 @@ def test_project_of_another_algorithm_is_refused_and_kept(tmp_path):
     assert points(again) == points(tuner)
 
 
+class Sums:
+    """Sums two rates instead of training."""
+
+    def run_trial(self, trial, *args, **kwargs):
+        values = trial.hyperparameters.values
+        return values["rate/a"] + values["rate/b"]
+
+
+class SumsOfAnyOracle(Sums, TrialEngine):
+    pass
+
+
+class RandomSums(Sums, tuning.RandomSearch):
+    pass
+
+
+class BayesianSums(Sums, tuning.BayesianOptimization):
+    pass
+
+
+class HyperbandSums(Sums, tuning.Hyperband):
+    pass
+
+
+class GridSums(Sums, tuning.GridSearch):
+    pass
+
+
+OBJECTIVE = keras_tuner.Objective("score", "min")
+
+
 def test_oracle_of_the_users_own_keeps_working(tmp_path):
     class Own(keras_tuner.oracles.RandomSearchOracle):
         pass
 
-    own = Own("val_loss", 3)
-    assert recoverable(own) is own
+    own = Own(OBJECTIVE, 3, hyperparameters=small_space())
+    tuner = SumsOfAnyOracle(own, directory=tmp_path)
+    assert tuner.oracle is own
+    tuner.search(verbose=0)
+    assert len(own.end_order) == 3
+    assert SumsOfAnyOracle(own, directory=tmp_path).remaining_trials == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "arguments"),
+    [
+        ("RandomSearchOracle", RandomSums, {"max_trials": 6}),
+        (
+            "BayesianOptimizationOracle",
+            BayesianSums,
+            {"max_trials": 6, "num_initial_points": 4},
+        ),
+        ("HyperbandOracle", HyperbandSums, {"max_epochs": 4, "factor": 2}),
+        ("GridSearchOracle", GridSums, {"max_trials": 6}),
+    ],
+)
+def test_oracle_of_keras_tuner_is_stored_and_proposes_the_same(
+    name, kind, arguments, tmp_path
+):
+    def make_tuner():
+        oracle = getattr(keras_tuner.oracles, name)(
+            OBJECTIVE, hyperparameters=small_space(), seed=5, **arguments
+        )
+        return SumsOfAnyOracle(oracle, directory=tmp_path / "any")
+
+    tuner = make_tuner()
+    assert isinstance(tuner.oracle, StoredOracle)
+    tuner.search(verbose=0)
+    other = kind(
+        objective=OBJECTIVE,
+        hyperparameters=small_space(),
+        seed=5,
+        directory=tmp_path / "other",
+        **arguments,
+    )
+    other.search(verbose=0)
+    assert points(tuner) == points(other)
+    assert points(make_tuner()) == points(tuner)

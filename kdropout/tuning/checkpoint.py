@@ -1,4 +1,4 @@
-"""What a trial leaves behind: the weights of its best epoch, and its last state."""
+"""The weights of the best epoch of a trial, and files of weights."""
 
 import keras
 import numpy as np
@@ -11,8 +11,8 @@ class BestEpoch(keras.callbacks.Callback):
     """Keeps the weights of the best epoch of all executions of a trial, in memory.
 
     Args:
-        objective: The `keras_tuner.Objective`, or None: then, as without its value in
-            the logs, the last epoch counts as the best.
+        objective: The `keras_tuner.Objective`. If it is None, or has no value in the
+            logs, the last epoch counts as the best.
     """
 
     def __init__(self, objective):
@@ -29,7 +29,7 @@ class BestEpoch(keras.callbacks.Callback):
             ):
                 return
             self._best = value
-        self._weights = [ops.copy(v) for v in self.model.variables]
+        self._weights = [ops.copy(variable) for variable in self.model.variables]
 
     def restore(self):
         """Give the model the weights of its best epoch."""
@@ -37,7 +37,7 @@ class BestEpoch(keras.callbacks.Callback):
             variable.assign(value)
 
     def write(self, path):
-        """Write them to `path`, if there was an epoch."""
+        """Write the weights to `path`, if there was an epoch."""
         if self._weights is not None:
             save_values(self._weights, path)
 
@@ -52,7 +52,7 @@ def load_values(variables, path):
     """Give variables the values that `save_values` wrote.
 
     Raises:
-        ValueError: If the file is damaged, or holds those of other variables.
+        ValueError: If the file is damaged, or holds values of other variables.
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -65,12 +65,12 @@ def load_values(variables, path):
             f"{type(error).__name__}: {error}. Delete it, or search again in another "
             "folder."
         ) from error
-    found = [value.shape for value in values]
+    shapes = [value.shape for value in values]
     expected = [tuple(variable.shape) for variable in variables]
-    if found != expected:
+    if shapes != expected:
         raise ValueError(
             f"'{path}' must hold the variables of the same model, of shapes "
-            f"{expected}. Received: shapes {found}. Build the model as in the search."
+            f"{expected}. Received: shapes {shapes}. Build the model as in the search."
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
@@ -78,5 +78,5 @@ def load_values(variables, path):
 
 def _to_numpy(variable):
     array = ops.convert_to_numpy(variable)
-    # NumPy's files do not know bfloat16, whose numbers float32 holds exactly.
+    # NumPy's files cannot hold bfloat16; float32 holds its numbers exactly.
     return array.astype("float32") if array.dtype.kind == "V" else array
