@@ -11,7 +11,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
-from kdropout.files import write_json
+from kdropout.files import write_text
 
 # A search that is rebuilt, and whose stream of random numbers was not found again, goes
 # on with numbers so far away from the seed.
@@ -41,7 +41,11 @@ class StoredOracle(keras_tuner.Oracle):
     random numbers.
     """
 
-    _stamp = None  # of `oracle.json`, as this object last wrote or read it
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._stamp = None  # of `oracle.json`, as this object last wrote or read it
+        self._written = None  # the text of `oracle.json`, as this object last wrote it
+        self._encoded = {}  # by trial: what decides its JSON, and its JSON
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
@@ -74,14 +78,14 @@ class StoredOracle(keras_tuner.Oracle):
     # The files.
 
     def save(self):
-        trials = [trial.get_state() for trial in self.trials.values()]
-        state = {
-            **self.get_state(),
-            "trials": trials,
-            "algorithm": type(self).__name__,
-        }
-        write_json(self._get_oracle_fname(), state, is_durable=True)
-        self._stamp = self._stamp_of_file()
+        state = json.dumps(self.get_state()).removesuffix("}")
+        trials = ", ".join(self._encode(trial) for trial in self.trials.values())
+        algorithm = json.dumps(type(self).__name__)
+        text = f'{state}, "trials": [{trials}], "algorithm": {algorithm}}}'
+        # KerasTuner saves twice when a trial ends.
+        if text != self._written or self._stamp_of_file() != self._stamp:
+            write_text(self._get_oracle_fname(), text, is_durable=True)
+            self._written, self._stamp = text, self._stamp_of_file()
 
     def has_saved_search(self):
         """Whether a search has begun in the folder of the project."""
@@ -115,7 +119,25 @@ class StoredOracle(keras_tuner.Oracle):
 
     def _save_trial(self, trial):
         path = pathlib.Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
-        write_json(path, trial.get_state())
+        write_text(path, self._encode(trial))
+
+    def _encode(self, trial):
+        """The state of a trial as JSON, made anew only if the trial has changed."""
+        space = trial.hyperparameters
+        contents = (
+            space,  # its hyperparameters do not change: it only gets more of them
+            len(space.space),
+            repr((space.values, trial.metrics.get_config())),
+            repr((trial.score, trial.best_step, trial.status, trial.message)),
+        )
+        known = self._encoded.get(trial.trial_id)
+        if known is None or known[0] != contents:
+            known = (contents, json.dumps(trial.get_state()))
+            self._encoded[trial.trial_id] = known
+        return known[1]
+
+    def __getstate__(self):
+        return {**vars(self), "_written": None, "_encoded": {}}
 
     def _retry(self, trial):
         is_retried = super()._retry(trial)
