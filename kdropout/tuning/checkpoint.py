@@ -13,15 +13,22 @@ class BestEpoch(keras.callbacks.Callback):
     Args:
         objective: The `keras_tuner.Objective`. If it is None, or has no value in the
             logs, the last epoch counts as the best.
+        is_last: Boolean, whether no callback after this one ends a training. Then,
+            without an objective, only the last epoch is copied. Defaults to False.
     """
 
-    def __init__(self, objective):
+    def __init__(self, objective, is_last=False):
         super().__init__()
         self._objective = objective
+        self._only_last = objective is None and is_last
+        self._is_behind = False
         self._best = None
         self._weights = None
 
     def on_epoch_end(self, epoch, logs=None):
+        if self._only_last and self._goes_on(epoch):
+            self._is_behind = True
+            return
         if self._objective is not None and self._objective.has_value(logs or {}):
             value = self._objective.get_value(logs)
             if self._best is not None and not self._objective.better_than(
@@ -29,7 +36,18 @@ class BestEpoch(keras.callbacks.Callback):
             ):
                 return
             self._best = value
+        self._copy()
+
+    def on_train_end(self, logs=None):
+        if self._is_behind:  # a callback after this one has ended the training
+            self._copy()
+
+    def _goes_on(self, epoch):
+        return epoch + 1 < self.params.get("epochs", 0) and not self.model.stop_training
+
+    def _copy(self):
         self._weights = [ops.copy(variable) for variable in self.model.variables]
+        self._is_behind = False
 
     def restore(self):
         """Give the model the weights of its best epoch."""

@@ -11,6 +11,7 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
+from kdropout import validation
 from kdropout.files import write_text
 
 # A search that is rebuilt, and whose stream of random numbers was not found again, goes
@@ -476,7 +477,12 @@ def stored(oracle):
     """A `StoredOracle` with the arguments of one of KerasTuner's oracles.
 
     An oracle of another class is returned as it is.
+
+    Raises:
+        TypeError: If `oracle` is not an oracle.
     """
+    if not isinstance(oracle, keras_tuner.Oracle):
+        raise TypeError(validation.received("oracle", "a keras_tuner.Oracle", oracle))
     kind = _KINDS.get(type(oracle))
     if kind is None:
         return oracle

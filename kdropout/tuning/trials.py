@@ -285,8 +285,9 @@ class TrialEngine(keras_tuner.Tuner):
         return self._deepcopy_callbacks(callbacks or [])
 
     def _make_checkpoint(self):
-        is_best = self._scored_epoch == "best"
-        return BestEpoch(self.oracle.objective if is_best else None)
+        objective = self.oracle.objective if self._scored_epoch == "best" else None
+        # A user's `fit` may add callbacks behind it.
+        return BestEpoch(objective, is_last=not has_own_fit(self.hypermodel))
 
     # The models.
 

@@ -99,6 +99,11 @@ def test_what_is_no_hypermodel_is_refused(tmp_path):
         tuning.Hyperband(None, "val_loss", directory=tmp_path)
 
 
+def test_what_is_no_oracle_is_refused():
+    with pytest.raises(TypeError, match="'oracle' must be a keras_tuner.Oracle"):
+        TrialEngine("random", lambda hp: None)
+
+
 def test_the_hypermodel_of_the_user_is_kept(tmp_path):
     class Own(keras_tuner.HyperModel):
         def build(self, hp):
