@@ -121,7 +121,7 @@ def why_not_one_graph(hypermodel, model, arguments):
             hypermodel takes others.
     """
     if has_own_fit(hypermodel):
-        return "the hypermodel has a fit of its own"
+        return "the hypermodel has its own fit"
     return (
         _why_not_on_backend(model)
         or _why_not_for_model(model)
@@ -156,7 +156,7 @@ def _why_not_on_backend(model):
 def _why_not_for_model(model):
     for name in _METHODS:
         if getattr(type(model), name) is not getattr(keras.Model, name):
-            return f"the model has a {name} of its own"
+            return f"the model has its own {name}"
     return "run_eagerly is on" if model.run_eagerly else None
 
 

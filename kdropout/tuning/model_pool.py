@@ -1,4 +1,4 @@
-"""Compiled models that serve many trials."""
+"""Models of trials: how they are built, and compiled ones that serve many trials."""
 
 import contextlib
 import gc
@@ -252,6 +252,49 @@ def optimizer_of(model):
     return getattr(model, "optimizer", None)
 
 
+def begin_anew():
+    """Let Keras number layers from the start, as in a new process.
+
+    Otherwise the dropout layers of the second trial would have other names, and so
+    other hyperparameters, than those of the first. `keras.utils.clear_session` would
+    also reset settings of the user: the dtype policy, the JAX distribution, the scope
+    of custom objects, unsafe deserialization.
+    """
+    # Keras has no public way to do this alone.
+    from keras.src.utils.naming import reset_uids
+
+    reset_uids()
+    if keras.backend.backend() == "torch":
+        import torch
+
+        # Otherwise the compiled steps of earlier models count towards a limit, after
+        # which PyTorch compiles nothing.
+        torch.compiler.reset()
+
+
+class FreshNames(keras_tuner.HyperModel):
+    """A hypermodel whose layers are numbered from the start in every build.
+
+    Args:
+        hypermodel: The `keras_tuner.HyperModel` that builds.
+        on_build: Function that is called with each model.
+    """
+
+    def __init__(self, hypermodel, on_build):
+        super().__init__()
+        self._hypermodel = hypermodel
+        self._on_build = on_build
+
+    def build(self, hp):
+        begin_anew()
+        model = self._hypermodel.build(hp)
+        self._on_build(model)
+        return model
+
+    def declare_hyperparameters(self, hp):
+        return self._hypermodel.declare_hyperparameters(hp)
+
+
 def _is_of_keras(optimizer):
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     return all(
@@ -321,46 +364,3 @@ def _tensorflow_not_seeded():
 
     with unittest.mock.patch.object(tf.random, "set_seed", lambda seed: None):
         yield
-
-
-def begin_anew():
-    """Let Keras number layers from the start, as in a new process.
-
-    Otherwise the dropout layers of the second trial would have other names, and so
-    other hyperparameters, than those of the first. `keras.utils.clear_session` would
-    also reset settings of the user: the dtype policy, the JAX distribution, the scope
-    of custom objects, unsafe deserialization.
-    """
-    # Keras has no public way to do this alone.
-    from keras.src.utils.naming import reset_uids
-
-    reset_uids()
-    if keras.backend.backend() == "torch":
-        import torch
-
-        # Otherwise the compiled steps of earlier models count towards a limit, after
-        # which PyTorch compiles nothing.
-        torch.compiler.reset()
-
-
-class FreshNames(keras_tuner.HyperModel):
-    """A hypermodel whose layers are numbered from the start in every build.
-
-    Args:
-        hypermodel: The `keras_tuner.HyperModel` that builds.
-        on_build: Function that is called with each model.
-    """
-
-    def __init__(self, hypermodel, on_build):
-        super().__init__()
-        self._hypermodel = hypermodel
-        self._on_build = on_build
-
-    def build(self, hp):
-        begin_anew()
-        model = self._hypermodel.build(hp)
-        self._on_build(model)
-        return model
-
-    def declare_hyperparameters(self, hp):
-        return self._hypermodel.declare_hyperparameters(hp)

@@ -227,7 +227,7 @@ class StoredOracle(keras_tuner.Oracle):
         self._load_trial_files()
         if not self.trials:
             raise RuntimeError(
-                f"The search in '{path.parent}' cannot be taken up again: "
+                f"The search in '{path.parent}' cannot be resumed: "
                 f"'{path.name}' cannot be read ({error!r}), and there are no trials to "
                 "rebuild it from. Pass overwrite=True to begin anew, or another "
                 "'project_name'."

@@ -251,7 +251,7 @@ FALLBACKS = {
         {"callbacks": [BatchCallback()]},
         build,
     ),
-    "the model has a train_step of its own": ({}, build_own_step),
+    "the model has its own train_step": ({}, build_own_step),
     "the training data are not arrays of numbers": (DATASET, build),
     "class_weight is given": ({"class_weight": {0: 1.0, 1: 2.0, 2: 1.0}}, build),
     "steps_per_epoch is given": ({"steps_per_epoch": 2}, build),
