@@ -13,6 +13,7 @@ from keras import ops
 
 from kdropout.layer_walk import dropout_layers
 from kdropout.tuning.epochs import is_on_one_device
+from kdropout.tuning.oracles import values_of_user
 from kdropout.tuning.snapshot import Snapshot
 from kdropout.tuning.space.plan import plan_of
 
@@ -23,10 +24,6 @@ _SIZE = 4
 # The number of initial states that are kept of each model: executions of a trial come
 # in turn.
 _STARTS = 8
-
-# Hyperparameters by which Hyperband sets the length of a trial begin with this. They do
-# not decide what is built.
-_OF_THE_SEARCH = "tuner/"
 
 # A model that was only built to be compared holds memory until Python looks for cycles.
 # Usually a look at young objects finds it, see `_young_garbage_collected`. A look at
@@ -316,8 +313,8 @@ def _values_but_rates(values, plan):
     rates = () if plan is None else plan.names
     return {
         name: repr(value)
-        for name, value in values.items()
-        if name not in rates and not name.startswith(_OF_THE_SEARCH)
+        for name, value in values_of_user(values).items()
+        if name not in rates
     }
 
 

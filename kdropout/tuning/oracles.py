@@ -473,6 +473,17 @@ _KINDS = {
 }
 
 
+def values_of_user(values):
+    """A dict from hyperparameters to values, without those of the search itself.
+
+    By these, which begin with "tuner/", Hyperband sets how long a trial trains. They do
+    not decide what is built.
+    """
+    return {
+        name: value for name, value in values.items() if not name.startswith("tuner/")
+    }
+
+
 def stored(oracle):
     """A `StoredOracle` with the arguments of one of KerasTuner's oracles.
 

@@ -29,15 +29,13 @@ from kdropout.tuning.dropout_tab import (
     dimensions_of,
     marginals_of,
 )
+from kdropout.tuning.oracles import values_of_user
 from kdropout.tuning.report import Report
 from kdropout.tuning.space import plan_of
 from kdropout.tuning.trial_records import trial_records
 
 # The kinds of event files that a search writes.
 _EXPERIMENT, _MARGINALS, _TRIAL = "experiment", "marginals", "trial"
-
-# Hyperparameters by which Hyperband sets the length of a trial begin with this.
-_OF_THE_SEARCH = "tuner/"
 
 
 class SearchLog:
@@ -145,7 +143,7 @@ class SearchLog:
 
     def _write_trial(self, trial):
         values = trial.hyperparameters.values
-        content = describe_trial(trial, _of_user(values))
+        content = describe_trial(trial, values_of_user(values))
         score = content["score"]
         known = {
             "rates": self.axes.rates(values),
@@ -362,15 +360,6 @@ def _score_tag(objective):
     return f"best/{objective}"
 
 
-def _of_user(values):
-    """The hyperparameters of the user, without those of the search itself."""
-    return {
-        name: value
-        for name, value in values.items()
-        if not name.startswith(_OF_THE_SEARCH)
-    }
-
-
 def _hparams_columns(space, objective):
     """A summary of the columns: a list of `HyperParameter`, and the score."""
     from tensorboard.plugins.hparams import summary_v2
@@ -379,7 +368,7 @@ def _hparams_columns(space, objective):
     by_name = {
         hyperparameter.name: hyperparameter for hyperparameter in reversed(space)
     }
-    by_name = _of_user(by_name)
+    by_name = values_of_user(by_name)
     return summary_v2.hparams_config_pb(
         [summary_v2.HParam(name, _domain(by_name[name])) for name in sorted(by_name)],
         [summary_v2.Metric(_score_tag(objective), display_name=f"best {objective}")],
