@@ -155,7 +155,7 @@ class PooledModel:
         self._late += [(v, ops.copy(v)) for v in variables if id(v) not in known]
 
     def is_as_prepared(self):
-        """Whether nothing but the values of variables has changed since then.
+        """Whether nothing but the values of variables has changed since `prepare`.
 
         A callback or a user may have frozen a layer, set an attribute or compiled the
         model anew.
