@@ -52,14 +52,14 @@ class RayRunner:
     """
 
     def __init__(self, num_workers, address=None, num_threads=None):
-        self._num_workers = num_workers
-        self._address = address
-        self._num_threads = num_threads
+        self.num_workers = num_workers
+        self.address = address
+        self.num_threads = num_threads
 
     def run(self, tuner, args, kwargs):
         """Run all trials of a tuner, with the arguments of its `search`."""
-        workers = _Workers(self._num_workers, self._num_threads, tuner.progress.note)
-        with on_ray(self._address, workers.num_cpus):
+        workers = _Workers(self.num_workers, self.num_threads, tuner.progress.note)
+        with on_ray(self.address, workers.num_cpus):
             _Search(tuner, args, kwargs, workers).run()
 
 
