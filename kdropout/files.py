@@ -27,8 +27,19 @@ def write_json(path, value, is_durable=False):
         is_durable: Whether to wait until the disk has it, so that a power cut does not
             lose it. Defaults to False.
     """
+    write_text(path, json.dumps(value), is_durable)
+
+
+def write_text(path, text, is_durable=False):
+    """Write a text, so that whoever reads `path` sees all of it or none.
+
+    Args:
+        path: Path of the file.
+        text: String.
+        is_durable: Whether to wait until the disk has it. Defaults to False.
+    """
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write(json.dumps(value))
+        file.write(text)
         if is_durable:
             file.flush()
             os.fsync(file.fileno())

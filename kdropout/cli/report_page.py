@@ -160,8 +160,8 @@ def _answer(report, error):
 
 def _of_report(report, folder):
     from kdropout.tuning import load_job
+    from kdropout.tuning.dropout_tab import search_payload
     from kdropout.tuning.job.run import PLAN_FILE, read_plan
-    from kdropout.tuning.search_log.payload import search_payload
 
     plan, job = None, folder / "job.yaml"
     if job.is_file() and (folder / PLAN_FILE).is_file():

@@ -15,7 +15,7 @@ from kdropout.tuning.job.data import Data
 from kdropout.tuning.job.description import task_text
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.models import ModelBuilder
-from kdropout.tuning.trials.fresh_names import begin_anew
+from kdropout.tuning.model_pool import begin_anew
 from kdropout.validation import nearest
 
 # A prime: labels and outputs of another size are less likely to broadcast.

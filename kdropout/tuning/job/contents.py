@@ -20,7 +20,7 @@ from kdropout.files import write_json
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.references import blame_user_code, is_installed
 from kdropout.tuning.job.schema import BuildModel, FunctionData
-from kdropout.tuning.trials.fresh_names import begin_anew
+from kdropout.tuning.model_pool import begin_anew
 from kdropout.version import __version__
 
 CONTENTS_FILE = "contents.json"

@@ -7,8 +7,8 @@ import pathlib
 from kdropout.files import replacing
 from kdropout.tuning.job.errors import InvalidSetting, dotted
 from kdropout.tuning.job.schema import plain_space
+from kdropout.tuning.project_lock import ProjectInUse, ProjectLock
 from kdropout.tuning.space import parse
-from kdropout.tuning.storage.lock import ProjectInUse, ProjectLock
 from kdropout.version import __version__
 
 JOB_FILE = "job.json"

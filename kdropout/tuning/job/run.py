@@ -16,13 +16,12 @@ from kdropout.tuning.job import Job, load_job
 from kdropout.tuning.job.confirmation import ConfirmationRun
 from kdropout.tuning.report import Report
 from kdropout.tuning.search_log import clear
-from kdropout.tuning.search_log.dimension import dimensions_of
 from kdropout.tuning.space import plan_of
+from kdropout.tuning.space.dimension import dimensions_of
 from kdropout.tuning.space.groups import make_group
 from kdropout.tuning.space.plan import RatePlan
 from kdropout.tuning.space.selection import select_groups
-from kdropout.tuning.storage.failure_text import failure_text
-from kdropout.tuning.storage.trial_records import stored_trials, trial_records
+from kdropout.tuning.trial_records import failure_text, stored_trials, trial_records
 
 # The job as it was run, beside its results.
 JOB_FILE = "job.yaml"

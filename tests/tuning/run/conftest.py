@@ -7,7 +7,7 @@ import pytest
 from kdropout import tuning
 from kdropout.tuning.job import Job
 from kdropout.tuning.report import importance, pictures
-from kdropout.tuning.trials.engine import TrialEngine
+from kdropout.tuning.trials import TrialEngine
 
 # Two epochs of three batches, three trials, and four trainings to confirm.
 SETTINGS = {

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kdropout import tuning
+from kdropout.tuning import project_lock as lock_module
 from kdropout.tuning.job import Job, JobError
 from kdropout.tuning.job.confirmation import ConfirmationRun
-from kdropout.tuning.storage import lock as lock_module
 from tests.tuning.run.conftest import make_job
 
 pytestmark = [

@@ -329,8 +329,8 @@ def test_workers_of_a_job_are_those_of_its_tuner(tmp_path):
     pytest.importorskip("ray")
     job = make_job(tmp_path, workers=2, threads_per_worker=1, ray="auto")
     tuner = make_tuner(job, job.check().build, tmp_path)
-    assert (tuner._workers, tuner._threads_per_worker) == (2, 1)
-    assert tuner._ray_address == "auto"
+    runner = tuner._ray_runner
+    assert (runner.num_workers, runner.num_threads, runner.address) == (2, 1, "auto")
 
 
 def test_one_hot_labels_get_the_scores_of_integers(tmp_path):

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from kdropout import tuning
+from kdropout.tuning.checkpoint import BestEpoch
 from kdropout.tuning.job import JobError
 from kdropout.tuning.job.confirmation import ConfirmationRun
 from kdropout.tuning.report import Report
-from kdropout.tuning.trials.checkpoint import BestEpoch
 from tests.tuning.run.conftest import make_job, run
 
 NUM_TEST = 30  # samples of iris that are neither trained nor validated on

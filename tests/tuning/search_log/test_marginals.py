@@ -7,10 +7,8 @@ import pytest
 
 import kdropout
 from kdropout import tuning
+from kdropout.tuning.dropout_tab import dimensions_of, marginals_of, search_payload
 from kdropout.tuning.report import Report, TrialRecord
-from kdropout.tuning.search_log.descriptions import marginals_of
-from kdropout.tuning.search_log.dimension import dimensions_of
-from kdropout.tuning.search_log.payload import search_payload
 
 PATHS = ("first", "second", "third")
 NUM_TRIALS = 12

@@ -12,7 +12,7 @@ from tensorboard.plugins.hparams import api_pb2
 from kdropout import tuning
 from kdropout.callbacks import TensorBoardRates
 from kdropout.requirements import MissingPackages
-from kdropout.tuning.search_log import event_file
+from kdropout.tuning import search_log
 from kdropout_dashboard import reader
 from kdropout_dashboard.source import open_log
 from tests.dashboard.board import eventually, start_tensorboard
@@ -387,7 +387,7 @@ def test_what_a_later_trial_adds_becomes_a_column_and_an_axis(tmp_path):
     assert len(tabs.dropout(tmp_path / "logs")["dimensions"]) == 1
     tuner = planted.make_tuner(tmp_path, hypermodel=build, max_trials=2)
     before = set(trial_files(tmp_path))
-    tuner.learn_rates(two_rates(tuner.oracle.hyperparameters))
+    tuner.search_log.learn(two_rates(tuner.oracle.hyperparameters))
     tuner.search(verbose=0)
     assert before < set(trial_files(tmp_path))  # what is there stays
     experiment, _ = tabs.hparams(tmp_path / "logs")
@@ -433,7 +433,7 @@ def test_a_row_comes_after_what_a_training_began_in_the_same_second(
     tmp_path, monkeypatch
 ):
     # TensorBoard's Python loader never goes back to a file of an earlier name.
-    monkeypatch.setattr(event_file.time, "time", lambda: 1700000000.9)
-    event_file.write_once(tmp_path, event_file.TRIAL, {}, lambda: [])
+    monkeypatch.setattr(search_log.time, "time", lambda: 1700000000.9)
+    search_log._write_once(tmp_path, search_log._TRIAL, {}, lambda: [])
     (row,) = tmp_path.iterdir()
     assert row.name > "events.out.tfevents.1700000000.zebra.1.0.kdropout"

@@ -193,7 +193,7 @@ def test_nothing_to_rebuild_from_is_an_error_with_the_way_out(damage, tmp_path):
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        with pytest.raises(RuntimeError, match="search' cannot be taken .*overwrite="):
+        with pytest.raises(RuntimeError, match="search' cannot be resumed.*overwrite="):
             make_tuner("random", tmp_path)
     make_tuner("random", tmp_path, overwrite=True).search(verbose=0)
     assert len(kills.results(tmp_path)) == TRIALS["random"]

@@ -9,15 +9,15 @@ import sys
 import pytest
 
 from kdropout import tuning
-from kdropout.tuning.storage import lock as lock_module
-from kdropout.tuning.storage.lock import ProjectLock
+from kdropout.tuning import project_lock as lock_module
+from kdropout.tuning.project_lock import ProjectLock
 from tests.tuning.storage import kills
 
 ROOT = pathlib.Path(__file__).parents[3]
 # The file alone, because to import the package takes seconds.
 HOLDER = """
 import runpy, sys, time
-names = runpy.run_path("kdropout/tuning/storage/lock.py")
+names = runpy.run_path("kdropout/tuning/project_lock.py")
 lock = names["ProjectLock"](sys.argv[1], "search")
 lock.acquire()
 print("held", flush=True)

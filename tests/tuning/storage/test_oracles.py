@@ -1,12 +1,15 @@
 """What the algorithms themselves promise."""
 
 import itertools
+import json
+import os
 
 import keras_tuner
 import pytest
 
 from kdropout import tuning
-from kdropout.tuning.storage.oracles import recoverable
+from kdropout.tuning.oracles import StoredOracle
+from kdropout.tuning.trials import TrialEngine
 from tests.tuning.storage import kills
 
 
@@ -147,9 +150,146 @@ def test_project_of_another_algorithm_is_refused_and_kept(tmp_path):
     assert points(again) == points(tuner)
 
 
+class Sums:
+    """Sums two rates instead of training."""
+
+    def run_trial(self, trial, *args, **kwargs):
+        values = trial.hyperparameters.values
+        return values["rate/a"] + values["rate/b"]
+
+
+class SumsOfAnyOracle(Sums, TrialEngine):
+    pass
+
+
+class RandomSums(Sums, tuning.RandomSearch):
+    pass
+
+
+class BayesianSums(Sums, tuning.BayesianOptimization):
+    pass
+
+
+class HyperbandSums(Sums, tuning.Hyperband):
+    pass
+
+
+class GridSums(Sums, tuning.GridSearch):
+    pass
+
+
+OBJECTIVE = keras_tuner.Objective("score", "min")
+
+
+def state_of(oracle):
+    trials = [trial.get_state() for trial in oracle.trials.values()]
+    algorithm = type(oracle).__name__
+    return {**oracle.get_state(), "trials": trials, "algorithm": algorithm}
+
+
+def add_condition(trial):
+    with trial.hyperparameters.conditional_scope("kind", ["deep"]):
+        trial.hyperparameters.Float("rate/other", 0.0, 0.5)
+
+
+CHANGES = {
+    "message": lambda trial: setattr(trial, "message", "of a user"),
+    "score": lambda trial: setattr(trial, "score", 1),
+    "type of the score": lambda trial: setattr(trial, "score", 1.0),
+    "NaN": lambda trial: setattr(trial, "score", float("nan")),
+    "status": lambda trial: setattr(trial, "status", "FAILED"),
+    "step": lambda trial: setattr(trial, "best_step", 3),
+    "value": lambda trial: trial.hyperparameters.values.update({"rate/a": 0.125}),
+    "metric": lambda trial: trial.metrics.update("other", 0.5),
+    "execution": lambda trial: trial.metrics.update("other", 0.25),
+    "hyperparameter": lambda trial: trial.hyperparameters.Float("new", 0.0, 1.0),
+    "branch": add_condition,
+    "copy": lambda trial: setattr(
+        trial, "hyperparameters", trial.hyperparameters.copy()
+    ),
+}
+
+
+@pytest.mark.parametrize("algorithm", kills.ALGORITHMS)
+def test_the_file_is_the_state_also_of_trials_that_changed_after_their_end(
+    algorithm, tmp_path
+):
+    space = conditional_space()
+    limit = {} if algorithm == "hyperband" else {"max_trials": 5}
+    tuner = make_tuner(tmp_path, algorithm, space, **limit)
+    tuner.search(verbose=0)
+    oracle, path = tuner.oracle, tmp_path / "search" / "oracle.json"
+    oracle.save()
+    assert path.read_text() == json.dumps(state_of(oracle))
+    second = list(oracle.trials.values())[1]
+    for change in CHANGES.values():
+        before = path.read_text()
+        change(second)
+        oracle.save()
+        assert path.read_text() == json.dumps(state_of(oracle))
+        assert (path.read_text() == before) == (change is CHANGES["copy"])
+
+
+def test_the_file_is_written_again_if_it_is_gone_or_anothers(tmp_path):
+    tuner = make_tuner(tmp_path, "random", small_space(), max_trials=2)
+    tuner.search(verbose=0)
+    path = tmp_path / "search" / "oracle.json"
+    text = path.read_text()
+    inode = os.stat(path).st_ino
+    tuner.oracle.save()
+    assert os.stat(path).st_ino == inode  # there was nothing to write
+    path.unlink()
+    tuner.oracle.save()
+    assert path.read_text() == text
+    path.write_text("{}")
+    tuner.oracle.save()
+    assert path.read_text() == text
+
+
 def test_oracle_of_the_users_own_keeps_working(tmp_path):
     class Own(keras_tuner.oracles.RandomSearchOracle):
         pass
 
-    own = Own("val_loss", 3)
-    assert recoverable(own) is own
+    own = Own(OBJECTIVE, 3, hyperparameters=small_space())
+    tuner = SumsOfAnyOracle(own, directory=tmp_path)
+    assert tuner.oracle is own
+    tuner.search(verbose=0)
+    assert len(own.end_order) == 3
+    assert SumsOfAnyOracle(own, directory=tmp_path).remaining_trials == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "arguments"),
+    [
+        ("RandomSearchOracle", RandomSums, {"max_trials": 6}),
+        (
+            "BayesianOptimizationOracle",
+            BayesianSums,
+            {"max_trials": 6, "num_initial_points": 4},
+        ),
+        ("HyperbandOracle", HyperbandSums, {"max_epochs": 4, "factor": 2}),
+        ("GridSearchOracle", GridSums, {"max_trials": 6}),
+    ],
+)
+def test_oracle_of_keras_tuner_is_stored_and_proposes_the_same(
+    name, kind, arguments, tmp_path
+):
+    def make_tuner():
+        oracle = getattr(keras_tuner.oracles, name)(
+            OBJECTIVE, hyperparameters=small_space(), seed=5, **arguments
+        )
+        return SumsOfAnyOracle(oracle, directory=tmp_path / "any")
+
+    tuner = make_tuner()
+    assert isinstance(tuner.oracle, StoredOracle)
+    tuner.search(verbose=0)
+    other = kind(
+        objective=OBJECTIVE,
+        hyperparameters=small_space(),
+        seed=5,
+        directory=tmp_path / "other",
+        **arguments,
+    )
+    other.search(verbose=0)
+    assert points(tuner) == points(other)
+    assert points(make_tuner()) == points(tuner)

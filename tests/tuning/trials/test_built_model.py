@@ -11,8 +11,8 @@ from keras import ops
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.trials.model_pool import PooledModel
-from kdropout.tuning.trials.snapshot import Snapshot
+from kdropout.tuning.model_pool import PooledModel
+from kdropout.tuning.snapshot import Snapshot
 from tests.tuning.trials import searches
 from tests.tuning.trials.searches import Counting, make_model, scores, search
 
@@ -397,7 +397,7 @@ def test_what_fit_must_not_return_is_blamed_on_it(returned, error, tmp_path):
 @pytest.mark.skipif(not COMPILED, reason="models are compared there alone")
 def test_models_are_equal_if_they_compile_to_the_same():
     def make(factor=1.0, function=ops.relu, units=6, trainable=True):
-        kdropout.tuning.trials.engine.begin_anew()
+        kdropout.tuning.model_pool.begin_anew()
         layers = [
             keras.layers.Dense(units, activation=lambda x: function(x) * factor),
             Scale(np.full(1, factor)),

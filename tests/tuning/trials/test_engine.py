@@ -8,7 +8,7 @@ from keras import ops
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.trials.model_pool import all_variables
+from kdropout.tuning.model_pool import all_variables
 from tests.tuning.trials import searches
 from tests.tuning.trials.searches import Counting, build, make_model, scores, search
 
@@ -251,7 +251,7 @@ FALLBACKS = {
         {"callbacks": [BatchCallback()]},
         build,
     ),
-    "the model has a train_step of its own": ({}, build_own_step),
+    "the model has its own train_step": ({}, build_own_step),
     "the training data are not arrays of numbers": (DATASET, build),
     "class_weight is given": ({"class_weight": {0: 1.0, 1: 2.0, 2: 1.0}}, build),
     "steps_per_epoch is given": ({"steps_per_epoch": 2}, build),
@@ -362,3 +362,49 @@ def test_bad_arguments_are_named(kwargs, error, message, tmp_path):
 def test_function_that_builds_no_model_is_told_so(tmp_path):
     with pytest.raises(Exception, match="'hypermodel' must build a keras.Model"):
         search(random_search(tmp_path, lambda hp: hp.Float("a", 0, 1)))
+
+
+class OwnFit(keras_tuner.HyperModel):
+    """Trains as without it; but a tuner cannot know."""
+
+    def build(self, hp):
+        return build(hp)
+
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, **kwargs)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_weights_of_the_last_epoch_are_kept_also_if_it_comes_early(early, tmp_path):
+    def weights_of(folder, hypermodel):
+        stop = keras.callbacks.EarlyStopping(
+            "loss", patience=1, min_delta=9.0, restore_best_weights=True
+        )
+        tuner = random_search(
+            tmp_path / folder, hypermodel, max_trials=1, scored_epoch="last"
+        )
+        (trial,) = search(tuner, epochs=4, callbacks=[stop] if early else [])
+        (model,) = tuner.get_best_models()
+        loss, _ = model.evaluate(*searches.DATA["validation_data"], verbose=0)
+        assert loss == pytest.approx(trial.score, rel=1e-5)
+        return [ops.convert_to_numpy(value) for value in model.weights]
+
+    ours, others = weights_of("ours", build), weights_of("others", OwnFit())
+    for our, other in zip(ours, others, strict=True):
+        np.testing.assert_array_equal(our, other)
+
+
+def test_weights_are_kept_if_a_callback_of_a_subclass_ends_the_training(tmp_path):
+    class Stops(tuning.RandomSearch):
+        def _build_and_fit_model(self, trial, *args, callbacks, **kwargs):
+            stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9.0)
+            callbacks = [*callbacks, stop]
+            return super()._build_and_fit_model(
+                trial, *args, callbacks=callbacks, **kwargs
+            )
+
+    tuner = random_search(tmp_path, kind=Stops, max_trials=1, scored_epoch="last")
+    (trial,) = search(tuner, epochs=4)
+    (model,) = tuner.get_best_models()
+    loss, _ = model.evaluate(*searches.DATA["validation_data"], verbose=0)
+    assert loss == pytest.approx(trial.score, rel=1e-5)

@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from kdropout import tuning
-from kdropout.tuning.trials.lasting_interrupt import LastingInterrupt
+from kdropout.tuning.interrupt import LastingInterrupt
 from tests.tuning.trials import searches
 
 pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")

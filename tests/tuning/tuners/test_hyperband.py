@@ -8,7 +8,7 @@ from keras import ops
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.trials.model_pool import all_variables
+from kdropout.tuning.model_pool import all_variables
 from tests.tuning.trials import searches
 
 COMPILED = keras.backend.backend() in ("tensorflow", "jax")

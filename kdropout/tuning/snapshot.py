@@ -10,8 +10,8 @@ from keras import ops
 
 from kdropout.rate_rules.ramped import RampedRate
 
-# What Keras keeps and makes anew by itself, or what only names an object: what it
-# compiled, what the last call or training left.
+# Attributes that are left out. Keras makes them anew by itself, or they are what it
+# compiled, or what the last call or training left.
 _LEFT_OUT = [
     (
         keras.Model,
@@ -34,12 +34,11 @@ _LEFT_OUT = [
     ),
     (RampedRate, {"_first"}),  # which its variables hold
 ]
-# Names and beginnings of names of what tells Keras and TensorFlow which variables an
-# object has.
+# Beginnings of the names of attributes by which Keras and TensorFlow track variables.
 _OF_TRACKING = ("_tracker", "_obj_reference_counts_dict", "_self_")
 
-# What Keras makes of the metrics and losses that `compile` was given, at the first
-# batch. It keeps what it was given, too.
+# What Keras makes, at the first batch, of the metrics and losses that `compile` was
+# given. It also keeps what was given.
 _MADE_AT_FIRST_BATCH = {
     "_flat_losses",
     "_flat_metrics",
@@ -49,7 +48,7 @@ _MADE_AT_FIRST_BATCH = {
     "built",
 }
 
-# Their plain attributes, such as a seed, decide the values of variables, and nothing
+# Plain attributes of these, such as a seed, decide the values of variables and nothing
 # that is compiled.
 _LIVE = (keras.initializers.Initializer, keras.random.SeedGenerator)
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
@@ -59,20 +58,21 @@ _BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType)
 
 
 class Snapshot:
-    """All that can be reached from a model: its structure, and what is live in it.
+    """All that can be reached from a model: its structure, and its live values.
 
     Two models of equal structure compile to the same, and give the same results once
-    the one has the live values of the other. The structure holds all attributes of the
-    model, its layers, optimizer, losses, metrics and of whatever these refer to: plain
-    values, arrays by their content, functions by their code and what they enclose, and
-    what cannot be looked into by its identity. So a doubt makes two models differ.
+    one has the live values of the other. The structure holds all attributes of the
+    model, its layers, optimizer, losses, metrics and of all objects that these refer
+    to: plain values, arrays by their content, functions by their code and what they
+    enclose. An object that cannot be looked into counts by its identity, so in doubt
+    two models differ.
 
     Args:
         model: A compiled `keras.Model`.
 
     Attributes:
         structure: List of what can be compared.
-        variables: List of all Keras variables, also of those that Keras does not track.
+        variables: List of all Keras variables, also those that Keras does not track.
         live: List of initializers and seed generators.
     """
 
@@ -81,9 +81,9 @@ class Snapshot:
         self.variables = []
         self.live = []
         self._places = {}  # by identity: where an object was met first
-        self._alive = []  # or an identity could be given once more
+        self._alive = []  # or Python could give an identity twice
         self._pending = [model]
-        # Not recursive: a deep network would exceed the limit.
+        # Not recursive: a deep network would exceed the limit of Python.
         while self._pending:
             self._visit(self._pending.pop())
         del self._places, self._alive, self._pending
@@ -201,7 +201,7 @@ class Snapshot:
             self._note(_Same(value))
 
     def _visit_opaque(self, value):
-        """An object without attributes: what a copy of it would be made of."""
+        """Visit what a copy of an object without attributes would be made of."""
         try:
             made = value.__reduce_ex__(4)  # as pickle and copy ask for
         except Exception:

@@ -3,7 +3,7 @@
 import jax
 from keras import tree
 
-from kdropout.tuning.trials.data import to_python
+from kdropout.tuning.epochs import to_python
 
 
 class Epochs:
@@ -23,7 +23,16 @@ class Epochs:
         self._evaluate = jax.jit(self._test_epoch, static_argnames="batch_size")
 
     def train(self, data, order, batch_size):
-        """Train on the rows `order`, an integer array; return the logs."""
+        """Train on `data`, structures of tensors of shape `(rows, ...)`.
+
+        Args:
+            data: Tuple `(x, y)` or `(x, y, sample_weight)`.
+            order: Integer array of shape `(rows,)`, the order of the rows.
+            batch_size: Integer.
+
+        Returns:
+            Dict of the logs.
+        """
         model = self._model
         model.reset_metrics()
         groups = (
@@ -37,7 +46,7 @@ class Epochs:
         return to_python(model.get_metrics_result())
 
     def evaluate(self, data, batch_size):
-        """Evaluate on all rows; return the logs, without `val_`."""
+        """Evaluate on all rows of `data`; return the logs, without `val_`."""
         model = self._model
         model.reset_metrics()
         groups = (
@@ -50,7 +59,7 @@ class Epochs:
         return to_python(model.get_metrics_result())
 
     def is_closed(self):
-        """Whether nothing moves in an epoch but the variables of the model."""
+        """Whether an epoch moves nothing but the variables of the model."""
         return True  # JAX has no other state
 
     def _train_epoch(self, state, data, order, batch_size):

@@ -1,4 +1,4 @@
-"""What a trial leaves behind: the weights of its best epoch, and its last state."""
+"""The weights of the best epoch of a trial, and files of weights."""
 
 import keras
 import numpy as np
@@ -11,17 +11,24 @@ class BestEpoch(keras.callbacks.Callback):
     """Keeps the weights of the best epoch of all executions of a trial, in memory.
 
     Args:
-        objective: The `keras_tuner.Objective`, or None: then, as without its value in
-            the logs, the last epoch counts as the best.
+        objective: The `keras_tuner.Objective`. If it is None, or has no value in the
+            logs, the last epoch counts as the best.
+        is_last: Boolean, whether no callback after this one ends a training. Then,
+            without an objective, only the last epoch is copied. Defaults to False.
     """
 
-    def __init__(self, objective):
+    def __init__(self, objective, is_last=False):
         super().__init__()
         self._objective = objective
+        self._only_last = objective is None and is_last
+        self._is_behind = False
         self._best = None
         self._weights = None
 
     def on_epoch_end(self, epoch, logs=None):
+        if self._only_last and self._goes_on(epoch):
+            self._is_behind = True
+            return
         if self._objective is not None and self._objective.has_value(logs or {}):
             value = self._objective.get_value(logs)
             if self._best is not None and not self._objective.better_than(
@@ -29,7 +36,18 @@ class BestEpoch(keras.callbacks.Callback):
             ):
                 return
             self._best = value
-        self._weights = [ops.copy(v) for v in self.model.variables]
+        self._copy()
+
+    def on_train_end(self, logs=None):
+        if self._is_behind:  # a callback after this one has ended the training
+            self._copy()
+
+    def _goes_on(self, epoch):
+        return epoch + 1 < self.params.get("epochs", 0) and not self.model.stop_training
+
+    def _copy(self):
+        self._weights = [ops.copy(variable) for variable in self.model.variables]
+        self._is_behind = False
 
     def restore(self):
         """Give the model the weights of its best epoch."""
@@ -37,7 +55,7 @@ class BestEpoch(keras.callbacks.Callback):
             variable.assign(value)
 
     def write(self, path):
-        """Write them to `path`, if there was an epoch."""
+        """Write the weights to `path`, if there was an epoch."""
         if self._weights is not None:
             save_values(self._weights, path)
 
@@ -52,7 +70,7 @@ def load_values(variables, path):
     """Give variables the values that `save_values` wrote.
 
     Raises:
-        ValueError: If the file is damaged, or holds those of other variables.
+        ValueError: If the file is damaged, or holds values of other variables.
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -65,12 +83,12 @@ def load_values(variables, path):
             f"{type(error).__name__}: {error}. Delete it, or search again in another "
             "folder."
         ) from error
-    found = [value.shape for value in values]
+    shapes = [value.shape for value in values]
     expected = [tuple(variable.shape) for variable in variables]
-    if found != expected:
+    if shapes != expected:
         raise ValueError(
             f"'{path}' must hold the variables of the same model, of shapes "
-            f"{expected}. Received: shapes {found}. Build the model as in the search."
+            f"{expected}. Received: shapes {shapes}. Build the model as in the search."
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
@@ -78,5 +96,5 @@ def load_values(variables, path):
 
 def _to_numpy(variable):
     array = ops.convert_to_numpy(variable)
-    # NumPy's files do not know bfloat16, whose numbers float32 holds exactly.
+    # NumPy's files cannot hold bfloat16; float32 holds its numbers exactly.
     return array.astype("float32") if array.dtype.kind == "V" else array

@@ -1,4 +1,4 @@
-"""Tells how far a search is."""
+"""Shows how far a search is."""
 
 import sys
 import time
@@ -7,17 +7,29 @@ import keras
 from keras_tuner.engine.trial import TrialStatus
 from tqdm import tqdm
 
-# A short line, for terminals of 80 columns.
-# What tqdm calls a postfix begins with a comma.
+# Short lines, for terminals of 80 columns. The postfix of tqdm begins with a comma.
 _FORMAT = "{desc} {n_fmt}/{total_fmt} [{bar:20}]{postfix}, {remaining} left"
 _FORMAT_WITHOUT_END = "{desc} {n_fmt}{postfix}, after {elapsed}"
 
 
-class Progress:
-    """A bar for the search and one for the trial that runs, on a terminal.
+def follow(oracle, followers):
+    """Let objects see each trial of an oracle begin and end.
 
-    Elsewhere one line per trial. The bar of the search shows the best value so far and
-    the time left. It takes the place of KerasTuner's own display.
+    Args:
+        oracle: A `keras_tuner.Oracle`.
+        followers: List of objects with `on_trial_begin(trial)` and
+            `on_trial_end(trial)`.
+    """
+    # The oracle sees all trials, in whatever process they run. KerasTuner has no public
+    # way to follow it.
+    oracle._display = _Followers(followers)
+
+
+class Progress:
+    """Shows a bar for the search and one for the trial that runs, on a terminal.
+
+    Elsewhere it prints one line per trial. The bar of the search shows the best value
+    so far and the time left.
 
     Args:
         oracle: The `keras_tuner.Oracle` of the search.
@@ -54,7 +66,7 @@ class Progress:
         best_text = f"best {name} {best[0].score:.5g}" if best else "no result yet"
         if self._search is not None:
             self._search.set_postfix_str(best_text, refresh=False)
-            if trial.status != TrialStatus.INVALID:  # or else it is run once more
+            if trial.status != TrialStatus.INVALID:  # which runs once more
                 self._search.update()
             return
         seconds = time.perf_counter() - self._start.get(trial.trial_id, float("nan"))
@@ -73,7 +85,7 @@ class Progress:
         return _EpochBar(self, execution)
 
     def note(self, text):
-        """Say something about the search, once."""
+        """Show a text about the search, once."""
         if self.verbose >= 1 and text not in self._notes:
             self._notes.add(text)
             tqdm.write(text, file=self._out())
@@ -105,12 +117,6 @@ class Progress:
             self._trial.close()
             self._trial = None
 
-    def get_state(self):
-        return {}  # nothing that a search which goes on would need
-
-    def set_state(self, state):
-        pass
-
     def __getstate__(self):
         return {**vars(self), "_search": None, "_trial": None, "_stream": None}
 
@@ -139,3 +145,25 @@ class _EpochBar(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._progress.end_epochs()
+
+
+class _Followers:
+    """Takes the place of the one display that an oracle of KerasTuner has."""
+
+    def __init__(self, followers):
+        self._followers = followers
+        self.verbose = 1  # KerasTuner sets it; `Progress` has its own
+
+    def on_trial_begin(self, trial):
+        for follower in self._followers:
+            follower.on_trial_begin(trial)
+
+    def on_trial_end(self, trial):
+        for follower in self._followers:
+            follower.on_trial_end(trial)
+
+    def get_state(self):
+        return {}  # a resumed search needs nothing of them
+
+    def set_state(self, state):
+        pass

@@ -1,4 +1,4 @@
-"""Compiled models that serve many trials."""
+"""Models of trials: how they are built, and compiled ones that serve many trials."""
 
 import contextlib
 import gc
@@ -7,37 +7,38 @@ import unittest.mock
 import weakref
 
 import keras
+import keras_tuner
 import numpy as np
 from keras import ops
 
 from kdropout.inspection import dropout_layers
+from kdropout.tuning.epochs import is_on_one_device
+from kdropout.tuning.oracles import values_of_user
+from kdropout.tuning.snapshot import Snapshot
 from kdropout.tuning.space.plan import plan_of
-from kdropout.tuning.trials.exactness import is_on_one_device
-from kdropout.tuning.trials.snapshot import Snapshot
 
-# Trials of a search mostly differ in rates alone; a search over other hyperparameters,
-# too, comes back to few of their values. More models would only hold memory.
+# Trials mostly differ in rates alone. A search over other hyperparameters comes back to
+# few of their values. More models would only hold memory.
 _SIZE = 4
 
-# Initial states to keep of each: executions of a trial come in turn.
+# The number of initial states that are kept of each model: executions of a trial come
+# in turn.
 _STARTS = 8
 
-# What Hyperband tells a trial: how long to train, not what.
-_OF_THE_SEARCH = "tuner/"
-
-# A model that was only built to be compared holds memory until Python looks for
-# cycles. Usually a look at young objects finds it, see `_young_garbage_collected`; a
-# look at all takes 0.1 s and more, and follows once so many bytes may be held.
+# A model that was only built to be compared holds memory until Python looks for cycles.
+# Usually a look at young objects finds it, see `_young_garbage_collected`. A look at
+# all objects takes 0.1 s and more: it follows once so many bytes may be held.
 _GARBAGE = 2**24
 
 
 class ModelPool:
     """Keeps compiled models, for later trials whose model compiles to the same.
 
-    Each trial builds its model, as with KerasTuner: that takes milliseconds. What was
-    compiled for an earlier one, which takes seconds, is used again if that model was
-    the same when it was new, in all but the values of variables, and if nothing has
-    changed it since but its training. It gets the values of the new one.
+    Each trial builds its model, as with KerasTuner, which takes milliseconds. Compiling
+    takes seconds: so a trial uses the compiled model of an earlier trial, with the
+    values of the new model. The two must have been the same when they were new, in all
+    but the values of variables, and nothing but training may have changed the earlier
+    one since.
     """
 
     def __init__(self):
@@ -95,6 +96,9 @@ class ModelPool:
     def _find(self, fresh):
         return next((pooled for pooled in self._models if pooled.equals(fresh)), None)
 
+    def __reduce__(self):
+        return ModelPool, ()  # another process compiles its own models
+
 
 class PooledModel:
     """A compiled model, how it was when it was new, and its compiled epochs.
@@ -129,18 +133,18 @@ class PooledModel:
     def add_optimizer_variables(self):
         """Create the variables of the optimizer, if they are not there.
 
-        Only for a model that trains: those of an optimizer of Keras always begin with
-        the same values, so models that are compared do without.
+        Only a model that trains needs them. Models that are compared do not: an
+        optimizer of Keras always begins with the same values.
         """
         self._build_optimizer()
         self._keep_late(self.model.optimizer.variables)
 
     def _build_optimizer(self):
-        if not self.model.optimizer.built:  # a user's own may build as often as asked
+        if not self.model.optimizer.built:  # a user's optimizer may build twice
             self.model.optimizer.build(self.model.trainable_variables)
 
     def prepare(self):
-        """To be called when all that Keras makes for a training is made."""
+        """Take in how the model is once Keras has made all that a training needs."""
         if self.is_shared and self._prepared is None:
             self._prepared = Snapshot(self.model)
             self._keep_late(self._prepared.variables)
@@ -151,9 +155,10 @@ class PooledModel:
         self._late += [(v, ops.copy(v)) for v in variables if id(v) not in known]
 
     def is_as_prepared(self):
-        """Whether a training, and who has had the model, moved nothing but variables.
+        """Whether nothing but the values of variables has changed since `prepare`.
 
-        A callback or a user may have frozen a layer, set an attribute, compiled anew.
+        A callback or a user may have frozen a layer, set an attribute or compiled the
+        model anew.
         """
         if self._prepared is None or not self._is_closed:
             return False
@@ -168,7 +173,7 @@ class PooledModel:
         )
 
     def equals(self, fresh):
-        """Whether it was the same as `fresh` when it was new, but for live values."""
+        """Whether the model was the same as `fresh` when it was new, but for values."""
         return (
             fresh.is_shared
             and self._values == fresh._values
@@ -179,7 +184,7 @@ class PooledModel:
         return execution in self._starts
 
     def begins_like(self, execution, fresh):
-        """Whether `fresh` has the initial values that were kept, but for the rates."""
+        """Whether `fresh` begins like the execution, in all but the rates."""
         return self.has_start(execution) and all(
             np.array_equal(ops.convert_to_numpy(value), ops.convert_to_numpy(start))
             for variable, start, value in zip(
@@ -212,10 +217,10 @@ class PooledModel:
 
     @contextlib.contextmanager
     def watching_global_random_numbers(self, seed):
-        """Begin all random states with `seed`, and see whether Keras's own is used.
+        """Begin all random states with `seed`, and see whether Keras's is used within.
 
         A compiled step of TensorFlow goes on with the global generator that it was
-        traced with, so another training would not begin where the first did.
+        traced with, so another training would not begin where the first one did.
         """
         is_at_risk = self.is_shared and keras.backend.backend() == "tensorflow"
         if is_at_risk:
@@ -227,14 +232,14 @@ class PooledModel:
             self._is_closed = False
 
     def num_bytes(self):
-        """The memory of its variables, about."""
+        """The approximate memory of the variables."""
         if not self.model.built:
             return 0
         return sum(4 * math.prod(v.shape) for v in all_variables(self.model))
 
 
 def all_variables(model):
-    """Everything that training moves, but for metrics: weights, seeds, optimizer."""
+    """All that training moves except metrics: weights, seeds, optimizer."""
     optimizer = optimizer_of(model)
     return [*model.variables, *(optimizer.variables if optimizer else ())]
 
@@ -242,6 +247,49 @@ def all_variables(model):
 def optimizer_of(model):
     """The optimizer of a model, or None if it is not compiled."""
     return getattr(model, "optimizer", None)
+
+
+def begin_anew():
+    """Let Keras number layers from the start, as in a new process.
+
+    Otherwise the dropout layers of the second trial would have other names, and so
+    other hyperparameters, than those of the first. `keras.utils.clear_session` would
+    also reset settings of the user: the dtype policy, the JAX distribution, the scope
+    of custom objects, unsafe deserialization.
+    """
+    # Keras has no public way to do this alone.
+    from keras.src.utils.naming import reset_uids
+
+    reset_uids()
+    if keras.backend.backend() == "torch":
+        import torch
+
+        # Otherwise the compiled steps of earlier models count towards a limit, after
+        # which PyTorch compiles nothing.
+        torch.compiler.reset()
+
+
+class FreshNames(keras_tuner.HyperModel):
+    """A hypermodel whose layers are numbered from the start in every build.
+
+    Args:
+        hypermodel: The `keras_tuner.HyperModel` that builds.
+        on_build: Function that is called with each model.
+    """
+
+    def __init__(self, hypermodel, on_build):
+        super().__init__()
+        self._hypermodel = hypermodel
+        self._on_build = on_build
+
+    def build(self, hp):
+        begin_anew()
+        model = self._hypermodel.build(hp)
+        self._on_build(model)
+        return model
+
+    def declare_hyperparameters(self, hp):
+        return self._hypermodel.declare_hyperparameters(hp)
 
 
 def _is_of_keras(optimizer):
@@ -253,7 +301,7 @@ def _is_of_keras(optimizer):
 
 
 def _can_be_shared(model):
-    """Whether a later trial may train the model, and would save time by it."""
+    """Whether a later trial may train the model, and saves time by it."""
     if not model.built or optimizer_of(model) is None or model.run_eagerly:
         return False
     # PyTorch keeps nothing compiled. Values are not copied between several devices.
@@ -261,17 +309,17 @@ def _can_be_shared(model):
 
 
 def _values_but_rates(values, plan):
-    """The hyperparameters that may decide what no attribute of the model shows."""
+    """The hyperparameters whose effect the attributes of the model may not show."""
     rates = () if plan is None else plan.names
     return {
         name: repr(value)
-        for name, value in values.items()
-        if name not in rates and not name.startswith(_OF_THE_SEARCH)
+        for name, value in values_of_user(values).items()
+        if name not in rates
     }
 
 
 def _rate_variables(model, plan):
-    """The identities of the variables that hold what a plan decides."""
+    """The identities of the variables that hold the rates of a plan."""
     layers = dropout_layers(model)
     return {
         id(variable)
@@ -282,9 +330,9 @@ def _rate_variables(model, plan):
 
 @contextlib.contextmanager
 def _young_garbage_collected():
-    """At the end, free the unused objects that were made within, also in cycles.
+    """At the end, free unused objects that were made within, also those in cycles.
 
-    Nothing that is made within grows old, so that a look at few objects is enough.
+    Objects that are made within do not grow old, so a look at young ones is enough.
     """
     if not gc.isenabled():
         yield
@@ -299,11 +347,12 @@ def _young_garbage_collected():
 
 @contextlib.contextmanager
 def _tensorflow_not_seeded():
-    """Within, TensorFlow keeps the seed that it has.
+    """Let TensorFlow keep the seed that it has.
 
-    To set it, also to the same, makes TensorFlow prepare every compiled function anew:
-    0.1 s and more for a small network. What is built within must be compared with what
-    was built with the seed: random numbers of `tf.random` are others.
+    When a seed is set, even the same one, TensorFlow prepares every compiled function
+    anew: 0.1 s and more for a small network. A model that is built within must be
+    compared with one that was built with the seed, because `tf.random` draws other
+    numbers.
     """
     if keras.backend.backend() != "tensorflow":
         yield

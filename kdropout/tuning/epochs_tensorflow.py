@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import tree
 
-from kdropout.tuning.trials.data import to_python
+from kdropout.tuning.epochs import to_python
 
 
 class Epochs:
@@ -25,18 +25,27 @@ class Epochs:
         self._is_closed = {}  # by function
 
     def train(self, data, order, batch_size):
-        """Train on the rows `order`, an integer array; return the logs."""
+        """Train on `data`, structures of tensors of shape `(rows, ...)`.
+
+        Args:
+            data: Tuple `(x, y)` or `(x, y, sample_weight)`.
+            order: Integer array of shape `(rows,)`, the order of the rows.
+            batch_size: Integer.
+
+        Returns:
+            Dict of the logs.
+        """
         return self._run(self._train, data, tf.constant(order), batch_size)
 
     def evaluate(self, data, batch_size):
-        """Evaluate on all rows; return the logs, without `val_`."""
+        """Evaluate on all rows of `data`; return the logs, without `val_`."""
         return self._run(self._evaluate, data, batch_size)
 
     def is_closed(self):
-        """Whether nothing moves in an epoch but the variables of the model.
+        """Whether an epoch moves nothing but the variables of the model.
 
-        The state of random numbers of `tf.random` and the global generator of
-        `keras.random` would move on from one training to the next.
+        The random states of `tf.random` and the global generator of `keras.random`
+        would move on from one training to the next.
         """
         return all(self._is_closed.values())
 
@@ -57,7 +66,7 @@ class Epochs:
         return not draws and {v.ref() for v in graph.variables} <= known
 
     def _as_in_fit(self, step):
-        # The loop itself must not be compiled by XLA: on a CPU that is 8 x as slow.
+        # XLA must not compile the loop itself: on a CPU that is 8 times slower.
         if self._model.jit_compile:
             return tf.function(step, jit_compile=True, reduce_retracing=True)
         return step
@@ -86,8 +95,8 @@ class Epochs:
             metric.reset_state()
 
         def body(start):
-            # With a smaller last batch the size of a batch is not known to the graph,
-            # else it is. The two are optimised in other ways, so: as in `fit`.
+            # Keep the batch size static when possible, as `fit` does, so that both
+            # graphs are optimised alike.
             size = batch_size
             if num_rows % batch_size:
                 size = tf.minimum(batch_size, num_rows - start)

@@ -9,8 +9,8 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
-
-_LONGEST_NAME = 240  # bytes
+# In bytes. File systems allow 255, and something is added to a name.
+_LONGEST_NAME = 240
 
 
 class ProjectInUse(RuntimeError):
@@ -34,7 +34,7 @@ class ProjectInUse(RuntimeError):
 
 
 class ProjectLock:
-    """Held while a process writes to a project; the system frees it if that dies.
+    """Held while a process writes to a project. If the process dies, it is free.
 
     The file stands beside the folder of the project, which `overwrite=True` removes.
     On Windows nothing is locked.
@@ -56,8 +56,11 @@ class ProjectLock:
     def __exit__(self, *exception):
         self.release()
 
+    def __getstate__(self):
+        return {**vars(self), "_file": None}  # a copy holds nothing
+
     def acquire(self):
-        """Hold the lock; does nothing if it is held by this object.
+        """Hold the lock. Does nothing if this object holds it already.
 
         Raises:
             ProjectInUse: If another process, or another tuner of this one, holds it.
@@ -86,7 +89,6 @@ class ProjectLock:
 
 
 def _short(name):
-    """A name that leaves room for what is added to it: file systems allow 255 bytes."""
     name_bytes = name.encode()
     if len(name_bytes) <= _LONGEST_NAME:
         return name

@@ -7,19 +7,20 @@ import keras
 
 
 class LastingInterrupt(keras.callbacks.Callback):
-    """Raises `KeyboardInterrupt` once more where it was raised in vain.
+    """Raises `KeyboardInterrupt` again where it was swallowed.
 
-    What C++ code calls in Python raises nothing that is sure to reach its caller:
-    TensorFlow's `is_tensor` takes an interrupt in `isinstance` for False. So one Ctrl-C
-    in 17 did nothing, in trials with short epochs.
+    An exception that is raised inside a Python callback of C++ code may never reach the
+    caller: TensorFlow's `is_tensor` takes an interrupt in `isinstance` for False. In
+    trials with short epochs, one Ctrl-C in 17 did nothing.
 
-    A context manager around a training, and a callback of it: an interrupt that was
-    lost is raised again when an epoch begins or ends, and when the context ends. Does
-    nothing where Ctrl-C means something else than `KeyboardInterrupt`, or in a thread.
+    Use it as a context manager around a training and as a callback of it. An interrupt
+    that was swallowed is raised again when an epoch begins or ends, and when the
+    context ends. It does nothing in a thread, or where Ctrl-C does not mean
+    `KeyboardInterrupt`.
 
     Example:
 
-    >>> from kdropout.tuning.trials.lasting_interrupt import LastingInterrupt
+    >>> from kdropout.tuning.interrupt import LastingInterrupt
     >>> with LastingInterrupt() as interrupt:
     ...     callbacks = [interrupt]  # of `fit`
     """

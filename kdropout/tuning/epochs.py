@@ -1,0 +1,367 @@
+"""Trains the models of trials: an epoch is one graph where the result is that of `fit`.
+
+`why_not_one_graph` gives the reason where it is not.
+"""
+
+import dataclasses
+import inspect
+import random
+
+import keras
+import keras_tuner
+import numpy as np
+from keras import ops, tree
+
+from kdropout.callbacks import OverfittingGap, TensorBoardRates
+from kdropout.callbacks.rate_logger import RateReader
+
+_DEFAULT_BATCH_SIZE = 32  # Keras's
+
+# A model must not override these: `fit` calls them, and a compiled epoch does not.
+_METHODS = (
+    "fit",
+    "evaluate",
+    "train_step",
+    "test_step",
+    "compute_metrics",
+    "get_metrics_result",
+    "make_train_function",
+    "make_test_function",
+    "reset_metrics",
+)
+_BATCH_HOOKS = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+)
+# Hooks that act before the first batch of a pass only: a compiled epoch calls them.
+_ONCE_A_PASS = (RateReader.on_train_batch_begin, OverfittingGap.on_test_batch_begin)
+_MUST_BE_NONE = ("class_weight", "steps_per_epoch", "validation_steps")
+
+# The classes of tensors that have rows: not the sparse and ragged ones.
+_DENSE = ("EagerTensor", "ArrayImpl")
+
+
+class Trainer:
+    """Trains the models of a search, which share its data on the device.
+
+    Args:
+        note: Function that shows the user a text, once.
+    """
+
+    def __init__(self, note):
+        self._note = note
+        self._data = None  # tuple of the arguments of `fit` and their `TrialData`
+
+    def train(self, hypermodel, hp, pooled, seed, args, kwargs):
+        """Train a model as `hypermodel.fit` does; return what that returns.
+
+        Args:
+            hypermodel: The `keras_tuner.HyperModel`.
+            hp: The `keras_tuner.HyperParameters` of the trial.
+            pooled: `PooledModel`.
+            seed: Integer, for the order of the data and the random states.
+            args: Positional arguments of `search`.
+            kwargs: Keyword arguments of `search`, with all callbacks.
+        """
+        model, has_fit = pooled.model, has_own_fit(hypermodel)
+        arguments = None if has_fit else _fit_arguments(model, args, kwargs)
+        reason = why_not_one_graph(hypermodel, model, arguments)
+        if reason is None:
+            data = self._data_of(arguments)
+            if pooled.epochs is None:
+                pooled.epochs = _make_epochs(model, data)
+            pooled.prepare()
+            return _fit_by_epochs(model, pooled.epochs, data, arguments, seed)
+        self._note(f"Trials train with fit, because {reason}.")
+        if not has_fit:
+            kwargs = {**kwargs, "verbose": 0}  # the search has its own bar
+            train = (arguments["x"], arguments["y"])
+            if pooled.is_shared and _are_arrays(train):
+                _create_state(model, train, arguments["batch_size"])
+        pooled.prepare()
+        with pooled.watching_global_random_numbers(seed):
+            return hypermodel.fit(hp, model, *args, **kwargs)
+
+    def forget_data(self):
+        self._data = None
+
+    def _data_of(self, arguments):
+        """The data on the device, which all trials of a search share."""
+        names = ("x", "y", "sample_weight", "validation_data")
+        given = [arguments[name] for name in names]
+        if self._data is None or any(
+            old is not new for old, new in zip(self._data[0], given, strict=True)
+        ):
+            self._data = (given, _data_of_fit(arguments))
+        return self._data[1]
+
+    def __getstate__(self):
+        return {**vars(self), "_data": None}  # another process has another device
+
+
+# When an epoch may be one graph.
+
+
+def has_own_fit(hypermodel):
+    """Whether a hypermodel itself decides how a model is trained."""
+    return type(hypermodel).fit is not keras_tuner.HyperModel.fit
+
+
+def why_not_one_graph(hypermodel, model, arguments):
+    """Why a trial must train with `fit`, in words, or None if it need not.
+
+    Args:
+        hypermodel: The `keras_tuner.HyperModel`.
+        model: The compiled model.
+        arguments: Dict of the arguments of `fit` by name, or None where a `fit` of the
+            hypermodel takes others.
+    """
+    if has_own_fit(hypermodel):
+        return "the hypermodel has its own fit"
+    return (
+        _why_not_on_backend(model)
+        or _why_not_for_model(model)
+        or _why_not_with_arguments(arguments)
+    )
+
+
+def is_on_one_device(model):
+    """Whether neither a strategy of TensorFlow nor a distribution of Keras is used."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        strategy = model.distribute_strategy
+        # Variables cannot be made for a model whose strategy is not in scope.
+        is_in_scope = strategy is tf.distribute.get_strategy()
+        return is_in_scope and strategy.num_replicas_in_sync == 1
+    return backend != "jax" or keras.distribution.distribution() is None
+
+
+def _why_not_on_backend(model):
+    backend = keras.backend.backend()
+    if backend not in ("tensorflow", "jax"):
+        return f"the backend {backend} has no graph of a whole epoch"
+    if not is_on_one_device(model):
+        return "the model is distributed over several devices"
+    if backend == "jax" and not model.jit_compile:
+        return "jit_compile is off"
+    return None
+
+
+def _why_not_for_model(model):
+    for name in _METHODS:
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            return f"the model has its own {name}"
+    return "run_eagerly is on" if model.run_eagerly else None
+
+
+def _why_not_with_arguments(arguments):
+    for name in _MUST_BE_NONE:
+        if arguments[name] is not None:
+            return f"{name} is given"
+    if not _are_arrays((arguments["x"], arguments["y"])):
+        return "the training data are not arrays of numbers"
+    if arguments["sample_weight"] is not None and not (
+        _is_array(arguments["sample_weight"]) and _is_array(arguments["y"])
+    ):
+        return "sample_weight is more than one array"
+    validation = arguments["validation_data"]
+    if validation is not None and not (
+        isinstance(validation, (tuple, list)) and _are_arrays(tuple(validation))
+    ):
+        return "the validation data are not arrays of numbers"
+    if not isinstance(arguments["shuffle"], bool):
+        return f"shuffle is {arguments['shuffle']!r}"
+    for callback in arguments["callbacks"] or ():
+        if _acts_at_batches(callback):
+            return f"the callback {type(callback).__name__} acts at batches"
+    return None
+
+
+def _acts_at_batches(callback):
+    if isinstance(callback, TensorBoardRates):
+        return callback.acts_at_batches
+    for hook in _BATCH_HOOKS:
+        default = getattr(keras.callbacks.Callback, hook)
+        if getattr(type(callback), hook) not in (default, *_ONCE_A_PASS):
+            return True
+    return False
+
+
+# The `fit` of a model whose epochs are compiled as a whole.
+
+
+def _fit_arguments(model, args, kwargs):
+    """The arguments of `model.fit` by name, with its defaults."""
+    bound = inspect.signature(model.fit).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def _make_epochs(model, data):
+    """The `Epochs` of a compiled model, for data of these shapes."""
+    _create_state(model, data.train, data.batch_size)
+    if keras.backend.backend() == "jax":
+        from kdropout.tuning.epochs_jax import Epochs
+    else:
+        from kdropout.tuning.epochs_tensorflow import Epochs
+    return Epochs(model)
+
+
+def _create_state(model, train, batch_size):
+    """Create the variables of metrics and optimizer, which `fit` creates at its start.
+
+    On JAX and PyTorch, `fit` draws a batch to see what the data are like, and with it
+    random numbers that the next training of the same model does not draw.
+    """
+    batch_size = batch_size or _DEFAULT_BATCH_SIZE
+    batch = tree.map_structure(lambda array: array[:batch_size], train)
+    # Keras has no public way to do it without a training step.
+    model._symbolic_build(data_batch=batch)
+
+
+def _fit_by_epochs(model, epochs, data, arguments, seed):
+    """Train as `fit` does, callbacks included, with one call per epoch.
+
+    The seed and the number of an epoch decide the order of its rows, so that a resumed
+    training goes on in the same order. Returns the `keras.callbacks.History`.
+    """
+    # For callbacks that draw. Not `keras.utils.set_random_seed`: TensorFlow would then
+    # prepare every compiled function anew, which takes longer than such an epoch.
+    random.seed(seed)
+    np.random.seed(seed)
+    last = arguments["epochs"]
+    callbacks = keras.callbacks.CallbackList(
+        list(arguments["callbacks"] or ()),
+        add_history=True,
+        model=model,
+        verbose=0,
+        epochs=last,
+        steps=-(-data.num_rows // data.batch_size),
+    )
+    model.stop_training = False
+    callbacks.on_train_begin()
+    logs = {}
+    for epoch in range(arguments["initial_epoch"], last):
+        callbacks.on_epoch_begin(epoch)
+        callbacks.on_train_batch_begin(0)  # for RateLogger: the rates of the epoch
+        order = _order(data.num_rows, arguments["shuffle"], seed, epoch)
+        logs = dict(epochs.train(data.train, order, data.batch_size))
+        if data.validation is not None and _has_validation(arguments, epoch):
+            callbacks.on_test_begin()
+            callbacks.on_test_batch_begin(0)  # for OverfittingGap: at its weights
+            validation_logs = epochs.evaluate(
+                data.validation, data.validation_batch_size
+            )
+            callbacks.on_test_end(validation_logs)
+            for name, value in validation_logs.items():
+                logs[f"val_{name}"] = value
+        callbacks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    callbacks.on_train_end(logs)
+    return model.history
+
+
+def _order(num_rows, shuffle, seed, epoch):
+    if not shuffle:
+        return np.arange(num_rows, dtype="int32")
+    rng = np.random.default_rng([seed, epoch])
+    return rng.permutation(num_rows).astype("int32")
+
+
+def _has_validation(arguments, epoch):
+    frequency = arguments["validation_freq"]
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    return epoch + 1 in frequency
+
+
+# The data, as whole arrays that a compiled epoch can slice.
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialData:
+    """The data of `fit`, on the device, in the dtypes in which `fit` feeds them.
+
+    Attributes:
+        train: Tuple `(x, y)` or `(x, y, sample_weight)` of structures of tensors.
+        validation: The same for validation, or None.
+        num_rows: Integer, rows of `train`.
+        batch_size: Integer.
+        validation_batch_size: Integer.
+    """
+
+    train: tuple
+    validation: tuple | None
+    num_rows: int
+    batch_size: int
+    validation_batch_size: int
+
+
+def _data_of_fit(arguments):
+    """The `TrialData` for a dict of the arguments of `fit`."""
+    train = (arguments["x"], arguments["y"], arguments["sample_weight"])
+    validation = arguments["validation_data"]
+    if validation is None and arguments["validation_split"]:
+        train, validation = _split(train, arguments["validation_split"])
+    batch_size = int(arguments["batch_size"] or _DEFAULT_BATCH_SIZE)
+    return TrialData(
+        train=_to_tensors(train),
+        validation=None if validation is None else _to_tensors(validation),
+        num_rows=_num_rows(train),
+        batch_size=batch_size,
+        validation_batch_size=int(arguments["validation_batch_size"] or batch_size),
+    )
+
+
+def to_python(logs):
+    """Logs as numbers, or as arrays where a metric has one value per class."""
+    return tree.map_structure(_to_number, logs)
+
+
+def _to_number(value):
+    array = ops.convert_to_numpy(value)
+    return float(array) if array.ndim == 0 else array
+
+
+def _is_array(value):
+    """Whether `value` is one array of numbers whose rows a compiled epoch can take."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biuf" and value.ndim > 0
+    return ops.is_tensor(value) and type(value).__name__ in _DENSE
+
+
+def _are_arrays(data):
+    """Whether all leaves of a structure are such arrays, or None."""
+    return all(leaf is None or _is_array(leaf) for leaf in tree.flatten(data))
+
+
+def _split(data, share):
+    """Split as `fit` does with `validation_split`: the last rows are for validation."""
+    at = int(_num_rows(data) * (1.0 - share))
+    first = tree.map_structure(lambda a: None if a is None else a[:at], data)
+    last = tree.map_structure(lambda a: None if a is None else a[at:], data)
+    return first, last
+
+
+def _to_tensors(data):
+    data = tuple(part for part in data if part is not None)
+    return tree.map_structure(_to_tensor, data)
+
+
+def _to_tensor(array):
+    # Keras feeds all floats as `floatx`, and other numbers as they are.
+    dtype = keras.backend.standardize_dtype(array.dtype)
+    is_float = keras.backend.is_float_dtype(dtype)
+    return ops.convert_to_tensor(array, keras.backend.floatx() if is_float else None)
+
+
+def _num_rows(data):
+    return next(len(leaf) for leaf in tree.flatten(data) if leaf is not None)

@@ -1,0 +1,529 @@
+"""KerasTuner's oracles, with a memory that survives a stop at any moment."""
+
+import contextlib
+import inspect
+import json
+import pathlib
+import warnings
+
+import keras_tuner
+import numpy as np
+from keras_tuner.engine.trial import Trial, TrialStatus
+from threadpoolctl import threadpool_limits
+
+from kdropout import validation
+from kdropout.files import write_text
+
+# A search that is rebuilt, and whose stream of random numbers was not found again, goes
+# on with numbers so far away from the seed.
+_FAR = 1_000_000
+
+# Keeps the random candidates of Bayesian optimization apart from the random numbers of
+# its first trials, which a search that is rebuilt must find again.
+_OF_CANDIDATES = 2**31
+
+_ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError)
+
+
+class StoredOracle(keras_tuner.Oracle):
+    """An oracle that can be stopped at any moment and resumed.
+
+    `oracle.json` holds the state of the search and all trials. It is replaced as a
+    whole whenever a trial begins or ends: no other moment counts. A trial that had
+    begun and not ended runs again, under the same number with the same values.
+
+    `trial_*/trial.json` are there for people and for KerasTuner. The search is rebuilt
+    from them only if `oracle.json` is missing or damaged: the trials are replayed in
+    the order of their numbers, and each brings the oracle to where it was when it
+    proposed the next. A trial whose file is lost is proposed again in its turn, so a
+    search in one process goes on with the very same trials. Where trials ran side by
+    side, or with another seed, the trials are kept, and the search goes on with new
+    random numbers.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._stamp = None  # of `oracle.json`, as this object last wrote or read it
+        self._written = None  # the text of `oracle.json`, as this object last wrote it
+        self._encoded = {}  # by trial: what decides its JSON, and its JSON
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial):
+        stored = self.trials[trial.trial_id].hyperparameters.values
+        _make_exact(trial.hyperparameters.values, stored)
+        super().end_trial(trial)
+
+    @keras_tuner.synchronized
+    def update_trial(self, trial_id, metrics, step=0):
+        with _without_nan_warning():
+            return super().update_trial(trial_id, metrics, step)
+
+    def score_trial(self, trial):
+        with _without_nan_warning():
+            super().score_trial(trial)
+        if np.isnan(trial.score):
+            trial.message = (
+                f"The objective '{self.objective.name}' was NaN in every epoch of this "
+                "trial: the training diverged, or the data hold NaN. Lower the "
+                "learning rate, or check the data and the loss."
+            )
+
+    def get_best_trials(self, num_trials=1):
+        """The best of the trials that have completed, and no others."""
+        completed = [trial for trial in self.trials.values() if _has_score(trial)]
+        is_max = self.objective.direction == "max"
+        completed.sort(key=lambda trial: trial.score, reverse=is_max)
+        return completed[:num_trials]
+
+    # The files.
+
+    def save(self):
+        state = json.dumps(self.get_state()).removesuffix("}")
+        trials = ", ".join(self._encode(trial) for trial in self.trials.values())
+        algorithm = json.dumps(type(self).__name__)
+        text = f'{state}, "trials": [{trials}], "algorithm": {algorithm}}}'
+        # KerasTuner saves twice when a trial ends.
+        if text != self._written or self._stamp_of_file() != self._stamp:
+            write_text(self._get_oracle_fname(), text, is_durable=True)
+            self._written, self._stamp = text, self._stamp_of_file()
+
+    def has_saved_search(self):
+        """Whether a search has begun in the folder of the project."""
+        return self._stamp_of_file() is not None or bool(self._trial_files())
+
+    def was_overtaken(self):
+        """Whether another tuner has written to the project since this one did."""
+        return self._stamp_of_file() not in (None, self._stamp)
+
+    def reload(self):
+        path, kind = pathlib.Path(self._get_oracle_fname()), type(self).__name__
+        try:
+            state = json.loads(path.read_text())
+            if (other := state.get("algorithm", kind)) != kind:
+                raise RuntimeError(
+                    f"The project '{path.parent}' must be opened with the algorithm "
+                    f"that began it. Received: {kind}, for a project of {other}. Use "
+                    "that algorithm, pass another 'project_name', or overwrite=True "
+                    "to delete its trials."
+                )
+            trials = state.pop("trials", None)
+            if trials is None:  # a project of KerasTuner itself
+                self._load_trial_files()
+            else:
+                self._set_trials([Trial.from_state(trial) for trial in trials])
+            self.set_state(state)
+        except _UNREADABLE as error:
+            self._rebuild_without(path, error)
+        self._stamp = self._stamp_of_file()
+        self._run_again()
+
+    def _save_trial(self, trial):
+        path = pathlib.Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
+        write_text(path, self._encode(trial))
+
+    def _encode(self, trial):
+        """The state of a trial as JSON, made anew only if the trial has changed."""
+        space = trial.hyperparameters
+        contents = (
+            space,  # its hyperparameters do not change: it only gets more of them
+            len(space.space),
+            repr((space.values, trial.metrics.get_config())),
+            repr((trial.score, trial.best_step, trial.status, trial.message)),
+        )
+        known = self._encoded.get(trial.trial_id)
+        if known is None or known[0] != contents:
+            known = (contents, json.dumps(trial.get_state()))
+            self._encoded[trial.trial_id] = known
+        return known[1]
+
+    def __getstate__(self):
+        return {**vars(self), "_written": None, "_encoded": {}}
+
+    def _retry(self, trial):
+        is_retried = super()._retry(trial)
+        if is_retried:
+            _forget_results(trial)  # KerasTuner would keep those of the failed run
+        return is_retried
+
+    def _run_again(self):
+        """Put the trials that had begun and not ended in the queue."""
+        self.ongoing_trials = {}
+        ended = {*self.end_order, *self._retry_queue}
+        begun = [trial_id for trial_id in self.start_order if trial_id not in ended]
+        for trial_id in begun:
+            _forget_results(self.trials[trial_id])
+        # The queue is emptied from its end: the oldest trial comes first.
+        self._retry_queue = [*begun[::-1], *self._retry_queue]
+
+    def _load_trial_files(self):
+        trials = []
+        for path in self._trial_files():
+            try:
+                trials.append(Trial.load(str(path)))
+            except _UNREADABLE as error:
+                warnings.warn(
+                    f"'{path}' is damaged ({error!r}). The trial runs again if the "
+                    "search can propose its values again, and is left out if not.",
+                    stacklevel=2,
+                )
+        self._set_trials(trials)
+
+    def _set_trials(self, trials):
+        self.trials = {trial.trial_id: trial for trial in trials}
+
+    def _trial_files(self):
+        folder = pathlib.Path(self._get_oracle_fname()).parent
+        return sorted(folder.glob("trial_*/trial.json"))
+
+    def _stamp_of_file(self):
+        try:
+            status = pathlib.Path(self._get_oracle_fname()).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    # The replay of a search whose file is lost.
+
+    def rebuild(self):
+        """Find the state of the search from `self.trials`, which may have gaps."""
+        known = self.trials
+        for trial in known.values():
+            self.update_space(trial.hyperparameters)
+        self.forget()
+        for trial_id in self._all_ids(known):
+            trial = known.get(trial_id)
+            if trial is None:
+                trial = self._propose_again(trial_id)
+            else:
+                self.replay(trial)
+            self._take_in(trial)
+
+    def forget(self):
+        """Go back to where no trial had begun. Subclasses add their own state."""
+        self.trials = {}
+        self.start_order = []
+        self.end_order = []
+        self.ongoing_trials = {}
+        self._retry_queue = []
+        self._run_times.clear()
+        self._tried_so_far = set()
+        self._id_to_hash.clear()
+        self._seed_state = self.seed
+
+    def replay(self, trial):
+        """Go to where `trial` had been proposed. Subclasses add their own state."""
+        if not self.is_random(trial):
+            return
+        values, seen = self._random_values(), trial.hyperparameters.values
+        if values is None or any(seen.get(name) != values[name] for name in values):
+            self._seed_state = self.seed + _FAR * (1 + len(self.trials))
+
+    def is_random(self, trial):
+        """Whether the values of the next trial were drawn at random."""
+        return True
+
+    def _rebuild_without(self, path, error):
+        self._load_trial_files()
+        if not self.trials:
+            raise RuntimeError(
+                f"The search in '{path.parent}' cannot be resumed: "
+                f"'{path.name}' cannot be read ({error!r}), and there are no trials to "
+                "rebuild it from. Pass overwrite=True to begin anew, or another "
+                "'project_name'."
+            ) from error
+        warnings.warn(
+            f"'{path}' was missing or damaged ({error!r}). The search is rebuilt from "
+            f"its {len(self.trials)} trials and goes on.",
+            stacklevel=2,
+        )
+        self.rebuild()
+
+    def _propose_again(self, trial_id):
+        self.ongoing_trials = {
+            trial.trial_id: trial
+            for trial in self.trials.values()
+            if trial.status == TrialStatus.RUNNING
+        }
+        response = self.populate_space(trial_id)
+        self.ongoing_trials = {}
+        hyperparameters = self.get_space()
+        hyperparameters.values = response.get("values") or {}
+        trial = Trial(hyperparameters, trial_id)
+        if not hyperparameters.values:
+            trial.status = TrialStatus.FAILED
+            trial.message = "The file of this trial was lost, and with it its values."
+        return trial
+
+    def _take_in(self, trial):
+        trial_id = trial.trial_id
+        self.trials[trial_id] = trial
+        self.start_order.append(trial_id)
+        if trial.status in _ENDED:
+            self.end_order.append(trial_id)
+            self._run_times[trial_id] = 1
+        if trial.hyperparameters.values:
+            self._record_values(trial)
+
+    def _all_ids(self, known):
+        """The numbers of all trials in order, also of those that are lost."""
+        if not all(trial_id.isdigit() for trial_id in known):
+            return sorted(known)  # of an old KerasTuner, which did not number them
+        by_number = {int(trial_id): trial_id for trial_id in known}
+        width = len(str(self.max_trials))  # as KerasTuner pads them
+        return [
+            by_number.get(number, f"{number:0{width}d}")
+            for number in range(max(by_number) + 1)
+        ]
+
+
+class RandomSearchOracle(StoredOracle, keras_tuner.oracles.RandomSearchOracle):
+    """Random search that can be resumed."""
+
+
+class BayesianOptimizationOracle(
+    StoredOracle, keras_tuner.oracles.BayesianOptimizationOracle
+):
+    """Bayesian optimization that can be resumed, and never asks for a point twice."""
+
+    # As many candidates as restarts of KerasTuner's search for the best point. After so
+    # many draws without a new point, the space counts as exhausted.
+    _NUM_CANDIDATES = 50
+
+    def populate_space(self, trial_id):
+        # A stream for each trial, which does not have to be stored.
+        self._random_state = np.random.RandomState([self.seed, len(self.trials)])
+        # The matrices are small: more threads would only wait for each other.
+        with threadpool_limits(1), warnings.catch_warnings():
+            # How well the process fits few points is not in the hands of a user.
+            warnings.filterwarnings("ignore", module="sklearn")
+            answer = super().populate_space(trial_id)
+        values = answer["values"]
+        if values is None or not self._duplicate(values):
+            return answer
+        values = self._best_new_values()
+        status = TrialStatus.STOPPED if values is None else TrialStatus.RUNNING
+        return {"status": status, "values": values}
+
+    def is_random(self, trial):
+        completed = [t for t in self.trials.values() if t.status == "COMPLETED"]
+        dimensions = len(self.hyperparameters.space)
+        return len(completed) < (self.num_initial_points or max(3 * dimensions, 3))
+
+    def _random_values(self):
+        for _ in range(self._NUM_CANDIDATES):
+            values = super()._random_values()
+            if values is not None:
+                return values
+        return None
+
+    def _best_new_values(self):
+        """The one of some random new points with the lowest confidence bound."""
+        candidates = self._draw_candidates()
+        if not candidates:
+            return None
+        points = np.array([self._to_point(values) for values in candidates])
+        mean, deviation = self.gpr.predict(points, return_std=True)
+        return candidates[int(np.argmin(mean - self.beta * deviation))]
+
+    def _draw_candidates(self):
+        before, candidates = self._seed_state, []
+        self._seed_state = self.seed + _OF_CANDIDATES * (1 + len(self.trials))
+        while len(candidates) < self._NUM_CANDIDATES:
+            values = self._random_values()
+            if values is None:
+                break
+            candidates.append(values)
+        self._seed_state = before
+        return candidates
+
+    def _to_point(self, values):
+        return [
+            hp.value_to_prob(values.get(hp.name, hp.default))
+            for hp in self._nonfixed_space()
+        ]
+
+
+class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
+    """Hyperband that can be resumed."""
+
+    def is_random(self, trial):
+        return "tuner/trial_id" not in trial.hyperparameters.values
+
+    def forget(self):
+        super().forget()
+        self._brackets = []
+        self._current_iteration = 0
+        self._current_bracket = self._get_num_brackets() - 1
+        self._start_new_bracket()
+
+    def replay(self, trial):
+        super().replay(trial)
+        values = trial.hyperparameters.values
+        past_id = values.get("tuner/trial_id")
+        if past_id is None:
+            bracket = self._bracket_with_room(values["tuner/bracket"])
+        else:
+            bracket = self._bracket_of(past_id)
+        if bracket is not None:
+            entry = {"past_id": past_id, "id": trial.trial_id}
+            bracket["rounds"][values["tuner/round"]].append(entry)
+
+    def _bracket_with_room(self, number):
+        """The bracket of that number whose first round is not full."""
+        for bracket in self._brackets:
+            has_room = len(bracket["rounds"][0]) < self._get_size(number, 0)
+            if bracket["bracket_num"] == number and has_room:
+                return bracket
+        for _ in range(self._get_num_brackets()):
+            self._increment_bracket_num()
+            self._start_new_bracket()
+            if self._current_bracket == number:
+                return self._brackets[-1]
+        return None
+
+    def _bracket_of(self, trial_id):
+        for bracket in self._brackets:
+            rounds = bracket["rounds"]
+            if any(entry["id"] == trial_id for entries in rounds for entry in entries):
+                return bracket
+        return None
+
+
+class GridSearchOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
+    """Grid search that can be resumed."""
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial):
+        # Before the state is saved. KerasTuner does it after that.
+        self._populate_next.append(trial.trial_id)
+        super().end_trial(trial)
+        self._populate_next.pop()
+
+    def _get_next_combination(self, values):
+        # KerasTuner expects a value of each hyperparameter, also where the trial ended
+        # before another one asked for it first. The last value cannot be moved on.
+        last = {}
+        for hp in self.hyperparameters.space:
+            others = [value for value in hp.values if value != hp.default]
+            last[hp.name] = others[-1] if others else hp.default
+        return super()._get_next_combination({**last, **values})
+
+    def get_state(self):
+        ids, at = [], self._ordered_ids._next_index[None]
+        while at is not None:
+            ids.append(self._ordered_ids._memory[at])
+            at = self._ordered_ids._next_index[at]
+        return {
+            **super().get_state(),
+            "ordered_ids": ids,
+            "populate_next": list(self._populate_next),
+        }
+
+    def set_state(self, state):
+        super().set_state(state)
+        if "ordered_ids" in state:
+            self._set_order(state["ordered_ids"])
+            self._populate_next = state["populate_next"]
+        else:  # a project of KerasTuner itself
+            self._find_order()
+
+    def is_random(self, trial):
+        return False
+
+    def forget(self):
+        super().forget()
+        self._find_order()
+
+    def rebuild(self):
+        super().rebuild()
+        self._find_order()
+
+    def _propose_again(self, trial_id):
+        self._find_order()
+        return super()._propose_again(trial_id)
+
+    def _find_order(self):
+        """Find the order of the trials in the grid from their values."""
+        ids = [i for i in self.start_order if self.trials[i].hyperparameters.values]
+        self._set_order(sorted(ids, key=self._place))
+        self._populate_next = ids
+
+    def _set_order(self, ids):
+        self._ordered_ids = type(self._ordered_ids)()
+        for trial_id in ids:
+            self._ordered_ids.insert(trial_id)
+
+    def _place(self, trial_id):
+        """The place of a trial in the order of the grid: the default comes first."""
+        values = self.trials[trial_id].hyperparameters.values
+        place = []
+        for hp in self.hyperparameters.space:
+            if hp.name in values:
+                options = [hp.default, *(v for v in hp.values if v != hp.default)]
+                place.append(options.index(values[hp.name]))
+        return place
+
+
+_KINDS = {
+    keras_tuner.oracles.RandomSearchOracle: RandomSearchOracle,
+    keras_tuner.oracles.BayesianOptimizationOracle: BayesianOptimizationOracle,
+    keras_tuner.oracles.HyperbandOracle: HyperbandOracle,
+    keras_tuner.oracles.GridSearchOracle: GridSearchOracle,
+}
+
+
+def values_of_user(values):
+    """A dict from hyperparameters to values, without those of the search itself.
+
+    By these, which begin with "tuner/", Hyperband sets how long a trial trains. They do
+    not decide what is built.
+    """
+    return {
+        name: value for name, value in values.items() if not name.startswith("tuner/")
+    }
+
+
+def stored(oracle):
+    """A `StoredOracle` with the arguments of one of KerasTuner's oracles.
+
+    An oracle of another class is returned as it is.
+
+    Raises:
+        TypeError: If `oracle` is not an oracle.
+    """
+    if not isinstance(oracle, keras_tuner.Oracle):
+        raise TypeError(validation.received("oracle", "a keras_tuner.Oracle", oracle))
+    kind = _KINDS.get(type(oracle))
+    if kind is None:
+        return oracle
+    names = inspect.signature(type(oracle)).parameters
+    return kind(**{name: getattr(oracle, name) for name in names})
+
+
+@contextlib.contextmanager
+def _without_nan_warning():
+    """Ignore NumPy's warning of values that are all NaN: the trial says it in words."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+        yield
+
+
+def _has_score(trial):
+    return trial.status == TrialStatus.COMPLETED and trial.score is not None
+
+
+def _forget_results(trial):
+    trial.metrics = type(trial.metrics)()
+    trial.score = None
+    trial.best_step = 0
+    trial.message = None
+
+
+def _make_exact(values, stored):
+    """Undo the rounding to 32 bits, in which KerasTuner's processes send numbers."""
+    for name, value in stored.items():
+        received = values.get(name)
+        if isinstance(value, float) and isinstance(received, float):
+            if np.float32(value) == np.float32(received):
+                values[name] = value

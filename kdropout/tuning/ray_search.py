@@ -1,0 +1,385 @@
+"""Searches whose trials run on Ray, on one machine or many."""
+
+import collections
+import contextlib
+import copy
+import os
+import pathlib
+import shutil
+import tempfile
+import uuid
+import warnings
+
+import keras
+import ray
+from keras_tuner.engine.trial import Trial, TrialStatus
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from kdropout.files import replacing
+
+# A trial whose worker died so many times counts as failed.
+_MAX_LOST_WORKERS = 5
+
+# Workers that died before they had started, one after another: none will ever start.
+_MAX_FAILED_STARTS = 5
+
+# Seconds until the user sees that no worker has started yet.
+_PATIENCE = 60
+
+# Seconds that workers get to die, and their nodes to remove their folders.
+_PATIENCE_AT_END = 20
+
+# Where the libraries below Keras read the number of their threads.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "NPROC",  # JAX
+)
+
+
+class RayRunner:
+    """Runs the trials of a tuner on Ray.
+
+    Args:
+        num_workers: Integer of at least 1.
+        address: Address of a Ray cluster, or None to start Ray on this machine, or to
+            use the Ray that runs in this process.
+        num_threads: Integer, number of threads for each worker, or None for a fair
+            share of this machine.
+    """
+
+    def __init__(self, num_workers, address=None, num_threads=None):
+        self.num_workers = num_workers
+        self.address = address
+        self.num_threads = num_threads
+
+    def run(self, tuner, args, kwargs):
+        """Run all trials of a tuner, with the arguments of its `search`."""
+        workers = _Workers(self.num_workers, self.num_threads, tuner.progress.note)
+        with on_ray(self.address, workers.num_cpus):
+            _Search(tuner, args, kwargs, workers).run()
+
+
+@contextlib.contextmanager
+def on_ray(address, num_cpus):
+    """Use the Ray that runs in this process, or start one and end it."""
+    if ray.is_initialized():
+        yield
+        return
+    with warnings.catch_warnings():
+        # JAX warns of a fork; the processes of Ray begin anew right after theirs.
+        warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+        if address is None:
+            ray.init(
+                "local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+            )
+        else:
+            ray.init(address, log_to_driver=False)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+class _Search:
+    """Gives trials to workers until the oracle of a tuner has no more.
+
+    The oracle stays here, in the process of the search, which alone writes to the
+    project. A worker that dies is replaced, and its trial begins again on another.
+    """
+
+    def __init__(self, tuner, args, kwargs, workers):
+        self._tuner = tuner
+        self._oracle = tuner.oracle
+        self._job = (tuner, args, kwargs)
+        self._workers = workers
+        self._running = {}  # by the future result: name of the worker, trial
+        self._lost = collections.deque()  # trials whose workers died
+        self._num_lost = collections.Counter()  # by trial
+
+    def run(self):
+        """Run all trials; those that have completed stay if this is interrupted."""
+        self._tuner.on_search_begin()
+        try:
+            self._workers.start([ray.put(part) for part in self._job])
+            while self._give_out_trials():
+                self._wait()
+        finally:
+            self._workers.stop()
+        self._tuner.on_search_end()
+
+    def _give_out_trials(self):
+        """Give each idle worker a trial; whether there is anything to wait for."""
+        busy = {name for name, _ in self._running.values()}
+        idle = [name for name in self._workers.ready if name not in busy]
+        for name in idle:
+            trial = self._next_trial(name)
+            if trial is None:
+                break  # there is none, or none before another ends
+            self._submit(name, trial)
+        return bool(self._running) or not idle
+
+    def _next_trial(self, name):
+        if self._lost:
+            return self._lost.popleft()
+        self._tuner.pre_create_trial()
+        trial = self._oracle.create_trial(name)
+        if trial.status != TrialStatus.RUNNING:
+            return None
+        self._tuner.on_trial_begin(trial)
+        return trial
+
+    def _submit(self, name, trial):
+        parent = trial.hyperparameters.values.get("tuner/trial_id")
+        files = {}
+        if parent is not None:
+            files[parent] = _read_files(self._tuner.get_trial_dir(parent))
+        result = self._workers.ready[name].run.remote(trial.get_state(), files)
+        self._running[result] = (name, trial)
+
+    def _wait(self):
+        future = self._workers.wait(list(self._running))
+        if future in self._running:
+            self._take(future)
+
+    def _take(self, result):
+        """Take in the result of a worker, or replace a worker that has died."""
+        name, trial = self._running.pop(result)
+        try:
+            state, report, files = ray.get(result)
+        except ray.exceptions.RayTaskError:
+            raise  # a mistake that would happen on any other worker
+        except ray.exceptions.RayError as error:
+            self._workers.replace(name)
+            self._begin_again(trial, error)
+            return
+        _write_files(self._tuner.get_trial_dir(trial.trial_id), files)
+        if report is not None:
+            self._oracle.update_trial(trial.trial_id, **report)
+        ended = copy.copy(trial)
+        ended.set_state({**state, "metrics": trial.metrics.get_config()})
+        self._tuner.on_trial_end(ended)
+
+    def _begin_again(self, trial, error):
+        self._num_lost[trial.trial_id] += 1
+        if self._num_lost[trial.trial_id] < _MAX_LOST_WORKERS:
+            self._lost.append(trial)
+            return
+        ended = copy.copy(trial)
+        ended.status = TrialStatus.FAILED
+        ended.message = (
+            f"The worker process of this trial died {_MAX_LOST_WORKERS} times; it may "
+            f"have run out of memory. Ray reports of the last one: {error}"
+        )
+        self._tuner.on_trial_end(ended)
+
+
+class _Workers:
+    """Starts a number of workers, and replaces those that die.
+
+    A worker counts once it has started. Until then it holds no trial: on a cluster with
+    too few cores it may never start, and the search goes on with the others.
+
+    Args:
+        num_workers: Integer of at least 1.
+        num_threads: Integer, number of threads for each worker, or None for a fair
+            share of this machine.
+        note: Function that shows the user a text.
+    """
+
+    def __init__(self, num_workers, num_threads, note):
+        self.num_workers = num_workers
+        self.num_threads = num_threads or max(1, (os.cpu_count() or 1) // num_workers)
+        self.ready = {}  # by name
+        self._starting = {}  # name and worker, by the future of its start
+        self._folders = {}  # by name: node and path of the folder that it writes to
+        self._job = None
+        self._note = note
+        self._failed_starts = 0
+        self._num_started = 0
+
+    @property
+    def num_cpus(self):
+        """The number of cores that all workers need."""
+        return self.num_workers * self.num_threads
+
+    def start(self, job):
+        """Start all workers, which become ready later.
+
+        Args:
+            job: The arguments of `_Worker`, as references of Ray.
+        """
+        self._job = job
+        for _ in range(self.num_workers):
+            self._start()
+
+    def wait(self, results):
+        """Wait until one of `results` is there or a worker becomes ready.
+
+        Returns:
+            The future that is done.
+
+        Raises:
+            RuntimeError: If workers die before they have started.
+        """
+        futures = [*results, *self._starting]
+        done = []
+        while not done:
+            patience = None if self.ready else _PATIENCE
+            done, _ = ray.wait(futures, num_returns=1, timeout=patience)
+            if not done:
+                self._note(
+                    "No worker has started yet. Each needs "
+                    f"{self.num_threads} free core(s); the cluster has "
+                    f"{ray.cluster_resources().get('CPU', 0):g} in all."
+                )
+        if done[0] in self._starting:
+            self._take_in(done[0])
+        return done[0]
+
+    def replace(self, name):
+        """Put a new worker in the place of one that has died."""
+        ray.kill(self.ready.pop(name))  # it may only have been out of reach
+        self._remove_folders([name])
+        self._start()
+
+    def stop(self):
+        """End all workers."""
+        starting = [worker for _, worker in self._starting.values()]
+        workers = [*self.ready.values(), *starting]
+        for worker in workers:
+            ray.kill(worker)
+        # A call fails once its worker is dead, and writes no more.
+        dying = [worker.is_ready.remote() for worker in workers]
+        if dying:
+            ray.wait(dying, num_returns=len(dying), timeout=_PATIENCE_AT_END)
+        self._remove_folders(list(self._folders))
+        self.ready, self._starting = {}, {}
+
+    def _remove_folders(self, names):
+        """Remove the folders of workers that are dead, each on its own node."""
+
+        def remove(folder):  # sent as it is, so that the node need not import kdropout
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+
+        removed = []
+        for node, folder in map(self._folders.pop, names):
+            where = NodeAffinitySchedulingStrategy(node, soft=False)
+            task = ray.remote(remove).options(num_cpus=0, scheduling_strategy=where)
+            removed.append(task.remote(folder))
+        if removed:
+            ray.wait(removed, num_returns=len(removed), timeout=_PATIENCE_AT_END)
+
+    def _start(self):
+        # Never use a name twice: the oracle keeps the trial of a dead worker under its
+        # name, and would give it out again while it runs on another worker.
+        name = f"worker{self._num_started}"
+        self._num_started += 1
+        variables = dict.fromkeys(_THREAD_VARIABLES, str(self.num_threads))
+        variables["KERAS_BACKEND"] = keras.backend.backend()
+        variables["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
+        remote = ray.remote(_Worker).options(
+            num_cpus=self.num_threads, runtime_env={"env_vars": variables}
+        )
+        worker = remote.remote(*self._job)
+        self._starting[worker.is_ready.remote()] = (name, worker)
+
+    def _take_in(self, future):
+        name, worker = self._starting.pop(future)
+        try:
+            self._folders[name] = ray.get(future)
+        except ray.exceptions.RayError as error:
+            self._failed_starts += 1
+            if self._failed_starts == _MAX_FAILED_STARTS:
+                raise RuntimeError(
+                    f"{_MAX_FAILED_STARTS} workers have died before they had started. "
+                    "They need the same packages as this process, and the modules that "
+                    "define the hypermodel and the callbacks on their path. Ray "
+                    f"reports of the last one: {error}"
+                ) from error
+            self._start()
+            return
+        self._failed_starts = 0
+        self.ready[name] = worker
+
+
+class _Worker:
+    """A process that runs trials, and keeps the models that it compiled.
+
+    All data come and go through Ray: no folder is shared.
+
+    Args:
+        tuner: A copy of the tuner of the search.
+        args: Positional arguments of `search`.
+        kwargs: Keyword arguments of `search`.
+    """
+
+    def __init__(self, tuner, args, kwargs):
+        # A worker ends by being killed, so others remove its folder. The first trial
+        # makes it, when they know of it.
+        name = f"kdropout-{uuid.uuid4().hex}"
+        self._folder = os.path.join(tempfile.gettempdir(), name)
+        tuner.directory = self._folder
+        tuner.progress.verbose = 0
+        self._tuner, self._args, self._kwargs = tuner, args, kwargs
+
+    def is_ready(self):
+        """Return, once the worker has started, its node of Ray and its folder."""
+        return ray.get_runtime_context().get_node_id(), self._folder
+
+    def run(self, state, files):
+        """Run a trial.
+
+        Args:
+            state: What `keras_tuner`'s `Trial.get_state()` returned.
+            files: Dict from the trials that this one goes on from to their files, as
+                `_read_files` returns them.
+
+        Returns:
+            Tuple of the state of the trial, the arguments for `oracle.update_trial`
+            (None if it failed) and the files that it left.
+        """
+        trial = Trial.from_state(state)
+        oracle, reported = self._tuner.oracle, []
+        oracle._set_project_dir(self._folder, self._tuner.project_name)
+        oracle.trials[trial.trial_id] = trial
+        oracle.update_trial = lambda _, metrics, step=0: reported.append(
+            {"metrics": metrics, "step": step}
+        )
+        try:
+            for trial_id, contents in files.items():
+                _write_files(self._tuner.get_trial_dir(trial_id), contents)
+            self._tuner._try_run_and_update_trial(trial, *self._args, **self._kwargs)
+            left = _read_files(self._tuner.get_trial_dir(trial.trial_id))
+        finally:
+            for trial_id in (trial.trial_id, *files):
+                shutil.rmtree(self._tuner.get_trial_dir(trial_id), ignore_errors=True)
+        return trial.get_state(), reported[0] if reported else None, left
+
+
+def _read_files(folder):
+    """The files of a trial, without KerasTuner's own: dict from path to bytes."""
+    folder = pathlib.Path(folder)
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        # A name with a dot in front is a file that a killed process did not finish.
+        if path.is_file() and path.name != "trial.json" and path.name[0] != "."
+    }
+
+
+def _write_files(folder, contents):
+    """Write what `_read_files` read."""
+    for name, content in contents.items():
+        path = pathlib.Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)

@@ -1,0 +1,424 @@
+"""Writes the trials of a search for TensorBoard."""
+
+import contextlib
+import hashlib
+import io
+import itertools
+import json
+import os
+import pathlib
+import time
+import warnings
+
+import keras
+import keras_tuner
+from keras_tuner.engine.trial import TrialStatus
+
+from kdropout import validation
+from kdropout.event_log import (
+    EventWriter,
+    check_tensorboard,
+    file_name,
+    summaries,
+    tags,
+)
+from kdropout.tuning.dropout_tab import (
+    Dimension,
+    describe_search,
+    describe_trial,
+    dimensions_of,
+    marginals_of,
+)
+from kdropout.tuning.oracles import values_of_user
+from kdropout.tuning.report import Report
+from kdropout.tuning.space import plan_of
+from kdropout.tuning.trial_records import trial_records
+
+# The kinds of event files that a search writes.
+_EXPERIMENT, _MARGINALS, _TRIAL = "experiment", "marginals", "trial"
+
+
+class SearchLog:
+    """Writes the hyperparameters and the score of each trial that has ended.
+
+    The tab "HParams" of TensorBoard has a row for each trial, and the tab "Dropout" has
+    the charts of the search. All content follows from what the oracle knows. So what is
+    missing after a kill, or while a disk is full, is written with the next trial or the
+    next search. A write error is reported once and does not stop the search.
+
+    Args:
+        folder: Path of the folder, made if it is not there. Each search needs its own.
+        oracle: The `keras_tuner.Oracle` of the search. It sees all trials end, in
+            whatever process they run.
+
+    Attributes:
+        axes: `Axes`, the hyperparameters that set rates, as far as they are known.
+
+    Raises:
+        MissingPackages: If TensorBoard is not installed.
+        TypeError: If `folder` is not a path.
+        ValueError: If `folder` is a file, or on another machine.
+    """
+
+    def __init__(self, folder, oracle):
+        self._folder = _check_folder(folder)
+        check_tensorboard("'log_dir'")
+        self._oracle = oracle
+        self._start = {}  # by trial: when it began
+        self._written = set()  # the trials that have a row
+        self._has_warned = False
+        self._epochs = None
+        self.axes = Axes()
+
+    def claim(self, is_new, overwrite):
+        """Refuse a folder with the trials of another search, or delete these.
+
+        Args:
+            is_new: Whether this search has no trials yet.
+            overwrite: Whether to delete the trials of another search.
+
+        Raises:
+            ValueError: If there are trials, and `overwrite` is False.
+        """
+        found = _trials_in(self._folder) if is_new else []
+        if found and not overwrite:
+            raise ValueError(
+                "'log_dir' must be a folder of this search alone. Received: "
+                f"log_dir='{self._folder}', which holds {len(found)} trials of "
+                "another. Choose another folder, or pass overwrite=True to delete them."
+            )
+        if found:
+            with self._reporting_write_errors():
+                clear(self._folder)
+
+    @contextlib.contextmanager
+    def following(self, epochs):
+        """Write the trials that end within, and at last the charts of all of them.
+
+        Args:
+            epochs: Integer, the epochs of a trial unless the trial has its own number,
+                or None if it is not known.
+        """
+        self._epochs = epochs
+        self._update()
+        try:
+            yield
+        finally:
+            self._update()
+        self._write_marginals()
+
+    def learn(self, model):
+        """Take in which rates are searched, from a model of the search."""
+        if isinstance(model, keras.Model):
+            self.axes.learn(plan_of(model))
+
+    def on_trial_begin(self, trial):
+        self._start[trial.trial_id] = time.time()
+
+    def on_trial_end(self, trial):
+        self._update()
+
+    def _update(self):
+        """Write what is missing of the trials that have ended."""
+        if not self.axes.are_known:
+            return
+        with self._reporting_write_errors():
+            self._write_experiment()
+            for trial_id in self._oracle.end_order:
+                if trial_id not in self._written:
+                    self._write_trial(self._oracle.trials[trial_id])
+                    self._written.add(trial_id)
+
+    def _write_experiment(self):
+        space, objective = self._oracle.hyperparameters.space, self._oracle.objective
+        content = self._describe()
+
+        def parts():
+            yield _hparams_columns(space, objective.name)
+            if self.axes.dimensions:
+                yield summaries.description(tags.SEARCH, content)
+
+        identity = [content, [hyperparameter.get_config() for hyperparameter in space]]
+        _write_once(self._folder, _EXPERIMENT, identity, parts)
+
+    def _write_trial(self, trial):
+        values = trial.hyperparameters.values
+        content = describe_trial(trial, values_of_user(values))
+        score = content["score"]
+        known = {
+            "rates": self.axes.rates(values),
+            "epochs": values.get("tuner/epochs", self._epochs),
+        }
+
+        def parts():
+            start = self._start.get(trial.trial_id, time.time())
+            yield _hparams_start(content["values"], start)
+            if score is not None:
+                yield summaries.scalars(
+                    {_score_tag(self._oracle.objective.name): score}
+                )
+            if self.axes.dimensions:
+                yield summaries.description(tags.TRIAL, {**content, **known})
+            completed = trial.status == TrialStatus.COMPLETED and score is not None
+            yield _hparams_end(completed)
+
+        # A resumed search may know less of rates and epochs: they do not count.
+        _write_once(self._folder / trial.trial_id, _TRIAL, content, parts)
+
+    def _write_marginals(self):
+        """Write the score that a report expects over each rate."""
+        with self._reporting_write_errors():
+            report = self._report()
+            if report is None:
+                return
+            marginals = marginals_of(report, self.axes.dimensions)
+            if marginals:
+                content = self._describe(marginals, report.importance.problem)
+                _write_once(
+                    self._folder,
+                    _MARGINALS,
+                    content,
+                    lambda: [summaries.description(tags.SEARCH, content)],
+                )
+
+    def _describe(self, marginals=(), problem=""):
+        objective = self._oracle.objective
+        return describe_search(
+            objective.name,
+            objective.direction,
+            self.axes.dimensions,
+            marginals,
+            problem,
+        )
+
+    def _report(self):
+        """The report of the trials that have all axes, or None."""
+        plan = self.axes.plan
+        if plan is None:
+            return None
+        trials = [
+            trial
+            for trial in self._oracle.trials.values()
+            if plan.names <= trial.hyperparameters.values.keys()
+        ]
+        records = trial_records(trials, plan, self._epochs)
+        if not any(record.completed for record in records):
+            return None
+        objective = self._oracle.objective
+        return Report(records, objective.name, objective.direction)
+
+    @contextlib.contextmanager
+    def _reporting_write_errors(self):
+        """Warn once of what cannot be written; the next trial tries it again."""
+        try:
+            yield
+        except Exception as error:  # of a disk, or of whatever a value is made of
+            if not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"TensorBoard does not show all trials, because '{self._folder}' "
+                    f"could not be written to: {error!r}. The search goes on, and what "
+                    "is missing is written as soon as that works.",
+                    stacklevel=2,
+                )
+
+
+class Axes:
+    """The hyperparameters that set rates, learned from the models that are built.
+
+    An earlier process of the same search may have learned them before.
+
+    Attributes:
+        are_known: Whether they are known from a model or an earlier process.
+        are_of_model: Whether they are known from a model of this process.
+    """
+
+    def __init__(self):
+        self._plans = {}  # by their hyperparameters
+        self._dimensions = {}  # by name
+        self.are_known = self.are_of_model = False
+
+    @property
+    def dimensions(self):
+        """List of `Dimension`, of all models together."""
+        return list(self._dimensions.values())
+
+    @property
+    def plan(self):
+        """The `RatePlan` of a model that has all axes, or None."""
+        return self._plans.get(frozenset(self._dimensions))
+
+    def learn(self, plan):
+        """Take in the `RatePlan` of a model, or None if it has none."""
+        self.are_known = self.are_of_model = True
+        if plan is not None and plan.names not in self._plans:
+            self._plans[plan.names] = plan
+            for dimension in dimensions_of(plan):
+                self._dimensions[dimension.name] = dimension
+
+    def get_state(self):
+        """What was learned, as plain data: no one model may have all of the layers."""
+        return [dimension.plain() for dimension in self._dimensions.values()]
+
+    def set_state(self, state):
+        """Take in what `get_state` returned.
+
+        Raises:
+            LookupError: If it is something else.
+            TypeError: If it is something else.
+        """
+        dimensions = [Dimension.from_plain(plain) for plain in state]
+        for dimension in dimensions:
+            self._dimensions[dimension.name] = dimension
+        self.are_known = True
+
+    def rates(self, values):
+        """Dict from path to rate, as far as a plan that was learned has them."""
+        plans = [plan for names, plan in self._plans.items() if names <= values.keys()]
+        if not plans:
+            return {}
+        try:
+            return max(plans, key=lambda plan: len(plan.paths)).rates(values)
+        except (TypeError, ValueError):
+            return {}  # the trial has failed, because there are no such rates
+
+
+def clear(folder):
+    """Delete what a `SearchLog` wrote to a log folder and to the trials in it."""
+    experiments = folder.glob(_pattern(_EXPERIMENT))
+    marginals = folder.glob(_pattern(_MARGINALS))
+    for path in itertools.chain(experiments, marginals, _trials_in(folder)):
+        path.unlink(missing_ok=True)
+
+
+def _check_folder(folder):
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(validation.received("log_dir", "a path or None", folder))
+    expected = "the path of a folder on this machine"
+    path = pathlib.Path(folder)
+    if "://" in os.fspath(folder) or (path.exists() and not path.is_dir()):
+        raise ValueError(validation.received("log_dir", expected, os.fspath(folder)))
+    return path
+
+
+# Event files, each of which is written whole, once.
+
+
+def _write_once(folder, kind, content, make_summaries):
+    """Write an event file, unless one with the same content is there.
+
+    It takes the place of one with other content, and whoever reads the folder sees all
+    of it or none. So a search that was killed or is resumed doubles nothing.
+
+    Args:
+        folder: `pathlib.Path` of the run, made if it is not there.
+        kind: String, one of the kinds above.
+        content: What JSON can hold. It decides whether two files are the same.
+        make_summaries: Function that makes a sequence of `Summary`.
+    """
+    text = json.dumps(content, sort_keys=True)
+    end = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    earlier = list(folder.glob(_pattern(kind)))
+    if any(path.name.endswith(f".{end}.kdropout") for path in earlier):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    # TensorBoard stops reading a file once it has seen one with a later name, and a
+    # training of the trial may have begun its own file within this second.
+    name = file_name(f"{time.time() + 1:017.6f}", end)
+    # TensorBoard reads any file with "tfevents" in its name at once.
+    temporary = folder / f".{kind}.new"
+    try:
+        temporary.write_bytes(_records(make_summaries()))
+        os.replace(temporary, folder / name)
+    finally:
+        temporary.unlink(missing_ok=True)
+    for path in earlier:
+        path.unlink(missing_ok=True)
+
+
+def _trials_in(folder):
+    return sorted(folder.glob(f"*/{_pattern(_TRIAL)}"))
+
+
+def _pattern(kind):
+    return f"events.out.tfevents.*.{kind}-*.kdropout"
+
+
+def _records(summaries):
+    """The bytes of an event file."""
+    file = io.BytesIO()
+    writer = EventWriter(file)
+    for summary in summaries:
+        writer.write(summary, step=0)
+    return file.getvalue()
+
+
+# The messages that the tab "HParams" reads.
+
+
+def _score_tag(objective):
+    return f"best/{objective}"
+
+
+def _hparams_columns(space, objective):
+    """A summary of the columns: a list of `HyperParameter`, and the score."""
+    from tensorboard.plugins.hparams import summary_v2
+
+    # A hyperparameter that is declared under several conditions is one column.
+    by_name = {
+        hyperparameter.name: hyperparameter for hyperparameter in reversed(space)
+    }
+    by_name = values_of_user(by_name)
+    return summary_v2.hparams_config_pb(
+        [summary_v2.HParam(name, _domain(by_name[name])) for name in sorted(by_name)],
+        [summary_v2.Metric(_score_tag(objective), display_name=f"best {objective}")],
+        time_created_secs=time.time(),
+    )
+
+
+def _domain(hyperparameter):
+    """The values of a column, or None if TensorBoard cannot express them."""
+    from tensorboard.plugins.hparams import summary_v2
+
+    kinds = keras_tuner.engine.hyperparameters
+    if isinstance(hyperparameter, kinds.Choice):
+        return summary_v2.Discrete(hyperparameter.values)
+    if isinstance(hyperparameter, kinds.Boolean):
+        return summary_v2.Discrete([False, True])
+    if isinstance(hyperparameter, kinds.Fixed):
+        return summary_v2.Discrete([hyperparameter.value])
+    if isinstance(hyperparameter, (kinds.Float, kinds.Int)):
+        return summary_v2.RealInterval(
+            float(hyperparameter.min_value), float(hyperparameter.max_value)
+        )
+    return None
+
+
+def _hparams_start(values, seconds):
+    """A summary of a trial that began at `seconds` since 1970."""
+    from tensorboard.plugins.hparams import summary_v2
+
+    # With a `trial_id`, trials of the same number in several searches would share a
+    # row. Without one, TensorBoard names the row after its run.
+    return summary_v2.hparams_pb(values, trial_id="", start_time_secs=seconds)
+
+
+def _hparams_end(is_success):
+    """A summary of a trial that has ended."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+
+    # TensorBoard's own `session_end_pb` imports TensorFlow.
+    content = plugin_data_pb2.HParamsPluginData(
+        session_end_info=plugin_data_pb2.SessionEndInfo(
+            status=api_pb2.STATUS_SUCCESS if is_success else api_pb2.STATUS_FAILURE,
+            end_time_secs=time.time(),
+        )
+    )
+    summary = Summary()
+    summary.value.add(
+        tag=metadata.SESSION_END_INFO_TAG,
+        metadata=metadata.create_summary_metadata(content),
+        tensor=metadata.NULL_TENSOR,
+    )
+    return summary

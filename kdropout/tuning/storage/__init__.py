@@ -1,1 +1,0 @@
-"""Files of a search that cannot be lost."""

@@ -1,0 +1,97 @@
+"""The trials of a search, as the report takes them."""
+
+import json
+import re
+
+from keras_tuner.engine.trial import Trial
+
+from kdropout.tuning.report import TrialRecord
+
+_LONGEST = 500  # characters: a message of TensorFlow may hold a whole graph
+_COLOURS = re.compile(r"\x1b\[\d*m")
+
+
+def trial_records(trials, plan, epochs):
+    """A `TrialRecord` for each trial that has begun.
+
+    Args:
+        trials: Sequence of KerasTuner's `Trial`.
+        plan: `kdropout.tuning.RatePlan` of the model.
+        epochs: Integer, the epochs of a training, unless the trial has its own number.
+    """
+    return [_record(trial, plan, epochs) for trial in trials]
+
+
+def stored_trials(project):
+    """The trials in the files of a search, without the search.
+
+    Another process may be writing the files: each of them is whole at any time.
+
+    Args:
+        project: `pathlib.Path` of the folder of the search.
+
+    Returns:
+        List of KerasTuner's `Trial`, in the order in which they began.
+    """
+    states = _read(project / "oracle.json", lambda state: state["trials"])
+    if states is None:
+        files = sorted(project.glob("trial_*/trial.json"))
+        states = [_read(file, dict) for file in files]
+    return [Trial.from_state(state) for state in states if state is not None]
+
+
+def failure_text(message):
+    """The end of a traceback in one line, without what Keras adds to the message.
+
+    The traceback itself stays in the file of the trial.
+
+    Args:
+        message: String, a traceback or any other text.
+
+    Returns:
+        String of one line.
+
+    Example:
+
+    >>> from kdropout.tuning.trial_records import failure_text
+    >>> failure_text('''Traceback (most recent call last):
+    ...   File "models.py", line 7, in call
+    ...     raise ValueError("broken")
+    ... ValueError: Exception encountered when calling Block.call().
+    ...
+    ... broken
+    ...
+    ... Arguments received by Block.call():''')
+    'ValueError: Exception encountered when calling Block.call(). broken'
+    """
+    lines = _COLOURS.sub("", message).splitlines()
+    frames = [i for i, line in enumerate(lines) if line.startswith('  File "')]
+    begin = frames[-1] + 1 if frames else 0
+    while frames and begin < len(lines) and lines[begin].startswith(" "):
+        begin += 1
+    text = " ".join("\n".join(lines[begin:]).split())
+    text = text.partition(" Arguments received by ")[0]
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def _record(trial, plan, epochs):
+    values = trial.hyperparameters.values
+    tracked = trial.metrics.metrics
+    return TrialRecord(
+        trial_id=trial.trial_id,
+        values={name: values[name] for name in sorted(plan.names)},
+        rates=plan.rates(values),
+        score=trial.score,
+        metrics={name: trial.metrics.get_last_value(name) for name in tracked},
+        status=trial.status,
+        epochs=values.get("tuner/epochs", epochs),
+        message=failure_text(trial.message or ""),
+    )
+
+
+def _read(file, part):
+    """A part of a JSON file, or None if it cannot be read."""
+    try:
+        return part(json.loads(file.read_text()))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

@@ -1,0 +1,550 @@
+"""Runs the trials of a search on models that are compiled once."""
+
+import contextlib
+import functools
+import importlib.util
+import json
+import numbers
+import os
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import keras
+import keras_tuner
+from keras_tuner.engine.trial import Trial
+
+from kdropout import validation
+from kdropout.callbacks import TensorBoardRates
+from kdropout.files import write_json
+from kdropout.tuning.checkpoint import BestEpoch, load_values
+from kdropout.tuning.epochs import Trainer, has_own_fit
+from kdropout.tuning.interrupt import LastingInterrupt
+from kdropout.tuning.model_pool import FreshNames, ModelPool, begin_anew, optimizer_of
+from kdropout.tuning.oracles import StoredOracle, stored
+from kdropout.tuning.progress import Progress, follow
+from kdropout.tuning.project_lock import ProjectLock
+from kdropout.tuning.search_log import SearchLog
+from kdropout.tuning.trial_records import failure_text
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Build = Callable[[keras_tuner.HyperParameters], keras.Model]
+
+# A prime, so that the executions of searches with neighbouring seeds differ.
+_SEED_STRIDE = 7919
+
+
+class TrialEngine(keras_tuner.Tuner):
+    """A `keras_tuner.Tuner` for any oracle, and the base of the tuners of kdropout.
+
+    Each trial builds its model. If an earlier trial has compiled the same model, with
+    other rates and initial weights, the trial trains on that one. An epoch runs as one
+    graph where the result is that of `fit`. Each file is whole at any time, so a search
+    that was stopped at any moment can be resumed. Only one process at a time writes to
+    a project.
+
+    Each execution of a trial begins with random states that the tuner's seed and the
+    number of the execution decide. All trials start from the same weights, so they
+    differ in their hyperparameters alone, and a trial that runs again, or elsewhere,
+    gives the same result.
+
+    KerasTuner's own chief and workers (`KERASTUNER_TUNER_ID`, ...) need one folder that
+    they share, and the same seed; scores arrive as numbers of 32 bits. If a worker was
+    killed, start it again under the same name: it takes its trial up, and until then
+    the chief waits for it. Workers on Ray have no such limits.
+
+    Args:
+        oracle: A `keras_tuner.Oracle`.
+        hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
+            to a compiled model. It is called for each training, and may be None only
+            if a subclass has its own `run_trial`. Defaults to None.
+        max_model_size: Integer, the number of parameters above which a trial fails, or
+            None for no limit. Defaults to None.
+        optimizer: Optimizer that takes the place of the model's, or None. Defaults to
+            None.
+        loss: Loss that takes the place of the model's, or None. Defaults to None.
+        metrics: Metrics that take the place of the model's, or None. Defaults to None.
+        distribution_strategy: A `tf.distribute.Strategy` for the models, or None.
+            Defaults to None.
+        directory: Path of the folder that holds the project, or None for the current
+            one. Defaults to None.
+        project_name: String, name of the folder of the search, or None for
+            "untitled_project". Defaults to None.
+        logger: Not used. KerasTuner has it for older programs.
+        tuner_id: String, name of this process among KerasTuner's own workers, or None.
+            Defaults to None.
+        overwrite: Boolean, whether to delete a search of the same name. If False, that
+            search is resumed. Defaults to False.
+        executions_per_trial: Integer, the number of trainings per trial, with other
+            initial weights. The score is their mean. Defaults to 1.
+        scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
+            "last" by its last one, as it would be without early stopping. The weights
+            that are kept are those of that epoch. Defaults to "best".
+        workers: Integer of at least 1, the number of processes that run trials, on Ray
+            if there is more than one. Defaults to 1.
+        ray_address: Address of a Ray cluster for the workers, such as "auto", or None
+            for this machine. Defaults to None.
+        threads_per_worker: Integer of at least 1, or None for a fair share of the cores
+            of this machine. Defaults to None.
+        log_dir: Path of a folder for TensorBoard, which no other search may use. The
+            tab "HParams" has a row for each trial that has ended, and the tab "Dropout"
+            the charts of the search. None to write nothing. Defaults to None.
+
+    Raises:
+        MissingPackages: If `log_dir` is given and TensorBoard is not installed.
+        ModuleNotFoundError: If there are workers and Ray is not installed.
+        RuntimeError: If another process writes to the project, or the project belongs
+            to another algorithm.
+        TypeError: If an argument is of the wrong type.
+        ValueError: If there is no hypermodel and no `run_trial` that needs none, or an
+            argument is out of range.
+    """
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle,
+        hypermodel: keras_tuner.HyperModel | Build | None = None,
+        max_model_size: int | None = None,
+        optimizer: str | keras.optimizers.Optimizer | None = None,
+        loss: str | keras.losses.Loss | Callable | None = None,
+        metrics: list | None = None,
+        distribution_strategy: "tf.distribute.Strategy | None" = None,
+        directory: str | os.PathLike | None = None,
+        project_name: str | None = None,
+        logger: object = None,
+        tuner_id: str | None = None,
+        overwrite: bool = False,
+        executions_per_trial: int = 1,
+        *,
+        scored_epoch: str = "best",
+        workers: int = 1,
+        ray_address: str | None = None,
+        threads_per_worker: int | None = None,
+        log_dir: str | os.PathLike | None = None,
+    ):
+        self._scored_epoch = validation.choice(
+            "scored_epoch", scored_epoch, ("best", "last")
+        )
+        hypermodel = self._checked_hypermodel(hypermodel)
+        oracle = stored(oracle)
+        self.progress = Progress(oracle)
+        self.search_log = None if log_dir is None else SearchLog(log_dir, oracle)
+        followers = [self.progress]
+        if self.search_log is not None:
+            followers.append(self.search_log)
+        follow(oracle, followers)
+        self._ray_runner = _make_ray_runner(workers, ray_address, threads_per_worker)
+        self._pool = ModelPool()
+        self._trainer = Trainer(self.progress.note)
+        self._execution = 0
+        # In a worker of KerasTuner, `self.oracle` becomes a proxy.
+        self._own_oracle = oracle
+        self._is_reloaded = False
+        self._is_keras_tuner_worker = self._is_worker()
+        if self._is_keras_tuner_worker:
+            overwrite = False  # the folder belongs to the chief
+            self._lock = contextlib.nullcontext()
+        else:
+            self._lock = ProjectLock(
+                directory or ".", project_name or "untitled_project"
+            )
+        # KerasTuner builds models at its construction, to find the hyperparameters.
+        fresh = None if hypermodel is None else FreshNames(hypermodel, self._learn)
+        with self._lock if overwrite else contextlib.nullcontext():
+            super().__init__(
+                oracle,
+                fresh,
+                max_model_size=max_model_size,
+                optimizer=optimizer,
+                loss=loss,
+                metrics=metrics,
+                distribution_strategy=distribution_strategy,
+                directory=directory,
+                project_name=project_name,
+                logger=logger,
+                tuner_id=tuner_id,
+                overwrite=overwrite,
+                executions_per_trial=executions_per_trial,
+            )
+        self.hypermodel = hypermodel
+        # Without the file of the tuner KerasTuner would begin anew. A search that was
+        # killed in its first trial has none.
+        if not self._is_reloaded and self._owns_files() and oracle.has_saved_search():
+            self.reload()
+        if self._writes_log():
+            self.search_log.claim(is_new=not oracle.trials, overwrite=overwrite)
+
+    # The search.
+
+    def search(self, *args, **kwargs) -> None:
+        """Run all trials that are left.
+
+        Args:
+            *args: As for `fit`.
+            **kwargs: As for `fit`. `verbose` is 1 to show progress, 0 for none.
+        """
+        verbose = kwargs.get("verbose", "auto")
+        self.progress.verbose = 1 if verbose == "auto" else verbose
+        try:
+            with self._lock:
+                if self._owns_files() and self._own_oracle.was_overtaken():
+                    self.reload()
+                with self._logging(kwargs.get("epochs")):
+                    if self._ray_runner is None:
+                        super().search(*args, **kwargs)
+                    else:
+                        self._ray_runner.run(self, args, kwargs)
+        finally:
+            self._trainer.forget_data()
+            self.progress.close()
+
+    def run_trial(self, trial: Trial, *args, **kwargs) -> list:
+        callbacks = kwargs.pop("callbacks", None)
+        best = self._make_checkpoint()
+        results = []
+        for execution in range(self.executions_per_trial):
+            copies = self._copies_of(callbacks)
+            self._configure_tensorboard_dir(copies, trial, execution)
+            self._give_log_folders(copies, trial, execution)
+            added = [
+                _tuner_hooks(self, trial),
+                best,
+                self.progress.of_epochs(execution),
+            ]
+            self._execution = execution
+            with LastingInterrupt() as interrupt:
+                results.append(
+                    self._build_and_fit_model(
+                        trial, *args, callbacks=[*copies, *added, interrupt], **kwargs
+                    )
+                )
+        best.write(self._weights_file(trial))
+        return results
+
+    def train_anew(
+        self,
+        hp: keras_tuner.HyperParameters,
+        execution: int,
+        prepare: Callable[[keras.Model], None],
+        *args,
+        **kwargs,
+    ) -> keras.Model:
+        """Train once more, outside of the search.
+
+        Args:
+            hp: `keras_tuner.HyperParameters` of the model.
+            execution: Integer, which decides the initial weights and the order of the
+                data. The search uses those from 0 up to `executions_per_trial`.
+            prepare: Function that is called with the model before it trains.
+            *args: As for `search`.
+            **kwargs: As for `search`.
+
+        Returns:
+            The model, with the weights of its best epoch. The next training, or trial,
+            may use the same object.
+        """
+        best = self._make_checkpoint()
+        callbacks = self._copies_of(kwargs.pop("callbacks", None))
+        self._execution = execution
+        with LastingInterrupt() as interrupt:
+            pooled = self._get_model(hp, execution)
+            prepare(pooled.model)
+            callbacks = [*callbacks, best, interrupt]
+            self._train(hp, pooled, args, {**kwargs, "callbacks": callbacks})
+        best.restore()
+        return pooled.model
+
+    def begin_training(self, trial: Trial, model: keras.Model, execution: int) -> None:
+        """Called with the model of a trial before it trains."""
+
+    def end_training(self, trial: Trial, model: keras.Model, execution: int) -> None:
+        """Called with the model of a trial in its last state."""
+
+    def _build_and_fit_model(self, trial, *args, **kwargs):
+        hp, execution = trial.hyperparameters, self._execution
+        pooled = self._get_model(hp, execution)
+        model, optimizer = pooled.model, optimizer_of(pooled.model)
+        self.begin_training(trial, model, execution)
+        results = self._train(hp, pooled, args, kwargs)
+        _check_results(results, self.oracle.objective.name)
+        if optimizer_of(model) is optimizer:  # or else the model was compiled anew
+            self.end_training(trial, model, execution)
+        write_json(self._build_config_file(trial.trial_id), model.get_build_config())
+        is_history = isinstance(results, keras.callbacks.History)
+        if self._scored_epoch == "last" and is_history:
+            return {name: values[-1] for name, values in results.history.items()}
+        return results
+
+    def _train(self, hp, pooled, args, kwargs):
+        seed = self._seed_of(self._execution)
+        return self._trainer.train(self.hypermodel, hp, pooled, seed, args, kwargs)
+
+    def _copies_of(self, callbacks):
+        return self._deepcopy_callbacks(callbacks or [])
+
+    def _make_checkpoint(self):
+        objective = self.oracle.objective if self._scored_epoch == "best" else None
+        # A user's `fit` may add callbacks behind it.
+        return BestEpoch(objective, is_last=not has_own_fit(self.hypermodel))
+
+    # The models.
+
+    def load_model(self, trial: Trial) -> keras.Model:
+        path = self._weights_file(trial)
+        if not path.exists():  # a project of KerasTuner itself
+            return super().load_model(trial)
+        model = self._make_model(trial.hyperparameters, execution=0)
+        self._build_as(trial.trial_id, model)
+        load_values(model.variables, path)
+        return model
+
+    def _get_model(self, hp, execution):
+        """The `PooledModel` for a training, equal to a new one to the bit."""
+        build = functools.partial(self._make_model, hp, execution)
+        # A user's `fit` may do anything to a model: it gets a new one.
+        may_share = not has_own_fit(self.hypermodel)
+        return self._pool.get(build, execution, hp.values, may_share)
+
+    def _make_model(self, hp, execution):
+        """A new model, with the initial weights of an execution."""
+        begin_anew()
+        keras.utils.set_random_seed(self._seed_of(execution))
+        model = self._build_hypermodel(hp)
+        if not isinstance(model, keras.Model):
+            raise keras_tuner.errors.FatalTypeError(
+                "'hypermodel' must build a keras.Model. Received: "
+                f"{model!r} of type {type(model).__name__}"
+            )
+        self._learn(model)
+        size = model.count_params() if model.built else 0
+        if self.max_model_size and size > self.max_model_size:
+            raise keras_tuner.errors.FailedTrialError(
+                f"The model has {size} parameters, more than 'max_model_size'. "
+                f"Received: max_model_size={self.max_model_size}"
+            )
+        return model
+
+    def _build_as(self, trial_id, model):
+        """Create the variables of a model that the first batch of a trial has built."""
+        if not model.built:
+            config = json.loads(self._build_config_file(trial_id).read_text())
+            model.build_from_config(config)
+
+    def _seed_of(self, execution):
+        return (self._own_oracle.seed + _SEED_STRIDE * execution) % 2**31
+
+    def _checked_hypermodel(self, hypermodel):
+        """A `keras_tuner.HyperModel`, or None if a subclass needs none."""
+        if hypermodel is None:
+            stock = (TrialEngine.run_trial, keras_tuner.Hyperband.run_trial)
+            if type(self).run_trial in stock:
+                raise ValueError(
+                    "'hypermodel' must be a function from the hyperparameters to a "
+                    "compiled model, or a keras_tuner.HyperModel. Received: "
+                    "hypermodel=None, which needs a subclass with its own 'run_trial'."
+                )
+            return None
+        if isinstance(hypermodel, keras_tuner.HyperModel):
+            return hypermodel
+        if not callable(hypermodel):
+            expected = (
+                "a function from the hyperparameters to a compiled model, or a "
+                "keras_tuner.HyperModel"
+            )
+            raise keras_tuner.errors.FatalValueError(
+                validation.received("hypermodel", expected, hypermodel)
+            )
+        made = keras_tuner.HyperModel()
+        made.build = hypermodel
+        return made
+
+    # The files of the project.
+
+    def save(self) -> None:
+        if not self._is_keras_tuner_worker:
+            self.oracle.save()
+        write_json(self._tuner_file(), self.get_state())
+
+    def reload(self) -> None:
+        self._is_reloaded = True
+        state = self._saved_state()
+        if not self._is_keras_tuner_worker:
+            # The seed of a search that was given none counts if the file of the oracle
+            # is lost.
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                self._own_oracle.seed = int(state["seed"])
+            self._own_oracle.reload()
+        if self.search_log is not None:
+            # Otherwise the dimensions come from the first model.
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                self.search_log.axes.set_state(state["dimensions"])
+
+    def get_state(self) -> dict:
+        state = {"seed": self._own_oracle.seed}
+        if self.search_log is not None and self.search_log.axes.are_known:
+            state["dimensions"] = self.search_log.axes.get_state()
+        return state
+
+    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
+        self._require_results()
+        return super().get_best_models(num_models)
+
+    def get_best_hyperparameters(
+        self, num_trials: int = 1
+    ) -> list[keras_tuner.HyperParameters]:
+        self._require_results()
+        return super().get_best_hyperparameters(num_trials)
+
+    def _require_results(self):
+        if self.oracle.get_best_trials(1):
+            return
+        failed = [t for t in self._own_oracle.trials.values() if t.message]
+        why = failure_text(failed[0].message) if failed else "none was run"
+        raise RuntimeError(
+            f"No trial of the search in '{self.project_dir}' has completed, so none "
+            f"is the best: {why}"
+        )
+
+    def _owns_files(self):
+        """Whether the search is stored by an oracle of kdropout in this process."""
+        is_stored = isinstance(self._own_oracle, StoredOracle)
+        return is_stored and not self._is_keras_tuner_worker
+
+    def _saved_state(self):
+        """What `get_state` returned when the tuner was saved, or an empty dict."""
+        try:
+            return json.loads(self._tuner_file().read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def _tuner_file(self):
+        return pathlib.Path(self._get_tuner_fname())
+
+    def _build_config_file(self, trial_id):
+        return pathlib.Path(self._get_build_config_fname(trial_id))
+
+    def _weights_file(self, trial):
+        return pathlib.Path(self.get_trial_dir(trial.trial_id)) / "weights.npz"
+
+    # The log for TensorBoard.
+
+    def _writes_log(self):
+        return self.search_log is not None and not self._is_keras_tuner_worker
+
+    def _logging(self, epochs):
+        """A context within which the trials that end are written for TensorBoard."""
+        if not self._writes_log():
+            return contextlib.nullcontext()
+        axes = self.search_log.axes
+        if self.hypermodel is None:  # a subclass builds its own models
+            axes.learn(None)
+        elif not axes.are_of_model:
+            # A resumed search with remote workers never builds a model here, so build
+            # one on a copy of the space. If that fails, the trials show why.
+            with contextlib.suppress(Exception):
+                space = self.oracle.get_space()
+                FreshNames(self.hypermodel, self._learn).build(space)
+        return self.search_log.following(epochs)
+
+    def _learn(self, model):
+        if self.search_log is not None:
+            self.search_log.learn(model)
+
+    def _give_log_folders(self, callbacks, trial, execution):
+        """Let each training write its curves to its own folder."""
+        for callback in callbacks:
+            if isinstance(callback, TensorBoardRates):
+                parts = [trial.trial_id]
+                if self.executions_per_trial > 1:
+                    parts.append(f"execution{execution}")  # as KerasTuner calls it
+                callback.log_dir = os.path.join(callback.log_dir, *parts)
+
+
+def _make_ray_runner(workers, address, threads_per_worker):
+    """What runs trials on Ray, or None if they run in this process.
+
+    Raises:
+        ModuleNotFoundError: If Ray is needed and not installed.
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range, or the process is the chief or a
+            worker of KerasTuner itself.
+    """
+    workers = validation.integer("workers", workers, low=1)
+    if threads_per_worker is not None:
+        validation.integer("threads_per_worker", threads_per_worker, low=1)
+    if workers == 1 and address is None:
+        return None
+    if importlib.util.find_spec("ray") is None:
+        raise ModuleNotFoundError(
+            "Several workers need Ray, which is not installed. Run: "
+            'pip install "kdropout[ray]", or pass workers=1.'
+        )
+    if "KERASTUNER_ORACLE_IP" in os.environ:
+        raise ValueError(
+            "'workers' and 'ray_address' must not be given where KERASTUNER_ORACLE_IP "
+            "is set: KerasTuner's chief and workers share out the trials themselves. "
+            "Pass workers=1, or unset the variable."
+        )
+    from kdropout.tuning.ray_search import RayRunner
+
+    return RayRunner(workers, address, threads_per_worker)
+
+
+def _check_results(results, objective):
+    """Refuse what `HyperModel.fit` must not return, and name it."""
+    if isinstance(results, list):
+        for result in results:
+            _check_results(result, objective)
+        return
+    is_named = objective != "default_objective"  # KerasTuner's name where none is given
+    if isinstance(results, numbers.Real):
+        return
+    if isinstance(results, dict) and objective in results:
+        return
+    if isinstance(results, keras.callbacks.History) and is_named:
+        return
+    expected = "a number"
+    if is_named:
+        expected = f"a keras.callbacks.History, a number, or a dict with '{objective}'"
+    lacks_key = is_named and isinstance(results, dict)
+    kinds = keras_tuner.errors
+    error = kinds.FatalValueError if lacks_key else kinds.FatalTypeError
+    raise error(
+        f"'HyperModel.fit' must return {expected}, or a list of several. Received: "
+        f"{results!r} of type {type(results).__name__}"
+    )
+
+
+def _tuner_hooks(tuner, trial):
+    """A callback for the hooks that subclasses of a tuner may override."""
+    overrides_batches = any(
+        getattr(type(tuner), name) is not getattr(keras_tuner.Tuner, name)
+        for name in ("on_batch_begin", "on_batch_end")
+    )
+    kind = _BatchHooks if overrides_batches else _EpochHooks
+    return kind(tuner, trial)
+
+
+class _EpochHooks(keras.callbacks.Callback):
+    def __init__(self, tuner, trial):
+        super().__init__()
+        self.tuner = tuner
+        self.trial = trial
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.tuner.on_epoch_begin(self.trial, self.model, epoch, logs=logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.tuner.on_epoch_end(self.trial, self.model, epoch, logs=logs)
+
+
+class _BatchHooks(_EpochHooks):
+    # A class apart, because a callback that acts at batches keeps an epoch out of one
+    # graph.
+    def on_batch_begin(self, batch, logs=None):
+        self.tuner.on_batch_begin(self.trial, self.model, batch, logs)
+
+    def on_batch_end(self, batch, logs=None):
+        self.tuner.on_batch_end(self.trial, self.model, batch, logs)

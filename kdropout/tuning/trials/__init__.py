@@ -1,5 +1,0 @@
-"""Trials on models that are compiled once."""
-
-from kdropout.tuning.trials.engine import TrialEngine
-
-__all__ = ["TrialEngine"]
