@@ -1,74 +1,15 @@
 """What the Dropout tab of TensorBoard shows of a search, as plain data."""
 
-import dataclasses
 import math
 
-from kdropout.event_log import tags
 from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.report.records import SAME, SCHEDULE
-from kdropout.tuning.space.rates import Rates
+from kdropout.tuning.space.dimension import Dimension, dimensions_of
 from kdropout.tuning.trial_records import failure_text
+from kdropout_dashboard import tags
 
-
-@dataclasses.dataclass(frozen=True)
-class Dimension:
-    """A hyperparameter that sets rates, as an axis of a chart.
-
-    Attributes:
-        name: String, name of the hyperparameter.
-        layers: Tuple of the paths of the layers that it sets.
-        kind: "rate", or the part of a schedule: "start", "end", "steps" or "shape".
-        low: Number, the lowest value.
-        high: Number, the highest value.
-        levels: Tuple of strings, the names of the values 0, 1, ... if these are not
-            numbers. Defaults to none.
-    """
-
-    name: str
-    layers: tuple
-    kind: str
-    low: float
-    high: float
-    levels: tuple = ()
-
-    def number(self, value):
-        """A value as a number; None if there is none, or an unknown one."""
-        if not self.levels:
-            return value
-        return self.levels.index(value) if value in self.levels else None
-
-    def plain(self):
-        """What JSON can hold."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_plain(cls, plain):
-        """The dimension that `plain` was made of, also after a way through JSON."""
-        sequences = {key: tuple(plain[key]) for key in ("layers", "levels")}
-        return cls(**{**plain, **sequences})
-
-
-def dimensions_of(plan):
-    """The dimensions of a `RatePlan`, a list in the order of the model."""
-    layers = plan.groups()
-    dimensions = []
-    for hyperparameter in plan.hyperparameters.values():
-        low, high, levels = _bounds(hyperparameter.choice)
-        name = hyperparameter.name
-        dimensions.append(
-            Dimension(name, layers[name], hyperparameter.part, low, high, levels)
-        )
-    return dimensions
-
-
-def _bounds(choice):
-    """Tuple of the lowest and the highest value, and the names of values."""
-    if isinstance(choice, Rates):
-        return choice.low, choice.high, ()
-    if isinstance(choice[0], str):
-        return 0, len(choice) - 1, choice
-    low, high = choice
-    return low, high, ()
+# What the tab shows of a `Dimension`.
+_SHOWN = ("name", "layers", "kind", "low", "high", "levels")
 
 
 def describe_search(objective, direction, dimensions, marginals=(), problem=""):
@@ -85,7 +26,7 @@ def describe_search(objective, direction, dimensions, marginals=(), problem=""):
         "format": tags.FORMAT,
         "objective": objective,
         "direction": direction,
-        "dimensions": [dimension.plain() for dimension in dimensions],
+        "dimensions": [_plain_dimension(dimension) for dimension in dimensions],
         "marginals": list(marginals),
         "problem": problem,
     }
@@ -114,6 +55,10 @@ def describe_trial(trial, values):
     return content
 
 
+def _plain_dimension(dimension):
+    return {name: getattr(dimension, name) for name in _SHOWN}
+
+
 def _finite(score):
     """A score as a float that JSON can hold, or None."""
     if score is None or not math.isfinite(score):
@@ -139,7 +84,7 @@ def search_payload(report, plan, run):
         "run": run,
         "objective": report.objective,
         "direction": report.direction,
-        "dimensions": [dimension.plain() for dimension in dimensions],
+        "dimensions": [_plain_dimension(dimension) for dimension in dimensions],
         "trials": [
             _trial_payload(trial, dimensions)
             for trial in report.trials

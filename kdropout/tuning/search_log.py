@@ -18,21 +18,21 @@ from kdropout import validation
 from kdropout.event_log import (
     EventWriter,
     check_tensorboard,
+    description,
     file_name,
-    summaries,
-    tags,
+    scalars,
 )
 from kdropout.tuning.dropout_tab import (
-    Dimension,
     describe_search,
     describe_trial,
-    dimensions_of,
     marginals_of,
 )
 from kdropout.tuning.oracles import values_of_user
 from kdropout.tuning.report import Report
 from kdropout.tuning.space import plan_of
+from kdropout.tuning.space.dimension import Dimension, dimensions_of
 from kdropout.tuning.trial_records import trial_records
+from kdropout_dashboard import tags
 
 # The kinds of event files that a search writes.
 _EXPERIMENT, _MARGINALS, _TRIAL = "experiment", "marginals", "trial"
@@ -136,7 +136,7 @@ class SearchLog:
         def parts():
             yield _hparams_columns(space, objective.name)
             if self.axes.dimensions:
-                yield summaries.description(tags.SEARCH, content)
+                yield description(tags.SEARCH, content)
 
         identity = [content, [hyperparameter.get_config() for hyperparameter in space]]
         _write_once(self._folder, _EXPERIMENT, identity, parts)
@@ -154,11 +154,9 @@ class SearchLog:
             start = self._start.get(trial.trial_id, time.time())
             yield _hparams_start(content["values"], start)
             if score is not None:
-                yield summaries.scalars(
-                    {_score_tag(self._oracle.objective.name): score}
-                )
+                yield scalars({_score_tag(self._oracle.objective.name): score})
             if self.axes.dimensions:
-                yield summaries.description(tags.TRIAL, {**content, **known})
+                yield description(tags.TRIAL, {**content, **known})
             completed = trial.status == TrialStatus.COMPLETED and score is not None
             yield _hparams_end(completed)
 
@@ -178,7 +176,7 @@ class SearchLog:
                     self._folder,
                     _MARGINALS,
                     content,
-                    lambda: [summaries.description(tags.SEARCH, content)],
+                    lambda: [description(tags.SEARCH, content)],
                 )
 
     def _describe(self, marginals=(), problem=""):
