@@ -3,8 +3,8 @@
 import math
 
 from kdropout.tuning.report import TrialRecord
-from kdropout.tuning.report.records import SAME, SCHEDULE
-from kdropout.tuning.space.dimension import Dimension, dimensions_of
+from kdropout.tuning.report.records import dimensions_seen
+from kdropout.tuning.space.dimension import dimensions_of
 from kdropout.tuning.trial_records import failure_text
 from kdropout_dashboard import tags
 
@@ -78,7 +78,11 @@ def search_payload(report, plan, run):
     Returns:
         Dict that JSON can hold.
     """
-    dimensions = _tried_dimensions(report) if plan is None else dimensions_of(plan)
+    dimensions = report.dimensions
+    if dimensions is None and plan is not None:
+        dimensions = dimensions_of(plan)
+    elif dimensions is None:
+        dimensions = dimensions_seen(report.trials)
     return {
         "version": "report",
         "run": run,
@@ -90,7 +94,7 @@ def search_payload(report, plan, run):
             for trial in report.trials
             if trial.completed or trial.failed
         ],
-        "marginals": marginals_of(report, dimensions),
+        "marginals": marginals_of(report.importance, dimensions),
         "problem": report.importance.problem,
     }
 
@@ -111,79 +115,35 @@ def _trial_payload(trial, dimensions):
     return payload
 
 
-def _tried_dimensions(report):
-    """The dimensions, as far as the completed trials show them."""
-    trials = [trial for trial in report.trials if trial.completed]
-    return [
-        _tried_dimension(name, trials)
-        for name in trials[0].values
-        if all(name in trial.values for trial in trials)
-    ]
+def marginals_of(importance, dimensions):
+    """The marginals of an `Importance` that are of these dimensions.
 
-
-def _tried_dimension(name, trials):
-    values = [trial.values[name] for trial in trials]
-    kind = name.rpartition("/")[2]
-    kind = kind if kind in SCHEDULE else "rate"
-    if any(isinstance(value, str) for value in values):
-        levels = tuple(sorted(set(values)))
-        return Dimension(name, (), kind, 0, len(levels) - 1, levels)
-    layers = tuple(
-        path
-        for path in trials[0].rates
-        if _are_same([trial.rates[path] for trial in trials], values)
-    )
-    return Dimension(name, layers, kind, min(values), max(values))
-
-
-def marginals_of(report, dimensions):
-    """The marginals of a report, under the names of the dimensions that they are of.
-
-    A report speaks of layers, or of groups of layers that moved together; a dimension
-    is a hyperparameter. A marginal belongs to the dimension that had the same values in
-    all trials. Marginals without one are left out, for example those of a layer whose
-    rate comes from sorting several hyperparameters.
+    Those of a layer whose rate comes from sorting several values are left out: it is
+    not a dimension.
 
     Args:
-        report: `kdropout.tuning.Report`.
+        importance: `kdropout.tuning.report.Importance`.
         dimensions: Sequence of `Dimension`.
 
     Returns:
         List of dicts that JSON can hold.
     """
-    trials = [trial for trial in report.trials if trial.completed]
-    marginals = []
-    for dimension in dimensions:
-        tried = [dimension.number(trial.values.get(dimension.name)) for trial in trials]
-        for marginal in report.marginals:
-            if bool(marginal.levels) != bool(dimension.levels):
-                continue
-            if _are_same(tried, _numbers(marginal, marginal.tried, dimension)):
-                marginals.append(_plain_marginal(marginal, dimension))
-                break
-    return marginals
+    marginals = {
+        marginal.dimension.name: marginal
+        for marginal in importance.marginals
+        if not marginal.dimension.rate_of
+    }
+    return [
+        _plain_marginal(marginals[dimension.name], dimension)
+        for dimension in dimensions
+        if dimension.name in marginals
+    ]
 
 
 def _plain_marginal(marginal, dimension):
-    grid = _numbers(marginal, marginal.grid, dimension)
+    grid = marginal.grid
+    if marginal.levels:  # a report numbers only the names that were tried
+        grid = [dimension.number(marginal.levels[int(value)]) for value in grid]
     points = sorted(zip(grid, marginal.mean, marginal.spread, strict=True))
     grid, mean, spread = map(list, zip(*points, strict=True))
     return {"name": dimension.name, "grid": grid, "mean": mean, "spread": spread}
-
-
-def _numbers(marginal, values, dimension):
-    """Values of a marginal as numbers of a dimension.
-
-    A report numbers only the levels that it saw. None stands for a level that the
-    dimension does not have.
-    """
-    if not marginal.levels:
-        return values
-    return [dimension.number(marginal.levels[int(value)]) for value in values]
-
-
-def _are_same(ours, theirs):
-    if len(ours) != len(theirs) or None in ours or None in theirs:
-        return False
-    pairs = zip(ours, theirs, strict=True)
-    return all(abs(our - their) <= SAME for our, their in pairs)

@@ -28,7 +28,7 @@ from kdropout.tuning.dropout_tab import (
     marginals_of,
 )
 from kdropout.tuning.oracles import values_of_user
-from kdropout.tuning.report import Report
+from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.space import plan_of
 from kdropout.tuning.space.dimension import Dimension, dimensions_of
 from kdropout.tuning.trial_records import trial_records
@@ -53,6 +53,8 @@ class SearchLog:
 
     Attributes:
         axes: `Axes`, the hyperparameters that set rates, as far as they are known.
+        importance: `kdropout.tuning.report.Importance` of the axes, after a search; or
+            None.
 
     Raises:
         MissingPackages: If TensorBoard is not installed.
@@ -69,6 +71,7 @@ class SearchLog:
         self._has_warned = False
         self._epochs = None
         self.axes = Axes()
+        self.importance = None
 
     def claim(self, is_new, overwrite):
         """Refuse a folder with the trials of another search, or delete these.
@@ -166,12 +169,12 @@ class SearchLog:
     def _write_marginals(self):
         """Write the score that a report expects over each rate."""
         with self._reporting_write_errors():
-            report = self._report()
-            if report is None:
+            self.importance = self._measure()
+            if self.importance is None:
                 return
-            marginals = marginals_of(report, self.axes.dimensions)
+            marginals = marginals_of(self.importance, self.axes.dimensions)
             if marginals:
-                content = self._describe(marginals, report.importance.problem)
+                content = self._describe(marginals, self.importance.problem)
                 _write_once(
                     self._folder,
                     _MARGINALS,
@@ -189,8 +192,8 @@ class SearchLog:
             problem,
         )
 
-    def _report(self):
-        """The report of the trials that have all axes, or None."""
+    def _measure(self):
+        """The `Importance` of the axes over the trials that have all, or None."""
         plan = self.axes.plan
         if plan is None:
             return None
@@ -202,8 +205,7 @@ class SearchLog:
         records = trial_records(trials, plan, self._epochs)
         if not any(record.completed for record in records):
             return None
-        objective = self._oracle.objective
-        return Report(records, objective.name, objective.direction)
+        return measure_importance(records, dimensions_of(plan))
 
     @contextlib.contextmanager
     def _reporting_write_errors(self):

@@ -46,13 +46,14 @@ class ConfirmationRun:
         self._hp = tuner.get_best_hyperparameters()[0]
         self._metric = _metric(job)
 
-    def run(self, records, plan, show):
+    def run(self, records, plan, importance, show):
         """The `Confirmation`, or None if the search found nothing to confirm."""
         settings = plan.settings(self._hp.values).values()
         candidates = choose_candidates(
             records,
             self._job.objective.resolved_direction,
             top=self._job.confirm.top,
+            importance=importance,
             use_values=any(isinstance(setting, Ramp) for setting in settings),
         )
         if len(candidates) < 2:

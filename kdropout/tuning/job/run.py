@@ -15,6 +15,7 @@ from kdropout.tuning import tuners
 from kdropout.tuning.job import Job, load_job
 from kdropout.tuning.job.confirmation import ConfirmationRun
 from kdropout.tuning.report import Report
+from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.search_log import clear
 from kdropout.tuning.space import plan_of
 from kdropout.tuning.space.dimension import dimensions_of
@@ -121,18 +122,23 @@ def _run(job, checked, resume, verbose):
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
         records = trial_records(trials, plan, job.training.epochs)
+        dimensions = dimensions_of(plan)
+        importance = tuner.search_log.importance
+        if importance is None:  # the log could not be written
+            importance = measure_importance(records, dimensions)
         confirmation = None
         if job.confirm.seeds:
             run = ConfirmationRun(job, tuner, checked, arguments, folder)
-            confirmation = run.run(records, plan, show=verbose > 0)
+            confirmation = run.run(records, plan, importance, show=verbose > 0)
     report = Report(
         records,
         job.objective.name,
         job.objective.resolved_direction,
         checked.baseline,
         confirmation,
-        limits=_limits_of(plan),
         task=checked.task,
+        dimensions=dimensions,
+        importance=importance,
     )
     report.save(folder)
     return report
@@ -272,14 +278,6 @@ def read_plan(folder, job):
         ) from None
 
 
-def _limits_of(plan):
-    """Dict from hyperparameter to the lowest and the highest value it may have."""
-    return {
-        dimension.name: (dimension.low, dimension.high)
-        for dimension in dimensions_of(plan)
-    }
-
-
 def _read_task(folder):
     """What the model of a job is trained for, or None where no file says it."""
     try:
@@ -327,8 +325,8 @@ def load_report(folder: str | os.PathLike) -> Report:
         job.objective.name,
         job.objective.resolved_direction,
         baseline,
-        limits=_limits_of(plan),
         task=_read_task(folder),
+        dimensions=dimensions_of(plan),
     )
 
 

@@ -7,8 +7,9 @@ import pytest
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.dropout_tab import dimensions_of, marginals_of, search_payload
+from kdropout.tuning.dropout_tab import marginals_of, search_payload
 from kdropout.tuning.report import Report, TrialRecord
+from kdropout.tuning.space.dimension import dimensions_of
 
 PATHS = ("first", "second", "third")
 NUM_TRIALS = 12
@@ -40,7 +41,9 @@ def report_of(plan, seed=0):
 
 
 def by_name(plan, report):
-    return {one["name"]: one for one in marginals_of(report, dimensions_of(plan))}
+    return {
+        one["name"]: one for one in marginals_of(report.importance, dimensions_of(plan))
+    }
 
 
 def test_each_layer_has_its_own_curve():
