@@ -256,7 +256,7 @@ class BaseDropout(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "rate": self.rate_rule.argument(),
+            "rate": self.rate_rule.argument(self),
             "seed": self.seed,
         }
 

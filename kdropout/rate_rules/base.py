@@ -74,8 +74,8 @@ class RateRule:
             f"Received: rate={value!r}"
         )
 
-    def argument(self):
-        """What `get_config` stores for the argument `rate`."""
+    def argument(self, layer):
+        """What `get_config` of a layer stores for the argument `rate`."""
         return keras.saving.serialize_keras_object(self)
 
 
@@ -100,7 +100,7 @@ class FixedRate(RateRule):
     def assign(self, layer, value):
         write(layer.rate_variables["rate"], check_rate(value, "a number in [0, 1]"))
 
-    def argument(self):
+    def argument(self, layer):
         return self.rate
 
 
@@ -122,7 +122,7 @@ class ObservedRate(RateRule):
         """Record `rate`, a float32 scalar tensor, as the one in effect."""
         layer.rate_variables["rate"].assign(rate)
 
-    def argument(self):
+    def argument(self, layer):
         return None  # no argument of a layer makes this rule
 
 

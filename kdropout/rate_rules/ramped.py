@@ -17,16 +17,14 @@ class RampedRate(ClockedRate):
 
     So a search moves them in a model that is compiled already, without another
     trace. The clock is that of `ScheduledRate`, and the rate at each step that of
-    `kdropout.schedules.Ramp`. The configuration of the layer tells such a Ramp, with
-    the values in effect: a saved model knows nothing of this class.
-
-    Unlike other rules, this one belongs to one layer, whose variables it reads.
+    `kdropout.schedules.Ramp`. `get_config` of the layer stores an ordinary `Ramp` with
+    the values in effect, so saved models do not depend on this class.
 
     Args:
         ramp: A `kdropout.schedules.Ramp`, the one to begin with.
 
     Raises:
-        TypeError: If `ramp` is none.
+        TypeError: If `ramp` is not a `Ramp`.
         ValueError: If its steps are too many for an integer variable.
     """
 
@@ -34,14 +32,10 @@ class RampedRate(ClockedRate):
 
     def __init__(self, ramp):
         self._first = _check(ramp)
-        self._variables = None
 
-    @property
-    def ramp(self):
-        """The `Ramp` in effect."""
-        if self._variables is None:
-            return self._first
-        variables = self._variables
+    def ramp_of(self, layer):
+        """The `Ramp` in effect in a layer."""
+        variables = layer.rate_variables
         steps, begin, shape = (
             int(ops.convert_to_numpy(variables[name]))
             for name in ("steps", "begin", "shape")
@@ -59,27 +53,20 @@ class RampedRate(ClockedRate):
         write(variables["rate"], self._at(layer, ops.maximum(step - 1.0, 0.0)))
 
     def build(self, layer):
-        if self._variables is not None:
-            raise ValueError(
-                "'rate' must be a RampedRate of the layer's own. Received: one that "
-                "another layer has. Make one for each layer, or pass the Ramp itself."
-            )
-        first = self._first
-        self._variables = {
-            "rate": add_scalar(layer, "rate", first.start),
+        variables = {
+            "rate": add_scalar(layer, "rate", self._first.start),
             "step": add_scalar(layer, "step", 0, dtype="int"),
         }
-        for name, value in _values(first).items():
+        for name, value in _values(self._first).items():
             dtype = "float32" if name in ("start", "end") else "int"
-            variable = add_scalar(layer, f"ramp_{name}", value, dtype=dtype)
-            self._variables[name] = variable
-        return self._variables
+            variables[name] = add_scalar(layer, f"ramp_{name}", value, dtype=dtype)
+        return variables
 
     def rate_at(self, layer, step):
         return self._at(layer, ops.cast(step, "float32"))
 
-    def argument(self):
-        return keras.saving.serialize_keras_object(self.ramp)
+    def argument(self, layer):
+        return keras.saving.serialize_keras_object(self.ramp_of(layer))
 
     def _at(self, layer, step):
         start, end, steps, begin, shape = (

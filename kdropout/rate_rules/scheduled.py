@@ -72,7 +72,7 @@ class ScheduledRate(ClockedRate):
             return rate
         return self._stop_outside_unit_interval(rate, step, layer)
 
-    def argument(self):
+    def argument(self, layer):
         return keras.saving.serialize_keras_object(self.schedule)
 
     def _at(self, step):

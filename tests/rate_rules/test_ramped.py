@@ -143,7 +143,7 @@ def test_clock_stands_still_outside_training():
 
 def test_configuration_tells_a_plain_ramp_with_the_values_in_effect():
     layer = Dropout(RampedRate(Ramp(0.0, 0.8, 8)))
-    assert layer.rate_rule.ramp.get_config() == Ramp(0.0, 0.8, 8).get_config()
+    assert layer.rate_rule.ramp_of(layer).get_config() == Ramp(0.0, 0.8, 8).get_config()
     wanted = Ramp(0.1, 0.7, 30, begin=2, curve="exponential")
     move(layer, wanted)
     copy = Dropout.from_config(layer.get_config())
@@ -178,7 +178,8 @@ def test_weights_bring_the_ramp_back(tmp_path):
     model.fit(x, y, 4, verbose=0)
     model.save_weights(tmp_path / "model.weights.h5")
     other.load_weights(tmp_path / "model.weights.h5")
-    assert other.get_layer("drop").rate_rule.ramp.get_config() == ramp.get_config()
+    moved = other.get_layer("drop")
+    assert moved.rate_rule.ramp_of(moved).get_config() == ramp.get_config()
     assert other.get_layer("drop").rate == model.get_layer("drop").rate
 
 
@@ -219,11 +220,12 @@ def test_what_is_no_ramp_is_refused(make, error, words):
         assert word in str(caught.value)
 
 
-def test_rule_of_another_layer_is_refused():
+def test_layers_with_one_rule_move_by_themselves():
     rule = RampedRate(Ramp(0.0, 0.5, 3))
-    Dropout(rule)
-    with pytest.raises(ValueError, match="Make one for each layer"):
-        Dropout(rule)
+    layer, other = Dropout(rule), Dropout(rule)
+    move(layer, RAMPS[1])
+    assert rule.ramp_of(layer).get_config() == RAMPS[1].get_config()
+    assert rule.ramp_of(other).get_config() == Ramp(0.0, 0.5, 3).get_config()
 
 
 class MovesBetweenBatches(keras.callbacks.Callback):
@@ -244,4 +246,4 @@ def test_a_move_that_would_be_lost_is_refused():
     model.compile("sgd", "mse")
     with pytest.raises(RuntimeError, match="has no value, because on JAX"):
         model.fit(ONES, ONES, callbacks=[MovesBetweenBatches(layer)], verbose=0)
-    assert layer.rate_rule.ramp.get_config() == RAMPS[0].get_config()
+    assert layer.rate_rule.ramp_of(layer).get_config() == RAMPS[0].get_config()

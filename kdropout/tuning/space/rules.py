@@ -32,7 +32,7 @@ def check_can_set(path, layer, argument="space"):
 def own_values(layer):
     """What the layer has now: its rate, and the parts of its ramp."""
     rule = layer.rate_rule
-    ramp = rule.ramp if isinstance(rule, RampedRate) else None
+    ramp = rule.ramp_of(layer) if isinstance(rule, RampedRate) else None
     if isinstance(rule, ScheduledRate) and isinstance(rule.schedule, Ramp):
         ramp = rule.schedule
     if ramp is None:
