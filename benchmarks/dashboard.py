@@ -34,8 +34,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from benchmarks import reporting
-from kdropout import event_log
-from kdropout.event_log import RunLog
+from kdropout import _event_log
+from kdropout._event_log import RunLog
 from tests.dashboard import browser as browsers
 from tests.dashboard.board import start_tensorboard
 
@@ -116,12 +116,12 @@ def write_run(folder, number):
     layers = [{"path": p, "kind": "Dropout", "decided_by": "you"} for p in paths]
     content = {"format": 1, "layers": layers, "target": None}
     log = RunLog(folder / name)
-    log.write(event_log.description("kdropout/run", content), 0)
+    log.write(_event_log.description("kdropout/run", content), 0)
     steps = np.random.default_rng(number).normal(0.0, 0.01, (EPOCHS, LAYERS))
     rates = np.abs(0.3 + steps.cumsum(axis=0)) % 1.0
     tags = [f"dropout_rate/{path}" for path in paths]
     for epoch, values in enumerate(rates.tolist()):
-        log.write(event_log.scalars(dict(zip(tags, values, strict=True))), epoch)
+        log.write(_event_log.scalars(dict(zip(tags, values, strict=True))), epoch)
     log.close()
     return name
 

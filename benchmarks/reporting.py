@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from kdropout.files import replacing
+from kdropout._files import replacing
 
 RESULTS = Path(__file__).parent / "results"
 

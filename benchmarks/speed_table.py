@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from benchmarks import layer_cost, live_rate, mc_predict, reporting, speed_picture
 from benchmarks.layer_cost_picture import BACKENDS
-from kdropout.files import replacing
+from kdropout._files import replacing
 
 STEPS = f"{live_rate.STEPS * live_rate.ROUNDS:,} training steps"
 MODELS = {"mlp": "MLP", "convnet": "convnet", "transformer": "transformer block"}

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 
 from benchmarks import reporting
-from kdropout.files import replacing
+from kdropout._files import replacing
 
 RATES = (0.005, 0.01, 0.05, 0.1)
 # Published: validation error, MC, by rate, mean over 20 splits, and the rates chosen.

@@ -23,7 +23,7 @@ from sklearn.datasets import load_digits
 
 import kdropout
 from kdropout import layers, schedules
-from kdropout.files import replacing
+from kdropout._files import replacing
 
 FOLDER = pathlib.Path(__file__).parent / "methods"
 SIZE = (9.0, 3.5)  # inches, of 100 pixels

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import keras
 
-from kdropout.keras_classes import is_keras_dropout, live_counterpart
+from kdropout._keras_classes import is_keras_dropout, live_counterpart
+from kdropout._model_kinds import check_layer
+from kdropout._validation import nearest
 from kdropout.layers.base import BaseDropout
-from kdropout.model_kinds import check_layer
-from kdropout.validation import nearest
 
 # How many paths a message lists before it counts the rest.
 _MAX_LISTED = 3

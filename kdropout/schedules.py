@@ -9,7 +9,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from kdropout import validation
+from kdropout import _validation
 
 __all__ = [
     "Curriculum",
@@ -54,7 +54,7 @@ class _CurvedSchedule(RateSchedule):
         if shape is not None:
             _warn_about_shape(f"the argument 'shape' of {type(self).__name__}", 4)
             curve = shape
-        self.curve = validation.choice("curve", curve, curves)
+        self.curve = _validation.choice("curve", curve, curves)
 
     @property
     def shape(self):
@@ -152,8 +152,8 @@ class Ramp(_CurvedSchedule):
     ) -> None:
         self.start = _rate("start", start)
         self.end = _rate("end", end)
-        self.steps = validation.integer("steps", steps, low=1)
-        self.begin = validation.integer("begin", begin)
+        self.steps = _validation.integer("steps", steps, low=1)
+        self.begin = _validation.integer("begin", begin)
         super().__init__(curve, CURVES, shape)
         if self.curve == "exponential" and 0.0 in (self.start, self.end):
             raise ValueError(
@@ -196,8 +196,8 @@ class Curriculum(RateSchedule):
 
     def __init__(self, rate: float, gamma: float) -> None:
         self.rate = _rate("rate", rate)
-        self.gamma = validation.number(
-            "gamma", gamma, 0.0, validation.FLOAT32_MAX, open_low=True
+        self.gamma = _validation.number(
+            "gamma", gamma, 0.0, _validation.FLOAT32_MAX, open_low=True
         )
 
     def __call__(self, step: Any) -> Any:
@@ -242,7 +242,7 @@ class EarlyDropout(_CurvedSchedule):
         self.rate = _rate("rate", rate)
         super().__init__(curve, ("linear", "constant"), shape)
         low = 2 if self.curve == "linear" else 1
-        self.steps = validation.integer("steps", steps, low=low)
+        self.steps = _validation.integer("steps", steps, low=low)
 
     def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32")
@@ -276,7 +276,7 @@ class LateDropout(RateSchedule):
 
     def __init__(self, rate: float, steps: int) -> None:
         self.rate = _rate("rate", rate)
-        self.steps = validation.integer("steps", steps, low=1)
+        self.steps = _validation.integer("steps", steps, low=1)
 
     def __call__(self, step: Any) -> Any:
         return ops.where(ops.cast(step, "float32") < float(self.steps), 0.0, self.rate)
@@ -309,8 +309,8 @@ class Cyclic(RateSchedule):
 
     def __init__(self, low: float, high: float, period: int) -> None:
         self.low = _rate("low", low)
-        self.high = validation.number("high", high, self.low, 1.0)
-        self.period = validation.integer("period", period, low=2)
+        self.high = _validation.number("high", high, self.low, 1.0)
+        self.period = _validation.integer("period", period, low=2)
 
     def __call__(self, step: Any) -> Any:
         period = float(self.period)
@@ -380,13 +380,13 @@ def _at(schedule, step):
 def _check_schedules(schedules):
     expected = "a sequence of schedules of kdropout and numbers in [0, 1]"
     if not isinstance(schedules, (list, tuple)):
-        raise TypeError(validation.received("schedules", expected, schedules))
+        raise TypeError(_validation.received("schedules", expected, schedules))
     if not schedules:
-        raise ValueError(validation.received("schedules", expected, schedules))
+        raise ValueError(_validation.received("schedules", expected, schedules))
     for schedule in schedules:
         if callable(schedule) and not isinstance(schedule, RateSchedule):
             # It is not known whether a foreign schedule stays in [0, 1].
-            raise TypeError(validation.received("schedules", expected, schedule))
+            raise TypeError(_validation.received("schedules", expected, schedule))
     return [
         schedule if isinstance(schedule, RateSchedule) else _rate("schedules", schedule)
         for schedule in schedules
@@ -396,13 +396,13 @@ def _check_schedules(schedules):
 def _check_boundaries(boundaries, count):
     expected = f"{count} increasing integers of at least 1, one between two schedules"
     if not isinstance(boundaries, (list, tuple)):
-        raise TypeError(validation.received("boundaries", expected, boundaries))
+        raise TypeError(_validation.received("boundaries", expected, boundaries))
     boundaries = [
-        validation.integer("boundaries", boundary, low=1) for boundary in boundaries
+        _validation.integer("boundaries", boundary, low=1) for boundary in boundaries
     ]
     increasing = all(a < b for a, b in zip(boundaries, boundaries[1:], strict=False))
     if len(boundaries) != count or not increasing:
-        raise ValueError(validation.received("boundaries", expected, boundaries))
+        raise ValueError(_validation.received("boundaries", expected, boundaries))
     return boundaries
 
 
@@ -435,7 +435,7 @@ def depth_rates(depth: int, last: float, first: float = 0.0) -> list[float]:
     Reference:
         Huang et al. 2016, "Deep networks with stochastic depth", arXiv:1603.09382.
     """
-    depth = validation.integer("depth", depth, low=1)
+    depth = _validation.integer("depth", depth, low=1)
     last = _rate("last", last)
     first = _rate("first", first)
     if depth == 1:
@@ -448,4 +448,4 @@ def depth_rates(depth: int, last: float, first: float = 0.0) -> list[float]:
 
 
 def _rate(name, value):
-    return validation.number(name, value, 0.0, 1.0)
+    return _validation.number(name, value, 0.0, 1.0)

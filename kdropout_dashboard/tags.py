@@ -1,6 +1,6 @@
 """The names in an event file by which the Dropout tab finds what kdropout writes.
 
-`kdropout.event_log` writes them. They are here, because TensorBoard must be able to
+`kdropout._event_log` writes them. They are here, because TensorBoard must be able to
 load the tab where neither Keras nor kdropout can be imported.
 """
 

@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 from kdropout import layers, noise
-from kdropout.block_mask import block_mask, start_probability
+from kdropout._block_mask import block_mask, start_probability
 
 # Of a map and a block: odd, even, rectangular, and as large as the map or larger.
 MAPS = [

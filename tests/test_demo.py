@@ -9,11 +9,11 @@ import pytest
 from sklearn.datasets import load_digits
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from kdropout import files
+from kdropout import _files
+from kdropout._label_noise import with_noise
 from kdropout.demo import experiment, report, run, training
 from kdropout.demo.experiment import Progress
 from kdropout.demo.training import ARMS, ShuffledBatches, noisy_digits
-from kdropout.label_noise import with_noise
 
 EPOCHS = 2
 SEEDS = 2
@@ -200,11 +200,11 @@ def test_logs_of_an_earlier_demo_are_removed_and_nothing_else(tmp_path):
 def test_file_is_whole_or_as_it_was(tmp_path):
     path = tmp_path / "results.csv"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), files.replacing(path) as temporary:
+    with pytest.raises(KeyboardInterrupt), _files.replacing(path) as temporary:
         temporary.write_text("ne")
         raise KeyboardInterrupt
     assert path.read_text() == "old"
-    with files.replacing(path) as temporary:
+    with _files.replacing(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]

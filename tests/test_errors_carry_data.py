@@ -10,7 +10,7 @@ import pathlib
 import pytest
 
 import kdropout
-from kdropout import validation
+from kdropout import _validation
 from kdropout.tuning import Rates, Schedules
 from kdropout.tuning.space import parse
 
@@ -151,10 +151,10 @@ def test_code_that_shows_the_text_is_not_found(statement):
 @pytest.mark.parametrize(
     "do, key",
     [
-        (lambda: validation.number("rate", "a"), ("rate",)),
-        (lambda: validation.integer("steps", 0, low=1), ("steps",)),
-        (lambda: validation.choice("shape", "x", ("y",)), ("shape",)),
-        (lambda: validation.optional_seed(2**31), ("seed",)),
+        (lambda: _validation.number("rate", "a"), ("rate",)),
+        (lambda: _validation.integer("steps", 0, low=1), ("steps",)),
+        (lambda: _validation.choice("shape", "x", ("y",)), ("shape",)),
+        (lambda: _validation.optional_seed(2**31), ("seed",)),
         (lambda: Rates(0.5, 0.2), ("low",)),
         (lambda: Rates(step=0.3), ("step",)),
         (lambda: Rates(values=[0.1, 2]), ("values", 1)),

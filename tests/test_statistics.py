@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdropout import statistics
+from kdropout import _statistics
 
 
 def test_interval_agrees_with_a_table_of_student():
-    value = statistics.interval([1.0, 2.0, 3.0, 6.0])
+    value = _statistics.interval([1.0, 2.0, 3.0, 6.0])
     # t(0.975; 3) = 3.182 in any table; s^2 = 14 / 3.
     assert value.mean == pytest.approx(3.0)
     assert value.half_width == pytest.approx(3.182 * np.sqrt(14 / 3 / 4), rel=2e-4)
@@ -19,7 +19,7 @@ def test_paired_interval_agrees_with_the_paired_t_test():
     baseline = generator.normal(15.0, 3.0, 6)
     values = baseline - generator.normal(5.0, 1.0, 6)
     expected = stats.ttest_rel(values, baseline).confidence_interval(0.95)
-    value = statistics.paired(values, baseline)
+    value = _statistics.paired(values, baseline)
     assert value.mean - value.half_width == pytest.approx(expected.low)
     assert value.mean + value.half_width == pytest.approx(expected.high)
 
@@ -37,25 +37,25 @@ def test_paired_interval_agrees_with_the_paired_t_test():
     ],
 )
 def test_verdict_only_where_the_interval_excludes_zero(mean, half_width, verdict):
-    assert statistics.Interval(mean, half_width).verdict == verdict
+    assert _statistics.Interval(mean, half_width).verdict == verdict
 
 
 def test_interval_of_another_confidence_agrees_with_the_t_test():
     values = np.random.default_rng(0).normal(0.3, 1.0, 7)
     expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.99)
-    value = statistics.interval(values, confidence=0.99)
+    value = _statistics.interval(values, confidence=0.99)
     assert value.low == pytest.approx(expected.low)
     assert value.high == pytest.approx(expected.high)
 
 
 def test_intervals_for_several_comparisons_are_all_right_at_once_with_95_percent():
     # Four means that are zero: the share of runs in which all intervals hold it.
-    runs, count, confidence = 1500, 4, statistics.for_all_of(4)
+    runs, count, confidence = 1500, 4, _statistics.for_all_of(4)
     values = np.random.default_rng(0).normal(size=(runs, count, 5))
     held = [
         all(
             i.low <= 0.0 <= i.high
-            for i in (statistics.interval(row, confidence) for row in run)
+            for i in (_statistics.interval(row, confidence) for row in run)
         )
         for run in values
     ]

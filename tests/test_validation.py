@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from kdropout import validation
+from kdropout import _validation
 
 
 @pytest.mark.parametrize(
     "value", [0, 1, 0.25, np.float32(0.5), np.int64(1), fractions.Fraction(1, 4)]
 )
 def test_number_returns_a_plain_float(value):
-    checked = validation.number("rate", value, 0.0, 1.0)
+    checked = _validation.number("rate", value, 0.0, 1.0)
     assert type(checked) is float
     assert checked == float(value)
 
@@ -22,26 +22,26 @@ def test_number_returns_a_plain_float(value):
 @pytest.mark.parametrize("value", ["0.5", None, True, np.True_, 1j, [0.5], {}])
 def test_what_is_no_number_is_a_type_error(value):
     with pytest.raises(TypeError, match=r"'x' must be a number in \(-inf, inf\)") as e:
-        validation.number("x", value)
+        _validation.number("x", value)
     assert str(e.value).endswith(f"Received: x={value!r}")
 
 
 def test_other_kinds_of_numbers_are_a_type_error():
     with pytest.raises(TypeError, match="'x' must be a number"):
-        validation.number("x", decimal.Decimal("0.5"))
+        _validation.number("x", decimal.Decimal("0.5"))
     with pytest.raises(TypeError, match="'x' must be a number"):
-        validation.number("x", np.array(0.5))
+        _validation.number("x", np.array(0.5))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float32("nan")])
 def test_numbers_that_are_not_finite_are_refused_even_without_bounds(value):
     with pytest.raises(ValueError, match=r"'x' must be a number .* Received: x="):
-        validation.number("x", value)
+        _validation.number("x", value)
 
 
 def test_integer_beyond_all_floats_is_a_value_error():
     with pytest.raises(ValueError, match=r"'x' must be a number in \[0, 1\]"):
-        validation.number("x", 10**400, 0.0, 1.0)
+        _validation.number("x", 10**400, 0.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_bounds_are_open_or_closed_as_told(
     open_low, open_high, inside, outside, interval
 ):
     def check(value):
-        return validation.number("x", value, 0.0, 1.0, open_low, open_high)
+        return _validation.number("x", value, 0.0, 1.0, open_low, open_high)
 
     assert [check(value) for value in inside] == inside
     for value in outside:
@@ -67,12 +67,12 @@ def test_bounds_are_open_or_closed_as_told(
 
 def test_half_open_bounds_name_infinity():
     with pytest.raises(ValueError, match=r"a number in \(0, inf\). Received: x=0.0"):
-        validation.number("x", 0, 0.0, open_low=True)
+        _validation.number("x", 0, 0.0, open_low=True)
 
 
 @pytest.mark.parametrize("value", [3, np.int32(3), np.uint8(3)])
 def test_integer_returns_a_plain_int(value):
-    checked = validation.integer("steps", value, low=3)
+    checked = _validation.integer("steps", value, low=3)
     assert type(checked) is int
     assert checked == 3
 
@@ -80,33 +80,33 @@ def test_integer_returns_a_plain_int(value):
 @pytest.mark.parametrize("value", [3.0, "3", None, True, np.float64(3), [3]])
 def test_what_is_no_integer_is_a_type_error(value):
     with pytest.raises(TypeError, match="'steps' must be an integer of at least 1"):
-        validation.integer("steps", value, low=1)
+        _validation.integer("steps", value, low=1)
 
 
 def test_integer_below_its_bound_is_a_value_error():
     with pytest.raises(ValueError, match="at least 2. Received: steps=1"):
-        validation.integer("steps", 1, low=2)
+        _validation.integer("steps", 1, low=2)
     with pytest.raises(ValueError, match="at least 0. Received: steps=-1"):
-        validation.integer("steps", -1)
+        _validation.integer("steps", -1)
 
 
 def test_seed_is_none_or_an_integer_that_every_backend_can_hold():
-    assert validation.optional_seed(None) is None
-    assert validation.optional_seed(0) == 0
-    assert validation.optional_seed(2**31 - 1) == 2**31 - 1
+    assert _validation.optional_seed(None) is None
+    assert _validation.optional_seed(0) == 0
+    assert _validation.optional_seed(2**31 - 1) == 2**31 - 1
     with pytest.raises(ValueError, match=r"'seed' must be an integer below 2\*\*31"):
-        validation.optional_seed(2**31)
+        _validation.optional_seed(2**31)
     with pytest.raises(ValueError, match="'seed' must be an integer of at least 0"):
-        validation.optional_seed(-1)
+        _validation.optional_seed(-1)
     with pytest.raises(TypeError, match=r"'seed' must be .* Received: seed=1.5"):
-        validation.optional_seed(1.5)
+        _validation.optional_seed(1.5)
 
 
 def test_choice_lists_the_options():
-    assert validation.choice("shape", "linear", ("linear", "cosine")) == "linear"
+    assert _validation.choice("shape", "linear", ("linear", "cosine")) == "linear"
     for bad in ("Linear", None, 0, ["linear"]):
         with pytest.raises(
             ValueError, match="one of 'linear', 'cosine'. Received"
         ) as e:
-            validation.choice("shape", bad, ("linear", "cosine"))
+            _validation.choice("shape", bad, ("linear", "cosine"))
         assert f"shape={bad!r}" in str(e.value)

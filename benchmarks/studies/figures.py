@@ -3,8 +3,8 @@
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kdropout import statistics
-from kdropout.files import replacing
+from kdropout import _statistics
+from kdropout._files import replacing
 
 # Okabe and Ito's colours, told apart by colour-blind readers; markers tell them twice.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -21,7 +21,7 @@ def panels(count, width=4.6, height=3.6, rows=1):
 
 def line(axis, x, groups, number, label=None):
     """Means with their 95 % intervals over x, one group of numbers for each."""
-    found = [statistics.interval(group) for group in groups]
+    found = [_statistics.interval(group) for group in groups]
     axis.errorbar(
         x,
         [one.mean for one in found],
@@ -37,9 +37,9 @@ def line(axis, x, groups, number, label=None):
 
 def differences(axis, labels, groups, baseline, count=1):
     """Paired differences to a baseline with their intervals, one below the other."""
-    confidence = statistics.for_all_of(count)
+    confidence = _statistics.for_all_of(count)
     for place, group in enumerate(groups):
-        found = statistics.paired(group, baseline, confidence)
+        found = _statistics.paired(group, baseline, confidence)
         color = {"better": COLORS[2], "worse": COLORS[1]}.get(found.verdict, "0.4")
         axis.errorbar(
             found.mean, place, xerr=found.half_width, color=color, marker="o", capsize=3

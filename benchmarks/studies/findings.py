@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdropout import statistics
+from kdropout import _statistics
 
 
 def pick(rows, **fields):
@@ -20,7 +20,7 @@ def column(rows, name, **fields):
 
 def mean(values, digits=2):
     """ "9.24 +- 0.20": mean and half of its 95 % interval."""
-    found = statistics.interval(values)
+    found = _statistics.interval(values)
     return f"{found.mean:.{digits}f} +- {found.half_width:.{digits}f}"
 
 
@@ -35,7 +35,7 @@ def difference(values, baseline, count=1, digits=2, more_is_better=False):
         digits: Integer.
         more_is_better: Whether an increase is what is wanted.
     """
-    found = statistics.paired(values, baseline, statistics.for_all_of(count))
+    found = _statistics.paired(values, baseline, _statistics.for_all_of(count))
     words = {"better": " better", "worse": " worse", "undecided": ""}
     if more_is_better:
         words |= {"better": " worse", "worse": " better"}

@@ -7,7 +7,7 @@ import pathlib
 import re
 
 from benchmarks.studies import figures
-from kdropout.files import replacing
+from kdropout._files import replacing
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "studies"
 BEGIN, END = "<!-- measured -->", "<!-- end of measured -->"

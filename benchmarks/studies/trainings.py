@@ -9,7 +9,7 @@ import numpy as np
 import kdropout
 from benchmarks import mnist
 from benchmarks.studies import methods
-from kdropout import label_noise
+from kdropout import _label_noise
 
 TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 VALIDATION = 2000
@@ -77,7 +77,7 @@ def split(training, data_dir):
     generator = np.random.default_rng(training.seed)
     rows = generator.permutation(len(x))[: training.samples + VALIDATION]
     x, y = x[rows], y[rows]
-    y = label_noise.with_noise(y, training.noise, CLASSES, generator)
+    y = _label_noise.with_noise(y, training.noise, CLASSES, generator)
     n = training.samples
     return (x[:n], y[:n]), (x[n:], y[n:]), test
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.callbacks.overfitting_gap import check_validation_freq, is_validated
 from kdropout.callbacks.rate_scheduler import RateMover
 from kdropout.inspection import settable_layers
@@ -99,23 +99,23 @@ class GapController(RateMover):
         verbose: int = 0,
     ) -> None:
         super().__init__(layers)
-        self.target = validation.number("target", target)
+        self.target = _validation.number("target", target)
         self.monitor = _check_monitor(monitor, allow_naive)
-        self.gain = validation.number("gain", gain, 0.0, open_low=True)
+        self.gain = _validation.number("gain", gain, 0.0, open_low=True)
         if lowering_gain is None:
             lowering_gain = _LOWERING_SHARE * self.gain
-        self.lowering_gain = validation.number("lowering_gain", lowering_gain, 0.0)
-        self.min_rate = validation.number("min_rate", min_rate, 0, 1, open_high=True)
-        self.max_rate = validation.number(
+        self.lowering_gain = _validation.number("lowering_gain", lowering_gain, 0.0)
+        self.min_rate = _validation.number("min_rate", min_rate, 0, 1, open_high=True)
+        self.max_rate = _validation.number(
             "max_rate", max_rate, self.min_rate, 1.0, open_low=True, open_high=True
         )
-        self.warmup = validation.integer("warmup", warmup)
-        self.dead_band = validation.number("dead_band", dead_band, 0.0)
-        self.slew_limit = validation.number(
+        self.warmup = _validation.integer("warmup", warmup)
+        self.dead_band = _validation.number("dead_band", dead_band, 0.0)
+        self.slew_limit = _validation.number(
             "slew_limit", slew_limit, 0.0, 1.0, open_low=True
         )
         self.validation_freq = check_validation_freq(validation_freq)
-        self.verbose = validation.integer("verbose", verbose)
+        self.verbose = _validation.integer("verbose", verbose)
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -196,7 +196,7 @@ class GapController(RateMover):
 
 def _check_monitor(monitor, allow_naive):
     if not isinstance(monitor, str):
-        raise TypeError(validation.received("monitor", "a name in the logs", monitor))
+        raise TypeError(_validation.received("monitor", "a name in the logs", monitor))
     if not monitor.startswith("gap_") and not allow_naive:
         raise ValueError(
             "'monitor' must be a clean gap, a name that begins with 'gap_'. Received: "

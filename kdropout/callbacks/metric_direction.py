@@ -4,7 +4,7 @@ import re
 
 import keras
 
-from kdropout import validation
+from kdropout import _validation
 
 # By the names that Keras gives to its metrics and losses. Keras keeps directions in
 # metric objects alone, under a private name, and not for the counts. But names must be
@@ -116,12 +116,12 @@ def check_directions(directions):
         return {}
     if not isinstance(directions, dict):
         raise TypeError(
-            validation.received(
+            _validation.received(
                 "directions", "a dict from metric to 'min' or 'max'", directions
             )
         )
     for direction in directions.values():
-        validation.choice("directions", direction, ("min", "max"))
+        _validation.choice("directions", direction, ("min", "max"))
     return dict(directions)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.callbacks.metric_direction import check_directions, lower_is_better
 from kdropout.callbacks.training_sample import TrainingSample
 
@@ -78,14 +78,14 @@ class OverfittingGap(keras.callbacks.Callback):
         verbose: int = 0,
     ) -> None:
         super().__init__()
-        max_samples = validation.integer("max_samples", max_samples, low=1)
+        max_samples = _validation.integer("max_samples", max_samples, low=1)
         if batch_size is None:
             batch_size = 256
-        batch_size = validation.integer("batch_size", batch_size, low=1)
+        batch_size = _validation.integer("batch_size", batch_size, low=1)
         self.sample = TrainingSample(train_data, max_samples, batch_size)
         self.directions = check_directions(directions)
         self.validation_freq = check_validation_freq(validation_freq)
-        self.verbose = validation.integer("verbose", verbose)
+        self.verbose = _validation.integer("verbose", verbose)
         self._clean = None
         self._is_due = False
         self._is_first_epoch = True
@@ -150,10 +150,10 @@ def check_validation_freq(validation_freq):
     """
     if isinstance(validation_freq, list):
         return [
-            validation.integer("validation_freq", epoch, low=1)
+            _validation.integer("validation_freq", epoch, low=1)
             for epoch in validation_freq
         ]
-    return validation.integer("validation_freq", validation_freq, low=1)
+    return _validation.integer("validation_freq", validation_freq, low=1)
 
 
 def is_validated(epoch, validation_freq):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.inspection import settable_layers
 
 # The callbacks that move the rates of each model in its present training. Neither may
@@ -100,7 +100,7 @@ class RateScheduler(RateMover):
 def _takes_rate(schedule):
     """Whether a schedule takes an epoch and a rate, and not the epoch alone."""
     expected = "a callable schedule(epoch, rate) -> rate or schedule(epoch) -> rate"
-    message = validation.received("schedule", expected, schedule)
+    message = _validation.received("schedule", expected, schedule)
     if not callable(schedule):
         raise TypeError(message)
     of_steps = keras.optimizers.schedules.LearningRateSchedule
@@ -118,7 +118,7 @@ def _takes_rate(schedule):
 
 def _check_verbose(verbose):
     try:
-        return validation.integer("verbose", verbose)
+        return _validation.integer("verbose", verbose)
     except TypeError as error:
         hint = (
             "To choose layers, pass them by name: RateScheduler(schedule, layers=...)."

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kdropout import event_log, validation
+from kdropout import _event_log, _validation
 from kdropout.callbacks.gap_controller import GapController
 from kdropout.callbacks.rate_logger import RateReader
 from kdropout.callbacks.rate_scheduler import forget_movers, movers_of
@@ -89,11 +89,11 @@ class TensorBoardRates(RateReader):
     ) -> None:
         super().__init__(layers)
         if not isinstance(log_dir, str | os.PathLike):
-            raise TypeError(validation.received("log_dir", "a path", log_dir))
+            raise TypeError(_validation.received("log_dir", "a path", log_dir))
         self.log_dir = os.fspath(log_dir)
         self.update_freq = _check_update_freq(update_freq)
         self.drop_fraction_data = drop_fraction_data
-        event_log.check_tensorboard(type(self).__name__)
+        _event_log.check_tensorboard(type(self).__name__)
         self._log = None
 
     @property
@@ -110,7 +110,7 @@ class TensorBoardRates(RateReader):
         self._check_drop_fraction_data()
         self._is_described = self._has_charts = self._has_failed = False
         self._first_step = self._num_batches = 0
-        self._log = event_log.RunLog(self.log_dir)
+        self._log = _event_log.RunLog(self.log_dir)
         try:
             self._log.open()
         except OSError as error:
@@ -123,7 +123,7 @@ class TensorBoardRates(RateReader):
         layers = select_layers(self.model, self.layers)
         if not self._is_described:  # not before all callbacks have begun
             content = _description(layers, movers_of(self.model))
-            self._write(event_log.description(tags.RUN, content), 0)
+            self._write(_event_log.description(tags.RUN, content), 0)
             self._flush()
             self._is_described = True
         self._selected = [*layers.items()]
@@ -142,15 +142,15 @@ class TensorBoardRates(RateReader):
         rates = {
             f"{tags.BATCH_RATE}/{path}": layer.rate for path, layer in self._selected
         }
-        self._write(event_log.scalars(rates), step)
+        self._write(_event_log.scalars(rates), step)
 
     def on_epoch_end(self, epoch, logs=None):
         gaps = _gaps(logs or {})
         if not self._has_charts:
-            self._write(event_log.layout(gaps), 0)
+            self._write(_event_log.layout(gaps), 0)
             self._has_charts = True
         values = self._rates() | _tagged(gaps) | self._drop_fractions_of(epoch)
-        self._write(event_log.scalars(values), epoch)
+        self._write(_event_log.scalars(values), epoch)
         self._flush()
 
     def on_train_end(self, logs=None):
@@ -249,8 +249,8 @@ def _check_update_freq(update_freq):
         return 1
     if isinstance(update_freq, str):
         expected = "'epoch', 'batch' or an integer of at least 1"
-        raise ValueError(validation.received("update_freq", expected, update_freq))
-    return validation.integer("update_freq", update_freq, low=1)
+        raise ValueError(_validation.received("update_freq", expected, update_freq))
+    return _validation.integer("update_freq", update_freq, low=1)
 
 
 def _gaps(logs):

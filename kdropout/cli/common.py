@@ -3,7 +3,7 @@
 import importlib.util
 import os
 
-from kdropout.requirements import check_packages
+from kdropout._requirements import check_packages
 
 # A job that cannot be used is a ValueError.
 ERRORS = (ImportError, OSError, RuntimeError, ValueError)

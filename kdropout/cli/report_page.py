@@ -5,9 +5,9 @@ import pathlib
 import sys
 import time
 
+from kdropout._event_log import check_tensorboard
+from kdropout._files import replacing
 from kdropout.cli.common import needs_tuner
-from kdropout.event_log import check_tensorboard
-from kdropout.files import replacing
 
 # Name of the page in the folder, unless the command line says where.
 PAGE = "report.html"

@@ -10,7 +10,7 @@ import warnings
 
 import keras
 
-from kdropout import requirements, validation
+from kdropout import _requirements, _validation
 from kdropout.demo import report, training
 from kdropout.demo.picture import draw
 from kdropout.demo.training import ARMS, noisy_digits
@@ -107,24 +107,24 @@ def _train_all(seeds, noise, epochs, logs):
 
 def check_seeds(value):
     """A number of seeds: at least 2, because an interval needs two numbers."""
-    return validation.integer("seeds", value, low=2)
+    return _validation.integer("seeds", value, low=2)
 
 
 def check_noise(value):
     """A share of labels."""
-    return validation.number("noise", value, 0.0, 1.0)
+    return _validation.number("noise", value, 0.0, 1.0)
 
 
 def check_epochs(value):
     """A number of epochs."""
-    return validation.integer("epochs", value, low=1)
+    return _validation.integer("epochs", value, low=1)
 
 
 def check_output(value):
     """Path of a folder, which need not exist yet."""
     path = pathlib.Path(value)
     if path.exists() and not path.is_dir():
-        raise ValueError(validation.received("output", "a folder", str(value)))
+        raise ValueError(_validation.received("output", "a folder", str(value)))
     return path
 
 
@@ -134,8 +134,8 @@ def _check_packages():
     Raises:
         MissingPackages: If some are not installed.
     """
-    requirements.check_packages(
-        "kdropout demo", _PACKAGES, "demo", requirements.can_import
+    _requirements.check_packages(
+        "kdropout demo", _PACKAGES, "demo", _requirements.can_import
     )
 
 

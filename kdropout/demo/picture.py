@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from kdropout import statistics
+from kdropout import _statistics
+from kdropout._files import replacing
 from kdropout.demo.report import errors_of, fits_of
 from kdropout.demo.training import ARMS, TARGET
-from kdropout.files import replacing
 
 # Colours that colour-blind people can tell apart (Okabe and Ito 2008); dashes and
 # markers for paper without colours.
@@ -123,7 +123,7 @@ def _draw_errors(axes, fits):
     for row, arm in enumerate(ARMS):
         colour, _, marker = STYLES[arm.name]
         errors = errors_of(fits, arm)
-        value = statistics.interval(errors)
+        value = _statistics.interval(errors)
         axes.errorbar(
             value.mean,
             row,

@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 
-from kdropout import statistics
+from kdropout import _statistics
+from kdropout._files import replacing
 from kdropout.demo.training import ARMS, BASELINE
-from kdropout.files import replacing
 
 # The gaps at the end are noisy from epoch to epoch.
 LAST_EPOCHS = 5
@@ -56,12 +56,12 @@ def _row(fits, arm):
     of_arm, errors = fits_of(fits, arm), errors_of(fits, arm)
     difference, verdict = "", ""
     if arm is not BASELINE:
-        paired = statistics.paired(errors, errors_of(fits, BASELINE))
+        paired = _statistics.paired(errors, errors_of(fits, BASELINE))
         difference, verdict = _signed(paired), paired.verdict
     ends = np.mean([list(fit.rates.values()) for fit in of_arm], axis=0)
     return (
         arm.label,
-        _plain(statistics.interval(errors)),
+        _plain(_statistics.interval(errors)),
         difference,
         verdict,
         f"{np.mean([final(fit, 'gap_loss') for fit in of_arm]):.2f}",
@@ -88,7 +88,8 @@ def _against_reference(fits):
     lines = [f"Difference to '{reference.label}', paired by seed, in points:"]
     for arm in ARMS:
         if arm not in (reference, BASELINE):
-            paired = statistics.paired(errors_of(fits, arm), errors_of(fits, reference))
+            errors = errors_of(fits, arm), errors_of(fits, reference)
+            paired = _statistics.paired(*errors)
             lines.append(f"  {arm.label}: {_signed(paired).strip()}, {paired.verdict}")
     return "\n".join(lines)
 

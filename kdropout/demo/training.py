@@ -10,9 +10,9 @@ import keras
 import numpy as np
 
 from kdropout import layers
+from kdropout._label_noise import with_noise
 from kdropout.callbacks import GapController, OverfittingGap, RateLogger
 from kdropout.inspection import rates
-from kdropout.label_noise import with_noise
 from kdropout.rate_rules import LearnedRate
 from kdropout.schedules import Curriculum
 

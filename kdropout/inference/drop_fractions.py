@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops, tree
 
 from kdropout._data import preprocess_of
+from kdropout._sampling import SamplingScope, sampling
 from kdropout.inference.randomness import PassScope, Watcher, seeded, sources
 from kdropout.inspection import select_layers
-from kdropout.sampling import SamplingScope, sampling
 
 
 def drop_fractions(

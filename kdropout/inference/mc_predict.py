@@ -6,12 +6,12 @@ from typing import Any
 
 import keras
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout._data import Batches, preprocess_of
+from kdropout._model_kinds import has_call, require_built_model
 from kdropout.inference.prediction import Collector, Prediction
 from kdropout.inference.sampler import Sampler
 from kdropout.inspection import dropout_layers
-from kdropout.model_kinds import has_call, require_built_model
 from kdropout.rate_rules.base import ObservedRate
 
 
@@ -83,15 +83,15 @@ def mc_predict(
         arXiv:1506.02142.
     """
     _check_model(model)
-    num_samples = validation.integer("num_samples", num_samples, low=1)
-    batch_size = validation.integer("batch_size", batch_size, low=1)
+    num_samples = _validation.integer("num_samples", num_samples, low=1)
+    batch_size = _validation.integer("batch_size", batch_size, low=1)
     batches = Batches(x, batch_size, preprocess_of(model))
-    seed = validation.optional_seed(seed)
+    seed = _validation.optional_seed(seed)
     is_seeded = seed is not None
     if not is_seeded:
         seed = random.randrange(2**31)  # as Keras, which `set_random_seed` seeds
     if verbose not in ("auto", 0, 1):
-        raise ValueError(validation.received("verbose", '"auto", 0 or 1', verbose))
+        raise ValueError(_validation.received("verbose", '"auto", 0 or 1', verbose))
     several = verbose == "auto" and len(batches) != 1
     bar = keras.utils.Progbar(
         len(batches) or None, verbose=int(several or verbose == 1)

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from kdropout._sampling import sampling
 from kdropout.inference.randomness import PassScope
-from kdropout.sampling import sampling
 
 
 class Passes:

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kdropout._sampling import active_scope
 from kdropout.inspection import walk
-from kdropout.sampling import active_scope
 
 _BACKEND = keras.backend.backend()
 

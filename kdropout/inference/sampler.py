@@ -5,11 +5,11 @@ import contextlib
 import numpy as np
 from keras import ops, tree
 
+from kdropout._model_kinds import has_known_graph
 from kdropout.inference.passes import Passes
 from kdropout.inference.randomness import Watcher, seeded
 from kdropout.inference.split_model import SplitModel, UnsplitModel, input_keys
 from kdropout.inspection import dropout_layers, walk
-from kdropout.model_kinds import has_known_graph
 
 # How many numbers the largest step of a pass may return: 64 MiB in float32.
 _MAX_NUMBERS = 2**24

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import keras
 from keras import ops, tree
 
+from kdropout._model_kinds import has_known_graph, is_sequential
 from kdropout.inspection import dropout_layers
 from kdropout.layers import BaseDropout
-from kdropout.model_kinds import has_known_graph, is_sequential
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What is dropped: one layer per kind of mask. Any layer takes any kind of rate."""
 
+from kdropout._sampling import note_dropped
 from kdropout.layers.alpha_dropout import AlphaDropout
 from kdropout.layers.base import BaseDropout, identity_at_zero
 from kdropout.layers.concrete_dropout import ConcreteDropout
@@ -35,4 +36,5 @@ __all__ = [
     "Standout",
     "TokenDropout",
     "identity_at_zero",
+    "note_dropped",
 ]

@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from kdropout import noise
+from kdropout._sampling import note_dropped
 from kdropout.layers.base import identity_at_zero
 from kdropout.layers.dropout import Dropout
-from kdropout.sampling import note_dropped
 
 # -lambda * alpha of SELU: the value its output tends to for small inputs.
 _SATURATION = -1.0507009873554805 * 1.6732632423543772

@@ -7,9 +7,9 @@ import zlib
 import keras
 from keras import ops
 
-from kdropout import noise, rate_rules, replay, validation
+from kdropout import _replay, _validation, noise, rate_rules
+from kdropout._sampling import active_scope, note_dropped
 from kdropout.layers.saved_state import SavedState
-from kdropout.sampling import active_scope, note_dropped
 
 
 class BaseDropout(keras.layers.Layer):
@@ -60,7 +60,7 @@ class BaseDropout(keras.layers.Layer):
                 "schedule: its noise is not a mask that could be relaxed. "
                 f"Received: rate={rate!r}. Use kdropout.layers.Dropout to learn a rate."
             )
-        self.seed = validation.layer_seed(seed)
+        self.seed = _validation.layer_seed(seed)
         self.seed_generator = keras.random.SeedGenerator(_int32_seed(self.seed))
         # In a scope of this layer alone: layers in two blocks may have the same name,
         # and PyTorch finds variables by their paths.
@@ -178,14 +178,14 @@ class BaseDropout(keras.layers.Layer):
             seed = scope.next_seed(self)
             return None if seed is None else (self.rate_rule.current_rate(self), seed)
         if self.rate_rule.temperature is not None:
-            with replay.moving_state():
+            with _replay.moving_state():
                 self.add_rate_penalty(inputs, training)
-        return replay.next_draw(self) if training else None
+        return _replay.next_draw(self) if training else None
 
     @functools.cached_property
     def _recent_draws(self):
         """The `RecentDraws` of this layer."""
-        return replay.RecentDraws()
+        return _replay.RecentDraws()
 
     def rematerialized_call(self, layer_call, *args, **kwargs):
         # The outputs of this layer alone cost less memory than what draws them anew.

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.layers import linear_map
 from kdropout.layers.noise_shapes import per_axis
 from kdropout.layers.wrapper import DropoutWrapper
@@ -96,17 +96,17 @@ class ConcreteDropout(DropoutWrapper):
             convolution = linear_map.is_convolution(layer)
             softness = _TEMPERATURE_CONVOLUTION if convolution else _TEMPERATURE_DENSE
         rate = LearnedRate(
-            validation.number(
+            _validation.number(
                 "initial_rate", initial_rate, 0.0, 1.0, open_low=True, open_high=True
             ),
-            validation.number(
+            _validation.number(
                 "dropout_regularizer", dropout_regularizer, 0.0, HIGHEST_REGULARIZER
             ),
             softness,
         )
         super().__init__(layer, rate, seed=seed, **kwargs)
         self.temperature = temperature
-        self.weight_regularizer = validation.number(
+        self.weight_regularizer = _validation.number(
             "weight_regularizer", weight_regularizer, 0.0, HIGHEST_REGULARIZER
         )
         self.rate_variables["weight_term"] = add_scalar(self, "weight_term", 0.0)

@@ -5,10 +5,10 @@ import warnings
 import keras
 from keras import ops
 
-from kdropout import block_mask, validation
+from kdropout import _block_mask, _validation
+from kdropout._sampling import note_dropped
 from kdropout.layers.base import identity_at_zero
 from kdropout.layers.map_dropout import MapDropout
-from kdropout.sampling import note_dropped
 
 
 class DropBlock(MapDropout):
@@ -51,7 +51,7 @@ class DropBlock(MapDropout):
         self.block_size = _check_block_size(block_size, self.rank)
         if not isinstance(sync_channels, bool):
             raise TypeError(
-                validation.received("sync_channels", "a bool", sync_channels)
+                _validation.received("sync_channels", "a bool", sync_channels)
             )
         self.sync_channels = sync_channels
 
@@ -66,7 +66,7 @@ class DropBlock(MapDropout):
     def apply_noise(self, inputs, shape, rate, seed):
         if self.data_format == "channels_first":
             shape = (shape[0], *shape[2:], shape[1])
-        drop = block_mask.block_mask(
+        drop = _block_mask.block_mask(
             shape, self.block_size, rate, seed, self.rate_rule.temperature
         )
         note_dropped(drop)
@@ -106,11 +106,11 @@ def _check_block_size(block_size, rank):
     if isinstance(block_size, (tuple, list)):
         if len(block_size) != rank:
             expected = f"an integer or a sequence of {rank}"
-            raise ValueError(validation.received("block_size", expected, block_size))
+            raise ValueError(_validation.received("block_size", expected, block_size))
         sizes = block_size
     else:
         sizes = [block_size] * rank
-    return tuple(validation.integer("block_size", size, low=1) for size in sizes)
+    return tuple(_validation.integer("block_size", size, low=1) for size in sizes)
 
 
 @keras.saving.register_keras_serializable(package="kdropout")

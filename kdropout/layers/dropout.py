@@ -4,7 +4,7 @@ import numbers
 
 import keras
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.layers.base import BaseDropout
 
 
@@ -90,14 +90,14 @@ def check_noise_shape(noise_shape):
         return None
     expected = "None or a sequence of positive integers and None"
     if not isinstance(noise_shape, (tuple, list)):
-        raise TypeError(validation.received("noise_shape", expected, noise_shape))
+        raise TypeError(_validation.received("noise_shape", expected, noise_shape))
     for size in noise_shape:
         if size is not None and (
             isinstance(size, bool) or not isinstance(size, numbers.Integral)
         ):
-            raise TypeError(validation.received("noise_shape", expected, noise_shape))
+            raise TypeError(_validation.received("noise_shape", expected, noise_shape))
         if size is not None and size < 1:
-            raise ValueError(validation.received("noise_shape", expected, noise_shape))
+            raise ValueError(_validation.received("noise_shape", expected, noise_shape))
     return tuple(None if size is None else int(size) for size in noise_shape)
 
 

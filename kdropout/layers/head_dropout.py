@@ -5,10 +5,10 @@ import numbers
 import keras
 from keras import ops
 
-from kdropout import noise, validation
+from kdropout import _validation, noise
+from kdropout._sampling import note_dropped
 from kdropout.layers.base import BaseDropout, identity_at_zero
 from kdropout.layers.noise_shapes import per_axis
-from kdropout.sampling import note_dropped
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
@@ -55,9 +55,9 @@ class HeadDropout(BaseDropout):
         super().__init__(rate, seed=seed, **kwargs)
         expected = "an integer other than 0, which is the batch"
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
-            raise TypeError(validation.received("axis", expected, axis))
+            raise TypeError(_validation.received("axis", expected, axis))
         if axis == 0:
-            raise ValueError(validation.received("axis", expected, axis))
+            raise ValueError(_validation.received("axis", expected, axis))
         self.axis = int(axis)
 
     def get_noise_shape(self, shape):

@@ -2,7 +2,7 @@
 
 import keras
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.layers.base import BaseDropout
 
 
@@ -31,7 +31,7 @@ class MapDropout(BaseDropout):
             data_format = keras.config.image_data_format()
         elif isinstance(data_format, str):
             data_format = data_format.lower()
-        self.data_format = validation.choice(
+        self.data_format = _validation.choice(
             "data_format", data_format, ("channels_last", "channels_first")
         )
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)

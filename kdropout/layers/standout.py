@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from kdropout import noise, replay, validation
+from kdropout import _replay, _validation, noise
+from kdropout._sampling import active_scope, note_dropped
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules.base import ObservedRate, add_scalar, read, write
-from kdropout.sampling import active_scope, note_dropped
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
@@ -102,7 +102,7 @@ class Standout(DropoutWrapper):
         return ops.where(keep, outputs, ops.zeros((), outputs.dtype))
 
     def _observe(self, rate):
-        if not replay.may_write():
+        if not _replay.may_write():
             raise RuntimeError(
                 f"Layer '{self.name}' records the mean of its rates, which is not "
                 "possible in a function that jax.checkpoint, keras.remat on JAX or "
@@ -125,5 +125,5 @@ class Standout(DropoutWrapper):
 
 
 def _float32(name, value):
-    largest = validation.FLOAT32_MAX
-    return validation.number(name, value, -largest, largest)
+    largest = _validation.FLOAT32_MAX
+    return _validation.number(name, value, -largest, largest)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.layers.base import BaseDropout
 
 
@@ -50,7 +50,7 @@ class TokenDropout(BaseDropout):
 
     def __init__(self, rate, num_prefix_tokens=0, seed=None, **kwargs):
         super().__init__(rate, seed=seed, **kwargs)
-        self.num_prefix_tokens = validation.integer(
+        self.num_prefix_tokens = _validation.integer(
             "num_prefix_tokens", num_prefix_tokens
         )
         self.input_spec = keras.layers.InputSpec(ndim=3)

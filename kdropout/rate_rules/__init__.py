@@ -2,11 +2,20 @@
 
 import keras
 
-from kdropout.rate_rules.base import FixedRate, RateRule
+from kdropout.rate_rules.base import FixedRate, RateRule, add_scalar, read, write
 from kdropout.rate_rules.learned import LearnedRate
-from kdropout.rate_rules.scheduled import ScheduledRate
+from kdropout.rate_rules.scheduled import ClockedRate, ScheduledRate, stop_unless
 
-__all__ = ["LearnedRate", "RateRule", "resolve"]
+__all__ = [
+    "ClockedRate",
+    "LearnedRate",
+    "RateRule",
+    "add_scalar",
+    "read",
+    "resolve",
+    "stop_unless",
+    "write",
+]
 
 
 def resolve(rate):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from kdropout import validation
+from kdropout import _validation
 
 EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
 
@@ -191,7 +191,7 @@ def check_rate(rate, expected=EXPECTED):
         ValueError: If it is not in [0, 1].
     """
     try:
-        return validation.number("rate", rate, 0.0, 1.0)
+        return _validation.number("rate", rate, 0.0, 1.0)
     except (TypeError, ValueError) as error:
-        message = validation.received("rate", expected, rate)
+        message = _validation.received("rate", expected, rate)
         raise type(error)(message) from None

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.rate_rules.base import RateRule, add_scalar, read
 
 # The smallest power of ten whose distance to 1 float32 can hold.
@@ -62,13 +62,13 @@ class LearnedRate(RateRule):
     decided_by = "gradient"
 
     def __init__(self, initial=0.1, regularizer=1e-5, temperature=0.1):
-        self.initial = validation.number(
+        self.initial = _validation.number(
             "initial", initial, 0.0, 1.0, open_low=True, open_high=True
         )
-        self.regularizer = validation.number(
+        self.regularizer = _validation.number(
             "regularizer", regularizer, 0.0, HIGHEST_REGULARIZER
         )
-        self.temperature = validation.number(
+        self.temperature = _validation.number(
             "temperature", temperature, _LOWEST_TEMPERATURE
         )
 

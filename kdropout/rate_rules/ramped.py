@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.rate_rules.base import add_scalar, read, write
 from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.schedules import CURVES, FORMULAS, Ramp
@@ -90,8 +90,8 @@ def _values(ramp):
 def _check(ramp):
     if not isinstance(ramp, Ramp):
         expected = "a kdropout.schedules.Ramp"
-        raise TypeError(validation.received("ramp", expected, ramp))
+        raise TypeError(_validation.received("ramp", expected, ramp))
     if max(ramp.steps, ramp.begin) > MOST_STEPS:
         expected = f"a ramp of at most {MOST_STEPS} steps"
-        raise ValueError(validation.received("ramp", expected, ramp))
+        raise ValueError(_validation.received("ramp", expected, ramp))
     return ramp

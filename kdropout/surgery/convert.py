@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import keras
 
+from kdropout._keras_classes import is_keras_dropout, live_counterpart
+from kdropout._model_kinds import check_layer, has_call, require_built
 from kdropout.inspection import choose_rates, dropout_layers, sublayers, walk
-from kdropout.keras_classes import is_keras_dropout, live_counterpart
 from kdropout.layers import BaseDropout
-from kdropout.model_kinds import check_layer, has_call, require_built
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.surgery.keras_state import models_that_trained, refresh, unlocked

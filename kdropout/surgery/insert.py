@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import tree
 
-from kdropout import layers, validation
+from kdropout import _validation, layers
+from kdropout._keras_classes import is_keras_dropout
+from kdropout._model_kinds import has_call, is_functional, require_built_model
 from kdropout.inspection import choose_rates
-from kdropout.keras_classes import is_keras_dropout
-from kdropout.model_kinds import has_call, is_functional, require_built_model
 from kdropout.rate_rules import LearnedRate
 from kdropout.surgery.rebuild import can_edit, configuration, copy_state, rebuild
 
@@ -118,7 +118,7 @@ def insert(
 
 def _not_a_maker(make_layer):
     expected = "a function from a rate to a dropout layer of kdropout"
-    return validation.received("make_layer", expected, make_layer)
+    return _validation.received("make_layer", expected, make_layer)
 
 
 def _chooser(after, parts):
@@ -132,7 +132,7 @@ def _chooser(after, parts):
         isinstance(glob, str) for glob in globs
     ):
         expected = '"hidden", a glob, a list of globs or a function of a layer'
-        raise TypeError(validation.received("after", expected, after))
+        raise TypeError(_validation.received("after", expected, after))
     paths = [part.path_of(name) for part in parts for name in part.graph.operations]
     chosen = choose_rates(paths, dict.fromkeys(globs), argument="after")
     return lambda path, layer: path in chosen

@@ -8,13 +8,13 @@ import warnings
 import keras
 from keras import tree
 
-from kdropout.inspection import sublayers, walk
-from kdropout.model_kinds import (
+from kdropout._model_kinds import (
     calls_of,
     has_call,
     is_functional,
     is_sequential,
 )
+from kdropout.inspection import sublayers, walk
 
 # For what a shape leaves open, where the code of a layer asks for a number.
 _SIZE = 2

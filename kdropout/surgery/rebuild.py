@@ -14,9 +14,9 @@ import warnings
 import keras
 from keras import ops
 
+from kdropout._model_kinds import has_known_graph, has_named_layers, is_functional
 from kdropout.inspection import sublayers, walk
 from kdropout.layers import BaseDropout
-from kdropout.model_kinds import has_known_graph, has_named_layers, is_functional
 
 # What compiling a model makes. A copy is not compiled.
 _COMPILED = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)

@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
+from kdropout._keras_classes import plain_layer, set_plain_rate
+from kdropout._model_kinds import has_call, require_built_model
 from kdropout.inspection import dropout_layers, sublayers
-from kdropout.keras_classes import plain_layer, set_plain_rate
 from kdropout.layers import BaseDropout, Standout
 from kdropout.layers.wrapper import DropoutWrapper
-from kdropout.model_kinds import has_call, require_built_model
 from kdropout.surgery.rebuild import configuration, copy_state, pairs, rebuild
 
 # The name of the layer that computes the probability of keeping a unit.

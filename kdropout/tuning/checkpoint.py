@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kdropout.files import replacing
+from kdropout._files import replacing
 
 
 class BestEpoch(keras.callbacks.Callback):

@@ -11,8 +11,8 @@ import numpy as np
 from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
-from kdropout import validation
-from kdropout.files import write_text
+from kdropout import _validation
+from kdropout._files import write_text
 
 # A search that is rebuilt, and whose stream of random numbers was not found again, goes
 # on with numbers so far away from the seed.
@@ -493,7 +493,7 @@ def stored(oracle):
         TypeError: If `oracle` is not an oracle.
     """
     if not isinstance(oracle, keras_tuner.Oracle):
-        raise TypeError(validation.received("oracle", "a keras_tuner.Oracle", oracle))
+        raise TypeError(_validation.received("oracle", "a keras_tuner.Oracle", oracle))
     kind = _KINDS.get(type(oracle))
     if kind is None:
         return oracle

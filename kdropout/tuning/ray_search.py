@@ -15,7 +15,7 @@ import ray
 from keras_tuner.engine.trial import Trial, TrialStatus
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from kdropout.files import replacing
+from kdropout._files import replacing
 
 # A trial whose worker died so many times counts as failed.
 _MAX_LOST_WORKERS = 5

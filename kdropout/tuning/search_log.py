@@ -14,8 +14,8 @@ import keras
 import keras_tuner
 from keras_tuner.engine.trial import TrialStatus
 
-from kdropout import validation
-from kdropout.event_log import (
+from kdropout import _validation
+from kdropout._event_log import (
     EventWriter,
     check_tensorboard,
     description,
@@ -293,11 +293,11 @@ def clear(folder):
 
 def _check_folder(folder):
     if not isinstance(folder, (str, os.PathLike)):
-        raise TypeError(validation.received("log_dir", "a path or None", folder))
+        raise TypeError(_validation.received("log_dir", "a path or None", folder))
     expected = "the path of a folder on this machine"
     path = pathlib.Path(folder)
     if "://" in os.fspath(folder) or (path.exists() and not path.is_dir()):
-        raise ValueError(validation.received("log_dir", expected, os.fspath(folder)))
+        raise ValueError(_validation.received("log_dir", expected, os.fspath(folder)))
     return path
 
 

@@ -14,9 +14,9 @@ import keras
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from kdropout import validation
+from kdropout import _validation
+from kdropout._files import write_json
 from kdropout.callbacks import TensorBoardRates
-from kdropout.files import write_json
 from kdropout.tuning.checkpoint import BestEpoch, load_values
 from kdropout.tuning.epochs import Trainer, has_own_fit
 from kdropout.tuning.interrupt import LastingInterrupt
@@ -124,7 +124,7 @@ class TrialEngine(keras_tuner.Tuner):
         threads_per_worker: int | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
-        self._scored_epoch = validation.choice(
+        self._scored_epoch = _validation.choice(
             "scored_epoch", scored_epoch, ("best", "last")
         )
         hypermodel = self._checked_hypermodel(hypermodel)
@@ -354,7 +354,7 @@ class TrialEngine(keras_tuner.Tuner):
                 "keras_tuner.HyperModel"
             )
             raise keras_tuner.errors.FatalValueError(
-                validation.received("hypermodel", expected, hypermodel)
+                _validation.received("hypermodel", expected, hypermodel)
             )
         made = keras_tuner.HyperModel()
         made.build = hypermodel
@@ -471,9 +471,9 @@ def _make_ray_runner(workers, address, threads_per_worker):
         ValueError: If an argument is out of range, or the process is the chief or a
             worker of KerasTuner itself.
     """
-    workers = validation.integer("workers", workers, low=1)
+    workers = _validation.integer("workers", workers, low=1)
     if threads_per_worker is not None:
-        validation.integer("threads_per_worker", threads_per_worker, low=1)
+        _validation.integer("threads_per_worker", threads_per_worker, low=1)
     if workers == 1 and address is None:
         return None
     if importlib.util.find_spec("ray") is None:

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 import keras_tuner
 
-from kdropout import validation
+from kdropout import _validation
+from kdropout._keras_classes import live_counterpart
 from kdropout.inspection import dropout_layers, walk
-from kdropout.keras_classes import live_counterpart
 from kdropout.surgery import convert
 from kdropout.tuning.space.parsing import parse
 from kdropout.tuning.space.plan import RatePlan, keep_plan, plan_of
@@ -67,10 +67,10 @@ def tune_rates(
     """
     if not isinstance(hp, keras_tuner.HyperParameters):
         expected = "the keras_tuner.HyperParameters of a trial"
-        raise validation.type_error("hp", expected, hp)
+        raise _validation.type_error("hp", expected, hp)
     if not isinstance(model, keras.layers.Layer):
         expected = "a keras.Model or layer"
-        raise validation.type_error("model", expected, model)
+        raise _validation.type_error("model", expected, model)
     return tune_parsed(hp, model, parse(space))
 
 

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from kdropout import LearnedRate, event_log
+from kdropout import LearnedRate, _event_log
+from kdropout._requirements import MissingPackages
 from kdropout.callbacks import (
     GapController,
     OverfittingGap,
@@ -26,7 +27,6 @@ from kdropout.layers import (
     SpatialDropout1D,
     Standout,
 )
-from kdropout.requirements import MissingPackages
 from kdropout.schedules import Ramp
 from tests.event_log.reading import read
 
@@ -396,8 +396,12 @@ class FullDisk:
 def test_full_disk_is_told_once_and_the_training_goes_on(
     tmp_path, monkeypatch, update_freq
 ):
-    open_file = event_log._open_file
-    monkeypatch.setattr(event_log, "_open_file", lambda path: FullDisk(open_file(path)))
+    open_file = _event_log._open_file
+    monkeypatch.setattr(
+        _event_log, "_open_file", lambda path: FullDisk(open_file(path))
+    )
+        _event_log, "_open_file", lambda path: FullDisk(open_file(path))
+    )
     model = compiled(Dropout(0.5, name="drop"))
     board = TensorBoardRates(tmp_path, update_freq=update_freq)
     with pytest.warns(UserWarning, match="No space left on device") as caught:
@@ -416,7 +420,7 @@ def test_disk_that_is_full_from_the_beginning_ends_no_training(tmp_path, monkeyp
     def fail(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(event_log, "_open_file", fail)
+    monkeypatch.setattr(_event_log, "_open_file", fail)
     model = compiled(Dropout(0.5, name="drop"))
     with pytest.warns(UserWarning, match="The training goes on without this log"):
         history = fit(model, TensorBoardRates(tmp_path), epochs=2)
@@ -427,7 +431,7 @@ def test_disk_that_is_full_from_the_beginning_ends_no_training(tmp_path, monkeyp
 def test_disk_that_is_full_when_the_file_is_flushed_ends_no_training(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(event_log, "_open_file", lambda path: open("/dev/full", "wb"))
+    monkeypatch.setattr(_event_log, "_open_file", lambda path: open("/dev/full", "wb"))
     model = compiled(Dropout(0.5, name="drop"))
     with pytest.warns(UserWarning, match="The training goes on without this log"):
         history = fit(model, TensorBoardRates(tmp_path), epochs=2)

@@ -11,8 +11,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from kdropout import event_log
-from kdropout.event_log import RunLog
+from kdropout import _event_log
+from kdropout._event_log import RunLog
 
 # A start takes three seconds; many times that on a busy machine.
 PATIENCE = 90
@@ -110,10 +110,10 @@ def write_training(folder, rates, layers=None, gaps=(), target=None, first=0):
     described = [{"path": p, "kind": "Dropout", "decided_by": "you"} for p in paths]
     content = {"format": 1, "layers": described, "target": target}
     log = RunLog(folder)
-    log.write(event_log.description("kdropout/run", content), 0)
+    log.write(_event_log.description("kdropout/run", content), 0)
     for index, values in enumerate(zip(*rates.values(), strict=True)):
         tags = {f"dropout_rate/{p}": v for p, v in zip(rates, values, strict=True)}
         if gaps:
             tags |= {f"overfitting_gap/{k}": v for k, v in gaps[index].items()}
-        log.write(event_log.scalars(tags), first + index)
+        log.write(_event_log.scalars(tags), first + index)
     log.close()

@@ -5,8 +5,8 @@ import json
 from tensorboard.compat.proto import summary_pb2
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from kdropout import event_log
-from kdropout.event_log import RunLog
+from kdropout import _event_log
+from kdropout._event_log import RunLog
 from kdropout_dashboard import reader
 from kdropout_dashboard.source import open_log
 
@@ -16,22 +16,22 @@ def write(folder, *events):
     log = RunLog(folder)
     for what, content, step in events:
         if isinstance(what, dict):
-            log.write(event_log.scalars(what), step)
+            log.write(_event_log.scalars(what), step)
         else:
-            log.write(event_log.description(what, content), step)
+            log.write(_event_log.description(what, content), step)
     log.close()
 
 
 def text_of(tag, text):
     """A summary like `event_log.description`, of any text."""
-    summary = event_log.description(tag, {})
+    summary = _event_log.description(tag, {})
     summary.value[0].tensor.CopyFrom(make_tensor_proto(text))
     return summary
 
 
 def scalar_of(tag, tensor):
     """A summary in the place of a scalar, of any tensor."""
-    summary = event_log.description(tag, {})
+    summary = _event_log.description(tag, {})
     summary.value[0].metadata.plugin_data.plugin_name = "scalars"
     summary.value[0].metadata.data_class = summary_pb2.DATA_CLASS_SCALAR
     summary.value[0].tensor.CopyFrom(tensor)

@@ -11,8 +11,8 @@ import urllib.parse
 import pytest
 
 import kdropout_dashboard
-from kdropout import event_log
-from kdropout.event_log import RunLog
+from kdropout import _event_log
+from kdropout._event_log import RunLog
 from kdropout_dashboard import reader
 from kdropout_dashboard.source import open_log
 from tests.dashboard.board import eventually, start_tensorboard, write_training
@@ -54,8 +54,8 @@ def logs(tmp_path_factory):
         ("search/1", "kdropout/trial", {"format": 1, "values": {"x": "?"}}),
     ):
         log = RunLog(folder / name)
-        log.write(event_log.description(tag, content), 0)
-        log.write(event_log.scalars({"dropout_rate/a": 0.5, "epoch_loss": 1.0}), 0)
+        log.write(_event_log.description(tag, content), 0)
+        log.write(_event_log.scalars({"dropout_rate/a": 0.5, "epoch_loss": 1.0}), 0)
         log.close()
     source = open_log(folder)
     listed = reader.runs(source)
@@ -117,7 +117,7 @@ def test_what_is_written_meanwhile_arrives_and_nothing_twice(board):
     again = {"version": version, "unchanged": True}
     assert board.data("training", run="growing", version=version) == again
     log = RunLog(board.folder / "growing")
-    log.write(event_log.scalars({"dropout_rate/a": 0.75}), 1)
+    log.write(_event_log.scalars({"dropout_rate/a": 0.75}), 1)
     log.close()
     payload = eventually(
         lambda: board.data("training", run="growing", version=version),
@@ -205,7 +205,7 @@ def test_no_other_file_is_served(board):
 @pytest.mark.parametrize("way", EACH_WAY)
 def test_no_tab_without_our_data(way, tmp_path):
     log = RunLog(tmp_path / "logs" / "run")
-    log.write(event_log.scalars({"epoch_loss": 1.0, "dropout_rate/a": 0.5}), 0)
+    log.write(_event_log.scalars({"epoch_loss": 1.0, "dropout_rate/a": 0.5}), 0)
     log.close()
     option, *_ = WAYS[way]
     with start_tensorboard(tmp_path / "logs", tmp_path / "output", option) as board:

@@ -6,8 +6,8 @@ from tensorboard.compat.proto import summary_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from kdropout import event_log
-from kdropout.event_log import RunLog
+from kdropout import _event_log
+from kdropout._event_log import RunLog
 from kdropout_dashboard import reader
 from kdropout_dashboard.source import open_log
 from tests.dashboard.board import write_training
@@ -41,7 +41,7 @@ from tests.dashboard.logs import scalar_of, search, text_of, training, write
 def test_a_description_that_is_none_is_as_if_it_were_not_there(tmp_path, content):
     log = RunLog(tmp_path)
     log.write(text_of("kdropout/run", content), 0)
-    log.write(event_log.scalars({"dropout_rate/a": 0.5}), 0)
+    log.write(_event_log.scalars({"dropout_rate/a": 0.5}), 0)
     log.close()
     payload = training(tmp_path)
     assert payload["target"] is None
@@ -53,7 +53,7 @@ def test_a_description_that_is_none_is_as_if_it_were_not_there(tmp_path, content
 def test_a_tensor_that_tensorboard_cannot_read_is_as_if_it_were_not_there(tmp_path):
     broken = text_of("kdropout/trial", b"{}")
     broken.value[0].tensor.dtype = 99
-    whole = event_log.description(
+    whole = _event_log.description(
         "kdropout/trial", {"format": 1, "trial_id": "1", "score": 0.5}
     )
     write(tmp_path, ("kdropout/search", {"format": 1, "objective": "val_loss"}, 0))
@@ -82,7 +82,7 @@ def test_series_that_hold_no_numbers_do_not_hide_the_others(tmp_path):
 
 
 def test_what_tensorboard_would_drop_is_not_there(tmp_path):
-    summary = event_log.description("kdropout/run", {"format": 1})
+    summary = _event_log.description("kdropout/run", {"format": 1})
     summary.value[0].metadata.data_class = summary_pb2.DATA_CLASS_UNKNOWN
     log = RunLog(tmp_path)
     log.write(summary, 0)
@@ -93,7 +93,7 @@ def test_what_tensorboard_would_drop_is_not_there(tmp_path):
 def test_a_series_that_was_only_announced_is_not_there(tmp_path):
     write_training(tmp_path / "whole", {"a": [0.5]})
     for tag in ("kdropout/run", "kdropout/search"):
-        summary = event_log.description(tag, {})
+        summary = _event_log.description(tag, {})
         summary.value[0].ClearField("tensor")
         log = RunLog(tmp_path / "announced")
         log.write(summary, 0)

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from kdropout import event_log
-from kdropout.event_log import RunLog
+from kdropout import _event_log
+from kdropout._event_log import RunLog
 from tests.event_log.reading import read
 
 NAMES = (
@@ -34,7 +34,7 @@ def test_nothing_is_there_before_something_is_written(tmp_path):
 def test_scalars_are_read_back(tmp_path):
     log = RunLog(tmp_path / "deep" / "run")
     for step, value in ((0, 0.5), (3, 0.25), (2**40, float("nan"))):
-        log.write(event_log.scalars({"a": value, "b": -1.0}), step)
+        log.write(_event_log.scalars({"a": value, "b": -1.0}), step)
     log.flush()  # without closing: another process reads while the training runs
     assert steps_and_values(tmp_path / "deep" / "run", "a")[:2] == [(0, 0.5), (3, 0.25)]
     (step, value) = steps_and_values(tmp_path / "deep" / "run", "a")[2]
@@ -44,7 +44,7 @@ def test_scalars_are_read_back(tmp_path):
 
 def test_log_of_a_training_that_failed_closes_its_file(tmp_path):
     log = RunLog(tmp_path)
-    log.write(event_log.scalars({"a": 0.5}), 0)
+    log.write(_event_log.scalars({"a": 0.5}), 0)
     del log  # a ResourceWarning would be an error here
     assert steps_and_values(tmp_path, "a") == [(0, 0.5)]
 
@@ -52,8 +52,8 @@ def test_log_of_a_training_that_failed_closes_its_file(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_is_kept_as_it_is(tmp_path, name):
     log = RunLog(tmp_path)
-    log.write(event_log.scalars({name: 1.0}), 0)
-    log.write(event_log.description("kdropout/run", {"path": name}), 0)
+    log.write(_event_log.scalars({name: 1.0}), 0)
+    log.write(_event_log.description("kdropout/run", {"path": name}), 0)
     log.close()
     assert read(tmp_path).Tags()["scalars"] == [name]
     (event,) = read(tmp_path).Tensors("kdropout/run")
@@ -62,7 +62,7 @@ def test_any_name_is_kept_as_it_is(tmp_path, name):
 
 def test_description_is_marked_as_ours(tmp_path):
     log = RunLog(tmp_path)
-    log.write(event_log.description("kdropout/run", {"format": 1}), 0)
+    log.write(_event_log.description("kdropout/run", {"format": 1}), 0)
     log.close()
     metadata = read(tmp_path).summary_metadata["kdropout/run"]
     assert metadata.plugin_data.plugin_name == "kdropout"
@@ -71,13 +71,13 @@ def test_description_is_marked_as_ours(tmp_path):
 
 def test_numbers_that_json_does_not_know_are_refused():
     with pytest.raises(ValueError, match="not JSON compliant"):
-        event_log.description("kdropout/run", {"value": float("nan")})
+        _event_log.description("kdropout/run", {"value": float("nan")})
 
 
 def test_truncated_file_is_read_as_far_as_it_goes(tmp_path):
     log = RunLog(tmp_path)
     for step in range(10):
-        log.write(event_log.scalars({"a": 0.5}), step)
+        log.write(_event_log.scalars({"a": 0.5}), step)
     log.close()
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-7])
@@ -86,8 +86,8 @@ def test_truncated_file_is_read_as_far_as_it_goes(tmp_path):
 
 def test_two_logs_of_one_folder_have_files_of_their_own(tmp_path):
     first, second = RunLog(tmp_path), RunLog(tmp_path)
-    first.write(event_log.scalars({"a": 1.0}), 0)
-    second.write(event_log.scalars({"a": 2.0}), 1)
+    first.write(_event_log.scalars({"a": 1.0}), 0)
+    second.write(_event_log.scalars({"a": 2.0}), 1)
     first.close()
     second.close()
     assert len(list(tmp_path.iterdir())) == 2
@@ -101,7 +101,7 @@ def test_copy_of_an_open_log_begins_a_file_of_its_own(tmp_path, duplicate):
     log = RunLog(tmp_path)
     log.open()
     other = duplicate(log)
-    other.write(event_log.scalars({"a": 1.0}), 0)
+    other.write(_event_log.scalars({"a": 1.0}), 0)
     other.close()
     log.close()
     assert len(list(tmp_path.iterdir())) == 2
@@ -117,7 +117,7 @@ def test_layout_shows_all_rates_and_each_gap_with_its_margin(tmp_path):
     from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 
     log = RunLog(tmp_path)
-    log.write(event_log.layout(["loss", "accuracy"]), 0)
+    log.write(_event_log.layout(["loss", "accuracy"]), 0)
     log.close()
     (event,) = read(tmp_path).Tensors("custom_scalars__config__")
     layout = Layout.FromString(event.tensor_proto.string_val[0])
@@ -141,12 +141,12 @@ def test_writing_does_not_import_tensorflow(tmp_path):
         "package.__path__ = [importlib.util.find_spec('kdropout')"
         ".submodule_search_locations[0]]\n"
         "sys.modules['kdropout'] = package\n"
-        "from kdropout import event_log\n"
-        "from kdropout.event_log import RunLog\n"
+        "from kdropout import _event_log\n"
+        "from kdropout._event_log import RunLog\n"
         f"log = RunLog({str(tmp_path)!r})\n"
-        "log.write(event_log.scalars({'a': 1.0}), 0)\n"
-        "log.write(event_log.description('kdropout/run', {}), 0)\n"
-        "log.write(event_log.layout(['loss']), 0)\n"
+        "log.write(_event_log.scalars({'a': 1.0}), 0)\n"
+        "log.write(_event_log.description('kdropout/run', {}), 0)\n"
+        "log.write(_event_log.layout(['loss']), 0)\n"
         "log.close()\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.studies import findings, ledger, pages
 from benchmarks.studies.__main__ import STUDIES
-from kdropout import statistics
+from kdropout import _statistics
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -25,7 +25,7 @@ def test_a_difference_is_called_better_only_if_its_interval_excludes_zero():
     for shift, word in ((-1.0, "better"), (1.0, "worse"), (0.0, "")):
         values = baseline + shift + generator.normal(0.0, 0.1, 10)
         text = findings.difference(values, baseline)
-        interval = statistics.paired(values, baseline)
+        interval = _statistics.paired(values, baseline)
         assert text.endswith(f"to {interval.high:+.2f})" + (f" {word}" if word else ""))
         flipped = findings.difference(values, baseline, more_is_better=True)
         words = {"better": "worse", "worse": "better"}

@@ -2,7 +2,7 @@
 
 import keras
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.callbacks import OverfittingGap
 
 
@@ -67,8 +67,8 @@ class LimitedMetric(keras.callbacks.Callback):
     def __init__(self, metric: str, limit: float, direction: str):
         super().__init__()
         self.metric = metric
-        self.limit = validation.number("limit", limit, low=0.0)
-        self.direction = validation.choice("direction", direction, ("min", "max"))
+        self.limit = _validation.number("limit", limit, low=0.0)
+        self.direction = _validation.choice("direction", direction, ("min", "max"))
 
     def on_epoch_end(self, epoch, logs=None):
         missing = [n for n in (self.metric, "gap_loss") if n not in (logs or {})]

@@ -6,17 +6,17 @@ import keras
 import keras_tuner
 import numpy as np
 
+from kdropout._data import iterate_batches
+from kdropout._keras_classes import live_counterpart
+from kdropout._validation import nearest
 from kdropout.callbacks.metric_direction import lower_is_better
-from kdropout.datasets import iterate_batches
 from kdropout.inspection import dropout_layers, walk
-from kdropout.keras_classes import live_counterpart
 from kdropout.tuning.job.contents import ModelDigests, digests_of_model
 from kdropout.tuning.job.data import Data
 from kdropout.tuning.job.description import task_text
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.model_pool import begin_anew
-from kdropout.validation import nearest
 
 # A prime: labels and outputs of another size are less likely to broadcast.
 NUM_SAMPLES = 7

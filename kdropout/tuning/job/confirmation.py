@@ -5,8 +5,8 @@ import sys
 
 from tqdm import tqdm
 
+from kdropout._files import write_json
 from kdropout.callbacks.metric_direction import lower_is_better
-from kdropout.files import write_json
 from kdropout.inspection import dropout_layers
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.schedules import Ramp

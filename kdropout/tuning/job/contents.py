@@ -15,8 +15,8 @@ import warnings
 import keras
 import numpy as np
 
-from kdropout.datasets import iterate_batches
-from kdropout.files import write_json
+from kdropout._data import iterate_batches
+from kdropout._files import write_json
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.references import blame_user_code, is_installed
 from kdropout.tuning.job.schema import BuildModel, FunctionData

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kdropout.datasets import iterate_batches
-from kdropout.label_noise import with_noise
+from kdropout._data import iterate_batches
+from kdropout._label_noise import with_noise
 from kdropout.tuning.job.contents import digest_of_arrays
 from kdropout.tuning.job.description import (
     Description,

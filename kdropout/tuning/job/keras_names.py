@@ -4,7 +4,7 @@ import re
 
 import keras
 
-from kdropout.validation import nearest
+from kdropout._validation import nearest
 
 
 def check_optimizer(value):

@@ -6,6 +6,7 @@ import pathlib
 
 import keras
 
+from kdropout._validation import nearest
 from kdropout.layers import Dropout, SpatialDropout2D
 from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.errors import InvalidSetting
@@ -13,7 +14,6 @@ from kdropout.tuning.job.position_embedding import PositionEmbedding
 from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.schema import BuildModel, FileModel
 from kdropout.tuning.tune_rates import tune_parsed
-from kdropout.validation import nearest
 
 # By what the labels are. The losses of classes are of probabilities.
 _LOSS = {

@@ -4,7 +4,7 @@ import contextlib
 import json
 import pathlib
 
-from kdropout.files import replacing
+from kdropout._files import replacing
 from kdropout.tuning.job.errors import InvalidSetting, dotted
 from kdropout.tuning.job.schema import plain_space
 from kdropout.tuning.project_lock import ProjectInUse, ProjectLock

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import yaml
 from pydantic import ValidationError
 
+from kdropout._validation import nearest, shorten
 from kdropout.tuning.job.errors import JobError, Problem, dotted, place_of_path
 from kdropout.tuning.job.job import Job
 from kdropout.tuning.job.schema import KIND, MEMBERS
-from kdropout.validation import nearest, shorten
 
 
 def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:

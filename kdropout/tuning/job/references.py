@@ -9,8 +9,8 @@ import sys
 import sysconfig
 import traceback
 
+from kdropout._validation import nearest
 from kdropout.tuning.job.errors import InvalidSetting
-from kdropout.validation import nearest
 
 # The folder of kdropout itself.
 _PACKAGE = str(pathlib.Path(__file__).parents[2])

@@ -9,8 +9,8 @@ import warnings
 
 import keras_tuner
 
-from kdropout import validation
-from kdropout.files import replacing
+from kdropout import _validation
+from kdropout._files import replacing
 from kdropout.tuning import tuners
 from kdropout.tuning.job import Job, load_job
 from kdropout.tuning.job.confirmation import ConfirmationRun
@@ -86,7 +86,7 @@ def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
     ['dense1_drop']
     """
     if not isinstance(job, Job):
-        raise validation.type_error("job", "a kdropout.tuning.Job", job)
+        raise _validation.type_error("job", "a kdropout.tuning.Job", job)
     checked = job.check()
     _check_can_travel(job, checked.data)
     # Also the confirmation writes what another process must not overwrite.
@@ -306,7 +306,7 @@ def load_report(folder: str | os.PathLike) -> Report:
     try:
         folder = pathlib.Path(folder)
     except TypeError:
-        raise validation.type_error("folder", "a path", folder) from None
+        raise _validation.type_error("folder", "a path", folder) from None
     finished = _read_finished(folder / "report.json")
     trials = stored_trials(folder / PROJECT)
     if finished is not None and (not trials or _are_of(trials, finished)):
@@ -314,7 +314,7 @@ def load_report(folder: str | os.PathLike) -> Report:
     if not os.path.isfile(folder / JOB_FILE) or not os.path.isdir(folder / PROJECT):
         expected = "a folder that 'kdropout tune' wrote to"
         raise ValueError(
-            f"{validation.received('folder', expected, str(folder))}. It has no "
+            f"{_validation.received('folder', expected, str(folder))}. It has no "
             f"'{JOB_FILE}' and no '{PROJECT}'. The folder is the 'output' of the job."
         )
     job = load_job(folder / JOB_FILE)

@@ -13,10 +13,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from kdropout._validation import nearest
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.references import call_reference
 from kdropout.tuning.job.schema import TABLES, UCI_FOLDERS
-from kdropout.validation import nearest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kdropout import statistics, validation
-from kdropout.statistics import Interval
+from kdropout import _statistics, _validation
+from kdropout._statistics import Interval
 from kdropout.tuning.report.importance import (
     UNIFORM_STEP,
     Importance,
@@ -94,12 +94,12 @@ def choose_candidates(
     {'no dropout': {'a': 0.0}, 'search 1': {'a': 0.1}, 'search 2': {'a': 0.2}}
     """
     check_direction(direction)
-    top = validation.integer("top", top, low=1)
+    top = _validation.integer("top", top, low=1)
     best = ranked(trials, direction)
     paths = list(best[0].rates)
     chosen = {BASELINE: dict.fromkeys(paths, 0.0)}
     if uniform is not None:
-        uniform = validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
+        uniform = _validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
     elif any(len(set(trial.rates.values())) > 1 for trial in best):
         scores = _uniform_scores(trials, importance, seed)
         uniform = best_uniform_rate(trials, direction, scores)
@@ -225,9 +225,9 @@ def confirm(
     check_direction(direction)
     for name, function in (("train", train), ("progress", progress), ("save", save)):
         if not callable(function) and (name == "train" or function is not None):
-            raise TypeError(validation.received(name, "a function", function))
+            raise TypeError(_validation.received(name, "a function", function))
     if not isinstance(measure, str):
-        raise TypeError(validation.received("measure", "a string", measure))
+        raise TypeError(_validation.received("measure", "a string", measure))
     earlier = {} if partial is None else partial
     pairs = [(label, seed) for seed in seeds for label in candidates]
     scores = {pair: earlier[pair] for pair in pairs if pair in earlier}
@@ -259,10 +259,10 @@ def check_candidates(candidates):
         for label, setting in candidates.items()
     ):
         expected = "a dict from labels to dicts of rates"
-        raise TypeError(validation.received("candidates", expected, candidates))
+        raise TypeError(_validation.received("candidates", expected, candidates))
     if BASELINE not in candidates or len(candidates) < 2:
         expected = f"a dict with '{BASELINE}' and at least one other label"
-        raise ValueError(validation.received("candidates", expected, list(candidates)))
+        raise ValueError(_validation.received("candidates", expected, list(candidates)))
     return {label: dict(setting) for label, setting in candidates.items()}
 
 
@@ -270,11 +270,11 @@ def check_seeds(seeds):
     """The seeds as a tuple of at least 2 different integers, or an error."""
     if not isinstance(seeds, (list, tuple, range)):
         expected = "a sequence of integers, such as range(100, 105)"
-        raise TypeError(validation.received("seeds", expected, seeds))
-    seeds = tuple(validation.integer("seeds", seed) for seed in seeds)
+        raise TypeError(_validation.received("seeds", expected, seeds))
+    seeds = tuple(_validation.integer("seeds", seed) for seed in seeds)
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
         expected = "at least 2 different integers, because an interval needs two scores"
-        raise ValueError(validation.received("seeds", expected, seeds))
+        raise ValueError(_validation.received("seeds", expected, seeds))
     return seeds
 
 
@@ -299,7 +299,7 @@ class Comparison:
         reference: String, what it is compared with.
         gains: Tuple of floats, one per seed that both have finished: the difference of
             the scores, positive where the setting is better.
-        gain: `kdropout.statistics.Interval` for the mean of the gains, widened so that
+        gain: `kdropout._statistics.Interval` for the mean of the gains, widened so that
             it holds together with those of all other comparisons; None with fewer than
             two seeds.
         verdict: "better", "worse" or "undecided".
@@ -374,7 +374,7 @@ class Confirmation:
     @property
     def confidence(self) -> float:
         """Float in (0, 1), of the interval of each comparison."""
-        return statistics.for_all_of(max(1, len(self._pairs())), CONFIDENCE)
+        return _statistics.for_all_of(max(1, len(self._pairs())), CONFIDENCE)
 
     @functools.cached_property
     def recommendation(self) -> Recommendation:
@@ -500,7 +500,7 @@ class Confirmation:
         plain = tuple(gains.tolist())
         if len(seeds) < 2:
             return Comparison(label, reference, plain, None, "undecided")
-        gain = statistics.interval(gains, self.confidence)
+        gain = _statistics.interval(gains, self.confidence)
         verdict = "undecided"
         # Scores such as the share of 100 images are coarse. If all seeds differ by the
         # same, the spread between seeds is not 0, it is unknown, and so is the

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from kdropout.requirements import can_import, check_packages
+from kdropout._requirements import can_import, check_packages
 from kdropout.tuning.report.records import completed, dimensions_seen
 from kdropout.tuning.space.dimension import Dimension
 

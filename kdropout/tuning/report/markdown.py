@@ -3,8 +3,8 @@
 import pathlib
 import re
 
-from kdropout import statistics
-from kdropout.files import replacing
+from kdropout import _statistics
+from kdropout._files import replacing
 from kdropout.tuning.report.confirmation import BASELINE, CONFIDENCE, trial_of
 from kdropout.tuning.report.importance import REPEATS
 from kdropout.tuning.report.pictures import FILES
@@ -206,7 +206,7 @@ def _setting_name(report, label):
 def _mean_score(scores, measured):
     if len(measured) < 2:
         return scores.score(measured[0]) if measured else "none"
-    interval = statistics.interval(measured)
+    interval = _statistics.interval(measured)
     if not scores.holds_score(interval):
         return f"{scores.score(interval.mean)} (too few seeds for an interval)"
     mean = scores.number(interval.mean, interval.half_width)

@@ -8,8 +8,8 @@ import warnings
 
 import numpy as np
 
-from kdropout.files import replacing
-from kdropout.requirements import can_import, check_packages
+from kdropout._files import replacing
+from kdropout._requirements import can_import, check_packages
 from kdropout.tuning.report.confirmation import CONFIDENCE
 from kdropout.tuning.report.records import best_so_far, completed
 from kdropout.tuning.report.score_format import better_sign, format_of

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.tuning.space.dimension import Dimension
 
 # The words of KerasTuner.
@@ -63,7 +63,7 @@ class TrialRecord:
         for name in ("trial_id", "message"):
             value = getattr(self, name)
             if not isinstance(value, str):
-                raise TypeError(validation.received(name, "a string", value))
+                raise TypeError(_validation.received(name, "a string", value))
         score, message = self.score, self.message
         if score is not None:
             score = _plain_number("score", score)
@@ -73,14 +73,14 @@ class TrialRecord:
                 score = None
         if self.epochs is not None:
             object.__setattr__(
-                self, "epochs", validation.integer("epochs", self.epochs)
+                self, "epochs", _validation.integer("epochs", self.epochs)
             )
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "message", message)
         object.__setattr__(self, "values", _plain_values(self.values))
         object.__setattr__(self, "rates", check_rates("rates", self.rates))
         object.__setattr__(self, "metrics", _plain_metrics(self.metrics))
-        validation.choice("status", self.status, _STATUSES)
+        _validation.choice("status", self.status, _STATUSES)
 
     @property
     def completed(self) -> bool:
@@ -244,10 +244,10 @@ def check_trials(trials):
     """
     expected = "a sequence of TrialRecord"
     if not isinstance(trials, (list, tuple)):
-        raise TypeError(validation.received("trials", expected, trials))
+        raise TypeError(_validation.received("trials", expected, trials))
     for trial in trials:
         if not isinstance(trial, TrialRecord):
-            raise TypeError(validation.received("trials", expected, trial))
+            raise TypeError(_validation.received("trials", expected, trial))
     ids = [trial.trial_id for trial in trials]
     twice = next((trial_id for trial_id in ids if ids.count(trial_id) > 1), None)
     if twice is not None:
@@ -272,7 +272,7 @@ def check_trials(trials):
 
 def check_direction(direction):
     """Return "min" or "max", or raise a ValueError."""
-    return validation.choice("direction", direction, _DIRECTIONS)
+    return _validation.choice("direction", direction, _DIRECTIONS)
 
 
 def check_rates(name, rates):
@@ -283,7 +283,7 @@ def check_rates(name, rates):
         ValueError: If a rate is not in [0, 1].
     """
     rates = _dict_by_name(name, rates, "from layer paths to rates")
-    return {path: validation.number(name, rate, 0, 1) for path, rate in rates.items()}
+    return {path: _validation.number(name, rate, 0, 1) for path, rate in rates.items()}
 
 
 def check_dimensions(dimensions):
@@ -296,10 +296,10 @@ def check_dimensions(dimensions):
         return None
     expected = "a sequence of Dimension, or None"
     if not isinstance(dimensions, (list, tuple)):
-        raise TypeError(validation.received("dimensions", expected, dimensions))
+        raise TypeError(_validation.received("dimensions", expected, dimensions))
     for dimension in dimensions:
         if not isinstance(dimension, Dimension):
-            raise TypeError(validation.received("dimensions", expected, dimension))
+            raise TypeError(_validation.received("dimensions", expected, dimension))
     return tuple(dimensions)
 
 
@@ -314,14 +314,14 @@ def check_limits(limits):
         return None
     expected = "a dict from hyperparameters to pairs of numbers, or None"
     if not isinstance(limits, dict):
-        raise TypeError(validation.received("limits", expected, limits))
+        raise TypeError(_validation.received("limits", expected, limits))
     checked = {}
     for name, pair in limits.items():
         if not isinstance(name, str) or not isinstance(pair, (list, tuple)):
-            raise TypeError(validation.received("limits", expected, {name: pair}))
+            raise TypeError(_validation.received("limits", expected, {name: pair}))
         if len(pair) != 2:
-            raise TypeError(validation.received("limits", expected, {name: pair}))
-        checked[name] = tuple(validation.number("limits", value) for value in pair)
+            raise TypeError(_validation.received("limits", expected, {name: pair}))
+        checked[name] = tuple(_validation.number("limits", value) for value in pair)
     return checked
 
 
@@ -342,9 +342,9 @@ def _plain_values(values):
         value = value.item() if isinstance(value, np.generic) else value
         if not isinstance(value, (bool, int, float, str)):
             expected = "a dict from hyperparameters to numbers, strings or bools"
-            raise TypeError(validation.received("values", expected, {name: value}))
+            raise TypeError(_validation.received("values", expected, {name: value}))
         if isinstance(value, float):
-            validation.number("values", value)
+            _validation.number("values", value)
         plain[name] = value
     return plain
 
@@ -365,10 +365,10 @@ def _plain_number(name, value):
             raise TypeError
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(validation.received(name, "a number or None", value)) from None
+        raise TypeError(_validation.received(name, "a number or None", value)) from None
 
 
 def _dict_by_name(name, value, what):
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise TypeError(validation.received(name, f"a dict {what}", value))
+        raise TypeError(_validation.received(name, f"a dict {what}", value))
     return dict(value)

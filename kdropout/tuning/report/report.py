@@ -7,8 +7,8 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from kdropout import validation
-from kdropout.files import replacing
+from kdropout import _validation
+from kdropout._files import replacing
 from kdropout.tuning.report.answer import Answer, answer
 from kdropout.tuning.report.confirmation import (
     Confirmation,
@@ -102,26 +102,28 @@ class Report:
     ):
         self.trials = check_trials(trials)
         if not isinstance(objective, str):
-            raise TypeError(validation.received("objective", "a string", objective))
+            raise TypeError(_validation.received("objective", "a string", objective))
         self.objective = objective
         self.direction = check_direction(direction)
         self.baseline = None if baseline is None else check_rates("baseline", baseline)
         if not isinstance(confirmation, Confirmation | None):
             expected = "what kdropout.tuning.report.confirm returned, or None"
-            raise TypeError(validation.received("confirmation", expected, confirmation))
+            raise TypeError(
+                _validation.received("confirmation", expected, confirmation)
+            )
         self.confirmation = confirmation
-        self.seed = validation.integer("seed", seed)
-        self.trees = validation.integer("trees", trees, low=2)
+        self.seed = _validation.integer("seed", seed)
+        self.trees = _validation.integer("trees", trees, low=2)
         self.dimensions = check_dimensions(dimensions)
         if limits is None and dimensions is not None:
             limits = {entry.name: (entry.low, entry.high) for entry in dimensions}
         self.limits = check_limits(limits)
         if not isinstance(task, str | None):
-            raise TypeError(validation.received("task", "a string or None", task))
+            raise TypeError(_validation.received("task", "a string or None", task))
         self.task = task
         if not isinstance(importance, Importance | None):
             expected = "an Importance that was measured on these trials, or None"
-            raise TypeError(validation.received("importance", expected, importance))
+            raise TypeError(_validation.received("importance", expected, importance))
         if importance is not None:
             self.importance = importance
 
@@ -298,7 +300,7 @@ class Report:
 
         folder = pathlib.Path(folder)
         if folder.exists() and not folder.is_dir():
-            raise ValueError(validation.received("folder", "a folder", str(folder)))
+            raise ValueError(_validation.received("folder", "a folder", str(folder)))
         texts = {"report.json": self.to_json(), "report.md": self.to_markdown()}
         folder.mkdir(parents=True, exist_ok=True)
         written = draw_all(self, folder)
@@ -312,7 +314,7 @@ class Report:
 def _read(text):
     """The content of the JSON of a report."""
     if not isinstance(text, str):
-        raise TypeError(validation.received("text", "a string of JSON", text))
+        raise TypeError(_validation.received("text", "a string of JSON", text))
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
@@ -350,7 +352,7 @@ def _confirmation_from_plain(plain):
     if plain is None:
         return None
     scores = {
-        pair: validation.number("scores", score)
+        pair: _validation.number("scores", score)
         for pair, score in _pairs_from_plain(plain["scores"], "score").items()
     }
     return Confirmation(

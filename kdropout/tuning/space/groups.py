@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.schedules import depth_rates
 from kdropout.tuning.space.rates import Rates
 from kdropout.tuning.space.schedules import Schedules
@@ -133,7 +133,7 @@ class RateGroup(Group):
 
     def settings(self, values):
         names = [hyperparameter.name for hyperparameter in self.hyperparameters()]
-        chosen = [validation.number(n, values[n], 0.0, 1.0) for n in names]
+        chosen = [_validation.number(n, values[n], 0.0, 1.0) for n in names]
         across = self.choice.across
         if across == "shared":
             chosen = chosen * len(self.paths)
@@ -166,7 +166,7 @@ class RampGroup(Group):
             try:
                 ramps[path] = self.choice.ramp(chosen)
             except (TypeError, ValueError) as error:
-                raise validation.error_within(error, (base,), f"'{base}'") from None
+                raise _validation.error_within(error, (base,), f"'{base}'") from None
         if self.choice.across == "shared":
             return dict.fromkeys(self.paths, *ramps.values())
         return ramps

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.tuning.space import rates, schedules
 from kdropout.tuning.space.rates import Rates
 from kdropout.tuning.space.schedules import Schedules, pair_of_rates
@@ -105,7 +105,7 @@ class _Reader:
         for pattern in space:
             if not isinstance(pattern, str):
                 expected = "a dict from layer paths or globs, which are strings"
-                self.errors.append(validation.type_error("space", expected, space))
+                self.errors.append(_validation.type_error("space", expected, space))
                 return None
         if space.keys() <= {*rates.CHECKS, "schedule"} and not any(
             isinstance(value, (Rates, Schedules)) for value in space.values()
@@ -131,14 +131,14 @@ class _Reader:
         if isinstance(value, (list, tuple)):
             return self._pair(key, value)
         try:
-            return validation.number("space", value, 0.0, 1.0)
+            return _validation.number("space", value, 0.0, 1.0)
         except (TypeError, ValueError) as error:
-            problem = f"must be {_EXPECTED}. Received: {validation.shorten(value)}"
+            problem = f"must be {_EXPECTED}. Received: {_validation.shorten(value)}"
             return self._fail(type(error), key, problem)
 
     def _pair(self, key, value):
         if len(value) != 2:
-            problem = f"must be {_EXPECTED}. Received: {validation.shorten(value)}"
+            problem = f"must be {_EXPECTED}. Received: {_validation.shorten(value)}"
             if len(value) > 2:
                 problem = (
                     f"{problem}. To choose from several rates, write {{'values': "
@@ -163,7 +163,7 @@ class _Reader:
         key, settings = (*key, "schedule"), value["schedule"]
         if not isinstance(settings, Mapping):
             expected = "a mapping of the arguments of tuning.Schedules"
-            problem = f"must be {expected}. Received: {validation.shorten(settings)}"
+            problem = f"must be {expected}. Received: {_validation.shorten(settings)}"
             return self._fail(TypeError, key, problem)
         settings = dict(settings)
         for part in ("start", "end"):
@@ -183,7 +183,7 @@ class _Reader:
                 self._fail(
                     ValueError,
                     (*key, name),
-                    f"is not a known key.{validation.nearest(name, checks)} The keys "
+                    f"is not a known key.{_validation.nearest(name, checks)} The keys "
                     f"are: {', '.join(checks)}",
                 )
                 continue
@@ -199,7 +199,7 @@ class _Reader:
         try:
             return function(*arguments, **named)
         except (TypeError, ValueError) as error:
-            self.errors.append(validation.error_within(error, key, _shown(key)))
+            self.errors.append(_validation.error_within(error, key, _shown(key)))
             return None
 
     def _fail(self, kind, key, problem):

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.inspection import dropout_layers
 from kdropout.schedules import Ramp
 from kdropout.tuning.space.rules import apply, check_can_set
@@ -82,10 +82,10 @@ class RatePlan:
         """
         if not isinstance(values, Mapping):
             expected = "a dict from names of hyperparameters to values, as 'hp.values'"
-            raise validation.type_error("values", expected, values)
+            raise _validation.type_error("values", expected, values)
         missing = [name for name in self.hyperparameters if name not in values]
         if missing:
-            raise validation.argument_error(
+            raise _validation.argument_error(
                 ValueError,
                 "values",
                 "must hold each hyperparameter of the plan. Missing: "
@@ -126,7 +126,7 @@ class RatePlan:
         for path in settings:
             if path not in layers:
                 has = ", ".join(map(repr, layers)) or "none"
-                error = validation.argument_error(
+                error = _validation.argument_error(
                     ValueError,
                     "model",
                     f"must hold the layers of the plan. Missing: '{path}'. Received: "

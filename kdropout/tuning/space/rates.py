@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from kdropout import validation
+from kdropout import _validation
 
 SAMPLINGS = ("linear", "log", "reverse_log")
 TIES = ("free", "shared", "linear", "rising", "falling")
@@ -65,14 +65,14 @@ class Rates:
         if self.values is not None:
             self._take_values()
         if self.low >= self.high:
-            raise validation.argument_error(
+            raise _validation.argument_error(
                 ValueError,
                 "low",
                 f"must be below 'high'. Received: low={self.low:g}, high={self.high:g}."
                 " To fix a rate, give the number itself.",
             )
         if self.sampling != "linear" and self.low == 0.0:
-            raise validation.argument_error(
+            raise _validation.argument_error(
                 ValueError,
                 "low",
                 f"must be above 0 for sampling={self.sampling!r}. Received: low=0. Use "
@@ -111,7 +111,7 @@ class Rates:
         # `dataclasses.replace` gives back the bounds that the values have.
         alone = [(0.0, 0.8, None, "linear"), (lowest, highest, None, "linear")]
         if given not in alone:
-            raise validation.argument_error(
+            raise _validation.argument_error(
                 ValueError,
                 "values",
                 "must stand alone, without 'low', 'high', 'step' and 'sampling'. "
@@ -122,12 +122,12 @@ class Rates:
     def _check_step(self):
         linear = self.sampling == "linear"
         floor = 0.0 if linear else 1.0
-        step = validation.number("step", self.step, floor, open_low=True)
+        step = _validation.number("step", self.step, floor, open_low=True)
         self._keep(step=step)
         span = self.high - self.low if linear else math.log(self.high / self.low)
         count = span / (step if linear else math.log(step))
         if count > _MOST_POINTS:
-            raise validation.argument_error(
+            raise _validation.argument_error(
                 ValueError,
                 "step",
                 f"must make at most {_MOST_POINTS} points. Received: step={step:g}, "
@@ -140,7 +140,7 @@ class Rates:
             end = self.low + whole * step if linear else self.low * step**whole
             hint = f" Use high={end:.6g}." if end <= 1.0 else ""
             kind = "a whole number of steps" if linear else "a whole power of the step"
-            raise validation.argument_error(
+            raise _validation.argument_error(
                 ValueError,
                 "step",
                 f"must lead from 'low' to 'high' in {kind}. Received: "
@@ -148,10 +148,10 @@ class Rates:
             )
 
     def _check_default(self):
-        default = validation.number("default", self.default, self.low, self.high)
+        default = _validation.number("default", self.default, self.low, self.high)
         near = self.nearest(default)
         if abs(near - default) > 1e-9:
-            raise validation.argument_error(
+            raise _validation.argument_error(
                 ValueError,
                 "default",
                 "must be one of the rates to choose from. Received: "
@@ -176,7 +176,7 @@ class Rates:
 
 
 def _rate(name, value):
-    return validation.number(name, value, 0.0, 1.0)
+    return _validation.number(name, value, 0.0, 1.0)
 
 
 def _optional_rate(name, value):
@@ -184,17 +184,17 @@ def _optional_rate(name, value):
 
 
 def _sampling(name, value):
-    return validation.choice(name, value, SAMPLINGS)
+    return _validation.choice(name, value, SAMPLINGS)
 
 
 def _step(name, value):
     if value is None:
         return None
-    return validation.number(name, value, 0.0, open_low=True)
+    return _validation.number(name, value, 0.0, open_low=True)
 
 
 def _tie(name, value):
-    return validation.choice(name, value, TIES)
+    return _validation.choice(name, value, TIES)
 
 
 def _values(name, value):
@@ -202,7 +202,7 @@ def _values(name, value):
         return None
     expected = "a sequence of at least two different rates"
     if not isinstance(value, (list, tuple)):
-        raise validation.type_error(name, expected, value)
+        raise _validation.type_error(name, expected, value)
     rates = set()
     for index, rate in enumerate(value):
         try:
@@ -211,7 +211,7 @@ def _values(name, value):
             error.key = (name, index)
             raise
     if len(rates) < 2 or len(rates) < len(value):
-        raise validation.value_error(name, expected, value)
+        raise _validation.value_error(name, expected, value)
     return tuple(sorted(rates))
 
 

@@ -1,6 +1,6 @@
 """Changes how the rate of a layer is decided, in place."""
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.inspection import walk
 from kdropout.rate_rules.base import FixedRate
 from kdropout.rate_rules.ramped import RampedRate
@@ -17,7 +17,7 @@ def check_can_set(path, layer, argument="space"):
     """
     rule = layer.rate_rule
     if not (rule.settable or isinstance(rule, (ScheduledRate, RampedRate))):
-        error = validation.argument_error(
+        error = _validation.argument_error(
             TypeError,
             argument,
             "must name layers whose rate was given as a number or a schedule. "

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.rate_rules.ramped import MOST_STEPS
 from kdropout.schedules import CURVES, Ramp
 from kdropout.tuning.space.rates import Rates
@@ -54,7 +54,7 @@ class Schedules:
             value = getattr(self, name)
             low = value.low if isinstance(value, Rates) else value
             if "exponential" in shapes and low == 0.0:
-                raise validation.argument_error(
+                raise _validation.argument_error(
                     ValueError,
                     name,
                     "must be above 0 for shape='exponential'. Received: "
@@ -77,11 +77,11 @@ def _rates(name, value):
     expected = "a number in [0, 1], a pair (low, high), or Rates"
     if isinstance(value, (list, tuple)):
         if len(value) != 2:
-            raise validation.value_error(name, expected, value)
+            raise _validation.value_error(name, expected, value)
         return pair_of_rates((name,), f"'{name}'", value)
     if isinstance(value, Rates):
         if value.across != "free":
-            raise validation.argument_error(
+            raise _validation.argument_error(
                 ValueError,
                 name,
                 "must be Rates without 'across', which belongs to Schedules. Received: "
@@ -89,9 +89,9 @@ def _rates(name, value):
             )
         return value
     try:
-        return validation.number(name, value, 0.0, 1.0)
+        return _validation.number(name, value, 0.0, 1.0)
     except TypeError:
-        raise validation.type_error(name, expected, value) from None
+        raise _validation.type_error(name, expected, value) from None
 
 
 def pair_of_rates(key, where, pair):
@@ -100,7 +100,7 @@ def pair_of_rates(key, where, pair):
         return Rates(*pair)
     except (TypeError, ValueError) as error:
         error.key = (("low", "high").index(error.argument),)
-        raise validation.error_within(error, key, where) from None
+        raise _validation.error_within(error, key, where) from None
 
 
 def _steps(name, value):
@@ -109,12 +109,12 @@ def _steps(name, value):
         try:
             return _count(name, value)
         except TypeError:
-            raise validation.type_error(name, expected, value) from None
+            raise _validation.type_error(name, expected, value) from None
     if len(value) != 2:
-        raise validation.value_error(name, expected, value)
+        raise _validation.value_error(name, expected, value)
     low, high = (_count(name, bound) for bound in value)
     if low >= high:
-        raise validation.argument_error(
+        raise _validation.argument_error(
             ValueError,
             name,
             "must be a pair (low, high) with low below high. Received: "
@@ -124,27 +124,27 @@ def _steps(name, value):
 
 
 def _count(name, value):
-    value = validation.integer(name, value, low=1)
+    value = _validation.integer(name, value, low=1)
     if value > MOST_STEPS:
-        raise validation.value_error(name, f"at most {MOST_STEPS}", value)
+        raise _validation.value_error(name, f"at most {MOST_STEPS}", value)
     return value
 
 
 def _shapes(name, value):
     if isinstance(value, str):
-        return validation.choice(name, value, CURVES)
+        return _validation.choice(name, value, CURVES)
     options = ", ".join(map(repr, CURVES))
     expected = f"one of {options}, or a sequence of several"
     if not isinstance(value, (list, tuple)):
-        raise validation.type_error(name, expected, value)
-    shapes = tuple(validation.choice(name, shape, CURVES) for shape in value)
+        raise _validation.type_error(name, expected, value)
+    shapes = tuple(_validation.choice(name, shape, CURVES) for shape in value)
     if not shapes or len(set(shapes)) < len(shapes):
-        raise validation.value_error(name, expected, value)
+        raise _validation.value_error(name, expected, value)
     return shapes if len(shapes) > 1 else shapes[0]
 
 
 def _tie(name, value):
-    return validation.choice(name, value, ("free", "shared"))
+    return _validation.choice(name, value, ("free", "shared"))
 
 
 # What each argument may be, whatever the others are: functions that return the value

@@ -1,6 +1,6 @@
 """Which layers of a model each entry of a space decides on."""
 
-from kdropout import validation
+from kdropout import _validation
 from kdropout.inspection import dropout_layers, select_layers
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.tuning.space.groups import make_group
@@ -35,7 +35,7 @@ def select_groups(model, space, prefix="rate"):
         for pattern, paths in chosen.items()
     ]
     if not any(group.hyperparameters() for group in groups):
-        raise validation.argument_error(
+        raise _validation.argument_error(
             ValueError,
             "space",
             "must leave something to search. Received: fixed rates only. Give a pair "
@@ -62,7 +62,7 @@ def _by_pattern(model, layers, space):
     }
     for pattern, paths in chosen.items():
         if not paths:
-            error = validation.argument_error(
+            error = _validation.argument_error(
                 ValueError,
                 "space",
                 f"must leave a layer to each pattern. Received: '{pattern}', all of "
@@ -92,7 +92,7 @@ def _free(model, layers, choice):
         decided = ", ".join(
             f"'{path}' ({layer.rate_rule.decided_by})" for path, layer in layers.items()
         )
-        raise validation.argument_error(
+        raise _validation.argument_error(
             ValueError,
             "model",
             "must hold a dropout layer whose rate was given as a number. Received: "

@@ -10,8 +10,8 @@ import pytest
 from tensorboard.plugins.hparams import api_pb2
 
 from kdropout import tuning
+from kdropout._requirements import MissingPackages
 from kdropout.callbacks import TensorBoardRates
-from kdropout.requirements import MissingPackages
 from kdropout.tuning import search_log
 from kdropout_dashboard import reader
 from kdropout_dashboard.source import open_log

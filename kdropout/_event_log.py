@@ -8,7 +8,7 @@ import pathlib
 import socket
 import time
 
-from kdropout.requirements import can_import, check_packages
+from kdropout._requirements import can_import, check_packages
 from kdropout_dashboard import tags
 
 # Distinguishes the files that one process begins in the same second.
