@@ -400,8 +400,6 @@ def test_full_disk_is_told_once_and_the_training_goes_on(
     monkeypatch.setattr(
         _event_log, "_open_file", lambda path: FullDisk(open_file(path))
     )
-        _event_log, "_open_file", lambda path: FullDisk(open_file(path))
-    )
     model = compiled(Dropout(0.5, name="drop"))
     board = TensorBoardRates(tmp_path, update_freq=update_freq)
     with pytest.warns(UserWarning, match="No space left on device") as caught:
