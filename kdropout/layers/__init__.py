@@ -1,8 +1,9 @@
 """What is dropped: one layer per kind of mask. Any layer takes any kind of rate."""
 
-from kdropout._sampling import note_dropped
+from kdropout._sampling import note_dropped as note_dropped
 from kdropout.layers.alpha_dropout import AlphaDropout
-from kdropout.layers.base import BaseDropout, identity_at_zero
+from kdropout.layers.base import BaseDropout
+from kdropout.layers.base import identity_at_zero as identity_at_zero
 from kdropout.layers.concrete_dropout import ConcreteDropout
 from kdropout.layers.drop_block import DropBlock1D, DropBlock2D, DropBlock3D
 from kdropout.layers.drop_connect import DropConnect
@@ -35,6 +36,4 @@ __all__ = [
     "SpatialDropout3D",
     "Standout",
     "TokenDropout",
-    "identity_at_zero",
-    "note_dropped",
 ]
