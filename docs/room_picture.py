@@ -20,16 +20,17 @@ OUTPUT = ROOT / "docs" / "internals" / "rooms.png"
 # Column, question, and what is in it. The row follows from the imports.
 WHAT, HOW, WHERE, USE = "what is dropped", "how decided", "where seen", "built on top"
 ROOMS = {
-    "noise": (0.4, WHAT, "random numbers,\none file per backend"),
-    "block_mask": (0.4, WHAT, "the geometry\nof DropBlock"),
+    "noise": (0.25, WHAT, "random numbers,\none file per backend"),
+    "_block_mask": (0.55, WHAT, "the geometry\nof DropBlock"),
+    "_replay": (-0.55, WHAT, "repeated and\ntransformed calls"),
     "layers": (1.1, WHAT, "one small class\nper mask"),
-    "keras_classes": (2.2, WHAT, "Keras class,\nour class"),
+    "_keras_classes": (2.2, WHAT, "Keras class,\nour class"),
     "schedules": (1.8, HOW, "functions\nof the step"),
     "rate_rules": (1.8, HOW, "number, schedule,\ngradient"),
     "inspection": (1.5, WHERE, "finds the layers:\nrates, summary"),
     "callbacks": (0.0, WHERE, "gap, controller,\nloggers"),
-    "event_log": (-0.9, WHERE, "writes what\nTensorBoard reads"),
-    "kdropout_dashboard": (3.3, WHERE, "the tab in TensorBoard,\nwithout Keras"),
+    "_event_log": (-1.65, WHERE, "writes what\nTensorBoard reads"),
+    "kdropout_dashboard": (-1.65, WHERE, "the tab in TensorBoard,\nwithout Keras"),
     "surgery": (2.7, USE, "convert, insert,\nstrip"),
     "inference": (0.3, USE, "mc_predict"),
     "testing": (-0.2, USE, "check_layer,\nthe contract"),
@@ -154,9 +155,9 @@ def draw(rooms, helpers):
     text = "used by any, import nothing of kdropout: " + ", ".join(helpers)
     axis.text((left + right) / 2, bottom, text, ha="center", va="center", size=7.5)
     for number, (question, color) in enumerate(COLORS.items()):
-        y = ROW - 0.3 * number
-        axis.add_patch(_box((right - 1.3, y - 0.09), 0.2, color, 0.18))
-        axis.text(right - 1.0, y, question, va="center", size=9)
+        y = highest - 0.3 * number
+        axis.add_patch(_box((left, y - 0.09), 0.2, color, 0.18))
+        axis.text(left + 0.3, y, question, va="center", size=9)
     axis.set(xlim=(left - 0.1, right + 0.1), ylim=(bottom - 0.3, highest + 0.45))
     axis.set_axis_off()
     figure.set_facecolor("white")
