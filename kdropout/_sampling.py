@@ -6,6 +6,7 @@ also normalise by the batch's own statistics, move them, and advance every sched
 
 import contextlib
 import contextvars
+from typing import Any
 
 from keras import ops
 
@@ -58,7 +59,7 @@ def active_scope():
     return _SCOPE.get()
 
 
-def note_dropped(drop):
+def note_dropped(drop: Any) -> None:
     """Tell whoever measures what a call of a layer drops.
 
     Args:

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -117,12 +118,12 @@ class GapController(RateMover):
         self.validation_freq = check_validation_freq(validation_freq)
         self.verbose = _validation.integer("verbose", verbose)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         self._epochs_at_limit = 0
         self._warned = False
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not is_validated(epoch, self.validation_freq):
             return
         gap = self._read_gap(logs or {})

@@ -90,21 +90,23 @@ class OverfittingGap(keras.callbacks.Callback):
         self._is_due = False
         self._is_first_epoch = True
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._is_first_epoch = True
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._clean = None
         self._is_due = is_validated(epoch, self.validation_freq)
 
-    def on_test_batch_begin(self, batch, logs=None):
+    def on_test_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         # By the first batch of the validation, all callbacks have had on_test_begin,
         # where some of them exchange the weights, and none on_test_end.
         if self._is_due and self._clean is None:
             self._clean = self.sample.evaluate(self.model)
             self.model.reset_metrics()  # which count the validation data next
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._is_due = False
         is_first_epoch, self._is_first_epoch = self._is_first_epoch, False
         if logs is None:
@@ -156,7 +158,7 @@ def check_validation_freq(validation_freq):
     return _validation.integer("validation_freq", validation_freq, low=1)
 
 
-def is_validated(epoch, validation_freq):
+def is_validated(epoch: int, validation_freq):
     """Whether `fit` validates after the epoch of this index."""
     if isinstance(validation_freq, list):
         return epoch + 1 in validation_freq

@@ -1,6 +1,7 @@
 """Writes the rates into the logs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -22,14 +23,16 @@ class RateReader(keras.callbacks.Callback):
         self.layers = layers
         self._rates_of_epoch = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         select_layers(self.model, self.layers)
         self._rates_of_epoch = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._rates_of_epoch = None
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         # By the first batch, all callbacks have had on_epoch_begin, where a scheduler
         # moves rates, and none on_epoch_end, where a controller does.
         if self._rates_of_epoch is None:
@@ -83,7 +86,7 @@ class RateLogger(RateReader):
     [0.5]
     """
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
             for path, values in self.read_epoch().items():
                 for name, value in values.items():

@@ -3,6 +3,7 @@
 import inspect
 import weakref
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
@@ -26,17 +27,17 @@ class RateMover(keras.callbacks.Callback):
         super().__init__()
         self.layers = layers
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         settable_layers(self.model, self.layers)
         _MOVERS.setdefault(self.model, weakref.WeakSet()).add(self)
 
 
-def movers_of(model):
+def movers_of(model: keras.Model):
     """List of the callbacks that set rates of `model` in its present training."""
     return list(_MOVERS.get(model, ()))
 
 
-def forget_movers(model):
+def forget_movers(model: keras.Model):
     """Forget the callbacks of an earlier training of `model`."""
     _MOVERS.pop(model, None)
 
@@ -79,7 +80,7 @@ class RateScheduler(RateMover):
         self._takes_rate = _takes_rate(schedule)
         self.verbose = _check_verbose(verbose)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         for path, layer in settable_layers(self.model, self.layers).items():
             arguments = (epoch, layer.rate) if self._takes_rate else (epoch,)
             rate = self.schedule(*arguments)

@@ -101,11 +101,11 @@ class TensorBoardRates(RateReader):
         """Whether the callback writes before an epoch has ended."""
         return self.update_freq != "epoch"
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         forget_movers(model)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         self._check_drop_fraction_data()
         self._is_described = self._has_charts = self._has_failed = False
@@ -118,7 +118,7 @@ class TensorBoardRates(RateReader):
                 raise
             self._give_up(error)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
         layers = select_layers(self.model, self.layers)
         if not self._is_described:  # not before all callbacks have begun
@@ -130,7 +130,9 @@ class TensorBoardRates(RateReader):
         self._first_step = self._steps_so_far()
         self._num_batches = 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         before, self._num_batches = self._num_batches, batch + 1
         if not self.acts_at_batches:
             return
@@ -144,7 +146,7 @@ class TensorBoardRates(RateReader):
         }
         self._write(_event_log.scalars(rates), step)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         gaps = _gaps(logs or {})
         if not self._has_charts:
             self._write(_event_log.layout(gaps), 0)
@@ -153,7 +155,7 @@ class TensorBoardRates(RateReader):
         self._write(_event_log.scalars(values), epoch)
         self._flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         with self._errors_reported():
             self._log.close()
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from kdropout import noise
 from kdropout._sampling import note_dropped
+from kdropout._types import Shape, Tensor
 from kdropout.layers.base import identity_at_zero
 from kdropout.layers.dropout import Dropout
 
@@ -56,7 +57,9 @@ class AlphaDropout(Dropout):
     """
 
     @identity_at_zero
-    def apply_noise(self, inputs, shape, rate, seed):
+    def apply_noise(
+        self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
+    ) -> Tensor:
         # In float32: rounded to bfloat16, the constants alone would shift the mean.
         units = ops.cast(inputs, "float32")
         temperature = self.rate_rule.temperature

@@ -3,12 +3,15 @@
 import functools
 import math
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
 from kdropout import _replay, _validation, noise, rate_rules
 from kdropout._sampling import active_scope, note_dropped
+from kdropout._types import RateLike, Shape, Tensor
 from kdropout.layers.saved_state import SavedState
 
 
@@ -51,7 +54,7 @@ class BaseDropout(keras.layers.Layer):
     # Whether the noise of each sample of a batch is independent of the others.
     has_noise_per_sample = True
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(self, rate: RateLike, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.rate_rule = rate_rules.resolve(rate)
         if self.rate_rule.temperature is not None and not self.can_learn_rate:
@@ -72,13 +75,13 @@ class BaseDropout(keras.layers.Layer):
         self._tracker.unlock()
 
     @property
-    def weights(self):
+    def weights(self) -> list[keras.Variable]:
         """As in Keras's dropout layers: without state, which `variables` has."""
         state = self._ids_of_state()
         return [weight for weight in super().weights if id(weight) not in state]
 
     @property
-    def path(self):
+    def path(self) -> str:
         # Keras sets it in `build`, which it does not call for a layer without weights.
         if self._path is None and self._parent_path is not None:
             return f"{self._parent_path}/{self.name}".lstrip("/")
@@ -106,19 +109,19 @@ class BaseDropout(keras.layers.Layer):
         return {**children, **self._state()}
 
     @property
-    def rate(self):
+    def rate(self) -> float:
         """The rate in effect, a float. Settable if the layer was given a number."""
         return self.rate_rule.value(self)
 
     @rate.setter
-    def rate(self, value):
+    def rate(self, value: float) -> None:
         self.rate_rule.assign(self, value)
 
-    def log_values(self):
+    def log_values(self) -> dict[str, float]:
         """What `kdropout.callbacks.RateLogger` logs: dict from name to float."""
         return self.rate_rule.log_values(self)
 
-    def get_noise_shape(self, shape):
+    def get_noise_shape(self, shape: Shape) -> Shape:
         """Shape of the mask, which broadcasts against the inputs.
 
         Args:
@@ -129,11 +132,13 @@ class BaseDropout(keras.layers.Layer):
         """
         return shape
 
-    def undropped(self, inputs):
+    def undropped(self, inputs: Tensor) -> Tensor:
         """The outputs at inference."""
         return inputs
 
-    def apply_noise(self, inputs, shape, rate, seed):
+    def apply_noise(
+        self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
+    ) -> Tensor:
         """Add noise to the inputs.
 
         Args:
@@ -157,12 +162,12 @@ class BaseDropout(keras.layers.Layer):
         note_dropped(ops.logical_not(keep))
         return noise.drop_units(inputs, keep, scale)
 
-    def drop(self, inputs, rate, seed):
+    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         """The outputs with something dropped at `rate`, a float32 scalar tensor."""
         shape = tuple(self.get_noise_shape(ops.shape(inputs)))
         return self.apply_noise(inputs, shape, rate, seed)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         draw = self._draw(inputs, training)
         if draw is None:
             return self.undropped(inputs)
@@ -187,24 +192,24 @@ class BaseDropout(keras.layers.Layer):
         """The `RecentDraws` of this layer."""
         return _replay.RecentDraws()
 
-    def rematerialized_call(self, layer_call, *args, **kwargs):
+    def rematerialized_call(self, layer_call: Callable, *args, **kwargs) -> Callable:
         # The outputs of this layer alone cost less memory than what draws them anew.
         return layer_call
 
-    def num_units(self, inputs):
+    def num_units(self, inputs: Tensor) -> int | Tensor:
         """How many units are dropped per sample: the weight of the entropy term."""
         return math.prod(self.get_noise_shape(ops.shape(inputs))[1:])
 
-    def add_rate_penalty(self, inputs, training):
+    def add_rate_penalty(self, inputs: Tensor, training: bool) -> None:
         """Add the penalty of a learned rate to the loss."""
         penalty = self.rate_rule.penalty(self, self.num_units(inputs), training)
         if penalty is not None:
             self.add_loss(penalty)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs: Tensor, training: bool = False) -> Any:
         if isinstance(inputs, (list, tuple)):
             return [self.compute_output_spec(tensor, training) for tensor in inputs]
         self._check_dtype(inputs)
@@ -225,11 +230,11 @@ class BaseDropout(keras.layers.Layer):
         """All variables of the layer, by the names under which they are saved."""
         return {**self.rate_variables, "seed": self.seed_generator.state}
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """What is saved: dict from name to array."""
         return {name: ops.convert_to_numpy(v) for name, v in self._state().items()}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Take over what was saved, as far as it is there.
 
         A file from Keras's own Dropout has nothing; one from a layer whose rate was
@@ -247,13 +252,13 @@ class BaseDropout(keras.layers.Layer):
         # Not an attribute, which Keras would take for a layer inside this one.
         return vars(self).setdefault("_saved_state", SavedState(self))
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         pass  # see SavedState
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         pass
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "rate": self.rate_rule.argument(self),
@@ -261,7 +266,7 @@ class BaseDropout(keras.layers.Layer):
         }
 
 
-def identity_at_zero(apply_noise):
+def identity_at_zero(apply_noise: Callable) -> Callable:
     """Decorate an `apply_noise` so that it is not called at rate 0.
 
     There, the layer returns its inputs, on a CPU without computing anything. What is

@@ -1,9 +1,12 @@
 """Concrete dropout: the paper's layer, with its weight and entropy terms."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kdropout import _validation
+from kdropout._types import Shape, Tensor
 from kdropout.layers import linear_map
 from kdropout.layers.noise_shapes import per_axis
 from kdropout.layers.wrapper import DropoutWrapper
@@ -82,12 +85,12 @@ class ConcreteDropout(DropoutWrapper):
 
     def __init__(
         self,
-        layer,
-        initial_rate=0.1,
-        weight_regularizer=1e-6,
-        dropout_regularizer=1e-5,
-        temperature=None,
-        seed=None,
+        layer: keras.layers.Layer,
+        initial_rate: float = 0.1,
+        weight_regularizer: float = 1e-6,
+        dropout_regularizer: float = 1e-5,
+        temperature: float | None = None,
+        seed: int | None = None,
         **kwargs,
     ):
         linear_map.check_layer(layer)
@@ -111,17 +114,17 @@ class ConcreteDropout(DropoutWrapper):
         )
         self.rate_variables["weight_term"] = add_scalar(self, "weight_term", 0.0)
 
-    def get_noise_shape(self, shape):
+    def get_noise_shape(self, shape: Shape) -> Shape:
         if not linear_map.is_convolution(self.layer):
             return shape
         channels = linear_map.channel_axis(self.layer) % len(shape)
         return per_axis(shape, 0, channels)
 
-    def drop(self, inputs, rate, seed):
+    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         shape = self.get_noise_shape(ops.shape(inputs))
         return self.layer(self.apply_noise(inputs, shape, rate, seed))
 
-    def add_rate_penalty(self, inputs, training):
+    def add_rate_penalty(self, inputs: Tensor, training: bool) -> None:
         super().add_rate_penalty(inputs, training)
         kernel = ops.cast(self.layer.kernel, "float32")
         keep_probability = 1.0 - self.rate_rule.current_rate(self)
@@ -132,11 +135,11 @@ class ConcreteDropout(DropoutWrapper):
         if training:
             self.rate_variables["weight_term"].assign(weight_term)
 
-    def log_values(self):
+    def log_values(self) -> dict[str, float]:
         weight_term = read(self.rate_variables["weight_term"])
         return {**super().log_values(), "weight_term": weight_term}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["rate"]
         return {

@@ -1,12 +1,15 @@
 """Dropout of contiguous blocks of a map."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from kdropout import _block_mask, _validation
 from kdropout._sampling import note_dropped
+from kdropout._types import RateLike, Shape, Tensor
 from kdropout.layers.base import identity_at_zero
 from kdropout.layers.map_dropout import MapDropout
 
@@ -40,11 +43,11 @@ class DropBlock(MapDropout):
 
     def __init__(
         self,
-        rate,
-        block_size=7,
+        rate: RateLike,
+        block_size: int | Sequence[int] = 7,
         sync_channels=False,
-        data_format=None,
-        seed=None,
+        data_format: str | None = None,
+        seed: int | None = None,
         **kwargs,
     ):
         super().__init__(rate, data_format=data_format, seed=seed, **kwargs)
@@ -55,7 +58,7 @@ class DropBlock(MapDropout):
             )
         self.sync_channels = sync_channels
 
-    def get_noise_shape(self, shape):
+    def get_noise_shape(self, shape: Shape) -> Shape:
         shape = list(shape)
         self._warn_if_larger_than_the_map(shape)
         if self.sync_channels:
@@ -63,7 +66,9 @@ class DropBlock(MapDropout):
         return tuple(shape)
 
     @identity_at_zero
-    def apply_noise(self, inputs, shape, rate, seed):
+    def apply_noise(
+        self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
+    ) -> Tensor:
         if self.data_format == "channels_first":
             shape = (shape[0], *shape[2:], shape[1])
         drop = _block_mask.block_mask(
@@ -93,7 +98,7 @@ class DropBlock(MapDropout):
                 stacklevel=2,
             )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "block_size": self.block_size,

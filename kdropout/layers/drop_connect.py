@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from kdropout._types import Tensor
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
 
@@ -52,10 +53,10 @@ class DropConnect(DropoutWrapper):
 
     has_noise_per_sample = False
 
-    def num_units(self, inputs):
+    def num_units(self, inputs: Tensor) -> int | Tensor:
         return math.prod(self.layer.kernel.shape)
 
-    def drop(self, inputs, rate, seed):
+    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         kernel = ops.convert_to_tensor(self.layer.kernel)
         kernel = self.apply_noise(kernel, tuple(kernel.shape), rate, seed)
         outputs = linear_map.apply_kernel(self.layer, inputs, kernel)

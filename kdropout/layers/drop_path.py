@@ -2,6 +2,7 @@
 
 import keras
 
+from kdropout._types import Shape
 from kdropout.layers.base import BaseDropout
 from kdropout.layers.noise_shapes import per_axis
 
@@ -45,5 +46,5 @@ class DropPath(BaseDropout):
         scaled in training, as Larsson et al. 2017, arXiv:1605.07648 and later code.
     """
 
-    def get_noise_shape(self, shape):
+    def get_noise_shape(self, shape: Shape) -> Shape:
         return per_axis(shape, 0)

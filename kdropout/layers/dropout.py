@@ -1,10 +1,13 @@
 """Dropout of single units."""
 
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from kdropout import _validation
+from kdropout._types import RateLike, Shape, Tensor
 from kdropout.layers.base import BaseDropout
 
 
@@ -51,11 +54,17 @@ class Dropout(BaseDropout):
         from overfitting", JMLR 15.
     """
 
-    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        rate: RateLike,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ):
         super().__init__(rate, seed=seed, **kwargs)
         self.noise_shape = check_noise_shape(noise_shape)
 
-    def drop(self, inputs, rate, seed):
+    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         if self.noise_shape is not None or _has_known_rank(inputs):
             return super().drop(inputs, rate, seed)
         import tensorflow as tf
@@ -64,13 +73,13 @@ class Dropout(BaseDropout):
         return tf.reshape(units, tf.shape(inputs))
 
     @property
-    def has_noise_per_sample(self):
+    def has_noise_per_sample(self) -> bool:
         return self.noise_shape is None or self.noise_shape[0] is None
 
-    def get_noise_shape(self, shape):
+    def get_noise_shape(self, shape: Shape) -> Shape:
         return resolve_noise_shape(self.noise_shape, shape, self.name)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "noise_shape": self.noise_shape}
 
 
@@ -79,7 +88,7 @@ def _has_known_rank(inputs):
     return getattr(inputs.shape, "rank", 0) is not None
 
 
-def check_noise_shape(noise_shape):
+def check_noise_shape(noise_shape: Sequence[int | None] | None):
     """The argument `noise_shape` as a tuple, or None.
 
     Raises:
@@ -101,7 +110,9 @@ def check_noise_shape(noise_shape):
     return tuple(None if size is None else int(size) for size in noise_shape)
 
 
-def resolve_noise_shape(noise_shape, shape, layer_name):
+def resolve_noise_shape(
+    noise_shape: Sequence[int | None] | None, shape: Shape, layer_name
+):
     """`noise_shape` with None replaced by the size of the inputs.
 
     Raises:

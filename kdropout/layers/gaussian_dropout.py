@@ -3,6 +3,7 @@
 import keras
 
 from kdropout import noise
+from kdropout._types import Shape, Tensor
 from kdropout.layers.base import BaseDropout, identity_at_zero
 
 
@@ -44,5 +45,7 @@ class GaussianDropout(BaseDropout):
     can_learn_rate = False
 
     @identity_at_zero
-    def apply_noise(self, inputs, shape, rate, seed):
+    def apply_noise(
+        self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
+    ) -> Tensor:
         return inputs * noise.gaussian(shape, rate, seed, inputs.dtype)

@@ -1,12 +1,14 @@
 """Dropout of whole attention heads."""
 
 import numbers
+from typing import Any
 
 import keras
 from keras import ops
 
 from kdropout import _validation, noise
 from kdropout._sampling import note_dropped
+from kdropout._types import RateLike, Shape, Tensor
 from kdropout.layers.base import BaseDropout, identity_at_zero
 from kdropout.layers.noise_shapes import per_axis
 
@@ -51,7 +53,9 @@ class HeadDropout(BaseDropout):
         transformer models", arXiv:2004.13342.
     """
 
-    def __init__(self, rate, axis=1, seed=None, **kwargs):
+    def __init__(
+        self, rate: RateLike, axis: int = 1, seed: int | None = None, **kwargs
+    ):
         super().__init__(rate, seed=seed, **kwargs)
         expected = "an integer other than 0, which is the batch"
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
@@ -60,11 +64,13 @@ class HeadDropout(BaseDropout):
             raise ValueError(_validation.received("axis", expected, axis))
         self.axis = int(axis)
 
-    def get_noise_shape(self, shape):
+    def get_noise_shape(self, shape: Shape) -> Shape:
         return per_axis(shape, 0, self._positive_axis(len(shape)))
 
     @identity_at_zero
-    def apply_noise(self, inputs, shape, rate, seed):
+    def apply_noise(
+        self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
+    ) -> Tensor:
         keep = noise.keep_mask(shape, rate, seed, self.rate_rule.temperature)
         note_dropped(1.0 - keep)
         axis = self._positive_axis(len(shape))
@@ -83,5 +89,5 @@ class HeadDropout(BaseDropout):
             )
         return axis
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}

@@ -1,8 +1,11 @@
 """What the layers that drop parts of a map have in common."""
 
+from typing import Any
+
 import keras
 
 from kdropout import _validation
+from kdropout._types import RateLike
 from kdropout.layers.base import BaseDropout
 
 
@@ -25,7 +28,13 @@ class MapDropout(BaseDropout):
 
     rank = None
 
-    def __init__(self, rate, data_format=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        rate: RateLike,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ):
         super().__init__(rate, seed=seed, **kwargs)
         if data_format is None:
             data_format = keras.config.image_data_format()
@@ -37,9 +46,9 @@ class MapDropout(BaseDropout):
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
 
     @property
-    def channel_axis(self):
+    def channel_axis(self) -> int:
         """The axis of the inputs that holds the channels."""
         return 1 if self.data_format == "channels_first" else self.rank + 1
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}

@@ -2,6 +2,7 @@
 
 import keras
 
+from kdropout._types import RateLike, Shape
 from kdropout.layers.map_dropout import MapDropout
 from kdropout.layers.noise_shapes import per_axis
 
@@ -24,13 +25,19 @@ class SpatialDropout(MapDropout):
     """
 
     def __init__(
-        self, rate, data_format=None, seed=None, name=None, dtype=None, **kwargs
+        self,
+        rate: RateLike,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+        **kwargs,
     ):
         super().__init__(
             rate, data_format=data_format, seed=seed, name=name, dtype=dtype, **kwargs
         )
 
-    def get_noise_shape(self, shape):
+    def get_noise_shape(self, shape: Shape) -> Shape:
         return per_axis(shape, 0, self.channel_axis)
 
 
@@ -64,7 +71,13 @@ class SpatialDropout1D(SpatialDropout):
     rank = 1
 
     def __init__(
-        self, rate, seed=None, name=None, dtype=None, data_format=None, **kwargs
+        self,
+        rate: RateLike,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+        data_format: str | None = None,
+        **kwargs,
     ):
         # In the order of Keras's class, which has no `data_format`.
         super().__init__(rate, data_format, seed, name, dtype, **kwargs)

@@ -1,10 +1,13 @@
 """Standout: dropout at rates that depend on the input."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kdropout import _replay, _validation, noise
 from kdropout._sampling import active_scope, note_dropped
+from kdropout._types import Tensor
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules.base import ObservedRate, add_scalar, read, write
@@ -60,7 +63,14 @@ class Standout(DropoutWrapper):
 
     how_to_set_rate = "Set 'alpha' and 'beta' of the layer instead."
 
-    def __init__(self, layer, alpha=1.0, beta=0.0, seed=None, **kwargs):
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        alpha: float = 1.0,
+        beta: float = 0.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
         super().__init__(layer, ObservedRate(), seed=seed, **kwargs)
         self._initial_alpha = _float32("alpha", alpha)
         self._initial_beta = _float32("beta", beta)
@@ -68,28 +78,28 @@ class Standout(DropoutWrapper):
         self.rate_variables["beta"] = add_scalar(self, "beta", self._initial_beta)
 
     @property
-    def alpha(self):
+    def alpha(self) -> float:
         """How strongly the rate depends on the input, a float. Settable."""
         return read(self.rate_variables["alpha"])
 
     @alpha.setter
-    def alpha(self, value):
+    def alpha(self, value: float) -> None:
         write(self.rate_variables["alpha"], _float32("alpha", value))
 
     @property
-    def beta(self):
+    def beta(self) -> float:
         """How much is kept, a float. Settable."""
         return read(self.rate_variables["beta"])
 
     @beta.setter
-    def beta(self, value):
+    def beta(self, value: float) -> None:
         write(self.rate_variables["beta"], _float32("beta", value))
 
-    def undropped(self, inputs):
+    def undropped(self, inputs: Tensor) -> Tensor:
         outputs, keep_probability = self._drive(inputs)
         return outputs * ops.cast(keep_probability, outputs.dtype)
 
-    def drop(self, inputs, rate, seed):
+    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         outputs, keep_probability = self._drive(inputs)
         if active_scope() is None:
             # The mean over no units would be NaN.
@@ -118,7 +128,7 @@ class Standout(DropoutWrapper):
         alpha, beta = (self.rate_variables[name] for name in ("alpha", "beta"))
         return outputs, ops.sigmoid(alpha * ops.cast(driven, "float32") + beta)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["rate"]
         return {**config, "alpha": self._initial_alpha, "beta": self._initial_beta}

@@ -1,9 +1,12 @@
 """Dropout of whole tokens."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kdropout import _validation
+from kdropout._types import RateLike, Shape, Tensor
 from kdropout.layers.base import BaseDropout
 
 
@@ -48,14 +51,20 @@ class TokenDropout(BaseDropout):
         al. 2022, "PatchDropout", arXiv:2208.07220 (which removes the patches).
     """
 
-    def __init__(self, rate, num_prefix_tokens=0, seed=None, **kwargs):
+    def __init__(
+        self,
+        rate: RateLike,
+        num_prefix_tokens: int = 0,
+        seed: int | None = None,
+        **kwargs,
+    ):
         super().__init__(rate, seed=seed, **kwargs)
         self.num_prefix_tokens = _validation.integer(
             "num_prefix_tokens", num_prefix_tokens
         )
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
-    def get_noise_shape(self, shape):
+    def get_noise_shape(self, shape: Shape) -> Shape:
         """Shape of the mask of the tokens after the prefix."""
         batch, tokens, _ = shape
         if isinstance(tokens, int) and max(tokens, 1) <= self.num_prefix_tokens:
@@ -67,7 +76,9 @@ class TokenDropout(BaseDropout):
             )
         return (batch, tokens - self.num_prefix_tokens, 1)
 
-    def apply_noise(self, inputs, shape, rate, seed):
+    def apply_noise(
+        self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
+    ) -> Tensor:
         if self.num_prefix_tokens == 0:
             return super().apply_noise(inputs, shape, rate, seed)
         prefix = inputs[:, : self.num_prefix_tokens]
@@ -75,5 +86,5 @@ class TokenDropout(BaseDropout):
         tokens = super().apply_noise(tokens, shape, rate, seed)
         return ops.concatenate([prefix, tokens], axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_prefix_tokens": self.num_prefix_tokens}

@@ -1,7 +1,10 @@
 """Dropout inside a Dense, Conv or EinsumDense layer."""
 
+from typing import Any
+
 import keras
 
+from kdropout._types import RateLike, Shape, Tensor
 from kdropout.layers import linear_map
 from kdropout.layers.base import BaseDropout
 
@@ -24,7 +27,13 @@ class DropoutWrapper(BaseDropout):
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self, layer, rate, seed=None, **kwargs):
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        rate: RateLike,
+        seed: int | None = None,
+        **kwargs,
+    ):
         linear_map.check_layer(layer)
         dtype = keras.dtype_policies.get(kwargs.setdefault("dtype", layer.dtype_policy))
         if dtype != layer.dtype_policy:
@@ -38,32 +47,34 @@ class DropoutWrapper(BaseDropout):
         self.layer = layer
         self.supports_masking = layer.supports_masking
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if not self.layer.built:
             self.layer.build(input_shape)
 
-    def undropped(self, inputs):
+    def undropped(self, inputs: Tensor) -> Tensor:
         return self.layer(inputs)
 
-    def drop(self, inputs, rate, seed):
+    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} must implement 'drop'.")
 
-    def num_units(self, inputs):
+    def num_units(self, inputs: Tensor) -> int | Tensor:
         return linear_map.num_inputs(self.layer, inputs.shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.layer.compute_output_shape(input_shape)
 
-    def compute_output_spec(self, inputs, training=False):
+    def compute_output_spec(self, inputs: Tensor, training: bool = False) -> Any:
         self._check_dtype(inputs)
         return self.layer.compute_output_spec(inputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         layer = keras.saving.serialize_keras_object(self.layer)
         return {**super().get_config(), "layer": layer}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> "DropoutWrapper":
         layer = keras.saving.deserialize_keras_object(
             config["layer"], custom_objects=custom_objects
         )

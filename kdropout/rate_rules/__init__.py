@@ -2,6 +2,7 @@
 
 import keras
 
+from kdropout._types import RateLike
 from kdropout.rate_rules.base import FixedRate, RateRule, add_scalar, read, write
 from kdropout.rate_rules.learned import LearnedRate
 from kdropout.rate_rules.scheduled import ClockedRate, ScheduledRate, stop_unless
@@ -18,7 +19,7 @@ __all__ = [
 ]
 
 
-def resolve(rate):
+def resolve(rate: RateLike) -> RateRule:
     """The rule for a layer's argument `rate`.
 
     Args:

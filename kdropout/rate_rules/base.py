@@ -1,9 +1,12 @@
 """How a rate is decided: what all ways share, and the two that need no clock."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from kdropout import _validation
+from kdropout._types import RateLike, Tensor
 
 EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
 
@@ -26,26 +29,28 @@ class RateRule:
     settable = False
     temperature = None
 
-    def build(self, layer):
+    def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
         """Add the variables to `layer`; return them as a dict by name.
 
         The names are the keys under which the variables are saved.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement 'build'.")
 
-    def next_rate(self, layer):
+    def next_rate(self, layer: keras.layers.Layer) -> Tensor:
         """The rate of this training step: float32 scalar tensor in [0, 1]."""
         raise NotImplementedError(f"{type(self).__name__} must implement 'next_rate'.")
 
-    def current_rate(self, layer):
+    def current_rate(self, layer: keras.layers.Layer) -> Tensor:
         """The rate in effect, as a tensor. Override it if `next_rate` moves it."""
         return self.next_rate(layer)
 
-    def value(self, layer):
+    def value(self, layer: keras.layers.Layer) -> float:
         """The rate in effect, as a float."""
         raise NotImplementedError(f"{type(self).__name__} must implement 'value'.")
 
-    def penalty(self, layer, num_units, training):
+    def penalty(
+        self, layer: keras.layers.Layer, num_units: int | Tensor, training: bool
+    ) -> Tensor | None:
         """A scalar to add to the loss at each call, or None.
 
         Only a rule with a `temperature` is asked: without a gradient in the rate, a
@@ -58,11 +63,11 @@ class RateRule:
         """
         return None
 
-    def log_values(self, layer):
+    def log_values(self, layer: keras.layers.Layer) -> dict[str, float]:
         """What `kdropout.callbacks.RateLogger` logs: dict from name to float."""
         return {"rate": self.value(layer)}
 
-    def assign(self, layer, value):
+    def assign(self, layer: keras.layers.Layer, value: float) -> None:
         """Set the rate.
 
         Raises:
@@ -74,7 +79,7 @@ class RateRule:
             f"Received: rate={value!r}"
         )
 
-    def argument(self, layer):
+    def argument(self, layer: keras.layers.Layer) -> Any:
         """What `get_config` of a layer stores for the argument `rate`."""
         return keras.saving.serialize_keras_object(self)
 
@@ -85,22 +90,22 @@ class FixedRate(RateRule):
     decided_by = "you"
     settable = True
 
-    def __init__(self, rate):
+    def __init__(self, rate: RateLike):
         self.rate = check_rate(rate)
 
-    def build(self, layer):
+    def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
         return {"rate": add_scalar(layer, "rate", self.rate)}
 
-    def next_rate(self, layer):
+    def next_rate(self, layer: keras.layers.Layer) -> Tensor:
         return layer.rate_variables["rate"].value
 
-    def value(self, layer):
+    def value(self, layer: keras.layers.Layer) -> float:
         return read(layer.rate_variables["rate"])
 
-    def assign(self, layer, value):
+    def assign(self, layer: keras.layers.Layer, value: float) -> None:
         write(layer.rate_variables["rate"], check_rate(value, "a number in [0, 1]"))
 
-    def argument(self, layer):
+    def argument(self, layer: keras.layers.Layer) -> Any:
         return self.rate
 
 
@@ -109,24 +114,30 @@ class ObservedRate(RateRule):
 
     decided_by = "inputs"
 
-    def build(self, layer):
+    def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
         return {"rate": add_scalar(layer, "rate", 0.0)}
 
-    def next_rate(self, layer):
+    def next_rate(self, layer: keras.layers.Layer) -> Tensor:
         return layer.rate_variables["rate"].value
 
-    def value(self, layer):
+    def value(self, layer: keras.layers.Layer) -> float:
         return read(layer.rate_variables["rate"])
 
-    def observe(self, layer, rate):
+    def observe(self, layer: keras.layers.Layer, rate: Tensor) -> None:
         """Record `rate`, a float32 scalar tensor, as the one in effect."""
         layer.rate_variables["rate"].assign(rate)
 
-    def argument(self, layer):
+    def argument(self, layer: keras.layers.Layer) -> Any:
         return None  # no argument of a layer makes this rule
 
 
-def add_scalar(layer, name, value, dtype="float32", trainable=False):
+def add_scalar(
+    layer: keras.layers.Layer,
+    name: str,
+    value: float,
+    dtype: str = "float32",
+    trainable: bool = False,
+) -> keras.Variable:
     """A scalar variable of `layer`, kept in `dtype` under mixed precision.
 
     On several replicas, the first one's write counts, and reaches all.
@@ -142,7 +153,7 @@ def add_scalar(layer, name, value, dtype="float32", trainable=False):
     )
 
 
-def read(variable):
+def read(variable: keras.Variable) -> float:
     """A float32 variable as the shortest Python float that rounds to it.
 
     So 0.3 reads back as 0.3, and assigning what was read changes no bit.
@@ -154,7 +165,7 @@ def read(variable):
     return float(str(np.float32(keras.ops.convert_to_numpy(variable))))
 
 
-def write(variable, value):
+def write(variable: keras.Variable, value: float) -> None:
     """Assign a value to a variable.
 
     Raises:
@@ -164,7 +175,7 @@ def write(variable, value):
     variable.assign(value)
 
 
-def require_value(variable):
+def require_value(variable: keras.Variable) -> None:
     """Refuse a variable whose value Keras's training on JAX has taken away.
 
     What is written to it meanwhile would be lost without a word.
@@ -183,7 +194,7 @@ def require_value(variable):
         ) from None
 
 
-def check_rate(rate, expected=EXPECTED):
+def check_rate(rate: Tensor, expected=EXPECTED):
     """A rate as a float.
 
     Raises:

@@ -1,11 +1,13 @@
 """A rate that gradient descent trains with the weights."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 
 from kdropout import _validation
+from kdropout._types import Tensor
 from kdropout.rate_rules.base import RateRule, add_scalar, read
 
 # The smallest power of ten whose distance to 1 float32 can hold.
@@ -61,7 +63,9 @@ class LearnedRate(RateRule):
 
     decided_by = "gradient"
 
-    def __init__(self, initial=0.1, regularizer=1e-5, temperature=0.1):
+    def __init__(
+        self, initial: float = 0.1, regularizer: float = 1e-5, temperature: float = 0.1
+    ):
         self.initial = _validation.number(
             "initial", initial, 0.0, 1.0, open_low=True, open_high=True
         )
@@ -72,24 +76,26 @@ class LearnedRate(RateRule):
             "temperature", temperature, _LOWEST_TEMPERATURE
         )
 
-    def build(self, layer):
+    def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
         logit = math.log(self.initial) - math.log1p(-self.initial)
         return {
             "logit": add_scalar(layer, "rate_logit", logit, trainable=True),
             "entropy_term": add_scalar(layer, "entropy_term", 0.0),
         }
 
-    def next_rate(self, layer):
+    def next_rate(self, layer: keras.layers.Layer) -> Tensor:
         rate = ops.sigmoid(layer.rate_variables["logit"])
         # Rounded to 0 or 1, it would have an infinite logit, or divide by 0.
         return ops.clip(rate, _EPSILON, 1.0 - _EPSILON)
 
-    def value(self, layer):
+    def value(self, layer: keras.layers.Layer) -> float:
         logit = float(ops.convert_to_numpy(layer.rate_variables["logit"]))
         # Seven digits are what a float32 logit determines.
         return float(f"{0.5 + 0.5 * math.tanh(0.5 * logit):.7g}")
 
-    def penalty(self, layer, num_units, training):
+    def penalty(
+        self, layer: keras.layers.Layer, num_units: int | Tensor, training: bool
+    ) -> Tensor | None:
         logit = ops.convert_to_tensor(layer.rate_variables["logit"])
         rate = ops.sigmoid(logit)
         # log p and log(1 - p) from the logit: finite however far it has moved.
@@ -102,11 +108,11 @@ class LearnedRate(RateRule):
             layer.rate_variables["entropy_term"].assign(entropy_term)
         return entropy_term
 
-    def log_values(self, layer):
+    def log_values(self, layer: keras.layers.Layer) -> dict[str, float]:
         entropy_term = read(layer.rate_variables["entropy_term"])
         return {**super().log_values(layer), "entropy_term": entropy_term}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "initial": self.initial,
             "regularizer": self.regularizer,
@@ -114,5 +120,5 @@ class LearnedRate(RateRule):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "LearnedRate":
         return cls(**config)

@@ -1,9 +1,12 @@
 """A ramp that may be moved while the model trains."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from kdropout import _validation
+from kdropout._types import Tensor
 from kdropout.rate_rules.base import add_scalar, read, write
 from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.schedules import CURVES, FORMULAS, Ramp
@@ -30,10 +33,10 @@ class RampedRate(ClockedRate):
 
     decided_by = "schedule Ramp"
 
-    def __init__(self, ramp):
+    def __init__(self, ramp: Ramp):
         self._first = _check(ramp)
 
-    def ramp_of(self, layer):
+    def ramp_of(self, layer: keras.layers.Layer) -> Ramp:
         """The `Ramp` in effect in a layer."""
         variables = layer.rate_variables
         steps, begin, shape = (
@@ -43,7 +46,7 @@ class RampedRate(ClockedRate):
         start, end = read(variables["start"]), read(variables["end"])
         return Ramp(start, end, steps, begin, CURVES[shape])
 
-    def set_ramp(self, layer, ramp):
+    def set_ramp(self, layer: keras.layers.Layer, ramp: Ramp) -> None:
         """Go on as `ramp`, from the step at which the layer is."""
         variables = layer.rate_variables
         for name, value in _values(_check(ramp)).items():
@@ -52,7 +55,7 @@ class RampedRate(ClockedRate):
         step = ops.cast(ops.convert_to_tensor(variables["step"]), "float32")
         write(variables["rate"], self._at(layer, ops.maximum(step - 1.0, 0.0)))
 
-    def build(self, layer):
+    def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
         variables = {
             "rate": add_scalar(layer, "rate", self._first.start),
             "step": add_scalar(layer, "step", 0, dtype="int"),
@@ -62,10 +65,10 @@ class RampedRate(ClockedRate):
             variables[name] = add_scalar(layer, f"ramp_{name}", value, dtype=dtype)
         return variables
 
-    def rate_at(self, layer, step):
+    def rate_at(self, layer: keras.layers.Layer, step: Tensor) -> Tensor:
         return self._at(layer, ops.cast(step, "float32"))
 
-    def argument(self, layer):
+    def argument(self, layer: keras.layers.Layer) -> Any:
         return keras.saving.serialize_keras_object(self.ramp_of(layer))
 
     def _at(self, layer, step):

@@ -2,10 +2,13 @@
 
 import sys
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
+from kdropout._types import Tensor
 from kdropout.rate_rules.base import RateRule, add_scalar, read
 
 # Frames between the user's line and a warning.
@@ -19,11 +22,11 @@ class ClockedRate(RateRule):
     `rate_at`. The step is the number of training calls of the layer before this one.
     """
 
-    def rate_at(self, layer, step):
+    def rate_at(self, layer: keras.layers.Layer, step: Tensor) -> Tensor:
         """The rate of a step, an integer scalar tensor: float32 scalar tensor."""
         raise NotImplementedError(f"{type(self).__name__} must implement 'rate_at'.")
 
-    def next_rate(self, layer):
+    def next_rate(self, layer: keras.layers.Layer) -> Tensor:
         variables = layer.rate_variables
         step = ops.convert_to_tensor(variables["step"])
         rate = self.rate_at(layer, step)
@@ -31,10 +34,10 @@ class ClockedRate(RateRule):
         variables["rate"].assign(rate)
         return rate
 
-    def current_rate(self, layer):
+    def current_rate(self, layer: keras.layers.Layer) -> Tensor:
         return layer.rate_variables["rate"].value
 
-    def value(self, layer):
+    def value(self, layer: keras.layers.Layer) -> float:
         return read(layer.rate_variables["rate"])
 
 
@@ -46,7 +49,7 @@ class ScheduledRate(ClockedRate):
     `steps_per_execution`, and goes on where it was after loading.
     """
 
-    def __init__(self, schedule):
+    def __init__(self, schedule: Callable[[Tensor], Tensor]):
         _warn_if_not_loadable(schedule)
         self.schedule = schedule
         name = getattr(schedule, "__name__", type(schedule).__name__)
@@ -60,19 +63,19 @@ class ScheduledRate(ClockedRate):
                 f"Received: rate={schedule!r}, which is {self.start:g} at step 0."
             )
 
-    def build(self, layer):
+    def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
         return {
             "rate": add_scalar(layer, "rate", self.start),
             "step": add_scalar(layer, "step", 0, dtype="int"),
         }
 
-    def rate_at(self, layer, step):
+    def rate_at(self, layer: keras.layers.Layer, step: Tensor) -> Tensor:
         rate = self._at(ops.cast(step, "float32"))
         if getattr(self.schedule, "stays_in_unit_interval", False):
             return rate
         return self._stop_outside_unit_interval(rate, step, layer)
 
-    def argument(self, layer):
+    def argument(self, layer: keras.layers.Layer) -> Any:
         return keras.saving.serialize_keras_object(self.schedule)
 
     def _at(self, step):
@@ -125,7 +128,7 @@ def _level_of_the_caller():
     return level
 
 
-def stop_unless(condition, message, *values):
+def stop_unless(condition: Tensor, message: str, *values) -> None:
     """Raise with `message` and `values` when `condition` is false at run time.
 
     The exception is the backend's: `tf.errors.InvalidArgumentError`, JAX's runtime

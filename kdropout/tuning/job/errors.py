@@ -1,6 +1,8 @@
 """What is wrong with a job, and where."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,7 @@ class JobError(ValueError):
         problems: Sequence of `Problem`.
     """
 
-    def __init__(self, path, problems):
+    def __init__(self, path: str | os.PathLike | None, problems: Sequence[Problem]):
         self.path, self.problems = path, tuple(problems)
         name = "The job" if path is None else str(path)
         lines = "".join(f"\n  {problem}" for problem in self.problems)

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -121,7 +123,7 @@ class Job(Settings):
         """What may become of the rates, as `kdropout.tuning.space.parse` returns it."""
         return Rates() if self.space is None else self.space
 
-    def read_from(self, path, places):
+    def read_from(self, path: str | os.PathLike, places: dict) -> None:
         """Note the file that the job was read from, and the place of each key in it."""
         folder = os.path.dirname(os.path.abspath(path))
         self._path, self._places = os.fspath(path), places
@@ -178,7 +180,7 @@ class Job(Settings):
         return self._located(check_job, self)
 
     @contextlib.contextmanager
-    def locked_output(self):
+    def locked_output(self) -> Iterator[None]:
         """A context in which no other process runs the job in the same folder.
 
         Raises:
@@ -189,7 +191,7 @@ class Job(Settings):
             yield
 
     @contextlib.contextmanager
-    def no_exits(self):
+    def no_exits(self) -> Iterator[None]:
         """A context in which the job's code may fail, but not end the process.
 
         Raises:
@@ -201,7 +203,9 @@ class Job(Settings):
         except InvalidSetting as error:
             raise self.error(error.key, error.message) from error
 
-    def keep_contents(self, checked, folder, has_results):
+    def keep_contents(
+        self, checked: Checked, folder: pathlib.Path, has_results: bool
+    ) -> None:
         """Note what data, model and code the trials are of, or compare it.
 
         Args:
@@ -214,7 +218,7 @@ class Job(Settings):
         """
         self._located(keep_contents, self, checked, folder, has_results)
 
-    def claim_output(self):
+    def claim_output(self) -> pathlib.Path:
         """Make the folder of the results, and say in it which job they are of.
 
         Returns:

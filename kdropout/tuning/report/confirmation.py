@@ -548,7 +548,7 @@ class Confirmation:
 # Scores as plain data.
 
 
-def scores_to_plain(candidates, scores):
+def scores_to_plain(candidates: dict, scores: dict) -> list[dict]:
     """The scores of `confirm` so far, with the settings that they belong to.
 
     Args:
@@ -564,7 +564,7 @@ def scores_to_plain(candidates, scores):
     ]
 
 
-def scores_from_plain(candidates, plain):
+def scores_from_plain(candidates: dict, plain: list[dict]) -> dict:
     """The scores in what `scores_to_plain` returned that belong to `candidates`.
 
     After more trials, the setting of "search 1" may be "search 2", or in none of them.

@@ -1,5 +1,6 @@
 """The report as Markdown: first the answer, then tables, then how it was measured."""
 
+import os
 import pathlib
 import re
 
@@ -8,7 +9,13 @@ from kdropout._files import replacing
 from kdropout.tuning.report.confirmation import BASELINE, CONFIDENCE, trial_of
 from kdropout.tuning.report.importance import REPEATS
 from kdropout.tuning.report.pictures import FILES
-from kdropout.tuning.report.records import completed, failed, fixed_rates, ranked
+from kdropout.tuning.report.records import (
+    NoCompletedTrial,
+    completed,
+    failed,
+    fixed_rates,
+    ranked,
+)
 from kdropout.tuning.report.score_format import better_sign, format_of
 from kdropout.tuning.report.verdict import name_of
 from kdropout.version import __version__
@@ -45,7 +52,7 @@ def render(report):
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def save_without_answer(error, folder):
+def save_without_answer(error: NoCompletedTrial, folder: str | os.PathLike) -> None:
     """Write a `report.md` of a search in which no trial has completed.
 
     Args:

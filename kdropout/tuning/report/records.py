@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -110,7 +111,7 @@ class NoCompletedTrial(ValueError):
         reason: String, why there is no answer.
     """
 
-    def __init__(self, trials):
+    def __init__(self, trials: Sequence[TrialRecord]):
         self.trials = tuple(trials)
         why = _why_none_completed(trials)
         self.reason = f"None of {len(trials)} trials has completed. {why}"

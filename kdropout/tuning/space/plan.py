@@ -1,6 +1,6 @@
 """Which hyperparameters move which layers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -8,6 +8,7 @@ import keras
 from kdropout import _validation
 from kdropout.inspection import dropout_layers
 from kdropout.schedules import Ramp
+from kdropout.tuning.space.groups import Group
 from kdropout.tuning.space.rules import apply, check_can_set
 
 # Where a model keeps its plan, as Keras keeps `train_function`.
@@ -38,7 +39,7 @@ class RatePlan:
     {'drop': 0.25}
     """
 
-    def __init__(self, groups):
+    def __init__(self, groups: Sequence[Group]):
         self._groups = tuple(groups)
         self.hyperparameters = {}
         for group in self._groups:
