@@ -42,7 +42,7 @@ each_dtype = pytest.mark.parametrize("dtype", (*DTYPES, "float64"))
 
 @pytest.fixture(autouse=True)
 def _drawn_by_kernels(monkeypatch):
-    monkeypatch.setattr(on_torch, "kernels", lambda seed: on_torch_gpu)
+    monkeypatch.setattr(on_torch, "_kernels", lambda seed: on_torch_gpu)
 
 
 def philox(key, counters):
