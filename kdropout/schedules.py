@@ -380,13 +380,13 @@ def _at(schedule, step):
 def _check_schedules(schedules):
     expected = "a sequence of schedules of kdropout and numbers in [0, 1]"
     if not isinstance(schedules, (list, tuple)):
-        raise TypeError(_validation.received("schedules", expected, schedules))
+        raise _validation.type_error("schedules", expected, schedules)
     if not schedules:
-        raise ValueError(_validation.received("schedules", expected, schedules))
+        raise _validation.value_error("schedules", expected, schedules)
     for schedule in schedules:
         if callable(schedule) and not isinstance(schedule, RateSchedule):
             # It is not known whether a foreign schedule stays in [0, 1].
-            raise TypeError(_validation.received("schedules", expected, schedule))
+            raise _validation.type_error("schedules", expected, schedule)
     return [
         schedule if isinstance(schedule, RateSchedule) else _rate("schedules", schedule)
         for schedule in schedules
@@ -396,13 +396,13 @@ def _check_schedules(schedules):
 def _check_boundaries(boundaries, count):
     expected = f"{count} increasing integers of at least 1, one between two schedules"
     if not isinstance(boundaries, (list, tuple)):
-        raise TypeError(_validation.received("boundaries", expected, boundaries))
+        raise _validation.type_error("boundaries", expected, boundaries)
     boundaries = [
         _validation.integer("boundaries", boundary, low=1) for boundary in boundaries
     ]
     increasing = all(a < b for a, b in zip(boundaries, boundaries[1:], strict=False))
     if len(boundaries) != count or not increasing:
-        raise ValueError(_validation.received("boundaries", expected, boundaries))
+        raise _validation.value_error("boundaries", expected, boundaries)
     return boundaries
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+import kdropout
 from kdropout import _validation
 
 
@@ -110,3 +111,12 @@ def test_choice_lists_the_options():
         ) as e:
             _validation.choice("shape", bad, ("linear", "cosine"))
         assert f"shape={bad!r}" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("rate", "kind"), [("0.5", TypeError), (1.5, ValueError), (None, TypeError)]
+)
+def test_error_of_a_rate_carries_its_argument(rate, kind):
+    with pytest.raises(kind) as raised:
+        kdropout.layers.Dropout(rate)
+    assert raised.value.argument == "rate"

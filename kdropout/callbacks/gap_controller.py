@@ -197,7 +197,7 @@ class GapController(RateMover):
 
 def _check_monitor(monitor, allow_naive):
     if not isinstance(monitor, str):
-        raise TypeError(_validation.received("monitor", "a name in the logs", monitor))
+        raise _validation.type_error("monitor", "a name in the logs", monitor)
     if not monitor.startswith("gap_") and not allow_naive:
         raise ValueError(
             "'monitor' must be a clean gap, a name that begins with 'gap_'. Received: "

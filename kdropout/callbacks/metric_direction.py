@@ -115,10 +115,8 @@ def check_directions(directions):
     if directions is None:
         return {}
     if not isinstance(directions, dict):
-        raise TypeError(
-            _validation.received(
-                "directions", "a dict from metric to 'min' or 'max'", directions
-            )
+        raise _validation.type_error(
+            "directions", "a dict from metric to 'min' or 'max'", directions
         )
     for direction in directions.values():
         _validation.choice("directions", direction, ("min", "max"))

@@ -89,7 +89,7 @@ class TensorBoardRates(RateReader):
     ) -> None:
         super().__init__(layers)
         if not isinstance(log_dir, str | os.PathLike):
-            raise TypeError(_validation.received("log_dir", "a path", log_dir))
+            raise _validation.type_error("log_dir", "a path", log_dir)
         self.log_dir = os.fspath(log_dir)
         self.update_freq = _check_update_freq(update_freq)
         self.drop_fraction_data = drop_fraction_data
@@ -251,7 +251,7 @@ def _check_update_freq(update_freq):
         return 1
     if isinstance(update_freq, str):
         expected = "'epoch', 'batch' or an integer of at least 1"
-        raise ValueError(_validation.received("update_freq", expected, update_freq))
+        raise _validation.value_error("update_freq", expected, update_freq)
     return _validation.integer("update_freq", update_freq, low=1)
 
 

@@ -124,7 +124,7 @@ def check_output(value):
     """Path of a folder, which need not exist yet."""
     path = pathlib.Path(value)
     if path.exists() and not path.is_dir():
-        raise ValueError(_validation.received("output", "a folder", str(value)))
+        raise _validation.value_error("output", "a folder", str(value))
     return path
 
 

@@ -91,7 +91,7 @@ def mc_predict(
     if not is_seeded:
         seed = random.randrange(2**31)  # as Keras, which `set_random_seed` seeds
     if verbose not in ("auto", 0, 1):
-        raise ValueError(_validation.received("verbose", '"auto", 0 or 1', verbose))
+        raise _validation.value_error("verbose", '"auto", 0 or 1', verbose)
     several = verbose == "auto" and len(batches) != 1
     bar = keras.utils.Progbar(
         len(batches) or None, verbose=int(several or verbose == 1)

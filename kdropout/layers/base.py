@@ -2,6 +2,7 @@
 
 import functools
 import math
+import weakref
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,6 @@ from keras import ops
 from kdropout import _replay, _validation, noise, rate_rules
 from kdropout._sampling import active_scope, note_dropped
 from kdropout._types import RateLike, Shape, Tensor
-from kdropout.layers.saved_state import SavedState
 
 
 class BaseDropout(keras.layers.Layer):
@@ -250,7 +250,7 @@ class BaseDropout(keras.layers.Layer):
     def saved_state(self):
         """The part of the layer that Keras saves."""
         # Not an attribute, which Keras would take for a layer inside this one.
-        return vars(self).setdefault("_saved_state", SavedState(self))
+        return vars(self).setdefault("_saved_state", _SavedState(self))
 
     def save_own_variables(self, store: Any) -> None:
         pass  # see SavedState
@@ -264,6 +264,30 @@ class BaseDropout(keras.layers.Layer):
             "rate": self.rate_rule.argument(self),
             "seed": self.seed,
         }
+
+
+class _SavedState(keras.layers.Layer):
+    """Saves and loads the state of a dropout layer, in a place of its own.
+
+    Keras's Dropout saves nothing, and refuses a file with something in its place. This
+    object stands beside it: so Keras loads the weights of a model with layers of
+    kdropout into one with its own, and the other way round, and a model loads in which
+    `kdropout.convert` made the dropout inside a layer of Keras live.
+
+    Args:
+        layer: The dropout layer, which owns the variables.
+    """
+
+    def __init__(self, layer):
+        super().__init__(name="saved_state")
+        self._layer = weakref.ref(layer)
+
+    def save_own_variables(self, store):
+        for name, value in self._layer().get_state().items():
+            store[name] = value
+
+    def load_own_variables(self, store):
+        self._layer().set_state({name: store[name] for name in store.keys()})
 
 
 def identity_at_zero(apply_noise: Callable) -> Callable:

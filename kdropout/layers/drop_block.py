@@ -53,9 +53,7 @@ class DropBlock(MapDropout):
         super().__init__(rate, data_format=data_format, seed=seed, **kwargs)
         self.block_size = _check_block_size(block_size, self.rank)
         if not isinstance(sync_channels, bool):
-            raise TypeError(
-                _validation.received("sync_channels", "a bool", sync_channels)
-            )
+            raise _validation.type_error("sync_channels", "a bool", sync_channels)
         self.sync_channels = sync_channels
 
     def get_noise_shape(self, shape: Shape) -> Shape:
@@ -111,7 +109,7 @@ def _check_block_size(block_size, rank):
     if isinstance(block_size, (tuple, list)):
         if len(block_size) != rank:
             expected = f"an integer or a sequence of {rank}"
-            raise ValueError(_validation.received("block_size", expected, block_size))
+            raise _validation.value_error("block_size", expected, block_size)
         sizes = block_size
     else:
         sizes = [block_size] * rank

@@ -99,14 +99,14 @@ def check_noise_shape(noise_shape: Sequence[int | None] | None):
         return None
     expected = "None or a sequence of positive integers and None"
     if not isinstance(noise_shape, (tuple, list)):
-        raise TypeError(_validation.received("noise_shape", expected, noise_shape))
+        raise _validation.type_error("noise_shape", expected, noise_shape)
     for size in noise_shape:
         if size is not None and (
             isinstance(size, bool) or not isinstance(size, numbers.Integral)
         ):
-            raise TypeError(_validation.received("noise_shape", expected, noise_shape))
+            raise _validation.type_error("noise_shape", expected, noise_shape)
         if size is not None and size < 1:
-            raise ValueError(_validation.received("noise_shape", expected, noise_shape))
+            raise _validation.value_error("noise_shape", expected, noise_shape)
     return tuple(None if size is None else int(size) for size in noise_shape)
 
 

@@ -59,9 +59,9 @@ class HeadDropout(BaseDropout):
         super().__init__(rate, seed=seed, **kwargs)
         expected = "an integer other than 0, which is the batch"
         if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
-            raise TypeError(_validation.received("axis", expected, axis))
+            raise _validation.type_error("axis", expected, axis)
         if axis == 0:
-            raise ValueError(_validation.received("axis", expected, axis))
+            raise _validation.value_error("axis", expected, axis)
         self.axis = int(axis)
 
     def get_noise_shape(self, shape: Shape) -> Shape:

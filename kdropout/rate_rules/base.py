@@ -194,7 +194,7 @@ def require_value(variable: keras.Variable) -> None:
         ) from None
 
 
-def check_rate(rate: Tensor, expected=EXPECTED):
+def check_rate(rate, expected=EXPECTED):
     """A rate as a float.
 
     Raises:
@@ -203,6 +203,7 @@ def check_rate(rate: Tensor, expected=EXPECTED):
     """
     try:
         return _validation.number("rate", rate, 0.0, 1.0)
-    except (TypeError, ValueError) as error:
-        message = _validation.received("rate", expected, rate)
-        raise type(error)(message) from None
+    except TypeError:
+        raise _validation.type_error("rate", expected, rate) from None
+    except ValueError:
+        raise _validation.value_error("rate", expected, rate) from None

@@ -93,8 +93,8 @@ def _values(ramp):
 def _check(ramp):
     if not isinstance(ramp, Ramp):
         expected = "a kdropout.schedules.Ramp"
-        raise TypeError(_validation.received("ramp", expected, ramp))
+        raise _validation.type_error("ramp", expected, ramp)
     if max(ramp.steps, ramp.begin) > MOST_STEPS:
         expected = f"a ramp of at most {MOST_STEPS} steps"
-        raise ValueError(_validation.received("ramp", expected, ramp))
+        raise _validation.value_error("ramp", expected, ramp)
     return ramp

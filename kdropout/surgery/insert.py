@@ -132,7 +132,7 @@ def _chooser(after, parts):
         isinstance(glob, str) for glob in globs
     ):
         expected = '"hidden", a glob, a list of globs or a function of a layer'
-        raise TypeError(_validation.received("after", expected, after))
+        raise _validation.type_error("after", expected, after)
     paths = [part.path_of(name) for part in parts for name in part.graph.operations]
     chosen = choose_rates(paths, dict.fromkeys(globs), argument="after")
     return lambda path, layer: path in chosen

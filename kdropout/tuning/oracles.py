@@ -493,7 +493,7 @@ def stored(oracle):
         TypeError: If `oracle` is not an oracle.
     """
     if not isinstance(oracle, keras_tuner.Oracle):
-        raise TypeError(_validation.received("oracle", "a keras_tuner.Oracle", oracle))
+        raise _validation.type_error("oracle", "a keras_tuner.Oracle", oracle)
     kind = _KINDS.get(type(oracle))
     if kind is None:
         return oracle

@@ -293,11 +293,11 @@ def clear(folder):
 
 def _check_folder(folder):
     if not isinstance(folder, (str, os.PathLike)):
-        raise TypeError(_validation.received("log_dir", "a path or None", folder))
+        raise _validation.type_error("log_dir", "a path or None", folder)
     expected = "the path of a folder on this machine"
     path = pathlib.Path(folder)
     if "://" in os.fspath(folder) or (path.exists() and not path.is_dir()):
-        raise ValueError(_validation.received("log_dir", expected, os.fspath(folder)))
+        raise _validation.value_error("log_dir", expected, os.fspath(folder))
     return path
 
 

@@ -114,6 +114,11 @@ def test_job_is_taken_up_again(tmp_path):
     assert [trial.score for trial in report.trials] == pytest.approx(scores)
 
 
+def test_job_on_data_of_uci_loads():
+    job = tuning.load_job(FILES / "jobs" / "grid.yaml")
+    assert job.search.max_trials == 2
+
+
 @pytest.mark.parametrize("name", ["mlp", "bayesian"])
 def test_job_loads_and_is_right(name):
     job = tuning.load_job(FILES / "jobs" / f"{name}.yaml")

@@ -225,9 +225,9 @@ def confirm(
     check_direction(direction)
     for name, function in (("train", train), ("progress", progress), ("save", save)):
         if not callable(function) and (name == "train" or function is not None):
-            raise TypeError(_validation.received(name, "a function", function))
+            raise _validation.type_error(name, "a function", function)
     if not isinstance(measure, str):
-        raise TypeError(_validation.received("measure", "a string", measure))
+        raise _validation.type_error("measure", "a string", measure)
     earlier = {} if partial is None else partial
     pairs = [(label, seed) for seed in seeds for label in candidates]
     scores = {pair: earlier[pair] for pair in pairs if pair in earlier}
@@ -259,10 +259,10 @@ def check_candidates(candidates):
         for label, setting in candidates.items()
     ):
         expected = "a dict from labels to dicts of rates"
-        raise TypeError(_validation.received("candidates", expected, candidates))
+        raise _validation.type_error("candidates", expected, candidates)
     if BASELINE not in candidates or len(candidates) < 2:
         expected = f"a dict with '{BASELINE}' and at least one other label"
-        raise ValueError(_validation.received("candidates", expected, list(candidates)))
+        raise _validation.value_error("candidates", expected, list(candidates))
     return {label: dict(setting) for label, setting in candidates.items()}
 
 
@@ -270,11 +270,11 @@ def check_seeds(seeds):
     """The seeds as a tuple of at least 2 different integers, or an error."""
     if not isinstance(seeds, (list, tuple, range)):
         expected = "a sequence of integers, such as range(100, 105)"
-        raise TypeError(_validation.received("seeds", expected, seeds))
+        raise _validation.type_error("seeds", expected, seeds)
     seeds = tuple(_validation.integer("seeds", seed) for seed in seeds)
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
         expected = "at least 2 different integers, because an interval needs two scores"
-        raise ValueError(_validation.received("seeds", expected, seeds))
+        raise _validation.value_error("seeds", expected, seeds)
     return seeds
 
 

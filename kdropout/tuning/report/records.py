@@ -64,7 +64,7 @@ class TrialRecord:
         for name in ("trial_id", "message"):
             value = getattr(self, name)
             if not isinstance(value, str):
-                raise TypeError(_validation.received(name, "a string", value))
+                raise _validation.type_error(name, "a string", value)
         score, message = self.score, self.message
         if score is not None:
             score = _plain_number("score", score)
@@ -245,10 +245,10 @@ def check_trials(trials):
     """
     expected = "a sequence of TrialRecord"
     if not isinstance(trials, (list, tuple)):
-        raise TypeError(_validation.received("trials", expected, trials))
+        raise _validation.type_error("trials", expected, trials)
     for trial in trials:
         if not isinstance(trial, TrialRecord):
-            raise TypeError(_validation.received("trials", expected, trial))
+            raise _validation.type_error("trials", expected, trial)
     ids = [trial.trial_id for trial in trials]
     twice = next((trial_id for trial_id in ids if ids.count(trial_id) > 1), None)
     if twice is not None:
@@ -297,10 +297,10 @@ def check_dimensions(dimensions):
         return None
     expected = "a sequence of Dimension, or None"
     if not isinstance(dimensions, (list, tuple)):
-        raise TypeError(_validation.received("dimensions", expected, dimensions))
+        raise _validation.type_error("dimensions", expected, dimensions)
     for dimension in dimensions:
         if not isinstance(dimension, Dimension):
-            raise TypeError(_validation.received("dimensions", expected, dimension))
+            raise _validation.type_error("dimensions", expected, dimension)
     return tuple(dimensions)
 
 
@@ -315,13 +315,13 @@ def check_limits(limits):
         return None
     expected = "a dict from hyperparameters to pairs of numbers, or None"
     if not isinstance(limits, dict):
-        raise TypeError(_validation.received("limits", expected, limits))
+        raise _validation.type_error("limits", expected, limits)
     checked = {}
     for name, pair in limits.items():
         if not isinstance(name, str) or not isinstance(pair, (list, tuple)):
-            raise TypeError(_validation.received("limits", expected, {name: pair}))
+            raise _validation.type_error("limits", expected, {name: pair})
         if len(pair) != 2:
-            raise TypeError(_validation.received("limits", expected, {name: pair}))
+            raise _validation.type_error("limits", expected, {name: pair})
         checked[name] = tuple(_validation.number("limits", value) for value in pair)
     return checked
 
@@ -343,7 +343,7 @@ def _plain_values(values):
         value = value.item() if isinstance(value, np.generic) else value
         if not isinstance(value, (bool, int, float, str)):
             expected = "a dict from hyperparameters to numbers, strings or bools"
-            raise TypeError(_validation.received("values", expected, {name: value}))
+            raise _validation.type_error("values", expected, {name: value})
         if isinstance(value, float):
             _validation.number("values", value)
         plain[name] = value
@@ -366,10 +366,10 @@ def _plain_number(name, value):
             raise TypeError
         return float(value)
     except (TypeError, ValueError):
-        raise TypeError(_validation.received(name, "a number or None", value)) from None
+        raise _validation.type_error(name, "a number or None", value) from None
 
 
 def _dict_by_name(name, value, what):
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise TypeError(_validation.received(name, f"a dict {what}", value))
+        raise _validation.type_error(name, f"a dict {what}", value)
     return dict(value)

@@ -102,15 +102,13 @@ class Report:
     ):
         self.trials = check_trials(trials)
         if not isinstance(objective, str):
-            raise TypeError(_validation.received("objective", "a string", objective))
+            raise _validation.type_error("objective", "a string", objective)
         self.objective = objective
         self.direction = check_direction(direction)
         self.baseline = None if baseline is None else check_rates("baseline", baseline)
         if not isinstance(confirmation, Confirmation | None):
             expected = "what kdropout.tuning.report.confirm returned, or None"
-            raise TypeError(
-                _validation.received("confirmation", expected, confirmation)
-            )
+            raise _validation.type_error("confirmation", expected, confirmation)
         self.confirmation = confirmation
         self.seed = _validation.integer("seed", seed)
         self.trees = _validation.integer("trees", trees, low=2)
@@ -119,11 +117,11 @@ class Report:
             limits = {entry.name: (entry.low, entry.high) for entry in dimensions}
         self.limits = check_limits(limits)
         if not isinstance(task, str | None):
-            raise TypeError(_validation.received("task", "a string or None", task))
+            raise _validation.type_error("task", "a string or None", task)
         self.task = task
         if not isinstance(importance, Importance | None):
             expected = "an Importance that was measured on these trials, or None"
-            raise TypeError(_validation.received("importance", expected, importance))
+            raise _validation.type_error("importance", expected, importance)
         if importance is not None:
             self.importance = importance
 
@@ -300,7 +298,7 @@ class Report:
 
         folder = pathlib.Path(folder)
         if folder.exists() and not folder.is_dir():
-            raise ValueError(_validation.received("folder", "a folder", str(folder)))
+            raise _validation.value_error("folder", "a folder", str(folder))
         texts = {"report.json": self.to_json(), "report.md": self.to_markdown()}
         folder.mkdir(parents=True, exist_ok=True)
         written = draw_all(self, folder)
@@ -314,7 +312,7 @@ class Report:
 def _read(text):
     """The content of the JSON of a report."""
     if not isinstance(text, str):
-        raise TypeError(_validation.received("text", "a string of JSON", text))
+        raise _validation.type_error("text", "a string of JSON", text)
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:

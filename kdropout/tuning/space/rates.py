@@ -61,7 +61,7 @@ class Rates:
 
     def __post_init__(self):
         for name, check in CHECKS.items():
-            self._keep(**{name: check(name, getattr(self, name))})
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         if self.values is not None:
             self._take_values()
         if self.low >= self.high:
