@@ -1,6 +1,7 @@
 """Random numbers and masks on TensorFlow."""
 
 import functools
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -27,9 +28,9 @@ _USUAL_BATCH = 32
 # The dither in blocks, of which row `n` begins at place `n`. TensorFlow gathers single
 # values slowly; a slice would make XLA compile again for each seed.
 _BLOCK = 8
-_BLOCKS = np.lib.stride_tricks.sliding_window_view(
-    dither.VALUES.astype("uint16"), _BLOCK
-)[: dither.NUM_PLACES + dither.STRETCH - _BLOCK].copy()
+_BLOCKS = np.lib.stride_tricks.sliding_window_view(dither.VALUES, _BLOCK)[
+    : dither.NUM_PLACES + dither.STRETCH - _BLOCK
+].copy()
 
 
 def next_seed(generator):
@@ -83,21 +84,18 @@ class ByteDraw:
     """
 
     def __init__(self, shape, seed):
-        self._shape, self._count = shape, 1
-        for size in shape:
-            self._count = self._count * size
-        blocks_per_row = dither.STRETCH // _BLOCK
-        if isinstance(self._count, int) and self._count <= dither.STRETCH:
-            num_blocks = blocks_per_row = -(-self._count // _BLOCK)
+        self._shape, self._count = shape, _product(shape)
+        is_known = isinstance(self._count, int)
+        if is_known and self._count <= dither.STRETCH:
+            num_rows, blocks_per_row = 1, -(-self._count // _BLOCK)
         else:
-            num_rows = (self._count + dither.STRETCH - 1) // dither.STRETCH
-            num_blocks = num_rows * blocks_per_row
-        self._has_more_bytes = (
-            not isinstance(num_blocks, int) or num_blocks * _BLOCK > self._count
-        )
+            num_rows = (self._count + (dither.STRETCH - 1)) // dither.STRETCH
+            blocks_per_row = dither.STRETCH // _BLOCK
+        bytes_per_row = blocks_per_row * _BLOCK
+        self._has_more_bytes = not is_known or num_rows * bytes_per_row > self._count
         key = _key(seed)
         draw = tf.raw_ops.StatelessRandomUniformFullIntV2
-        num_words = num_blocks * (_BLOCK // _BYTES_PER_WORD)
+        num_words = num_rows * (bytes_per_row // _BYTES_PER_WORD)
         numbers = tf.bitcast(_draw(draw, (num_words,), key, tf.uint32), tf.uint8)
         self.numbers = tf.reshape(numbers, (-1, blocks_per_row, _BLOCK))
         # A draw for itself: of a part of the other draw, XLA would compute all words
@@ -105,8 +103,7 @@ class ByteDraw:
         word = _draw(draw, (), key, tf.int32, _OTHER_COUNTER)
         begin, inverted = dither.split(word)
         places = _BLOCK * np.arange(blocks_per_row, dtype="int32") + begin
-        values = tf.gather(_BLOCKS, places) ^ tf.cast(inverted, tf.uint16)
-        self.dither = tf.cast(values, tf.int32)
+        self.dither = tf.gather(_BLOCKS, places) ^ inverted
 
     def compare(self, level, below=None):
         """See `kdropout.noise.masks.keep_and_scale`."""
@@ -116,7 +113,7 @@ class ByteDraw:
         if below is not None:
             units = tf.equal(units, below)
         if self._has_more_bytes:
-            units = tf.reshape(units, (-1,))[: self._count]
+            units = tf.slice(tf.reshape(units, (-1,)), (0,), (self._count,))
         return tf.reshape(units, self._shape)
 
 
@@ -181,10 +178,17 @@ def _on_accelerator():
 
 
 def _branch_pays(shape):
-    count = 1
+    sizes = (size if isinstance(size, int) else _USUAL_BATCH for size in shape)
+    return math.prod(sizes) >= _MANY_UNITS
+
+
+def _product(shape):
+    """The number of units, by one operation for each size that is not known."""
+    count = math.prod(size for size in shape if isinstance(size, int))
     for size in shape:
-        count *= size if isinstance(size, int) else _USUAL_BATCH
-    return count >= _MANY_UNITS
+        if not isinstance(size, int):
+            count = size * count
+    return count
 
 
 def _broadcasts(shape, inputs_shape):

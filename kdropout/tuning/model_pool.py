@@ -78,13 +78,13 @@ class ModelPool:
             pooled = self._find(fresh)
         if not fresh.is_shared:
             return fresh
-        if pooled is None:
-            pooled = fresh
+        pooled = pooled or fresh
+        pooled.keep_start(execution, fresh)
+        if pooled is fresh:
             pooled.add_optimizer_variables()
         else:
             pooled.become(fresh)
             self._models.remove(pooled)
-        pooled.keep_start(execution, fresh)
         self._models = [*self._models, pooled][-_SIZE:]
         return pooled
 
@@ -186,7 +186,7 @@ class PooledModel:
     def begins_like(self, execution, fresh):
         """Whether `fresh` begins like the execution, in all but the rates."""
         return self.has_start(execution) and all(
-            np.array_equal(ops.convert_to_numpy(value), ops.convert_to_numpy(start))
+            np.array_equal(ops.convert_to_numpy(value), start)
             for variable, start, value in zip(
                 self._built.variables,
                 self._starts[execution],
@@ -199,18 +199,24 @@ class PooledModel:
     def keep_start(self, execution, fresh):
         """Keep the initial values of `fresh` as those of the execution."""
         if not self.has_start(execution):
-            self._starts[execution] = [ops.copy(v) for v in fresh._built.variables]
+            self._starts[execution] = [
+                np.array(ops.convert_to_numpy(variable))
+                for variable in fresh._built.variables
+            ]
         while len(self._starts) > _STARTS:
             del self._starts[next(iter(self._starts))]
 
     def become(self, fresh):
-        """Put the model in the state of `fresh`, a new one of the same structure."""
+        """Put the model in the state of `fresh`, a new one of the same structure.
+
+        JAX takes the very arrays of `fresh`, which must not be used afterwards.
+        """
         for variable, value in zip(
             self._built.variables, fresh._built.variables, strict=True
         ):
-            variable.assign(ops.copy(value))  # JAX would take the very array
+            variable.assign(value)
         for variable, value in self._late:
-            variable.assign(ops.copy(value))
+            variable.assign(ops.copy(value))  # JAX would take the very array
         for old, new in zip(self._built.live, fresh._built.live, strict=True):
             vars(old).update(Snapshot.plain_attributes(new))
         self.model.stop_training = False
