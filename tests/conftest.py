@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="session")
 def _all_digits_of_float32():
-    """A GPU leaves some out when it multiplies matrices, unless it is told not to."""
+    """By default, a GPU leaves some bits out when it multiplies matrices."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -37,7 +37,7 @@ def _same_random_state():
 
 @pytest.fixture
 def ctrl_c_is_heard():
-    """In tests that run in the background, too, where processes inherit deafness."""
+    """Also in tests that run in the background, whose processes inherit ignored signals."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

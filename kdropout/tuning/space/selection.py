@@ -62,15 +62,15 @@ def _by_pattern(model, layers, space):
     }
     for pattern, paths in chosen.items():
         if not paths:
-            error = _validation.argument_error(
+            overlap = _validation.argument_error(
                 ValueError,
                 "space",
                 f"must leave a layer to each pattern. Received: '{pattern}', all of "
                 "whose layers match a later pattern, which counts. Put the narrower "
                 "pattern behind the wider one, or leave it out.",
             )
-            error.pattern = pattern
-            raise error
+            overlap.pattern = pattern
+            raise overlap
         for path in paths:
             try:
                 check_can_set(path, layers[path])
