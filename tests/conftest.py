@@ -37,7 +37,7 @@ def _same_random_state():
 
 @pytest.fixture
 def ctrl_c_is_heard():
-    """Also in tests that run in the background, whose processes inherit ignored signals."""
+    """Also in the background, where processes inherit ignored signals."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
