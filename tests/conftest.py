@@ -1,12 +1,34 @@
 """What all tests share."""
 
 import os
+import pathlib
 import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import pytest
+
+TESTS = pathlib.Path(__file__).parent
+
+# What CI runs on TensorFlow only: the files of a search and of a job, the report, the
+# processes, and what TensorBoard shows do not depend on the backend.
+FOLDERS_ON_ONE_BACKEND = [
+    TESTS / "dashboard",
+    TESTS / "docs",
+    TESTS / "tuning" / "job",
+    TESTS / "tuning" / "report",
+    TESTS / "tuning" / "search_log",
+    TESTS / "tuning" / "storage",
+    TESTS / "tuning" / "workers",
+]
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of these folders as a `pytestmark` marks those of a file."""
+    for item in items:
+        if item.path.parent in FOLDERS_ON_ONE_BACKEND:
+            item.add_marker(pytest.mark.on_one_backend)
 
 
 @pytest.fixture(autouse=True, scope="session")
