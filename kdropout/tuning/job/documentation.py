@@ -79,9 +79,10 @@ ratio. Defaults to none: any rate. |
 drawn evenly. |
 | `values` | list of numbers from 0 to 1 |  | The rates to try, in place of low, high \
 and step. |
-| `across` | `free`, `shared`, `linear`, `rising`, `falling` | `"free"` | free: each \
-layer its own. shared: one for all. linear: first and last, and a straight line \
-between. rising, falling: each its own, in that order from input to output. |
+| `tie` | `free`, `shared`, `linear`, `rising`, `falling` | `"free"` | Whether layers \
+share a rate. free: each has one. shared: one for all. linear: first and last, and a \
+straight line between. rising, falling: each has one, in that order from input to \
+output. |
 | `default` | number from 0 to 1 |  | Rate tried first. Defaults to that of the layer. |
 
 ### `schedule`
@@ -95,10 +96,10 @@ beginning. |
 | `end` | rate, [low, high], or {low: ..., step: ...} | required | Rate at the end. |
 | `steps` | integer, or [low, high] | required | Length in training steps (batches): a \
 number, or [low, high]. |
-| `shape` | text, or list of texts | `"linear"` | linear, cosine or exponential, or a \
+| `curve` | text, or list of texts | `"linear"` | linear, cosine or exponential, or a \
 list of those. |
-| `across` | `free`, `shared` | `"free"` | free: each layer its own. shared: one for \
-all. |
+| `tie` | `free`, `shared` | `"free"` | Whether layers share a ramp. free: each has \
+one. shared: one for all. |
 """
 
 

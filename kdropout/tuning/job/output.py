@@ -8,7 +8,7 @@ from kdropout._files import replacing
 from kdropout.tuning.job.errors import InvalidSetting, dotted
 from kdropout.tuning.job.schema import plain_space
 from kdropout.tuning.project_lock import ProjectInUse, ProjectLock
-from kdropout.tuning.space import parse
+from kdropout.tuning.space.parsing import parse_all
 from kdropout.version import __version__
 
 JOB_FILE = "job.json"
@@ -116,10 +116,10 @@ def _canonical(settings):
     """Settings with the space as this version writes it; 0.1 wrote all defaults."""
     if settings.get("space") is None:
         return settings
-    try:
-        return {**settings, "space": plain_space(parse(settings["space"]))}
-    except (TypeError, ValueError, AttributeError):
+    space, errors, _ = parse_all(settings["space"])
+    if errors or not isinstance(space, dict):
         return settings  # which differs from that of any job
+    return {**settings, "space": plain_space(space)}
 
 
 def _shown(value, missing):

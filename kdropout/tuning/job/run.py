@@ -12,8 +12,9 @@ import keras_tuner
 from kdropout import _validation
 from kdropout._files import replacing
 from kdropout.tuning import tuners
-from kdropout.tuning.job import Job, load_job
+from kdropout.tuning.job import Job
 from kdropout.tuning.job.confirmation import ConfirmationRun
+from kdropout.tuning.job.reading import load_written_job
 from kdropout.tuning.report import Report
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.search_log import clear
@@ -317,7 +318,7 @@ def load_report(folder: str | os.PathLike) -> Report:
             f"{_validation.received('folder', expected, str(folder))}. It has no "
             f"'{JOB_FILE}' and no '{PROJECT}'. The folder is the 'output' of the job."
         )
-    job = load_job(folder / JOB_FILE)
+    job = load_written_job(folder / JOB_FILE)
     plan, baseline = read_plan(folder, job)
     records = trial_records(trials, plan, job.training.epochs)
     return Report(

@@ -26,8 +26,10 @@ from pydantic_core import PydanticCustomError
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.tuning.job import keras_names
+from kdropout.tuning.job.errors import dotted
 from kdropout.tuning.space.parsing import parse_all, to_plain
 from kdropout.tuning.space.rates import Rates
+from kdropout.tuning.space.renamed import warn_about_name
 
 # Names of the members of a union in pydantic's error locations. No key looks so.
 KIND = "<kind>"
@@ -701,7 +703,7 @@ Objective = Annotated[ObjectiveSettings, BeforeValidator(as_mapping)]
 # The key `space`.
 
 
-def _read_space(value):
+def _read_space(value, info):
     """A mapping from patterns to what `kdropout.tuning.space.parse` makes of each."""
     if not isinstance(value, Mapping):
         raise invalid(
@@ -714,7 +716,7 @@ def _read_space(value):
         )
     # Without any settings, they are the defaults.
     entries = {name: Rates() if entry == {} else entry for name, entry in value.items()}
-    space, errors = parse_all(entries)
+    space, errors, old_names = parse_all(entries)
     if errors:
         # The first name in a key is that of the argument.
         raise invalid_parts([(error.key[1:], error.problem) for error in errors])
@@ -723,6 +725,11 @@ def _read_space(value):
             "must leave a rate to search for, such as [0.0, 0.8]. Received: numbers "
             f"only, {shorten(value)}"
         )
+    if info.context is None:  # a `Job` made in Python
+        for key, name in old_names.items():
+            warn_about_name(f"the key '{dotted(key)}' of a job", name, stacklevel=4)
+    else:
+        info.context.update(old_names)  # whoever reads the file knows the line
     return space
 
 
