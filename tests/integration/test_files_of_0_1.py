@@ -3,6 +3,8 @@
 import json
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -127,3 +129,26 @@ def test_job_on_data_of_uci_loads():
 def test_job_loads_and_is_right(name):
     job = tuning.load_job(FILES / "jobs" / f"{name}.yaml")
     job.check()
+
+
+@pytest.mark.parametrize(
+    "module, name, config",
+    [
+        ("position_embedding", "PositionEmbedding", {"name": "positions"}),
+        ("live_weight_decay", "LiveWeightDecay", {"scale": 0.1, "rate": 0.5}),
+    ],
+)
+def test_class_in_a_saved_model_is_found_by_its_old_module(module, name, config):
+    saved = {
+        "module": f"kdropout.tuning.job.{module}",
+        "class_name": name,
+        "registered_name": f"kdropout>{name}",
+        "config": config,
+    }
+    program = (
+        "import keras, kdropout, sys\n"
+        "assert 'kdropout.tuning' not in sys.modules\n"
+        f"found = keras.saving.deserialize_keras_object({saved!r})\n"
+        f"assert type(found).__name__ == {name!r}\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

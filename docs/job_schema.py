@@ -1,4 +1,7 @@
-"""The documentation of the schema of jobs, made from the schema itself."""
+"""Writes the page of all keys of a job, from the schema itself.
+
+python docs/job_schema.py > tuner_configs/README.md
+"""
 
 import inspect
 import json
@@ -49,7 +52,7 @@ the file. Texts that begin with `*` need quotes. All that is wrong is listed at
 once, with its line.
 
 This page is made from the schema, by
-`python -m kdropout.tuning.job.documentation > tuner_configs/README.md`.
+`python docs/job_schema.py > tuner_configs/README.md`.
 """
 
 # The arguments of `kdropout.tuning.Rates` and `Schedules`, in the words of YAML.
@@ -104,14 +107,7 @@ one. shared: one for all. |
 
 
 def render():
-    """The documentation of all keys of a job, as Markdown.
-
-    Example:
-
-    >>> from kdropout.tuning.job.documentation import render
-    >>> "### `hyperband`" in render()
-    True
-    """
+    """The documentation of all keys of a job, as Markdown."""
     parts = [_INTRODUCTION, "## All keys\n", _table(Job, brief=True)]
     parts += ["## `model`\n", "One of these. With each, also:\n"]
     parts.append(_table(schema.ModelSettings))
