@@ -1,6 +1,7 @@
 """The rates that a search may choose from."""
 
 import dataclasses
+import functools
 import math
 
 from kdropout import _validation
@@ -89,7 +90,7 @@ class Rates:
         if self.default is not None:
             self._check_default()
 
-    @property
+    @functools.cached_property
     def grid(self) -> tuple[float, ...] | None:
         """The rates to choose from, in order; None for all between the bounds."""
         if self.values is not None:
