@@ -23,6 +23,7 @@ from kdropout.inspection import dropout_layers, walk
 from kdropout.tuning.job.data import Data, prepare, task_text
 from kdropout.tuning.job.digests import ModelDigests, digests_of_model
 from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem, place_of
+from kdropout.tuning.job.fields import Count, PathText, Settings
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, keep_contents, locked
 from kdropout.tuning.job.references import blame_exits
@@ -31,13 +32,10 @@ from kdropout.tuning.job.schema import (
     AnyModel,
     AnySearch,
     ConfirmSettings,
-    Count,
     MlpModel,
     Objective,
     ObjectiveSettings,
-    PathText,
     RandomSearch,
-    Settings,
     SklearnData,
     Space,
     TrainingSettings,

@@ -8,8 +8,8 @@ import keras
 
 from kdropout._validation import nearest
 from kdropout.layers import Dropout, SpatialDropout2D
-from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.fields import make_optimizer
 from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.schema import BuildModel, FileModel
 from kdropout.tuning.tune_rates import tune_parsed
@@ -117,7 +117,7 @@ class ModelBuilder:
         self.chosen_loss = None if settings.loss else self._loss_of(model)
         metrics = settings.metrics
         model.compile(
-            keras_names.make_optimizer(settings.optimizer or "adam"),
+            make_optimizer(settings.optimizer or "adam"),
             loss=settings.loss or self.chosen_loss,
             metrics=list(_METRICS[labels] if metrics is None else metrics),
         )

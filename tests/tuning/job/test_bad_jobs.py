@@ -69,7 +69,7 @@ CASES = {
     ),
     "key of another member": (
         *("search:\n  algorithm: grid\n  factor: 3\n", "line 3, search.factor"),
-        "is not a known key of 'search'. The keys are: seed, executions_per_trial",
+        "is not a known key of 'search'. The keys are: algorithm, max_trials, seed",
     ),
     "no mapping": ("training: 5\n", "line 1, training: must be a mapping", "5"),
     "several problems": (
