@@ -22,6 +22,11 @@ __all__ = [
     "depth_rates",
 ]
 
+
+def __dir__():
+    return __all__
+
+
 # Below what float32 holds in full, a logarithm would be infinite on some backends.
 _SMALLEST = 1e-37
 

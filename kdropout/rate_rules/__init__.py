@@ -19,6 +19,10 @@ __all__ = [
 ]
 
 
+def __dir__():
+    return __all__
+
+
 def resolve(rate: RateLike) -> RateRule:
     """The rule for a layer's argument `rate`.
 
