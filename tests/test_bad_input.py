@@ -326,7 +326,7 @@ CASES = {
     "wrap a layer with an activity_regularizer": (
         lambda: layers.Standout(DENSE(3, activity_regularizer="l2")),
         V,
-        "'layer' must have no activity_regularizer",
+        "'layer' must not have an activity_regularizer",
         "layer=<Dense",
         "Pass it to the wrapper instead",
     ),
