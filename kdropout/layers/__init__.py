@@ -1,4 +1,4 @@
-"""What is dropped: one layer per kind of mask. Any layer takes any kind of rate."""
+"""The dropout layers: one class for each kind of mask, with any kind of rate."""
 
 from kdropout._sampling import note_dropped as note_dropped
 from kdropout.layers.alpha_dropout import AlphaDropout

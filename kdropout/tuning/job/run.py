@@ -405,7 +405,7 @@ def _give_rates(model, rates):
     """Give layers constant rates, also those whose schedule was searched."""
     layers = dropout_layers(model)
     for path, rate in rates.items():
-        rule = layers[path].rate_rule
+        rule = layers[path]._rate_rule
         if isinstance(rule, RampedRate):
             rule.set_ramp(layers[path], Ramp(rate, rate, steps=1))
         else:
