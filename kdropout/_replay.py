@@ -146,7 +146,7 @@ def _draw_on_torch(layer):
     if _is_transformed_by_torch():
         with _outside_transforms_of_torch():
             rate, seed = _move(layer)
-        # Where `vmap` draws a ticket for each sample, each has a seed, too.
+        # Where `vmap` draws a ticket for each sample, each sample has its own seed.
         return rate, seed + 0 * ticket.to(seed.device)
     ticket = ticket.item()
     if torch._C._current_graph_task_id() == -1:  # not within a backward pass

@@ -172,8 +172,10 @@ def select_layers(model, layers=None, argument="layers"):
     selected = {}
     for item in items:
         if isinstance(item, str):
-            hint = _keras_hint(model, item)
-            (paths,) = match_layers(live, [item], argument, hint=hint).values()
+            paths = matching(live, item)
+            if not paths:
+                hint = _keras_hint(model, item) or nearest(item, live)
+                raise _no_match(argument, _DROPOUT, item, live, hint)
         elif isinstance(item, keras.layers.Layer):
             paths = [path for path, layer in live.items() if layer is item]
             if not paths:
@@ -191,31 +193,13 @@ def select_layers(model, layers=None, argument="layers"):
 _DROPOUT = "dropout layers of the model"
 
 
-def match_layers(paths, patterns, argument, expected=_DROPOUT, hint=""):
-    """The paths that each pattern matches: dict from pattern to a list.
+def matching(paths, pattern):
+    """The paths that a pattern matches, a list.
 
     A pattern that is a path matches this path alone: one with brackets would not match
     itself as a glob.
-
-    Args:
-        paths: Collection of layer paths.
-        patterns: Iterable of paths and globs.
-        argument: What the user calls the patterns, for the message.
-        expected: What the patterns must name, for the message.
-        hint: Sentence for the message in place of the path that resembles the pattern.
-
-    Raises:
-        ValueError: If a pattern matches no path.
     """
-    matches = {
-        pattern: [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
-        for pattern in patterns
-    }
-    for pattern, matched in matches.items():
-        if not matched:
-            hint = hint or nearest(pattern, paths)
-            raise _no_match(argument, expected, pattern, paths, hint)
-    return matches
+    return [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
 
 
 def choose_rates(paths, rate, argument="rate"):
@@ -244,8 +228,12 @@ def choose_rates(paths, rate, argument="rate"):
         )
     expected = "layers that dropout can be at"
     chosen = {}
-    for pattern, matched in match_layers(paths, rate, argument, expected).items():
-        chosen.update(dict.fromkeys(matched, rate[pattern]))
+    for pattern, value in rate.items():
+        matched = matching(paths, pattern)
+        if not matched:
+            hint = nearest(pattern, paths)
+            raise _no_match(argument, expected, pattern, paths, hint)
+        chosen.update(dict.fromkeys(matched, value))
     return chosen
 
 

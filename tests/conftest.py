@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="session")
 def _all_digits_of_float32():
-    """A GPU leaves some out when it multiplies matrices, unless it is told not to."""
+    """By default, a GPU leaves some bits out when it multiplies matrices."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -59,7 +59,7 @@ def _same_random_state():
 
 @pytest.fixture
 def ctrl_c_is_heard():
-    """In tests that run in the background, too, where processes inherit deafness."""
+    """Also in the background, where processes inherit ignored signals."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -21,7 +21,7 @@ class RateReader(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.layers = layers
-        self._rates_of_epoch = None
+        self._rates_of_epoch: dict[str, float] | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         select_layers(self.model, self.layers)

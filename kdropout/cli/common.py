@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import warnings
 
 from kdropout._requirements import check_packages
 
@@ -70,4 +71,7 @@ def read_job(options):
 
     if options.data_dir is not None:
         os.environ["KDROPOUT_DATA"] = options.data_dir
-    return load_job(options.config, options.overrides)
+    with warnings.catch_warnings():
+        # By default, Python hides these. The file is the user's, and so is the way out.
+        warnings.filterwarnings("default", category=DeprecationWarning, module=__name__)
+        return load_job(options.config, options.overrides)

@@ -31,15 +31,24 @@ def _unsupported(*args, **kwargs):
     )
 
 
-match keras.backend.backend():
-    case "tensorflow":
-        from kdropout.noise import on_tensorflow as module
-    case "jax":
-        from kdropout.noise import on_jax as module
-    case "torch":
-        from kdropout.noise import on_torch as module
-    case _:
-        module = None
+def _module_of_backend():
+    match keras.backend.backend():
+        case "tensorflow":
+            from kdropout.noise import on_tensorflow
+
+            return on_tensorflow
+        case "jax":
+            from kdropout.noise import on_jax
+
+            return on_jax
+        case "torch":
+            from kdropout.noise import on_torch
+
+            return on_torch
+    return None
+
+
+module = _module_of_backend()
 
 bernoulli = getattr(module, "bernoulli", _unsupported)
 drop_units = getattr(module, "drop_units", _unsupported)

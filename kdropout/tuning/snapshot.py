@@ -1,6 +1,7 @@
 """What a model consists of, apart from the values that training moves."""
 
 import functools
+import itertools
 import types
 import weakref
 
@@ -51,8 +52,8 @@ _MADE_AT_FIRST_BATCH = {
 # Plain attributes of these, such as a seed, decide the values of variables and nothing
 # that is compiled.
 _LIVE = (keras.initializers.Initializer, keras.random.SeedGenerator)
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
-_PLAIN_KINDS = frozenset(_PLAIN)
+_PLAIN_KINDS = (bool, int, float, complex, str, bytes, type(None), type(...))
+_PLAIN = frozenset(_PLAIN_KINDS)
 _BACKENDS = ("tensorflow", "jax", "jaxlib")
 _BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType)
 
@@ -85,27 +86,33 @@ class Snapshot:
         self._pending = [model]
         # Not recursive: a deep network would exceed the limit of Python.
         while self._pending:
-            self._visit(self._pending.pop())
+            value = self._pending.pop()
+            kind = type(value)
+            if kind in _PLAIN:  # most are: so without a call
+                # NaN is not equal to itself, and 1 is to True and 1.0.
+                self.structure.append((kind, repr(value)))
+            else:
+                self._visit(value)
         del self._places, self._alive, self._pending
 
     @staticmethod
     def plain_attributes(live):
         """The attributes of one of `live` that are its live values, a dict."""
         return {
-            n: value for n, value in vars(live).items() if isinstance(value, _PLAIN)
+            name: value
+            for name, value in vars(live).items()
+            if isinstance(value, _PLAIN_KINDS)
         }
 
     def _visit(self, value):
-        kind = type(value)
-        if kind in _PLAIN_KINDS or isinstance(value, _PLAIN):  # the first is faster
-            # NaN is not equal to itself, and 1 is to True and 1.0.
-            self._note(kind, repr(value))
+        if isinstance(value, _PLAIN_KINDS):  # also of a subclass, such as an enum
+            self.structure.append((type(value), repr(value)))
             return
         if isinstance(value, _BY_IDENTITY):
-            self._note(value)
+            self.structure.append((value,))
             return
         if id(value) in self._places:
-            self._note("again", self._places[id(value)])
+            self.structure.append(("again", self._places[id(value)]))
             return
         self._places[id(value)] = len(self._places)
         self._alive.append(value)
@@ -114,7 +121,8 @@ class Snapshot:
         elif isinstance(value, np.ndarray | np.generic):
             self._visit_array(value)
         elif isinstance(value, dict):
-            self._visit_parts("dict", value, [p for kv in value.items() for p in kv])
+            parts = list(itertools.chain.from_iterable(value.items()))
+            self._visit_parts("dict", value, parts)
         elif isinstance(value, list | tuple):
             self._visit_parts("sequence", value, value)
         elif isinstance(value, set | frozenset):
@@ -124,7 +132,7 @@ class Snapshot:
         elif isinstance(value, types.MethodType):
             self._visit_parts("method", value, [value.__func__, value.__self__])
         elif isinstance(value, types.CodeType):
-            self._note(value)
+            self.structure.append((value,))
         elif isinstance(value, functools.partial):
             parts = [value.func, value.args, value.keywords]
             self._visit_parts("partial", value, parts)
@@ -133,22 +141,20 @@ class Snapshot:
         else:
             self._visit_object(value)
 
-    def _note(self, *token):
-        self.structure.append(token)
-
     def _visit_parts(self, kind, value, parts):
-        parts = list(parts)
-        self._note(kind, type(value), len(parts))
+        self.structure.append((kind, type(value), len(parts)))
         self._pending.extend(parts)
 
     def _visit_variable(self, variable):
         self.variables.append(variable)
-        self._note(
-            "variable",
-            variable.path,
-            tuple(variable.shape),
-            variable.dtype,
-            variable.trainable,
+        self.structure.append(
+            (
+                "variable",
+                variable.path,
+                tuple(variable.shape),
+                variable.dtype,
+                variable.trainable,
+            )
         )
         self._pending += [variable.regularizer, variable.constraint]
 
@@ -156,7 +162,8 @@ class Snapshot:
         if array.dtype.hasobject:
             self._visit_parts("objects", array, array.ravel().tolist())
         else:
-            self._note("array", array.shape, str(array.dtype), array.tobytes())
+            content = array.tobytes()
+            self.structure.append(("array", array.shape, str(array.dtype), content))
 
     def _visit_function(self, function):
         cells = function.__closure__ or ()
@@ -182,12 +189,13 @@ class Snapshot:
         if is_live:
             self.live.append(value)
         live = self.plain_attributes(value) if is_live else {}
+        left_out = _left_out_of(type(value))
         names = [
             name
             for name in sorted(attributes)
-            if name not in live and not _is_left_out(value, name)
+            if not (name in live or name in left_out or name.startswith(_OF_TRACKING))
         ]
-        self._note("object", type(value), *names)
+        self.structure.append(("object", type(value), *names))
         self._pending += [attributes[name] for name in names]
 
     def _visit_object_of_backend(self, value):
@@ -198,7 +206,7 @@ class Snapshot:
         if isinstance(array, np.ndarray) and not array.dtype.hasobject:
             self._visit_array(array)
         else:
-            self._note(_Same(value))
+            self.structure.append((_Same(value),))
 
     def _visit_opaque(self, value):
         """Visit what a copy of an object without attributes would be made of."""
@@ -209,7 +217,7 @@ class Snapshot:
         if isinstance(made, tuple):
             self._visit_parts("made", value, made)
         else:
-            self._note(_Same(value))
+            self.structure.append((_Same(value),))
 
 
 class _Same:
@@ -221,15 +229,18 @@ class _Same:
     def __eq__(self, other):
         return isinstance(other, _Same) and self._value is other._value
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
-def _is_left_out(value, name):
-    if name.startswith(_OF_TRACKING):
-        return True
-    if type(value).__name__ in ("CompileMetrics", "CompileLoss"):  # not public
-        return name in _MADE_AT_FIRST_BATCH
-    return any(isinstance(value, kind) and name in names for kind, names in _LEFT_OUT)
+def _left_out_of(kind):
+    """The names of the attributes that are left out of the objects of a class."""
+    if kind.__name__ in ("CompileMetrics", "CompileLoss"):  # not public
+        return _MADE_AT_FIRST_BATCH
+    left_out = set()
+    for base, names in _LEFT_OUT:
+        if issubclass(kind, base):
+            left_out |= names
+    return left_out
 
 
 def _contents(cell):

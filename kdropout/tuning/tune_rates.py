@@ -76,19 +76,23 @@ def tune_rates(
 
 def tune_parsed(hp, model, space):
     """`tune_rates` with a space that `parse` returned."""
+    layers = dropout_layers(model)
     plain = any(live_counterpart(layer) is not None for _, layer in walk(model))
-    if plain or not dropout_layers(model):
+    if plain or not layers:
         convert(model)  # raises if there is nothing to convert
+        layers = dropout_layers(model)
     scope = _scope(hp)
-    plan = RatePlan(select_groups(model, space, f"{scope}rate"))
+    plan = RatePlan(select_groups(model, space, f"{scope}rate", layers))
     earlier = plan_of(model)
     if earlier is not None:
         _check_names(hp, earlier, plan)
     merged = plan if earlier is None else earlier.merged(plan)
-    own = {path: own_values(layer) for path, layer in dropout_layers(model).items()}
+    own = {path: own_values(layer) for path, layer in layers.items()}
     values = {
-        h.name: h.declare(hp, scope, own[h.path].get(h.part))
-        for h in plan.hyperparameters.values()
+        hyperparameter.name: hyperparameter.declare(
+            hp, scope, own[hyperparameter.path].get(hyperparameter.part)
+        )
+        for hyperparameter in plan.hyperparameters.values()
     }
     plan.assign(model, values)
     keep_plan(model, merged)

@@ -83,7 +83,7 @@ def test_training_goes_on_bit_for_bit():
     undisturbed, model = everything(), everything()
     for number in range(2):
         fit(undisturbed)
-        # Between two epochs, too, where a trainer may hold state of its own.
+        # Also between two epochs, where a trainer may hold state.
         disturb = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: predict(model, seed=epoch)
         )
@@ -105,7 +105,7 @@ def test_layer_that_always_trains_keeps_its_clock_and_is_sampled():
 
 
 class AlwaysNoisy(keras.layers.Layer):
-    """Draws at inference, too, as reparametrised layers do."""
+    """Draws at inference as well, as reparametrised layers do."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

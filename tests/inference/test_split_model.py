@@ -47,7 +47,7 @@ class OwnCall(keras.Model):
 
 
 class InheritedCall(keras.Model):
-    """A Functional model of a class of its own."""
+    """A subclass of Functional."""
 
 
 def nested(kind):

@@ -1,6 +1,6 @@
 """Layers under `tf.distribute.MirroredStrategy`, on two logical CPUs.
 
-TensorFlow must be told of the logical CPUs before it starts, so this file runs itself
+TensorFlow needs the number of logical CPUs before it starts, so this file runs itself
 as a script, which prints what it measured; the tests look at that.
 """
 

@@ -222,7 +222,7 @@ def test_checkpoints_of_tensorflow_hold_the_state(kind, tmp_path):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's checkpoints")
 def test_checkpoints_of_tensorflow_hold_the_state_of_every_layer(tmp_path):
-    """Of wrappers, and of layers that became live later, too."""
+    """Also of wrappers, and of layers that became live later."""
     import tensorflow as tf
 
     def make():

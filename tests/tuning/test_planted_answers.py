@@ -58,8 +58,7 @@ class Planted(keras_tuner.HyperModel):
         self.groups, self.score = CASES[name]
         self.sign = 1.0 if direction == "min" else -1.0
         self.space = {
-            f"[{group}]": Rates(0.0, HIGH, step, across="shared")
-            for group in self.groups
+            f"[{group}]": Rates(0.0, HIGH, step, tie="shared") for group in self.groups
         }
 
     def build(self, hp):

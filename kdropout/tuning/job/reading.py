@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from kdropout._validation import nearest, shorten
 from kdropout.tuning.job.errors import JobError, Problem, dotted, place_of_path
+from kdropout.tuning.job.fields import KIND, MEMBERS
 from kdropout.tuning.job.job import Job
-from kdropout.tuning.job.schema import KIND, MEMBERS
+from kdropout.tuning.space.renamed import warn_about_name
 
 
 def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
@@ -49,20 +50,38 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
             "'overrides' must be a sequence of strings such as 'training.epochs=5'. "
             f"Received: overrides={overrides!r}"
         )
+    job, old_names = _read_job(path, overrides)
+    for where, name in old_names:
+        warn_about_name(f"{path}: {where}", name, stacklevel=3)
+    return job
+
+
+def load_written_job(path):
+    """The job in a folder of results. It may use old names: no user wrote them."""
+    job, _ = _read_job(path, ())
+    return job
+
+
+def _read_job(path, overrides):
+    """The job of a file, and pairs of where an old name is and the name of today."""
     tree, lines = read_tree(path)
     set_places, problems = apply_overrides(tree, overrides)
     places = {key: f"line {line}" for key, line in lines.items()}
     for key, place in set_places.items():
         places = {k: v for k, v in places.items() if k[: len(key)] != key}
         places[key] = place
+    old_names = {}
     try:
-        job = Job.model_validate(tree)
+        job = Job.model_validate(tree, context=old_names)
     except ValidationError as error:
         problems += explain(error, places, Job)
     if problems:
         raise JobError(path, problems)
     job.read_from(path, places)
-    return job
+    return job, [
+        (f"{place_of_path(key, places)}, '{dotted(key)}'", name)
+        for key, name in old_names.items()
+    ]
 
 
 def _are_strings(values):

@@ -86,8 +86,8 @@ def _dimension(hyperparameter, layers):
 
 def _of_rates(hyperparameter, layers):
     rates, name = hyperparameter.choice, hyperparameter.name
-    is_sorted = rates.across in ("rising", "falling") and len(layers) > 1
-    is_line = rates.across == "linear" and len(layers) > 1
+    is_sorted = rates.tie in ("rising", "falling") and len(layers) > 1
+    is_line = rates.tie == "linear" and len(layers) > 1
     label = ""
     if hyperparameter.part in ("rate", "end"):
         if is_sorted or len(layers) == 1 or (is_line and len(layers) == 2):

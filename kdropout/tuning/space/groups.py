@@ -115,9 +115,9 @@ class RateGroup(Group):
 
     def hyperparameters(self):
         rates, shared = self.choice, f"{self.prefix}/{self.pattern}"
-        if rates.across == "shared":
+        if rates.tie == "shared":
             return (Hyperparameter(shared, rates, self.paths[0]),)
-        if rates.across == "linear":
+        if rates.tie == "linear":
             last = Hyperparameter(f"{shared}/last", rates, self.paths[-1])
             if len(self.paths) == 1:  # which gets the last rate, as in depth_rates
                 return (last,)
@@ -127,20 +127,20 @@ class RateGroup(Group):
         )
 
     def moved_by(self, name):
-        if self.choice.across == "free":
+        if self.choice.tie == "free":
             return (name.removeprefix(f"{self.prefix}/"),)
         return self.paths
 
     def settings(self, values):
         names = [hyperparameter.name for hyperparameter in self.hyperparameters()]
         chosen = [_validation.number(n, values[n], 0.0, 1.0) for n in names]
-        across = self.choice.across
-        if across == "shared":
+        tie = self.choice.tie
+        if tie == "shared":
             chosen = chosen * len(self.paths)
-        elif across == "linear":
+        elif tie == "linear":
             chosen = depth_rates(len(self.paths), last=chosen[-1], first=chosen[0])
-        elif across in ("rising", "falling"):
-            chosen = sorted(chosen, reverse=across == "falling")
+        elif tie in ("rising", "falling"):
+            chosen = sorted(chosen, reverse=tie == "falling")
         return dict(zip(self.paths, chosen, strict=True))
 
 
@@ -155,25 +155,25 @@ class RampGroup(Group):
         )
 
     def moved_by(self, name):
-        if self.choice.across == "shared":
+        if self.choice.tie == "shared":
             return self.paths
         return (self._bases()[name.rpartition("/")[0]],)
 
     def settings(self, values):
         ramps = {}
         for base, path in self._bases().items():
-            chosen = {p: values[f"{base}/{p}"] for p in self.choice.searched()}
+            chosen = {part: values[f"{base}/{part}"] for part in self.choice.searched()}
             try:
                 ramps[path] = self.choice.ramp(chosen)
             except (TypeError, ValueError) as error:
                 raise _validation.error_within(error, (base,), f"'{base}'") from None
-        if self.choice.across == "shared":
+        if self.choice.tie == "shared":
             return dict.fromkeys(self.paths, *ramps.values())
         return ramps
 
     def _bases(self):
         """Dict from the beginning of names to the layer whose ramp they make."""
-        if self.choice.across == "shared":
+        if self.choice.tie == "shared":
             return {f"{self.prefix}/{self.pattern}": self.paths[0]}
         return {f"{self.prefix}/{path}": path for path in self.paths}
 

@@ -7,9 +7,11 @@ from typing import Any
 from kdropout import _validation
 from kdropout.tuning.space import rates, schedules
 from kdropout.tuning.space.rates import Rates
+from kdropout.tuning.space.renamed import both_given, warn_about_name
 from kdropout.tuning.space.schedules import Schedules, pair_of_rates
 
 _CHECKS = {Rates: rates.CHECKS, Schedules: schedules.CHECKS}
+_OLD_NAMES = {Rates: rates.OLD_NAMES, Schedules: schedules.OLD_NAMES}
 _EXPECTED = (
     "a rate in [0, 1], a pair [low, high], or a mapping of the arguments of "
     "tuning.Rates, such as {'low': 0, 'high': 0.5}, or of tuning.Schedules: "
@@ -41,18 +43,25 @@ def parse(
     >>> tuning.space.parse({"head": 0.5, "encoder/*": {"schedule": {
     ...     "start": 0, "end": 0.5, "steps": [100, 1000]}}})
     {'head': 0.5, 'encoder/*': Schedules(start=0.0, end=0.5, steps=(100, 1000),
-        shape='linear', across='free')}
+        curve='linear', tie='free')}
     """
-    choices, errors = parse_all(space)
+    choices, errors, old_names = parse_all(space)
     if errors:
         raise errors[0]
+    for key, name in old_names.items():
+        warn_about_name(_shown(key), name, stacklevel=3)
     return choices
 
 
 def parse_all(space):
-    """The space that `parse` returns, and all errors in it, a list."""
+    """The space that `parse` returns, all errors in it, and the old names in it.
+
+    Returns:
+        Tuple of the space, a list of errors, and a dict from the key of each setting
+        that has the name of version 0.1, a tuple, to the name of today.
+    """
     reader = _Reader()
-    return reader.space(space), reader.errors
+    return reader.space(space), reader.errors, reader.old_names
 
 
 def to_plain(choice):
@@ -85,10 +94,10 @@ def _part_to_plain(value):
 
 
 class _Reader:
-    """Reads a space, and collects the errors of all its values."""
+    """Reads a space, and collects the errors of all its values, and old names."""
 
     def __init__(self):
-        self.errors = []
+        self.errors, self.old_names = [], {}
 
     def space(self, space):
         if space is None:
@@ -107,7 +116,8 @@ class _Reader:
                 expected = "a dict from layer paths or globs, which are strings"
                 self.errors.append(_validation.type_error("space", expected, space))
                 return None
-        if space.keys() <= {*rates.CHECKS, "schedule"} and not any(
+        names = {*rates.CHECKS, *rates.OLD_NAMES, "schedule"}
+        if space.keys() <= names and not any(
             isinstance(value, (Rates, Schedules)) for value in space.values()
         ):
             return self._fail(
@@ -174,26 +184,38 @@ class _Reader:
 
     def _arguments(self, key, kind, settings):
         """What `kind` makes of a mapping of its arguments; None after an error."""
-        checks, before = _CHECKS[kind], len(self.errors)
+        checks, before, arguments = _CHECKS[kind], len(self.errors), {}
         for field in dataclasses.fields(kind):
             if field.default is dataclasses.MISSING and field.name not in settings:
                 self._fail(ValueError, (*key, field.name), "is required.")
-        for name, value in settings.items():
+        for written, value in settings.items():
+            name = self._new_name(key, kind, written, settings)
             if name not in checks:
                 self._fail(
                     ValueError,
-                    (*key, name),
-                    f"is not a known key.{_validation.nearest(name, checks)} The keys "
-                    f"are: {', '.join(checks)}",
+                    (*key, written),
+                    f"is not a known key.{_validation.nearest(written, checks)} The "
+                    f"keys are: {', '.join(checks)}",
                 )
                 continue
-            self._try(key, checks[name], name, value)
+            self._try(key, checks[name], written, value)
+            arguments[name] = value
         if len(self.errors) > before:
             return None
         if not settings:
             expected = f"a mapping of some of {', '.join(map(repr, checks))}"
             return self._fail(ValueError, key, f"must be {expected}. Received: {{}}")
-        return self._try(key, kind, **settings)
+        return self._try(key, kind, **arguments)
+
+    def _new_name(self, key, kind, name, settings):
+        """The name of today of a setting; an old one is noted."""
+        new = _OLD_NAMES[kind].get(name)
+        if new is None:
+            return name
+        if new in settings:
+            self._fail(ValueError, (*key, name), both_given(name, new))
+        self.old_names[(*key, name)] = new
+        return new
 
     def _try(self, key, function, *arguments, **named):
         try:

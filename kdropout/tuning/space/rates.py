@@ -1,17 +1,23 @@
 """The rates that a search may choose from."""
 
 import dataclasses
+import functools
 import math
 
 from kdropout import _validation
+from kdropout.tuning.space.renamed import renamed
 
 SAMPLINGS = ("linear", "log", "reverse_log")
 TIES = ("free", "shared", "linear", "rising", "falling")
+
+# The names that arguments had in version 0.1, and those they have now.
+OLD_NAMES = {"across": "tie"}
 
 # A finer grid is a range: leave out the step.
 _MOST_POINTS = 10_000
 
 
+@renamed(OLD_NAMES)
 @dataclasses.dataclass(frozen=True)
 class Rates:
     """The rates that a search may choose from, for one or several layers.
@@ -30,15 +36,16 @@ class Rates:
             above 1, their ratio. The grid must end at `high`. None for no grid.
             Defaults to None.
         sampling: "linear", "log" or "reverse_log". Defaults to "linear".
-        across: How the layers of a pattern go together. "free": one hyperparameter for
-            each. "shared": one for all. "linear": two, for the first and the last
-            layer; those between lie on the line (`kdropout.schedules.depth_rates`).
-            "rising", "falling": one for each, whose values the layers get in order of
-            size. Defaults to "free".
+        tie: Whether the layers of a pattern share a rate. "free": they do not, and each
+            has a hyperparameter. "shared": one hyperparameter for all. "linear": two,
+            for the first and the last layer; those between lie on the line
+            (`kdropout.schedules.depth_rates`). "rising", "falling": one for each,
+            whose values the layers get in order of size. Defaults to "free".
         default: Float, the rate of the first trial, one of those to choose from. None
             for that next to the layer's own rate. Defaults to None.
         values: Sequence of at least two rates, to choose from these alone. None for all
             between the bounds. Defaults to None.
+        across: Deprecated name of `tie`.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -55,7 +62,7 @@ class Rates:
     high: float = 0.8
     step: float | None = None
     sampling: str = "linear"
-    across: str = "free"
+    tie: str = "free"
     default: float | None = None
     values: tuple[float, ...] | None = None
 
@@ -83,7 +90,7 @@ class Rates:
         if self.default is not None:
             self._check_default()
 
-    @property
+    @functools.cached_property
     def grid(self) -> tuple[float, ...] | None:
         """The rates to choose from, in order; None for all between the bounds."""
         if self.values is not None:
@@ -222,7 +229,7 @@ CHECKS = {
     "high": _rate,
     "step": _step,
     "sampling": _sampling,
-    "across": _tie,
+    "tie": _tie,
     "default": _optional_rate,
     "values": _values,
 }

@@ -6,10 +6,17 @@ from kdropout import _validation
 from kdropout.rate_rules.ramped import MOST_STEPS
 from kdropout.schedules import CURVES, Ramp
 from kdropout.tuning.space.rates import Rates
+from kdropout.tuning.space.renamed import renamed
 
-PARTS = ("start", "end", "steps", "shape")
+# The argument behind each part of a ramp. Hyperparameters are named by the part: the
+# searches of version 0.1, where the argument was called `shape`, go on.
+ARGUMENTS = {"start": "start", "end": "end", "steps": "steps", "shape": "curve"}
+
+# The names that arguments had in version 0.1, and those they have now.
+OLD_NAMES = {"across": "tie", "shape": "curve"}
 
 
+@renamed(OLD_NAMES)
 @dataclasses.dataclass(frozen=True)
 class Schedules:
     """The ramps (`kdropout.schedules.Ramp`) that a search may choose from.
@@ -21,10 +28,12 @@ class Schedules:
         end: As `start`: the rate from step `steps` on.
         steps: Integer of at least 1, or a pair of bounds: length of the ramp in
             training steps.
-        shape: "linear", "cosine", "exponential", or a sequence of several, to choose
-            from. Defaults to "linear".
-        across: "free" for a ramp for each layer of a pattern, "shared" for one ramp for
+        curve: "linear", "cosine", "exponential", or a sequence of several, to choose
+            from: the part "shape" of the ramp. Defaults to "linear".
+        tie: "free" for a ramp for each layer of a pattern, "shared" for one ramp for
             all. Defaults to "free".
+        shape: Deprecated name of `curve`.
+        across: Deprecated name of `tie`.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -36,41 +45,46 @@ class Schedules:
     >>> from kdropout import tuning
     >>> space = tuning.Schedules(start=0.0, end=(0.1, 0.6), steps=1000)
     >>> space.end
-    Rates(low=0.1, high=0.6, step=None, sampling='linear', across='free', default=None,
+    Rates(low=0.1, high=0.6, step=None, sampling='linear', tie='free', default=None,
         values=None)
     """
 
     start: float | tuple[float, float] | Rates
     end: float | tuple[float, float] | Rates
     steps: int | tuple[int, int]
-    shape: str | tuple[str, ...] = "linear"
-    across: str = "free"
+    curve: str | tuple[str, ...] = "linear"
+    tie: str = "free"
 
     def __post_init__(self):
         for name, check in CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
-        shapes = self.shape if isinstance(self.shape, tuple) else (self.shape,)
+        curves = self.curve if isinstance(self.curve, tuple) else (self.curve,)
         for name in ("start", "end"):
             value = getattr(self, name)
             low = value.low if isinstance(value, Rates) else value
-            if "exponential" in shapes and low == 0.0:
+            if "exponential" in curves and low == 0.0:
                 raise _validation.argument_error(
                     ValueError,
                     name,
-                    "must be above 0 for shape='exponential'. Received: "
-                    f"{name}={value!r}. Begin at a small rate such as 0.001, or leave "
-                    "out the shape.",
+                    "must be above 0 for curve='exponential'. Received: "
+                    f"{name}={value!r}. Use a small rate such as 0.001, or another "
+                    "curve.",
                 )
 
     def searched(self) -> dict[str, Rates | tuple]:
         """Dict from the part ("start", "end", "steps", "shape") to what is searched."""
-        parts = {part: getattr(self, part) for part in PARTS}
-        return {p: v for p, v in parts.items() if isinstance(v, (Rates, tuple))}
+        parts = {part: getattr(self, name) for part, name in ARGUMENTS.items()}
+        return {
+            part: value
+            for part, value in parts.items()
+            if isinstance(value, (Rates, tuple))
+        }
 
     def ramp(self, chosen: dict) -> Ramp:
         """The `Ramp` with the values of the dict `chosen`, and what is fixed."""
-        fixed = {part: getattr(self, part) for part in PARTS if part not in chosen}
-        return Ramp.from_config({**fixed, **chosen})
+        parts = {part: getattr(self, name) for part, name in ARGUMENTS.items()}
+        parts.update(chosen)
+        return Ramp(parts["start"], parts["end"], parts["steps"], curve=parts["shape"])
 
 
 def _rates(name, value):
@@ -80,12 +94,12 @@ def _rates(name, value):
             raise _validation.value_error(name, expected, value)
         return pair_of_rates((name,), f"'{name}'", value)
     if isinstance(value, Rates):
-        if value.across != "free":
+        if value.tie != "free":
             raise _validation.argument_error(
                 ValueError,
                 name,
-                "must be Rates without 'across', which belongs to Schedules. Received: "
-                f"across={value.across!r}",
+                "must be Rates without 'tie', which belongs to Schedules. Received: "
+                f"tie={value.tie!r}",
             )
         return value
     try:
@@ -130,17 +144,17 @@ def _count(name, value):
     return value
 
 
-def _shapes(name, value):
+def _curves(name, value):
     if isinstance(value, str):
         return _validation.choice(name, value, CURVES)
     options = ", ".join(map(repr, CURVES))
     expected = f"one of {options}, or a sequence of several"
     if not isinstance(value, (list, tuple)):
         raise _validation.type_error(name, expected, value)
-    shapes = tuple(_validation.choice(name, shape, CURVES) for shape in value)
-    if not shapes or len(set(shapes)) < len(shapes):
+    curves = tuple(_validation.choice(name, curve, CURVES) for curve in value)
+    if not curves or len(set(curves)) < len(curves):
         raise _validation.value_error(name, expected, value)
-    return shapes if len(shapes) > 1 else shapes[0]
+    return curves if len(curves) > 1 else curves[0]
 
 
 def _tie(name, value):
@@ -153,6 +167,6 @@ CHECKS = {
     "start": _rates,
     "end": _rates,
     "steps": _steps,
-    "shape": _shapes,
-    "across": _tie,
+    "curve": _curves,
+    "tie": _tie,
 }

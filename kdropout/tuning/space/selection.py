@@ -1,20 +1,21 @@
 """Which layers of a model each entry of a space decides on."""
 
 from kdropout import _validation
-from kdropout.inspection import dropout_layers, select_layers
+from kdropout.inspection import dropout_layers, matching, select_layers
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.tuning.space.groups import make_group
 from kdropout.tuning.space.rules import check_can_set
 from kdropout.tuning.space.schedules import Schedules
 
 
-def select_groups(model, space, prefix="rate"):
+def select_groups(model, space, prefix="rate", layers=None):
     """The groups of layers that a space makes of the layers of a model.
 
     Args:
         model: A model whose dropout layers are live.
         space: What `parse` returned.
         prefix: What the names of hyperparameters begin with.
+        layers: What `dropout_layers(model)` returns, where that is known.
 
     Returns:
         List of `Group`, in the order of the space. Each layer is in one at most.
@@ -24,7 +25,7 @@ def select_groups(model, space, prefix="rate"):
         ValueError: If a pattern has no layers, or nothing is left to search. Errors of
             one entry have the attribute `pattern`.
     """
-    layers = dropout_layers(model)
+    layers = dropout_layers(model) if layers is None else layers
     if isinstance(space, dict):
         chosen = _by_pattern(model, layers, space)
     else:
@@ -50,7 +51,10 @@ def _by_pattern(model, layers, space):
     last = {}
     for pattern in space:
         try:
-            matches = select_layers(model, pattern, argument="space")
+            # If nothing matches, `select_layers` raises.
+            matches = matching(layers, pattern) or select_layers(
+                model, pattern, argument="space"
+            )
         except ValueError as error:
             if layers:
                 error.pattern = pattern  # else it is about the model
@@ -62,15 +66,15 @@ def _by_pattern(model, layers, space):
     }
     for pattern, paths in chosen.items():
         if not paths:
-            error = _validation.argument_error(
+            overlap = _validation.argument_error(
                 ValueError,
                 "space",
                 f"must leave a layer to each pattern. Received: '{pattern}', all of "
                 "whose layers match a later pattern, which counts. Put the narrower "
                 "pattern behind the wider one, or leave it out.",
             )
-            error.pattern = pattern
-            raise error
+            overlap.pattern = pattern
+            raise overlap
         for path in paths:
             try:
                 check_can_set(path, layers[path])

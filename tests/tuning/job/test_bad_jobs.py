@@ -69,7 +69,7 @@ CASES = {
     ),
     "key of another member": (
         *("search:\n  algorithm: grid\n  factor: 3\n", "line 3, search.factor"),
-        "is not a known key of 'search'. The keys are: seed, executions_per_trial",
+        "is not a known key of 'search'. The keys are: algorithm, max_trials, seed",
     ),
     "no mapping": ("training: 5\n", "line 1, training: must be a mapping", "5"),
     "several problems": (
@@ -209,7 +209,7 @@ CASES = {
         *(space("{sampling: log}"), "space.*.low: must be above 0", "Received: low=0"),
     ),
     "unknown sampling": (space("{sampling: lin}"), "Did you mean 'linear'?"),
-    "unknown tie": (space("{across: share}"), "Did you mean 'shared'?"),
+    "unknown tie": (space("{tie: share}"), "Did you mean 'shared'?"),
     "step that does not fit": (
         *(space("{high: 0.5, step: 0.2}"), "space.*.step: must lead from 'low' to"),
         "high=0.4",
@@ -241,12 +241,12 @@ CASES = {
         ),
         "must be an integer",
     ),
-    "schedule of an unknown shape": (
-        *(space("{schedule: {start: 0, end: 1, steps: 9, shape: sinus}}"), "'linear'"),
-        *("space.*.schedule.shape: must be one of", "'sinus'"),
+    "schedule of an unknown curve": (
+        *(space("{schedule: {start: 0, end: 1, steps: 9, curve: sinus}}"), "'linear'"),
+        *("space.*.schedule.curve: must be one of", "'sinus'"),
     ),
     "exponential schedule from 0": (
-        space("{schedule: {start: 0, end: 1, steps: 9, shape: exponential}}"),
+        space("{schedule: {start: 0, end: 1, steps: 9, curve: exponential}}"),
         *("space.*.schedule.start: must be above 0", "0.001"),
     ),
     "schedule steps the wrong way": (

@@ -204,11 +204,9 @@ def test_a_job_can_be_made_in_python():
 def test_a_space_may_hold_objects_and_is_written_as_plain_values(job_of):
     space = {
         "a": Rates(0.0, 0.5),
-        "b": Rates(values=[0.4, 0.1], across="shared", default=0.4),
+        "b": Rates(values=[0.4, 0.1], tie="shared", default=0.4),
         "c": Rates(0.01, 0.16, step=2, sampling="log"),
-        "d": Schedules(
-            Rates(0.1, 0.4, step=0.1), (0.2, 0.6), (10, 20), across="shared"
-        ),
+        "d": Schedules(Rates(0.1, 0.4, step=0.1), (0.2, 0.6), (10, 20), tie="shared"),
         "e": Schedules(0.1, 0.5, 10, ("linear", "cosine")),
         "f": 0.3,
     }

@@ -8,8 +8,8 @@ import pytest
 
 import kdropout
 from kdropout.tuning.job import Description, Job, JobError, uci_network
-from kdropout.tuning.job.live_weight_decay import LiveWeightDecay
 from kdropout.tuning.job.models import build_architecture
+from kdropout.tuning.job.uci_network import LiveWeightDecay
 
 
 def describe(shape, dtype="float32", task="classification", **rest):
@@ -140,7 +140,7 @@ def test_the_builder_can_be_sent_to_another_process_and_sets_the_rates():
     job = Job(
         model={"architecture": "mlp", "units": [4, 4]},
         data={"sklearn": "iris"},
-        space={"*": {"values": [0.25, 0.5], "across": "shared"}, "dense2_drop": 0.125},
+        space={"*": {"values": [0.25, 0.5], "tie": "shared"}, "dense2_drop": 0.125},
     )
     build = cloudpickle.loads(cloudpickle.dumps(job.make_hypermodel(job.make_data())))
     hp = keras_tuner.HyperParameters()

@@ -18,14 +18,14 @@ SHAPES = ("linear", "exponential", "cosine")
 SPACES = {
     "free": (0.0, 0.8),
     "grid": tuning.Rates(0.0, 0.8, step=0.2),
-    "shared": {"*": tuning.Rates(across="shared")},
-    "shared and free": {"*": tuning.Rates(across="shared"), "first": (0.0, 0.5)},
-    "line": {"*": tuning.Rates(across="linear")},
-    "line of two": {"*": tuning.Rates(across="linear"), "third": 0.25},
-    "rising": {"*": tuning.Rates(across="rising")},
+    "shared": {"*": tuning.Rates(tie="shared")},
+    "shared and free": {"*": tuning.Rates(tie="shared"), "first": (0.0, 0.5)},
+    "line": {"*": tuning.Rates(tie="linear")},
+    "line of two": {"*": tuning.Rates(tie="linear"), "third": 0.25},
+    "rising": {"*": tuning.Rates(tie="rising")},
     "schedules": {"*": tuning.Schedules((0.1, 0.3), (0.2, 0.6), (5, 50), SHAPES)},
     "shared schedule": {
-        "*": tuning.Schedules(0.1, (0.2, 0.6), (5, 50), across="shared"),
+        "*": tuning.Schedules(0.1, (0.2, 0.6), (5, 50), tie="shared"),
         "third": 0.25,
     },
 }

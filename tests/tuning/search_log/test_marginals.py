@@ -60,7 +60,7 @@ def test_each_layer_has_its_own_curve():
 
 
 @pytest.mark.parametrize(
-    ("across", "paths", "names"),
+    ("tie", "paths", "names"),
     [
         ("shared", PATHS, ["rate/*"]),
         ("linear", PATHS, ["rate/*/first", "rate/*/last"]),
@@ -70,10 +70,10 @@ def test_each_layer_has_its_own_curve():
         ("rising", PATHS, []),
     ],
 )
-def test_a_curve_of_a_group_belongs_to_the_axis_that_moves_it(across, paths, names):
-    plan = plan_over({"*": tuning.Rates(across=across)}, paths)
+def test_a_curve_of_a_group_belongs_to_the_axis_that_moves_it(tie, paths, names):
+    plan = plan_over({"*": tuning.Rates(tie=tie)}, paths)
     report = report_of(plan)
-    assert len(report.marginals) == (len(paths) if across == "rising" else len(names))
+    assert len(report.marginals) == (len(paths) if tie == "rising" else len(names))
     assert list(by_name(plan, report)) == names
 
 
@@ -94,7 +94,7 @@ def test_an_axis_on_which_a_trial_has_no_place_has_none():
 def test_names_of_values_keep_the_numbers_that_the_axis_gives_them():
     # The report numbers them in the order of the alphabet, the axis as they were given.
     shapes = ("linear", "cosine")
-    space = tuning.Schedules(0.1, (0.2, 0.6), (5, 50), shapes, across="shared")
+    space = tuning.Schedules(0.1, (0.2, 0.6), (5, 50), shapes, tie="shared")
     plan = plan_over({"*": space})
     report = report_of(plan)
     found = by_name(plan, report)

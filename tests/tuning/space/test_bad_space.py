@@ -66,7 +66,7 @@ def two_meanings():
         [keras.Input((3,)), layers.Dropout(0.5, name="last")], name="a*"
     )
     model = model_of(layers.Dropout(0.5, name="a"), inner)
-    tune({"a*": Rates(across="linear"), "a*/last": (0.0, 0.5)}, model)
+    tune({"a*": Rates(tie="linear"), "a*/last": (0.0, 0.5)}, model)
 
 
 def overridden(value):
@@ -96,9 +96,9 @@ CASES = {
         ["'low' must be above 0", "0.001"],
     ),
     "unknown_across": (
-        lambda: Rates(across="depth"),
+        lambda: Rates(tie="depth"),
         ValueError,
-        ["'across'", "'rising'", "'depth'"],
+        ["'tie'", "'rising'", "'depth'"],
     ),
     "step_does_not_fit": (
         lambda: Rates(0.0, 0.5, step=0.2),
@@ -167,7 +167,7 @@ CASES = {
         ["'end': 'low' must be below 'high'"],
     ),
     "end_tied": (
-        lambda: Schedules(0, Rates(across="shared"), 10),
+        lambda: Schedules(0, Rates(tie="shared"), 10),
         ValueError,
         ["'end'", "belongs to Schedules"],
     ),
@@ -191,19 +191,19 @@ CASES = {
     "unknown_shape": (
         lambda: Schedules(0, 0.5, 10, ("linear", "sigmoid")),
         ValueError,
-        ["'shape'", "'exponential'", "'sigmoid'"],
+        ["'curve'", "'exponential'", "'sigmoid'"],
     ),
-    "no_shape": (lambda: Schedules(0, 0.5, 10, ()), ValueError, ["'shape'", "()"]),
-    "shape_number": (lambda: Schedules(0, 0.5, 10, 3), TypeError, ["'shape'", "3"]),
+    "no_shape": (lambda: Schedules(0, 0.5, 10, ()), ValueError, ["'curve'", "()"]),
+    "shape_number": (lambda: Schedules(0, 0.5, 10, 3), TypeError, ["'curve'", "3"]),
     "exponential_from_zero": (
         lambda: Schedules((0.0, 0.5), 0.5, 10, ("linear", "exponential")),
         ValueError,
         ["'start' must be above 0", "0.001"],
     ),
     "schedules_on_a_line": (
-        lambda: Schedules(0, 0.5, 10, across="linear"),
+        lambda: Schedules(0, 0.5, 10, tie="linear"),
         ValueError,
-        ["'across'", "'free', 'shared'"],
+        ["'tie'", "'free', 'shared'"],
     ),
     # spaces, as objects and as the data of a file
     "space_string": (lambda: parse("0.1"), TypeError, ["'space' must be", "'0.1'"]),
@@ -266,9 +266,9 @@ CASES = {
         ["space['drop']['schedule']", "'linear'"],
     ),
     "schedule_unknown_key": (
-        lambda: parse({"drop": {"schedule": {**RAMP, "shpe": "linear"}}}),
+        lambda: parse({"drop": {"schedule": {**RAMP, "crve": "linear"}}}),
         ValueError,
-        ["space['drop']['schedule']", "Did you mean 'shape'?"],
+        ["space['drop']['schedule']", "Did you mean 'curve'?"],
     ),
     "schedule_missing_key": (
         lambda: parse({"drop": {"schedule": {"start": 0.1, "end": 0.2}}}),

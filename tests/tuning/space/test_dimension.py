@@ -36,7 +36,7 @@ def test_free_layers_have_one_each_with_bounds_and_grid():
 
 
 @pytest.mark.parametrize(
-    ("across", "names", "labels", "rates_of"),
+    ("tie", "names", "labels", "rates_of"),
     [
         ("shared", ["rate/*"], ["* (3 layers)"], [""]),
         (
@@ -48,8 +48,8 @@ def test_free_layers_have_one_each_with_bounds_and_grid():
         ("rising", [f"rate/{path}" for path in PATHS], list(PATHS), list(PATHS)),
     ],
 )
-def test_tied_layers_are_moved_together(across, names, labels, rates_of):
-    dimensions = dimensions_over({"*": tuning.Rates(across=across)})
+def test_tied_layers_are_moved_together(tie, names, labels, rates_of):
+    dimensions = dimensions_over({"*": tuning.Rates(tie=tie)})
     assert [dimension.name for dimension in dimensions] == names
     assert [dimension.label for dimension in dimensions] == labels
     assert [dimension.rate_of for dimension in dimensions] == rates_of
@@ -58,7 +58,7 @@ def test_tied_layers_are_moved_together(across, names, labels, rates_of):
 
 def test_parts_of_a_schedule_have_one_each():
     shapes = ("linear", "cosine")
-    space = tuning.Schedules(0.1, (0.2, 0.6), (5, 50), shapes, across="shared")
+    space = tuning.Schedules(0.1, (0.2, 0.6), (5, 50), shapes, tie="shared")
     end, steps, shape = dimensions_over({"*": space})
     assert (end.kind, end.low, end.high) == ("end", 0.2, 0.6)
     assert (end.label, end.sets_rate) == ("*/end (3 layers)", True)

@@ -17,8 +17,8 @@ from kdropout.tuning.space import Rates, Schedules, parse
         ({"*": {"low": 0.1}}, {"*": Rates(0.1)}),
         ({"a": 0.5, "b*": [0, 0.5]}, {"a": 0.5, "b*": Rates(0.0, 0.5)}),
         (
-            {"a": {"low": 0, "high": 0.6, "step": 0.2, "across": "shared"}},
-            {"a": Rates(0.0, 0.6, step=0.2, across="shared")},
+            {"a": {"low": 0, "high": 0.6, "step": 0.2, "tie": "shared"}},
+            {"a": Rates(0.0, 0.6, step=0.2, tie="shared")},
         ),
         (
             {"a": {"low": 0.01, "high": 0.5, "sampling": "log", "default": 0.1}},
@@ -36,8 +36,8 @@ from kdropout.tuning.space import Rates, Schedules, parse
                         "start": {"low": 0.1, "high": 0.5, "step": 0.2},
                         "end": 0.6,
                         "steps": [10, 100],
-                        "shape": ["linear", "cosine"],
-                        "across": "shared",
+                        "curve": ["linear", "cosine"],
+                        "tie": "shared",
                     }
                 }
             },

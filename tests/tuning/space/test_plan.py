@@ -24,8 +24,8 @@ def plan_for(model, space=None, hp=None):
 
 SPACE = {
     "a": (0.0, 0.5),
-    "[bc]": Rates(0.0, 0.5, across="shared"),
-    "[de]": Rates(0.0, 0.5, across="rising"),
+    "[bc]": Rates(0.0, 0.5, tie="shared"),
+    "[de]": Rates(0.0, 0.5, tie="rising"),
     "f": 0.3,
     "g": Schedules(0.0, (0.1, 0.5), 10),
 }
@@ -110,7 +110,7 @@ def test_nothing_is_set_unless_all_can_be():
 def test_two_calls_make_one_plan():
     model, hp = model_of(*"abc"), keras_tuner.HyperParameters()
     plan_for(model, {"a": (0.0, 0.5)}, hp)
-    plan = plan_for(model, {"[bc]": Rates(0.0, 0.5, across="shared")}, hp)
+    plan = plan_for(model, {"[bc]": Rates(0.0, 0.5, tie="shared")}, hp)
     assert plan.names == {"rate/a", "rate/[bc]"}
     plan.assign(model, {"rate/a": 0.1, "rate/[bc]": 0.2})
     assert kdropout.rates(model) == {"a": 0.1, "b": 0.2, "c": 0.2}
@@ -118,7 +118,7 @@ def test_two_calls_make_one_plan():
 
 def test_of_a_layer_in_both_calls_the_later_decides():
     model, hp = model_of(*"abc"), keras_tuner.HyperParameters()
-    plan_for(model, Rates(0.0, 0.5, across="shared"), hp)
+    plan_for(model, Rates(0.0, 0.5, tie="shared"), hp)
     plan = plan_for(model, {"b": (0.1, 0.3)}, hp)
     assert plan.groups() == {"rate/*": ("a", "c"), "rate/b": ("b",)}
     plan.assign(model, {"rate/*": 0.4, "rate/b": 0.2})

@@ -137,7 +137,7 @@ def test_model_that_was_trained_before_follows_the_ramp():
 
 
 def test_shared_schedule_moves_all_layers_of_the_pattern():
-    space = {"[ab]": Schedules(0.0, (0.1, 0.6), 4, across="shared"), "c": 0.2}
+    space = {"[ab]": Schedules(0.0, (0.1, 0.6), 4, tie="shared"), "c": 0.2}
     model = model_of(0.5, 0.5, 0.5)
     hp = tuned(model, space, {"rate/[ab]/end": 0.4})
     assert hp.values == {"rate/[ab]/end": 0.4}

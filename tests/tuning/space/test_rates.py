@@ -78,7 +78,7 @@ def test_first_value_is_the_default_or_next_to_the_layers_own(rates, own, defaul
 
 
 def test_equal_ranges_have_equal_domains_whatever_their_default_and_ties():
-    assert Rates(0, 0.5).domain == Rates(0.0, 0.5, default=0.1, across="shared").domain
+    assert Rates(0, 0.5).domain == Rates(0.0, 0.5, default=0.1, tie="shared").domain
     assert Rates(0, 0.5).domain != Rates(0, 0.5, step=0.1).domain
     assert Rates(0, 0.5).domain != Rates(0, 0.6).domain
 
@@ -87,6 +87,6 @@ def test_rates_cannot_be_changed_but_copied():
     rates = Rates(values=(0.1, 0.2))
     with pytest.raises(dataclasses.FrozenInstanceError):
         rates.low = 0.3
-    copy = dataclasses.replace(rates, across="shared")
-    assert (copy.grid, copy.across) == ((0.1, 0.2), "shared")
+    copy = dataclasses.replace(rates, tie="shared")
+    assert (copy.grid, copy.tie) == ((0.1, 0.2), "shared")
     assert hash(Rates(0, 0.5)) == hash(Rates(0.0, 0.5))

@@ -82,7 +82,7 @@ def test_shared_rate_moves_all_layers_of_a_pattern():
     values = {"rate/encoder/*": 0.2, "rate/head": 0.4}
     hp, rates = tuned(
         nested(),
-        {"encoder/*": Rates(0.0, 0.5, across="shared"), "head": (0.0, 0.8)},
+        {"encoder/*": Rates(0.0, 0.5, tie="shared"), "head": (0.0, 0.8)},
         values,
     )
     assert bounds(hp) == {"rate/encoder/*": (0.0, 0.5), "rate/head": (0.0, 0.8)}
@@ -97,23 +97,23 @@ def test_shared_rate_moves_all_layers_of_a_pattern():
 @pytest.mark.parametrize("first, last", [(0.1, 0.5), (0.6, 0.2), (0.3, 0.3)])
 def test_linear_rates_lie_on_the_line_from_first_to_last(first, last):
     values = {"rate/*/first": first, "rate/*/last": last}
-    hp, rates = tuned(model_of(*"abcde"), Rates(across="linear"), values)
+    hp, rates = tuned(model_of(*"abcde"), Rates(tie="linear"), values)
     assert hp.values == values
     line = np.interp(np.arange(5), [0, 4], [first, last])
     assert list(rates.values()) == pytest.approx(line, abs=1e-6)
 
 
 def test_single_layer_on_a_line_gets_the_last_rate():
-    hp, rates = tuned(model_of("a"), Rates(across="linear"), {"rate/*/last": 0.2})
+    hp, rates = tuned(model_of("a"), Rates(tie="linear"), {"rate/*/last": 0.2})
     assert (hp.values, rates) == ({"rate/*/last": 0.2}, {"a": 0.2})
 
 
-@pytest.mark.parametrize("across, sign", [("rising", 1), ("falling", -1)])
-def test_rates_are_monotone_in_depth_whatever_was_drawn(across, sign):
+@pytest.mark.parametrize("tie, sign", [("rising", 1), ("falling", -1)])
+def test_rates_are_monotone_in_depth_whatever_was_drawn(tie, sign):
     rng = np.random.default_rng(0)
     for _ in range(20):
         drawn = dict(zip(("rate/a", "rate/b", "rate/c"), rng.random(3), strict=True))
-        hp, rates = tuned(model_of(*"abc"), Rates(0, 1, across=across), drawn)
+        hp, rates = tuned(model_of(*"abc"), Rates(0, 1, tie=tie), drawn)
         assert hp.values == drawn
         found = list(rates.values())
         assert (sign * np.diff(found) >= 0).all()
@@ -132,7 +132,7 @@ def test_last_pattern_that_matches_a_layer_counts():
 
 
 def test_ties_hold_only_the_layers_that_are_left_to_the_pattern():
-    space = {"*": Rates(0, 0.8, across="linear"), "b": 0.3}
+    space = {"*": Rates(0, 0.8, tie="linear"), "b": 0.3}
     values = {"rate/*/first": 0.0, "rate/*/last": 0.6}
     _, rates = tuned(model_of(*"abcd"), space, values)
     assert rates == {"a": 0.0, "b": 0.3, "c": 0.3, "d": 0.6}
