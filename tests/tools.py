@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import pytest
 
 import kdropout
@@ -83,6 +84,28 @@ def call_in_training(layer, x):
     return numpy(layer(x, training=True))
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def logit(rate):
+    """The number whose sigmoid is the rate."""
+    return np.log(rate / (1 - rate))
+
+
+def entropy_term(rate):
+    """Minus the entropy, in nats, of a mask that drops with this rate."""
+    return rate * np.log(rate) + (1 - rate) * np.log1p(-rate)
+
+
+def model_with_rates(**named_rates):
+    """A model of three inputs with one `Dropout` for each name and rate."""
+    layers = [
+        kdropout.layers.Dropout(rate, name=name) for name, rate in named_rates.items()
+    ]
+    return keras.Sequential([keras.Input((3,)), *layers])
+
+
 def dropout_model(rate=0.5, metrics=None):
     """A compiled model of three inputs: a `Dropout` named "drop", then "dense"."""
     model = keras.Sequential(
@@ -95,3 +118,29 @@ def dropout_model(rate=0.5, metrics=None):
     )
     model.compile(optimizer="sgd", loss="mse", metrics=metrics, run_eagerly=True)
     return model
+
+
+class CountedModel(keras.Model):
+    """Counts how often Python runs through its training step."""
+
+    entered = 0
+
+    def train_step(self, *args, **kwargs):
+        self.entered += 1
+        return super().train_step(*args, **kwargs)
+
+
+class CountedLayer(keras.layers.Layer):
+    """Passes its inputs on, and counts how often Python runs through its call."""
+
+    traces = 0
+
+    def call(self, inputs):
+        type(self).traces += 1
+        return inputs
+
+    def compute_output_spec(self, inputs):  # without a call
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

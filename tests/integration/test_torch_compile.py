@@ -20,7 +20,7 @@ pytestmark = [
         not any(map(shutil.which, ("c++", "g++", "clang++"))),
         reason="torch.compile needs a C++ compiler",
     ),
-    # torch.compile stumbles over PyTorch's own warnings when they are errors.
+    # torch.compile fails where PyTorch's own warnings are errors.
     pytest.mark.filterwarnings("ignore"),
 ]
 
