@@ -23,13 +23,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from kdropout._renamed import warn_about_name
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.errors import dotted
 from kdropout.tuning.space.parsing import parse_all, to_plain
 from kdropout.tuning.space.rates import Rates
-from kdropout.tuning.space.renamed import warn_about_name
 
 # Names of the members of a union in pydantic's error locations. No key looks so.
 KIND = "<kind>"
