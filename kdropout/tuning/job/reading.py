@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import yaml
 from pydantic import ValidationError
 
+from kdropout._renamed import warn_about_name
 from kdropout._validation import nearest, shorten
 from kdropout.tuning.job.errors import JobError, Problem, dotted, place_of_path
 from kdropout.tuning.job.fields import KIND, MEMBERS
 from kdropout.tuning.job.job import Job
-from kdropout.tuning.space.renamed import warn_about_name
 
 
 def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:

@@ -33,7 +33,7 @@ from kdropout.tuning.space.dimension import dimensions_of
 from kdropout.tuning.space.groups import make_group
 from kdropout.tuning.space.plan import RatePlan
 from kdropout.tuning.space.selection import select_groups
-from kdropout.tuning.trial_records import failure_text, stored_trials, trial_records
+from kdropout.tuning.trial_records import failure_of, stored_trials, trial_records
 
 # The job as it was run, beside its results.
 JOB_FILE = "job.yaml"
@@ -192,8 +192,8 @@ def _about_failures(tuner):
             f"({len(scores)}): the training diverges. A lower learning rate, or inputs "
             f"of a smaller scale (data.standardize=true), may help. {way_out}"
         )
-    messages = [trial.message for trial in ended if trial.message]
-    last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
+    failures = [failure_of(trial) for trial in ended if trial.message]
+    last = f"The last said:\n  {failures[-1]}\n" if failures else ""
     return (
         f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. {way_out}"
     )

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from kdropout._renamed import warn_about_name
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.tuning.job.errors import dotted
@@ -38,7 +39,6 @@ from kdropout.tuning.job.fields import (
 )
 from kdropout.tuning.space.parsing import parse_all, to_plain
 from kdropout.tuning.space.rates import Rates
-from kdropout.tuning.space.renamed import warn_about_name
 
 # The key `model`.
 
