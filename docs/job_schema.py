@@ -118,7 +118,7 @@ def render():
     parts += _sections(schema.DATA_KINDS)
     parts += [
         "## `search`\n",
-        "`algorithm` is one of these, `random` by default. With each, also:\n",
+        "`algorithm` is one of these, `RandomSearch` by default. With each, also:\n",
     ]
     parts += _sections(schema.ALGORITHMS, leave_out={"algorithm"})
     parts += ["## `space`\n", _SPACE]

@@ -5,12 +5,18 @@ import os
 import pathlib
 import re
 import typing
+import warnings
 from collections.abc import Sequence
 
 import yaml
 from pydantic import ValidationError
 
 from kdropout._validation import nearest, shorten
+from kdropout.tuning.job.earlier_names import (
+    other_name,
+    text_about_names,
+    with_current_names,
+)
 from kdropout.tuning.job.errors import JobError, Problem, dotted, place_of_path
 from kdropout.tuning.job.fields import KIND, MEMBERS
 from kdropout.tuning.job.job import Job
@@ -42,6 +48,15 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
     >>> job.model.units, job.training.epochs, job.objective.metric
     ((64,), 5, 'val_loss')
     """
+    job, renamed = read_job(path, overrides)
+    if renamed:
+        text = text_about_names(path, renamed)
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return job
+
+
+def read_job(path, overrides=()):
+    """The job of `load_job`, and a list of `Problem` about names of kdropout 0.1."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"'path' must be the path of a file. Received: path={path!r}")
     if not _are_strings(overrides):
@@ -55,6 +70,12 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
     for key, place in set_places.items():
         places = {k: v for k, v in places.items() if k[: len(key)] != key}
         places[key] = place
+    tree, renamed = with_current_names(tree)
+    notes = []
+    for name in renamed:
+        place = place_of_path(name.key, places)
+        places[name.current_key] = place
+        notes.append(Problem(place, dotted(name.key), name.message))
     try:
         job = Job.model_validate(tree)
     except ValidationError as error:
@@ -62,7 +83,7 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
     if problems:
         raise JobError(path, problems)
     job.read_from(path, places)
-    return job
+    return job, notes
 
 
 def _are_strings(values):
@@ -119,6 +140,9 @@ def _put(tree, names, value):
         path.append(name)
         if number == len(names) - 1:
             inner[name] = value
+            other = other_name(tuple(path))
+            if other is not None:
+                inner.pop(other[-1], None)
             break
         if isinstance(inner, dict) and inner.get(name) is None:
             inner[name] = {}

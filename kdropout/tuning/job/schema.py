@@ -14,6 +14,7 @@ from pydantic import (
 
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout.tuning.job.earlier_names import earlier_name
 from kdropout.tuning.job.fields import (
     ActivationName,
     Count,
@@ -384,7 +385,7 @@ MaxTrials = Annotated[Count, Field(description="Settings to try.")]
 class RandomSearch(Settings):
     """Settings at random."""
 
-    algorithm: Literal["random"] = "random"
+    algorithm: Literal["RandomSearch"] = "RandomSearch"
     max_trials: MaxTrials = 20
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
@@ -393,7 +394,7 @@ class RandomSearch(Settings):
 class BayesianSearch(Settings):
     """Settings where a Gaussian process expects the best."""
 
-    algorithm: Literal["bayesian"]
+    algorithm: Literal["BayesianOptimization"]
     max_trials: MaxTrials = 20
     num_initial_points: Count | None = Field(
         None,
@@ -413,19 +414,21 @@ class BayesianSearch(Settings):
 class HyperbandSearch(Settings):
     """Many short trainings, of which the best go on to `training.epochs`."""
 
-    algorithm: Literal["hyperband"]
+    algorithm: Literal["Hyperband"]
     factor: Annotated[int, Field(ge=2, lt=2**31)] = Field(
         3, description="One in so many goes on, for so many times the epochs."
     )
-    iterations: Count = Field(1, description="Repetitions of the whole.")
+    hyperband_iterations: Count = Field(1, description="Repetitions of the whole.")
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
+
+    iterations = earlier_name("iterations", "hyperband_iterations")
 
 
 class GridSearch(Settings):
     """All combinations of the values that `space` lists, or of its steps."""
 
-    algorithm: Literal["grid"]
+    algorithm: Literal["GridSearch"]
     max_trials: Count | None = Field(
         None, description="Stop after so many. Defaults to all combinations."
     )
@@ -434,15 +437,15 @@ class GridSearch(Settings):
 
 
 ALGORITHMS = {
-    "random": RandomSearch,
-    "bayesian": BayesianSearch,
-    "hyperband": HyperbandSearch,
-    "grid": GridSearch,
+    "RandomSearch": RandomSearch,
+    "BayesianOptimization": BayesianSearch,
+    "Hyperband": HyperbandSearch,
+    "GridSearch": GridSearch,
 }
 AnySearch = one_of(
     ALGORITHMS,
-    choose_by_value(ALGORITHMS, "algorithm", "random"),
-    "{algorithm: random}",
+    choose_by_value(ALGORITHMS, "algorithm", "RandomSearch"),
+    "{algorithm: RandomSearch}",
 )
 
 
@@ -464,8 +467,7 @@ class ObjectiveSettings(Settings):
         description="Largest gap_loss allowed, in the unit of the loss. Epochs above "
         "it count only where none is below.",
     )
-
-    epoch: Literal["best", "last"] = Field(
+    scored_epoch: Literal["best", "last"] = Field(
         "best",
         description="The epoch of a training that counts: the best one, or the last, "
         "as without early stopping.",
@@ -482,6 +484,8 @@ class ObjectiveSettings(Settings):
                 "gap_limit",
             )
         return self
+
+    epoch = earlier_name("epoch", "scored_epoch")
 
     @property
     def resolved_direction(self):

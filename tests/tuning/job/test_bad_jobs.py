@@ -68,7 +68,7 @@ CASES = {
         *("is not a known key of 'model'. Did you mean 'filters'?",),
     ),
     "key of another member": (
-        *("search:\n  algorithm: grid\n  factor: 3\n", "line 3, search.factor"),
+        *("search:\n  algorithm: GridSearch\n  factor: 3\n", "line 3, search.factor"),
         "is not a known key of 'search'. The keys are: algorithm, max_trials, seed",
     ),
     "no mapping": ("training: 5\n", "line 1, training: must be a mapping", "5"),
@@ -156,16 +156,19 @@ CASES = {
     "nan": (f"{DATA[:-2]}, label_noise: .nan}}\n", "must be a finite number", "nan"),
     # search and objective
     "unknown algorithm": (
-        *("search: {algorithm: gird}\n", "search.algorithm: must be one of 'random'"),
-        "Received: 'gird'. Did you mean 'grid'?",
+        *(
+            "search: {algorithm: GridSerch}\n",
+            "search.algorithm: must be one of 'RandomSearch'",
+        ),
+        "Received: 'GridSerch'. Did you mean 'GridSearch'?",
     ),
     "no trials": ("search: {max_trials: 0}\n", "search.max_trials: must be at least 1"),
     "trials as float": ("search: {max_trials: 1e2}\n", "must be an integer", "100.0"),
     "trials of hyperband": (
-        "search: {algorithm: hyperband, max_trials: 9}\n",
-        *("search.max_trials: is not a known key", "factor", "iterations"),
+        "search: {algorithm: Hyperband, max_trials: 9}\n",
+        *("search.max_trials: is not a known key", "factor", "hyperband_iterations"),
     ),
-    "factor 1": ("search: {algorithm: hyperband, factor: 1}\n", "must be at least 2"),
+    "factor 1": ("search: {algorithm: Hyperband, factor: 1}\n", "must be at least 2"),
     "objective without direction": (
         *("objective: val_acuracy\n", "line 1, objective.direction: must say which"),
         *("'min' or 'max'", "Did you mean 'val_accuracy'?"),
@@ -263,7 +266,10 @@ CASES = {
     "patience 0": ("training: {early_stopping: 0}\n", "must be at least 1"),
     "one seed": ("confirm: {seeds: 1}\n", "confirm.seeds", "at least 2", "Received: 1"),
     "no workers": ("workers: 0\n", "line 1, workers: must be at least 1"),
-    "ray as number": ("ray: 8080\n", "ray: must be a text. Received: 8080"),
+    "ray_address as number": (
+        "ray_address: 8080\n",
+        "line 1, ray_address: must be a text. Received: 8080",
+    ),
     "no output": ("output: ''\n", "output: must not be empty"),
     # Paths, numbers and texts that nothing can hold
     "no such user": (
