@@ -201,7 +201,7 @@ def _type(schema):
         return "mapping"
     if "anyOf" in schema:
         kinds = [_type(one) for one in schema["anyOf"] if one.get("type") != "null"]
-        return " or ".join(kinds)
+        return " or ".join(dict.fromkeys(kinds))
     kind = schema.get("type", "any")
     if kind == "array":
         return "list of " + re.sub(r"^\w+", r"\g<0>s", _type(schema["items"]))

@@ -175,7 +175,7 @@ def _choose(value):
 
 
 MODEL_KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
-AnyModel = one_of(MODEL_KINDS, _choose, "{architecture: mlp}")
+AnyModel = one_of("model", MODEL_KINDS, _choose, "{architecture: mlp}")
 
 
 # The key `data`.
@@ -361,6 +361,7 @@ DATA_KINDS = {
     "text": TextData,
 }
 AnyData = one_of(
+    "data",
     DATA_KINDS,
     choose_by_key(
         tuple(DATA_KINDS),
@@ -443,6 +444,7 @@ ALGORITHMS = {
     "GridSearch": GridSearch,
 }
 AnySearch = one_of(
+    "search",
     ALGORITHMS,
     choose_by_value(ALGORITHMS, "algorithm", "RandomSearch"),
     "{algorithm: RandomSearch}",
