@@ -59,27 +59,14 @@ def choose_candidates(
 ) -> dict[str, Setting]:
     """The settings to confirm: no dropout, one rate everywhere, the best of the search.
 
-    The uniform rate is the one at which a forest, trained on the trials, expects the
-    best score; where the forest explains too little, the mean rate of the best trial.
+    The uniform rate, unless it is given, is the one at which a forest, trained on the
+    trials, expects the best score; where the forest explains too little, the mean rate
+    of the best trial. There is none where a single rate for all layers was searched,
+    because then all settings are uniform.
 
-    Args:
-        trials: Sequence of `TrialRecord`, such as `Report.trials`.
-        direction: "min" or "max", what a better score is.
-        top: Integer, number of settings of the search. Defaults to 3. Equal ones count
-            once, and one without dropout is there already.
-        uniform: Number in (0, 1], the uniform rate, or None to choose it as above.
-            Defaults to None.
-        use_values: Bool, whether a setting of the search is given by the values of its
-            hyperparameters instead of its rates: for a search over schedules, whose
-            rates at the end do not say all. Defaults to False.
-        seed: Integer, seed of the forest. Defaults to 0.
-        importance: `Importance` of these trials, if it was measured before. None to
-            train a forest here. Defaults to None.
-
-    Returns:
-        Dict from label to setting, for `confirm`: "no dropout", then "uniform 0.3",
-        then "search 1", "search 2", best first. There is no uniform one where a single
-        rate for all layers was searched, because then all are uniform.
+    With `use_values`, a setting of the search is given by the values of its
+    hyperparameters instead of its rates: the rates at the end of a schedule do not
+    describe it.
 
     Example:
 
@@ -129,11 +116,8 @@ def _has_dropout(trial):
 def best_uniform_rate(trials, direction, scores):
     """The best rate for all layers at once, as far as the trials show.
 
-    Args:
-        trials: Sequence of `TrialRecord`.
-        direction: "min" or "max".
-        scores: Dict from rate to the expected score if all layers have this rate. If it
-            is empty, the mean rate of the best trial is taken.
+    `scores` is what `uniform_scores` returns. If it is empty, the mean rate of the best
+    trial is taken.
     """
     if not scores:
         best = ranked(trials, direction)[0]
@@ -179,23 +163,10 @@ def confirm(
     an interruption can be compared. An exception in one training is noted, and the
     others go on.
 
-    Args:
-        candidates: Dict from label to setting, as `choose_candidates` returns it. A
-            setting is a dict, handed to `train` as it is. "no dropout" must be there.
-        train: Function `train(setting, seed) -> score` that builds a new model, trains
-            it and returns a float. The seed must decide all that is random.
-        seeds: Sequence of at least 2 different integers, none used in the search.
-        direction: "min" or "max", what a better score is.
-        measure: String, name of the score. Defaults to "score".
-        progress: Function `progress(done, total, label, seed, score)`, called after
-            each training; the score is None if it failed. Defaults to none.
-        save: Function `save(scores)`, called after each training that did not fail
-            with a dict from (label, seed) to score. Defaults to none.
-        partial: The last dict that an earlier call with the same candidates gave to
-            `save`. What is in it is not trained again. Defaults to none.
-
-    Returns:
-        `Confirmation`.
+    `train(setting, seed)` returns the score of a new model. `progress(done, total,
+    label, seed, score)` is called after each training; the score is None if it failed.
+    `save` gets the scores so far after each training that did not fail, and a later
+    call trains nothing that is in `partial`, the last of them.
 
     Example:
 
@@ -499,15 +470,7 @@ class Confirmation:
 
 
 def scores_to_plain(candidates: dict, scores: dict) -> list[dict]:
-    """The scores of `confirm` so far, with the settings that they belong to.
-
-    Args:
-        candidates: Dict from label to setting.
-        scores: Dict from (label, seed) to score.
-
-    Returns:
-        List of dicts that JSON can hold.
-    """
+    """The scores with their settings, as a list of dicts that JSON can hold."""
     return [
         {"label": label, "setting": candidates[label], "seed": seed, "score": score}
         for (label, seed), score in scores.items()
@@ -518,13 +481,6 @@ def scores_from_plain(candidates: dict, plain: list[dict]) -> dict:
     """The scores in what `scores_to_plain` returned that belong to `candidates`.
 
     After more trials, the setting of "search 1" may be "search 2", or in none of them.
-
-    Args:
-        candidates: Dict from label to setting.
-        plain: What `scores_to_plain` returned.
-
-    Returns:
-        Dict from (label, seed) to score, for `confirm(partial=...)`.
     """
     return {
         (label, score["seed"]): score["score"]
