@@ -1,11 +1,11 @@
-"""Runs the benchmarks of speed, one after the other, each in a process of its own.
+"""Runs the benchmarks of speed one after the other, each in a new process.
 
     python -m benchmarks --data-dir DIR
     python -m benchmarks layer_cost mc_predict
 
-On each backend that is installed, as far as a benchmark has more than one. About 50
-minutes on 2 cores, which nothing else should use. What each measures, its file tells;
-`gpu` measures where there is one, and `speed_table` sums up what the others found.
+Each runs on every installed backend that it supports. All take about 50 minutes on 2
+cores, which nothing else should use. The docstring of each file says what it measures.
+`gpu` needs a GPU, and `speed_table` sums up what the others found.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The GPU, if the backend sees one, and waiting for what a device was told to do."""
+"""Finds the GPU, if the backend sees one, and waits for the work of a device."""
 
 import keras
 

@@ -1,6 +1,6 @@
 """How long `import kdropout` takes, beyond `import keras`.
 
-Each time in a process of its own, in turn, after one that is not counted; the imports
+Each time in a new process, in turn, after one that is not counted; the imports
 are timed within it, so that the start of Python is left out.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.import_time

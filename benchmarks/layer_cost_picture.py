@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from benchmarks import reporting
 
-# Okabe and Ito's colours, told apart by colour-blind readers; styles tell them twice.
+# Okabe and Ito's colours, which colour-blind readers can tell apart, and styles.
 STYLES = {
     "kdropout": ("#0072B2", "-", "o"),
     "keras": ("#D55E00", "--", "s"),

@@ -16,7 +16,7 @@ Not for PyTorch, where Keras compiles nothing and any rate is live. The ways run
 turn, in blocks of 100 steps. About 3 minutes per backend on 2 cores. Writes
 results/live_rate.csv; rows of the other backends stay. `of_constant` is the ratio of
 the least time of a block to that of a constant rate in the same package,
-`all_of_constant` that of all steps, and `traces` tells how often a block traced the
+`all_of_constant` that of all steps, and `traces` counts how often a block traced the
 training step. Fails if `set` takes more than 1.02 times `constant`, or if anything but
 `recompiled` traces again.
 """

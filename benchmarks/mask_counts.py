@@ -1,10 +1,10 @@
-"""Counts of masks, and how far they are off those of independent units.
+"""Counts of masks, and how far they deviate from those of independent units.
 
 NumPy and SciPy alone, 64 units in a word. Nothing here draws a mask.
 
-A deviation is told in standard deviations, `z`. Of what is rare, where `z` does not
-tell how likely it is, the probability of as many or more under Poisson's distribution
-is told as the `z` of the normal distribution that has it.
+A deviation is given in standard deviations, `z`. For rare events, where `z` does not
+show how likely the count is, the Poisson probability of as many or more is converted to
+the `z` of the normal distribution with the same tail.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ _FEW = 1000  # expected; of so many or more, the skewness is below 3 %
 
 _PATTERN = 8
 # From one pattern to the next. Prime to any length of a stretch: else the places of a
-# pattern would meet other thresholds than each other, as `StretchCounts` tells.
+# pattern would meet other thresholds than each other, see `StretchCounts`.
 _STEP = 13
 
 

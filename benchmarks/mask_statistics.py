@@ -3,8 +3,8 @@
 Of each rate and dtype, ones are dropped in calls of 16 million units, as a layer does
 it: with seeds whose counter moves by one. Counted are the share dropped, the mean of
 the outputs, pairs of units at the distances 1 to 64 and one sample apart, the same unit
-in consecutive calls, and the patterns of 8 neighbours. `benchmarks.mask_counts` tells
-how far each is off what independent units would give.
+in consecutive calls, and the patterns of 8 neighbours. `benchmarks.mask_counts`
+computes how far each deviates from what independent units would give.
 
 A stretch apart, units have something in common, as `kdropout.noise.masks` explains:
 their correlation must not exceed what it states.

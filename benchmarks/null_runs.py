@@ -9,7 +9,7 @@ seeds are new in each run: those of run `i` follow from the number `i`.
 
 The intervals of one report hold together with at least 99 %, so that by design up to
 one report in 100 may claim something, better or worse, that is not so. What runs, and
-from which seeds, was settled before the first run, and is no selection.
+from which seeds, was settled before the first run. It is not a selection.
 
 With 95 %, as it was at first, one of the ten runs 0 to 9 claimed that a rate was worse
 than no dropout, and none that one was better. Hence the 99 %, which were then tried on

@@ -4,7 +4,7 @@ Digits MLP (64-256-256-10), rates searched at random, each worker held to one th
 
 1. Trials per minute with 1 and with 2 local workers, in turn within one run. The steady
    state begins when every worker has ended a trial, so that the start of processes and
-   the compilation are excluded; the rate with them is reported, too.
+   the compilation are excluded; the rate with them is reported as well.
 2. Ten trials each kill their worker once in mid-trial (SIGKILL): trials that complete.
 
     python -m benchmarks.ray_workers

@@ -27,7 +27,7 @@ def environment():
 def write_csv(name, rows):
     """Write dicts of equal keys to `results/<name>.csv`, as a whole or not at all.
 
-    The first line tells the command, the second machine and versions.
+    The first line names the command, the second the machine and the versions.
     """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"

@@ -11,7 +11,7 @@ comes from `kdropout.mc_predict` with the weights that each trial left behind. T
 differ most at the rate 0.1, so both must prefer the published rate.
 
 The precision of the noise, tau, is the middle of the three published values. The
-authors choose tau, too, by the likelihood, in which it matters. For the errors it only
+authors also choose tau, by the likelihood, in which it matters. For the errors it only
 scales a weight decay, which is here between 1e-8 and 1.4e-6.
 
     python -m benchmarks.uci_rates --data-dir DIR

@@ -2,8 +2,8 @@
 
 The dropout in the head of MobileNetV3Small has a rate of 0.2, which a controller moves
 towards a target of the overfitting gap. With TensorFlow, the rate rises to about 0.25
-in ten epochs, and the gap stays at about 0.15, above the target: more epochs would be
-needed to tell what the rate does to it. The test error is 3 to 5 %. Takes about 50
+in ten epochs, and the gap stays at about 0.15, above the target: the effect of the rate
+would only show after more epochs. The test error is 3 to 5 %. Takes about 50
 seconds of CPU time. Needs: pip install "kdropout[demo]"
 """
 

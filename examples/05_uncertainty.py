@@ -2,7 +2,7 @@
 
 A net learns the digits 0 to 6 and is then asked about 7, 8 and 9 as well. The entropy
 of its mean prediction is 0.1 nats for new images of the digits that it knows and 0.8 to
-0.9 for the others, and tells the two apart with an AUROC of about 0.98. The test error
+0.9 for the others, and separates the two with an AUROC of about 0.98. The test error
 on known digits is about 1 %. Draws kdropout-demo/uncertainty.png. Takes about 10
 seconds on two CPU cores. Needs: pip install "kdropout[demo]"
 """

@@ -62,7 +62,7 @@ with tempfile.TemporaryDirectory() as folder:
         "val_loss",
         max_trials=TRIALS,
         seed=SEED + 1,  # KerasTuner takes 0 for none
-        scored_epoch="last",  # the first epochs are good without dropout, too
+        scored_epoch="last",  # the first epochs need no dropout
         directory=folder,
     )
     data = (x_validation, y_validation)

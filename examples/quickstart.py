@@ -1,7 +1,7 @@
 """Five ways to decide a dropout rate, on digits with wrong labels: `kdropout demo`.
 
 Prints test errors of about 15 % without dropout, 8 % with a learned rate, and 6 %
-with a fixed, a scheduled and a controlled rate, which these data cannot tell apart;
+with a fixed, a scheduled and a controlled rate, which these data do not separate;
 writes a picture, a table and logs for TensorBoard into the folder `kdropout-demo`.
 Takes about 3 minutes on two CPU cores. Needs: pip install "kdropout[demo]"
 """

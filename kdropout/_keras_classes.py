@@ -16,7 +16,7 @@ _SAME = {
     keras.layers.AlphaDropout: (layers.AlphaDropout, ("noise_shape",)),
 }
 
-# keras.applications and each model of KerasHub have a class of their own for it.
+# keras.applications and each model of KerasHub have another class for it.
 _DROP_PATHS = ("DropPath", "StochasticDepth")
 _DROP_PATH_RATES = ("rate", "drop_prob", "drop_path_rate")
 

@@ -22,7 +22,7 @@ from kdropout import noise
 
 def _move(layer):
     """The next rate and seed; the clock and the seed of the layer move on."""
-    rate = layer.rate_rule.next_rate(layer)
+    rate = layer._rate_rule.next_rate(layer)
     return rate, noise.next_seed(layer.seed_generator)
 
 
@@ -146,7 +146,7 @@ def _draw_on_torch(layer):
     if _is_transformed_by_torch():
         with _outside_transforms_of_torch():
             rate, seed = _move(layer)
-        # Where `vmap` draws a ticket for each sample, each has a seed, too.
+        # Where `vmap` draws a ticket for each sample, each sample has its own seed.
         return rate, seed + 0 * ticket.to(seed.device)
     ticket = ticket.item()
     if torch._C._current_graph_task_id() == -1:  # not within a backward pass
@@ -163,8 +163,8 @@ def _draw_on_torch(layer):
             "been called a thousand times more."
         )
     rate, seed = draw
-    if layer.rate_rule.temperature is not None:  # the rate has a gradient
-        rate = layer.rate_rule.current_rate(layer)
+    if layer._rate_rule.temperature is not None:  # the rate has a gradient
+        rate = layer._rate_rule.current_rate(layer)
     return rate, seed
 
 

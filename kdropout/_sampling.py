@@ -1,7 +1,7 @@
 """A scope in which dropout is on while all else is in inference mode.
 
-`model(x, training=True)` would draw from the thinned networks, too, but it would
-also normalise by the batch's own statistics, move them, and advance every schedule.
+`model(x, training=True)` also draws from the thinned networks, but it normalises by the
+statistics of the batch, moves these, and advances every schedule.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ class SamplingScope:
     """Hands out the seeds of one pass through a model, writing no variable.
 
     The calls of dropout layers are counted in Python, in the order in which the pass
-    is traced, so each call has masks of its own, the same at each replay of `seed`.
+    is traced, so each call has other masks, the same at each replay of `seed`.
     """
 
     def __init__(self, seed):
@@ -35,7 +35,7 @@ class SamplingScope:
         return ops.stack([first, self._seed[1]])
 
     def note_dropped(self, drop):
-        """Told what this call drops: a mask, 1 or True where a unit is dropped."""
+        """Called with what a layer drops: a mask, 1 or True where a unit is dropped."""
 
 
 @contextlib.contextmanager
@@ -60,7 +60,7 @@ def active_scope():
 
 
 def note_dropped(drop: Any) -> None:
-    """Tell whoever measures what a call of a layer drops.
+    """Report what a call of a layer drops to the scope that measures it.
 
     Args:
         drop: Mask of any shape: 1 or True where a unit is dropped, between 0 and 1

@@ -22,6 +22,11 @@ __all__ = [
     "depth_rates",
 ]
 
+
+def __dir__():
+    return __all__
+
+
 # The names that arguments had in version 0.1, and those they have now.
 _OLD_NAMES = {"shape": "curve"}
 

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import pathlib
 import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -8,10 +9,31 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 
+TESTS = pathlib.Path(__file__).parent
+
+# What CI runs on TensorFlow only: the files of a search and of a job, the report, the
+# processes, and what TensorBoard shows do not depend on the backend.
+FOLDERS_ON_ONE_BACKEND = [
+    TESTS / "dashboard",
+    TESTS / "docs",
+    TESTS / "tuning" / "job",
+    TESTS / "tuning" / "report",
+    TESTS / "tuning" / "search_log",
+    TESTS / "tuning" / "storage",
+    TESTS / "tuning" / "workers",
+]
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of these folders as a `pytestmark` marks those of a file."""
+    for item in items:
+        if item.path.parent in FOLDERS_ON_ONE_BACKEND:
+            item.add_marker(pytest.mark.on_one_backend)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _all_digits_of_float32():
-    """A GPU leaves some out when it multiplies matrices, unless it is told not to."""
+    """By default, a GPU leaves some bits out when it multiplies matrices."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -37,7 +59,7 @@ def _same_random_state():
 
 @pytest.fixture
 def ctrl_c_is_heard():
-    """In tests that run in the background, too, where processes inherit deafness."""
+    """Also in the background, where processes inherit ignored signals."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

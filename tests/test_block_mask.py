@@ -10,6 +10,7 @@ from keras import ops
 
 from kdropout import layers, noise
 from kdropout._block_mask import block_mask, start_probability
+from tests.tools import numpy
 
 # Of a map and a block: odd, even, rectangular, and as large as the map or larger.
 MAPS = [
@@ -27,10 +28,6 @@ MAPS = [
     ((7, 4, 5), (2, 3, 4)),
 ]
 RATES = [1e-6, 1e-3, 0.05, 0.1, 0.3, 0.5, 0.9, 0.99, 0.999, 1 - 1e-5]
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
 
 
 def places(sizes, block):

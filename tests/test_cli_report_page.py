@@ -21,6 +21,9 @@ from kdropout_dashboard.source import open_log
 from tests.dashboard.board import write_training
 from tests.tuning.run.conftest import run
 
+# The page does not depend on the backend.
+pytestmark = pytest.mark.on_one_backend
+
 page_module = importlib.import_module("kdropout.cli.report_page")
 
 

@@ -21,6 +21,9 @@ from kdropout.cli.main import make_parser
 from kdropout.tuning.report import pictures
 from kdropout.tuning.report.markdown import escape
 
+# The commands do not depend on the backend.
+pytestmark = pytest.mark.on_one_backend
+
 JOB = """\
 data: {sklearn: iris}
 model: {architecture: mlp, units: [8]}

@@ -15,6 +15,9 @@ from kdropout.demo import experiment, report, run, training
 from kdropout.demo.experiment import Progress
 from kdropout.demo.training import ARMS, ShuffledBatches, noisy_digits
 
+# The demo is one program on every backend.
+pytestmark = pytest.mark.on_one_backend
+
 EPOCHS = 2
 SEEDS = 2
 

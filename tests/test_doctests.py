@@ -10,6 +10,9 @@ import pytest
 
 import kdropout
 
+# The examples are one program on every backend.
+pytestmark = pytest.mark.on_one_backend
+
 MODULES = [
     module.name for module in pkgutil.walk_packages(kdropout.__path__, "kdropout.")
 ]

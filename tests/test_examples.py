@@ -12,6 +12,9 @@ import pytest
 
 import kdropout.demo
 
+# The examples are one program on every backend.
+pytestmark = pytest.mark.on_one_backend
+
 FOLDER = pathlib.Path(__file__).parents[1] / "examples"
 
 # The docstrings state less; these bounds hold on each backend.

@@ -10,6 +10,7 @@ from kdropout import LearnedRate, callbacks, rates, set_rates, summary
 from kdropout.inspection import select_layers, settable_layers
 from kdropout.layers import AlphaDropout, Dropout, SpatialDropout1D
 from kdropout.schedules import Ramp
+from tests.tools import model_with_rates
 
 
 class Block(keras.layers.Layer):
@@ -49,11 +50,6 @@ NESTED = {
     "time/a": 0.4,
     "head/d": 0.5,
 }
-
-
-def sequential(**named_rates):
-    layers = [Dropout(rate, name=name) for name, rate in named_rates.items()]
-    return keras.Sequential([keras.Input((3,)), *layers])
 
 
 def test_rates_finds_layers_at_every_depth_in_order():
@@ -168,7 +164,7 @@ def test_rate_set_between_batches_is_in_effect_in_the_next_step(hook, way):
                 assert rates(model) == {"drop": rate}
 
     setattr(Everything, hook, Everything.set)
-    model = sequential(drop=1.0)
+    model = model_with_rates(drop=1.0)
     model.add(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"))
     model.compile(keras.optimizers.SGD(0.1), "mse")
     x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
@@ -183,7 +179,7 @@ def test_rate_set_between_batches_is_in_effect_in_the_next_step(hook, way):
 @pytest.mark.parametrize("use", ["set", "read"])
 def test_layer_kept_in_a_variable_is_refused_between_batches_on_jax(use):
     # The documentation says so; this fails when Keras no longer takes values away.
-    model = sequential(drop=0.5)
+    model = model_with_rates(drop=0.5)
     kept = model.layers[0]
 
     class Everything(keras.callbacks.Callback):
@@ -223,7 +219,7 @@ def test_siblings_of_one_name_are_numbered():
 
 
 def test_rates_shows_the_rate_in_effect():
-    model = sequential(a=0.1)
+    model = model_with_rates(a=0.1)
     model.layers[0].rate = 0.7
     assert rates(model) == {"a": 0.7}
 
@@ -252,7 +248,7 @@ def test_set_rates_takes_paths_and_globs(wanted, changed):
 
 
 def test_later_entry_of_set_rates_overrides():
-    model = sequential(a=0.1, b=0.2)
+    model = model_with_rates(a=0.1, b=0.2)
     set_rates(model, {"*": 0.5, "b": 0.7})
     assert rates(model) == {"a": 0.5, "b": 0.7}
 
@@ -265,13 +261,13 @@ def test_set_rates_takes_what_rates_gives():
 
 
 def test_set_rates_takes_what_rates_gives_for_names_with_brackets():
-    model = sequential(**{"drop[0]": 0.1, "drop[1]": 0.2})
+    model = model_with_rates(**{"drop[0]": 0.1, "drop[1]": 0.2})
     set_rates(model, {"drop[0]": 0.5})
     assert rates(model) == {"drop[0]": 0.5, "drop[1]": 0.2}
 
 
 def test_set_rates_is_in_effect_at_the_next_compiled_step():
-    model = sequential(a=0.0, b=0.0)
+    model = model_with_rates(a=0.0, b=0.0)
     model.add(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"))
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
     x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from kdropout import _statistics
 from kdropout._files import replacing
 
-# Okabe and Ito's colours, told apart by colour-blind readers; markers tell them twice.
+# Okabe and Ito's colours, which colour-blind readers can tell apart, and markers.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vP*"
 

@@ -110,7 +110,7 @@ def transformer(drop):
     side = 28 // PATCH
     x = layers.Reshape((side, PATCH, side, PATCH))(inputs)
     x = layers.Reshape((side**2, PATCH**2))(layers.Permute((1, 3, 2, 4))(x))
-    # The bias of each token is what tells its place.
+    # The bias of a token encodes its place.
     shape = (side**2, WIDTH)
     x = layers.EinsumDense("btf,fd->btd", shape, bias_axes="td")(x)
     x = drop.tokens(x)

@@ -16,7 +16,7 @@ from benchmarks import reporting
 from benchmarks.studies import figures, findings
 from benchmarks.uci_rates import TAU
 from kdropout.tuning.job import uci_network
-from kdropout.tuning.job.description import describe
+from kdropout.tuning.job.data import describe
 from kdropout.tuning.job.sources import read_uci
 
 NAME = "uci"

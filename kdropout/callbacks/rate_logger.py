@@ -21,7 +21,7 @@ class RateReader(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.layers = layers
-        self._rates_of_epoch = None
+        self._rates_of_epoch: dict[str, float] | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         select_layers(self.model, self.layers)
@@ -39,7 +39,7 @@ class RateReader(keras.callbacks.Callback):
             self._rates_of_epoch = {
                 path: layer.rate
                 for path, layer in select_layers(self.model, self.layers).items()
-                if layer.rate_rule.settable
+                if layer._rate_rule.settable
             }
 
     def read_epoch(self):

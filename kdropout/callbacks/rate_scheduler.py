@@ -12,7 +12,7 @@ from kdropout.inspection import settable_layers
 
 # The callbacks that move the rates of each model in its present training. Neither may
 # keep the other alive: a callback holds its model.
-_MOVERS = weakref.WeakKeyDictionary()
+_MOVERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class RateMover(keras.callbacks.Callback):

@@ -94,7 +94,7 @@ class TensorBoardRates(RateReader):
         self.update_freq = _check_update_freq(update_freq)
         self.drop_fraction_data = drop_fraction_data
         _event_log.check_tensorboard(type(self).__name__)
-        self._log = None
+        self._log: _event_log.RunLog | None = None
 
     @property
     def acts_at_batches(self) -> bool:
@@ -110,9 +110,9 @@ class TensorBoardRates(RateReader):
         self._check_drop_fraction_data()
         self._is_described = self._has_charts = self._has_failed = False
         self._first_step = self._num_batches = 0
-        self._log = _event_log.RunLog(self.log_dir)
+        log = self._log = _event_log.RunLog(self.log_dir)
         try:
-            self._log.open()
+            log.open()
         except OSError as error:
             if error.errno not in _FULL:
                 raise
@@ -156,8 +156,9 @@ class TensorBoardRates(RateReader):
         self._flush()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        with self._errors_reported():
-            self._log.close()
+        if self._log is not None:
+            with self._errors_reported():
+                self._log.close()
 
     def _write(self, summary, step):
         if not self._has_failed:
@@ -292,7 +293,7 @@ def _description(layers, movers):
             {
                 "path": path,
                 "kind": type(layer).__name__,
-                "decided_by": moved_by.get(layer, layer.rate_rule.decided_by),
+                "decided_by": moved_by.get(layer, layer._rate_rule.decided_by),
             }
             for path, layer in layers.items()
         ],

@@ -66,9 +66,9 @@ def run(
     seeds = check_seeds(seeds)
     noise = check_noise(noise)
     epochs = check_epochs(epochs)
-    output = check_output(output)
+    folder = check_output(output)
     _check_packages()
-    logs = output / "tensorboard"
+    logs = folder / "tensorboard"
     logs.mkdir(parents=True, exist_ok=True)
     remove_logs(logs)
     print(
@@ -80,9 +80,9 @@ def run(
     )
     fits = _train_all(seeds, noise, epochs, logs)
     print(f"\n{report.table(fits)}\n")
-    report.write_csv(fits, output / "results.csv")
-    draw(fits, noise, output / "demo.png")
-    print(f"Picture: {output / 'demo.png'}\nNumbers: {output / 'results.csv'}")
+    report.write_csv(fits, folder / "results.csv")
+    draw(fits, noise, folder / "demo.png")
+    print(f"Picture: {folder / 'demo.png'}\nNumbers: {folder / 'results.csv'}")
     print(f"Curves:  tensorboard --logdir {shlex.quote(str(logs))}")
     return fits
 

@@ -57,8 +57,10 @@ def strip(model: keras.Model) -> keras.Model:
             "'model' must hold dropout layers of kdropout. Received: "
             f"'{model.name}', which has none: it is plain already, use it as it is."
         )
-    kinds = {type(layer) for layer in live.values()}
-    kinds = {keras.saving.get_registered_name(kind): kind for kind in kinds}
+    kinds = {
+        keras.saving.get_registered_name(type(layer)): type(layer)
+        for layer in live.values()
+    }
     plain = rebuild(_replace(configuration(model), kinds), model)
     left = dropout_layers(plain)
     if left:

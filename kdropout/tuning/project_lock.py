@@ -7,7 +7,7 @@ import pathlib
 try:
     import fcntl
 except ImportError:  # not on Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 # In bytes. File systems allow 255, and something is added to a name.
 _LONGEST_NAME = 240

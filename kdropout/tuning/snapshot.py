@@ -229,7 +229,7 @@ class _Same:
     def __eq__(self, other):
         return isinstance(other, _Same) and self._value is other._value
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _left_out_of(kind):

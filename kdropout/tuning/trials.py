@@ -131,7 +131,7 @@ class TrialEngine(keras_tuner.Tuner):
         oracle = stored(oracle)
         self.progress = Progress(oracle)
         self.search_log = None if log_dir is None else SearchLog(log_dir, oracle)
-        followers = [self.progress]
+        followers: list = [self.progress]
         if self.search_log is not None:
             followers.append(self.search_log)
         follow(oracle, followers)
@@ -145,7 +145,7 @@ class TrialEngine(keras_tuner.Tuner):
         self._is_keras_tuner_worker = self._is_worker()
         if self._is_keras_tuner_worker:
             overwrite = False  # the folder belongs to the chief
-            self._lock = contextlib.nullcontext()
+            self._lock: contextlib.AbstractContextManager = contextlib.nullcontext()
         else:
             self._lock = ProjectLock(
                 directory or ".", project_name or "untitled_project"
@@ -173,7 +173,7 @@ class TrialEngine(keras_tuner.Tuner):
         # killed in its first trial has none.
         if not self._is_reloaded and self._owns_files() and oracle.has_saved_search():
             self.reload()
-        if self._writes_log():
+        if self.search_log is not None and self._writes_log():
             self.search_log.claim(is_new=not oracle.trials, overwrite=overwrite)
 
     # The search.

@@ -3,7 +3,7 @@
 import os
 import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import keras
 import keras_tuner
@@ -22,7 +22,7 @@ from kdropout.tuning.trials import Build, TrialEngine
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Objective = str | keras_tuner.Objective | list[str | keras_tuner.Objective]
+Objective: TypeAlias = str | keras_tuner.Objective | list[str | keras_tuner.Objective]
 
 
 class RandomSearch(keras_tuner.RandomSearch, TrialEngine):

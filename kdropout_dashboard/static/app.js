@@ -42,11 +42,11 @@ export function start(root, source) {
     onRound(missing) {
       if (missing) state.missing();
       else state.answered();
-      if (missing && !shown) say("This run is no longer there. Choose another one.");
+      if (missing && !shown) say("This run was removed. Choose another one.");
     },
     onFailure() {
       state.silent();
-      if (!shown) say("There are no data yet: the server does not answer.");
+      if (!shown) say("No data yet: the server does not answer.");
     },
   });
 
@@ -73,7 +73,7 @@ export function start(root, source) {
 
   const redraw = () => shown && views[shown.kind].draw();
   const resized = () => {
-    // Drawing changes the height, of which an observer tells, too.
+    // Drawing changes the height, which calls the observer again.
     if (root.clientWidth !== width) redraw();
     width = root.clientWidth;
   };

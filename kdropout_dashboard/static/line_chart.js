@@ -11,7 +11,7 @@ const LABEL = 14;
 
 /**
  * Lines over steps. It reports where the reader points as (step, key of the nearest
- * line) and draws a cursor wherever `follow` says; it keeps no state of its own.
+ * line) and draws a cursor wherever `follow` says; it keeps no state.
  */
 export function createLineChart(testid, { onPoint, onLeave, onChoose }) {
   const plot = createPlot(testid);

@@ -68,7 +68,7 @@ export function createParallel(cursor) {
       const known = dimensions.map(({ label }) => label);
       // In two rows by turns, names have twice the room.
       const rows = known.every((label) => textWidth(label) < between - 8) ? 1 : 2;
-      // The first name stands above its axis, too, and must not leave the chart.
+      // The first name is centred above its axis as well, and must stay in the chart.
       const names = labels(known, Math.min(rows * between - 8, 2 * left));
       drawn = { model, xs, places };
       plot.resize(xs.at(-1) + right, HEIGHT);

@@ -35,7 +35,7 @@ export function rounded([low, high], count = 5) {
   return ends.map((end) => Number(end.toPrecision(12)));
 }
 
-/** What stands in a table where there is no number. */
+/** Shown in a table in place of a missing number. */
 export const NONE = "\u2013";
 
 /** A number as training prints it: four significant digits, no trailing zeros. */

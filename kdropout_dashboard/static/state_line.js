@@ -23,7 +23,7 @@ export function createStateLine(live) {
     },
     missing() {
       silentSince = null;
-      say("missing", "This run is no longer in the log folder");
+      say("missing", "This run was removed from the log folder");
     },
     silent() {
       silentSince ??= new Date();

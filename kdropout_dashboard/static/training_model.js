@@ -8,7 +8,7 @@ export const UNITS = { epoch: "epoch", batch: "training step" };
 
 const LONGEST = 40;
 
-/** Up to this many lines can be told apart by colour and dash. */
+/** Colour and dash distinguish up to this many lines. */
 const DISTINCT = DASHES.length;
 
 /** What the charts of a training show: visible layers with all that belongs to them. */

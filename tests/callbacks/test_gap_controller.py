@@ -10,14 +10,10 @@ from kdropout import LearnedRate, rates, set_rates
 from kdropout.callbacks import GapController, OverfittingGap
 from kdropout.layers import Dropout
 from kdropout.schedules import Ramp
+from tests.tools import logit, model_with_rates, sigmoid
 
 # A rate is kept in float32, so that each epoch may round by 6e-8.
 TOLERANCE = 2e-7
-
-
-def model_of(**named_rates):
-    layers = [Dropout(rate, name=name) for name, rate in named_rates.items()]
-    return keras.Sequential([keras.Input((3,)), *layers])
 
 
 def drive(controller, model, gaps, start=0, monitor="gap_loss"):
@@ -32,16 +28,8 @@ def drive(controller, model, gaps, start=0, monitor="gap_loss"):
 
 
 def single(controller, rate, gaps, **kwargs):
-    trace = drive(controller, model_of(drop=rate), gaps, **kwargs)
+    trace = drive(controller, model_with_rates(drop=rate), gaps, **kwargs)
     return [epoch["drop"] for epoch in trace]
-
-
-def logit(rate):
-    return np.log(rate / (1 - rate))
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +61,7 @@ def test_gap_above_the_target_raises_the_rate_and_below_lowers_it():
 
 
 def test_layers_keep_their_odds_ratios():
-    model = model_of(low=0.1, middle=0.4, high=0.6)
+    model = model_with_rates(low=0.1, middle=0.4, high=0.6)
     controller = GapController(0.0, gain=1.0, lowering_gain=1.0)
     after = drive(controller, model, [0.2, -0.5, 0.4])[-1]
     moved = [logit(after[name]) for name in ("low", "middle", "high")]
@@ -134,7 +122,10 @@ def test_warmup_epochs_are_without_control():
 
 def test_only_the_layers_that_are_named_move():
     model = keras.Sequential(
-        [model_of(a=0.2, b=0.2), keras.Sequential([Dropout(0.2, name="c")], name="x")]
+        [
+            model_with_rates(a=0.2, b=0.2),
+            keras.Sequential([Dropout(0.2, name="c")], name="x"),
+        ]
     )
     first = model.layers[0].name
     for layers, moved in [
@@ -148,7 +139,9 @@ def test_only_the_layers_that_are_named_move():
 
 
 def test_rates_that_others_decide_are_left_alone():
-    model = model_of(mine=0.2, scheduled=Ramp(0.25, 0.5, 9), learned=LearnedRate(0.3))
+    model = model_with_rates(
+        mine=0.2, scheduled=Ramp(0.25, 0.5, 9), learned=LearnedRate(0.3)
+    )
     after = drive(GapController(0.0), model, [0.5])[-1]
     assert after["mine"] > 0.2
     assert (after["scheduled"], after["learned"]) == (0.25, 0.3)
@@ -160,7 +153,10 @@ def test_gap_that_is_no_number_moves_nothing(gap):
 
 
 def test_epoch_without_validation_moves_nothing():
-    controller, model = GapController(0.0, validation_freq=2), model_of(drop=0.3)
+    controller, model = (
+        GapController(0.0, validation_freq=2),
+        model_with_rates(drop=0.3),
+    )
     controller.set_model(model)
     controller.on_train_begin()
     controller.on_epoch_end(0, {"loss": 1.0})
@@ -178,7 +174,10 @@ def test_any_gap_of_the_logs_may_be_monitored():
 
 def test_target_out_of_reach_is_told_exactly_once():
     controller = GapController(0.0, gain=100.0, max_rate=0.4, slew_limit=1.0)
-    model, gaps = model_of(drop=0.3, other=0.1), [0.5] * 10 + [-1.0] + [0.5] * 10
+    model, gaps = (
+        model_with_rates(drop=0.3, other=0.1),
+        [0.5] * 10 + [-1.0] + [0.5] * 10,
+    )
     with pytest.warns(UserWarning) as caught:
         drive(controller, model, gaps)
     (warning,) = (w for w in caught if w.category is UserWarning)
@@ -193,7 +192,7 @@ def test_target_that_may_still_be_met_is_not_told_out_of_reach():
     single(controller, 0.4, [0.5] * 4 + [0.0] + [0.5] * 4 + [-1.0] + [0.5] * 4)
     single(controller, 0.4, [-0.5] * 20)  # no dropout, and no need of any
     # One of two layers at its limit: the other goes on.
-    drive(GapController(0.0, gain=0.01), model_of(a=0.8, b=0.1), [0.5] * 20)
+    drive(GapController(0.0, gain=0.01), model_with_rates(a=0.8, b=0.1), [0.5] * 20)
 
 
 def test_limit_that_is_no_float32_is_told_out_of_reach_as_well():
@@ -215,18 +214,18 @@ def test_limit_is_left_at_once_when_the_error_changes_sign():
 def test_new_controller_continues_where_the_old_one_was(tmp_path):
     gaps = [0.3, -0.1, 0.25, 0.4, -0.2, 0.05, 0.3, -0.4]
     kwargs = {"target": 0.05, "gain": 0.8, "min_rate": 0.05, "max_rate": 0.5}
-    whole = drive(GapController(**kwargs), model_of(a=0.2, b=0.4), gaps)
+    whole = drive(GapController(**kwargs), model_with_rates(a=0.2, b=0.4), gaps)
 
-    model = model_of(a=0.2, b=0.4)
+    model = model_with_rates(a=0.2, b=0.4)
     drive(GapController(**kwargs), model, gaps[:4])
     model.save_weights(tmp_path / "rates.weights.h5")
-    restarted = model_of(a=0.9, b=0.9)
+    restarted = model_with_rates(a=0.9, b=0.9)
     restarted.load_weights(tmp_path / "rates.weights.h5")
     assert drive(GapController(**kwargs), restarted, gaps[4:], start=4) == whole[4:]
 
 
 def test_rates_set_by_hand_are_where_control_goes_on():
-    controller, model = GapController(0.0, gain=1.0), model_of(drop=0.2)
+    controller, model = GapController(0.0, gain=1.0), model_with_rates(drop=0.2)
     drive(controller, model, [0.5])
     set_rates(model, 0.5)
     controller.on_epoch_end(1, {"val_loss": 1.0, "gap_loss": 0.3})
@@ -235,7 +234,7 @@ def test_rates_set_by_hand_are_where_control_goes_on():
 
 def test_loop_settles_where_the_gap_meets_the_target():
     # A training whose gap is 0.5 - 0.6 * rate: the target of 0.2 is met at 0.5.
-    controller, model = GapController(0.2, gain=2.0), model_of(drop=0.05)
+    controller, model = GapController(0.2, gain=2.0), model_with_rates(drop=0.05)
     gaps = []
     controller.set_model(model)
     controller.on_train_begin()
@@ -278,7 +277,7 @@ def test_controller_is_copied_unbound_and_after_use():
 
 
 def test_verbose_prints_one_line_per_epoch(capsys):
-    model = model_of(a=0.5, b=0.5)
+    model = model_with_rates(a=0.5, b=0.5)
     drive(GapController(0.1, verbose=1), model, [0.1, 9.0])
     assert capsys.readouterr().out == (
         "Epoch 1: gap_loss is 0.1000, target 0.1. Rates: a 0.500, b 0.500.\n"
@@ -301,7 +300,7 @@ def test_lowering_gain_of_0_holds_the_rate_while_the_gap_is_below(rate):
 
 def test_fit_without_validation_data_is_told_so():
     x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
-    model = keras.Sequential([model_of(drop=0.3), keras.layers.Dense(1)])
+    model = keras.Sequential([model_with_rates(drop=0.3), keras.layers.Dense(1)])
     model.compile(optimizer="sgd", loss="mse", run_eagerly=True)
     with pytest.raises(ValueError, match="validation"):
         model.fit(x, y, epochs=2, verbose=0, callbacks=[GapController(0.1)])

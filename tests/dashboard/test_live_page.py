@@ -228,7 +228,7 @@ def test_run_that_vanishes_stays_on_the_page(plugin, open_page):
     reader.wait(lambda: rates(reader) == ["0.1"] * 3)
     plugin.put(now("other", 0.2, "1"))
     ask_again(reader)
-    reader.wait(lambda: "no longer in the log folder" in reader.text("state"))
+    reader.wait(lambda: "removed from the log folder" in reader.text("state"))
     assert rates(reader) == ["0.1"] * 3
     reader.choose_run("other")
     assert rates(reader) == ["0.2"] * 3

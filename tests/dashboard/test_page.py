@@ -343,7 +343,7 @@ def test_run_without_data_says_so(open_page):
     payloads = page_of([training("run", FEW, 5)])
     payloads["runs"] = [{"name": "constructor", "kind": "training"}]
     reader = open_page(payloads=payloads)
-    assert "no longer there" in reader.text("message")
+    assert "was removed" in reader.text("message")
 
 
 def test_run_without_rates_says_so(open_page):

@@ -8,21 +8,17 @@ errors.
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 import kdropout
 from kdropout import layers
 from kdropout.inference import sampler
+from tests.tools import numpy
 
 SIGMAS = 5
 RATES = [0.5, *(pytest.param(rate, marks=pytest.mark.slow) for rate in (0.1, 0.9))]
 SAMPLES = 2000
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 8)).astype("float32")
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
 
 
 def predict(model, x=X, num_samples=SAMPLES, seed=1, **kwargs):

@@ -10,15 +10,12 @@ from keras import ops
 import kdropout
 from kdropout import layers, schedules
 from kdropout.inference import sampler
+from tests.tools import CountedLayer, numpy
 
 BACKEND = keras.backend.backend()
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 4)).astype("float32")
 Y = RNG.normal(size=(20, 2)).astype("float32")
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
 
 
 def predict(model, num_samples=5, seed=1, **kwargs):
@@ -86,7 +83,7 @@ def test_training_goes_on_bit_for_bit():
     undisturbed, model = everything(), everything()
     for number in range(2):
         fit(undisturbed)
-        # Between two epochs, too, where a trainer may hold state of its own.
+        # Also between two epochs, where a trainer may hold state.
         disturb = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: predict(model, seed=epoch)
         )
@@ -108,7 +105,7 @@ def test_layer_that_always_trains_keeps_its_clock_and_is_sampled():
 
 
 class AlwaysNoisy(keras.layers.Layer):
-    """Draws at inference, too, as reparametrised layers do."""
+    """Draws at inference as well, as reparametrised layers do."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -263,30 +260,16 @@ def test_rate_in_effect_of_a_schedule_is_used():
     assert rate == pytest.approx(0.2)
 
 
-class CountingTraces(keras.layers.Layer):
-    traces = 0
-
-    def call(self, inputs):
-        type(self).traces += 1
-        return inputs
-
-    def compute_output_spec(self, inputs):  # without a call
-        return keras.KerasTensor(inputs.shape, inputs.dtype)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-
 @pytest.mark.skipif(BACKEND == "torch", reason="nothing is compiled there")
 def test_nothing_is_compiled_again_for_other_rates_weights_seeds_and_rows():
-    model = model_of(layers.Dropout(0.5, name="drop"), CountingTraces())
+    model = model_of(layers.Dropout(0.5, name="drop"), CountedLayer())
     predict(model)
-    traces = CountingTraces.traces
+    traces = CountedLayer.traces
     model.get_layer("drop").rate = 0.2
     model.layers[-1].set_weights([np.ones((4, 2)), np.zeros(2)])
     predict(model, seed=3)
     kdropout.mc_predict(model, X[:11], 5, batch_size=8, verbose=0)
-    assert CountingTraces.traces == traces
+    assert CountedLayer.traces == traces
 
 
 def test_models_that_share_a_layer_are_not_confused():

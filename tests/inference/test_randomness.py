@@ -228,7 +228,7 @@ def assert_standard_normal(noise):
 def test_noise_of_layers_has_its_variance(kind, build):
     model = build(kind())
     with warnings.catch_warnings():
-        if kind in UNSEEDED:
+        if kind in UNSEEDED:  # a test below has this warning
             warnings.filterwarnings("ignore", "'seed' does not decide")
         noise = predict(model) - X
     # Python's is one number for all units.

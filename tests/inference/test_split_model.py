@@ -7,15 +7,12 @@ from keras import ops
 
 import kdropout
 from kdropout import layers
+from tests.tools import numpy
 
 BACKEND = keras.backend.backend()
 SAMPLES = 2000
 X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
 SEQUENCES = np.random.default_rng(1).normal(size=(4, 5, 3)).astype("float32")
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
 
 
 def predict(model, x=X, num_samples=SAMPLES, **kwargs):
@@ -50,7 +47,7 @@ class OwnCall(keras.Model):
 
 
 class InheritedCall(keras.Model):
-    """A Functional model of a class of its own."""
+    """A subclass of Functional."""
 
 
 def nested(kind):

@@ -1,4 +1,4 @@
-"""Trains, is killed, and resumes, in processes of its own: the script of test_resume.
+"""Trains, is killed, and resumes, in new processes: the script of test_resume.
 
     python resumed_training.py FOLDER KILL...
 

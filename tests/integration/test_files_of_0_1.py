@@ -10,6 +10,7 @@ import pytest
 
 import kdropout
 from kdropout import tuning
+from kdropout.tuning.job import uci_network  # noqa: F401 (registers its class)
 
 FILES = pathlib.Path(__file__).parent / "files_of_0_1"
 SEARCHES = json.loads((FILES / "searches" / "values.json").read_text())
@@ -127,3 +128,21 @@ def test_job_on_data_of_uci_loads():
 def test_job_loads_and_is_right(name):
     job = tuning.load_job(FILES / "jobs" / f"{name}.yaml")
     job.check()
+
+
+@pytest.mark.parametrize(
+    "module, name, config",
+    [
+        ("position_embedding", "PositionEmbedding", {"name": "positions"}),
+        ("live_weight_decay", "LiveWeightDecay", {"scale": 0.1, "rate": 0.5}),
+    ],
+)
+def test_class_in_a_saved_model_is_found_by_its_registered_name(module, name, config):
+    saved = {
+        "module": f"kdropout.tuning.job.{module}",
+        "class_name": name,
+        "registered_name": f"kdropout>{name}",
+        "config": config,
+    }
+    found = keras.saving.deserialize_keras_object(saved)
+    assert type(found).__name__ == name

@@ -101,7 +101,7 @@ def test_weights_saved_with_keras_layers_load_and_predict_the_same(
     kind, trained_with_keras
 ):
     make_rate, begin = RATES[kind]
-    # Gaussian noise is no mask, so its rate cannot be learned.
+    # Gaussian noise is not a mask, so its rate cannot be learned.
     gaussian_rate, gaussian_begin = RATES["fixed" if kind == "learned" else kind]
     ours = image_model(kdropout.layers, make_rate, gaussian_rate)
     path, predictions, _ = trained_with_keras
@@ -133,7 +133,7 @@ def test_a_moved_rate_is_restored(tmp_path):
     assert rate_of(other) == 0.7
     share = np.mean(train(other, calls=100) == 0)
     assert abs(share - 0.7) <= 5 * np.sqrt(0.7 * 0.3 / (100 * 4 * 200))
-    # The configuration tells what the constructor was given.
+    # The configuration holds what the constructor was given.
     assert other.get_layer("drop").get_config()["rate"] == FIXED
 
 

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 import kdropout
+from tests.tools import CountedModel
 
 RATES = (0.9, 0.5, 0.1, 0.0, 1.0)
 BATCHES, BATCH_SIZE, UNITS = 2, 64, 1000
@@ -18,18 +19,6 @@ EAGER = keras.backend.backend() == "torch"
 COMPILATIONS = {"tensorflow": [False, True], "jax": [True], "torch": [False]}[
     keras.backend.backend()
 ]
-
-
-class CountedModel(keras.Model):
-    """Counts how often Python runs through its training step."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.entered = []
-
-    def train_step(self, *args, **kwargs):
-        self.entered.append(1)
-        return super().train_step(*args, **kwargs)
 
 
 class Recorder(keras.layers.Layer):
@@ -133,7 +122,7 @@ def train(jit_compile, each, dtype, kind="Dropout"):
     y = np.ones((len(x), 1))
     mover = RateMover(each)
     model.fit(x, y, BATCH_SIZE, epochs, verbose=0, callbacks=[mover], shuffle=False)
-    return mover.seen, len(model.entered), epochs * batches
+    return mover.seen, model.entered, epochs * batches
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])

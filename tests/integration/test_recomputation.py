@@ -35,7 +35,7 @@ CASES["gaussian fixed"] = lambda: layers.GaussianDropout(0.5)
 CASES["gaussian scheduled"] = lambda: layers.GaussianDropout(RAMP)
 
 only_where_it_works = pytest.mark.skipif(
-    BACKEND == "tensorflow", reason="refused on TensorFlow, as a test of its own says"
+    BACKEND == "tensorflow", reason="refused on TensorFlow, which another test shows"
 )
 
 

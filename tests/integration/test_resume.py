@@ -2,7 +2,7 @@
 
 One model holds a scheduled, a learned and a controlled rate. The script
 resumed_training.py trains it: whole, killed by SIGKILL, and resumed with
-`keras.callbacks.BackupAndRestore`, each in a process of its own.
+`keras.callbacks.BackupAndRestore`, each in a new process.
 
 Nothing but `shuffle=False` is asked of the backend: on CPU, a model of this size needs
 neither `tf.config.experimental.enable_op_determinism` nor a single thread.

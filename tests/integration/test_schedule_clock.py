@@ -40,7 +40,7 @@ TOLERANCE = 4 * 2.0**-24
 class RateRecorder(keras.layers.Layer):
     """Writes down, inside the compiled step, the rate that made its input.
 
-    Of ones, dropout makes zeros and `1 / (1 - rate)`: the largest tells the rate,
+    Of ones, dropout makes zeros and `1 / (1 - rate)`: the largest shows the rate,
     without a look at any variable of the dropout layer.
     """
 
@@ -121,7 +121,7 @@ def schedule_and_formula(request):
 def test_rate_equals_the_formula_at_every_step(
     steps_per_execution, schedule_and_formula
 ):
-    # 20 steps are no multiple of 8: the last execution of an epoch is shorter.
+    # 20 steps are not a multiple of 8: the last execution of an epoch is shorter.
     schedule, formula = schedule_and_formula
     model = make_model(schedule, steps_per_execution)
     fit(model)

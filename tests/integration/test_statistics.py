@@ -119,7 +119,7 @@ def test_share_and_mean_are_exact_when_compiled(rate, policy):
     assert abs(mean_off) <= SIGMAS
 
 
-# The shape into which `CHUNK` units are brought, so that each has a fate of its own.
+# The shape of `CHUNK` units in which each is dropped independently.
 WHOLES = {
     "DropPath": (kdropout.layers.DropPath, (CHUNK, 1)),
     "SpatialDropout1D": (kdropout.layers.SpatialDropout1D, (CHUNK // 100, 1, 100)),

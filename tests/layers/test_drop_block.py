@@ -22,6 +22,7 @@ CASES = [
     (DropBlock3D, (7, 4, 5), (2, 3, 4)),
 ]
 LARGER_THAN_THE_MAP = [(DropBlock1D, (5,), 7), (DropBlock2D, (4, 9), 6)]
+# These tests want such blocks; test_bad_layers.py has the warning.
 larger_block_is_meant = pytest.mark.filterwarnings("ignore:'block_size' of layer")
 
 

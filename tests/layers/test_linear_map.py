@@ -249,7 +249,8 @@ def test_activity_regularizer_of_the_wrapper_counts(wrapper):
     assert total == pytest.approx(0.1 * np.abs(outputs).sum() / 2, rel=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:Layer InputLayer:UserWarning")  # Keras's own
+# Keras warns that it cannot quantize its own InputLayer.
+@pytest.mark.filterwarnings("ignore:Layer InputLayer:UserWarning")
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_quantizing_a_model_passes_the_wrapped_layer_over(wrapper, tmp_path):
     model = keras.Sequential(

@@ -7,6 +7,7 @@ import pytest
 from kdropout import noise
 from tests.noise.tools import (
     DTYPES,
+    assert_same,
     bernoulli,
     numbers,
     numpy,
@@ -21,11 +22,6 @@ jax = pytest.importorskip("jax")
 RATES = (0.0, 0.001, 0.3, 0.5, 0.8, 1.0)
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
-
-
-def assert_same(some, others):
-    for one, other in zip(some, others, strict=True):
-        np.testing.assert_array_equal(numpy(one), numpy(other))
 
 
 @each_dtype

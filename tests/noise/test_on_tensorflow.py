@@ -8,6 +8,7 @@ import kdropout
 from kdropout import noise
 from tests.noise.tools import (
     DTYPES,
+    assert_same,
     gradient,
     numbers,
     numpy,
@@ -24,11 +25,6 @@ SIZES = [(0, 5), (1, 1), (30, 40), (3, 4096)]
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 each_compiler = pytest.mark.parametrize("xla", [False, True])
-
-
-def assert_same(some, others):
-    for one, other in zip(some, others, strict=True):
-        np.testing.assert_array_equal(numpy(one), numpy(other))
 
 
 @each_dtype

@@ -89,7 +89,7 @@ def test_mapped_over_masks_or_both(mask_shape):
     not any(map(shutil.which, ("c++", "g++", "clang++"))),
     reason="torch.compile needs a C++ compiler",
 )
-# torch.compile stumbles over PyTorch's own warnings when they are errors.
+# torch.compile fails where PyTorch's own warnings are errors.
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("noise_shape", "dtype"),

@@ -30,7 +30,7 @@ pytest.importorskip("triton")
 
 from kdropout.noise import on_torch, on_torch_gpu  # noqa: E402
 
-# The interpreter computes in NumPy, which warns of what a GPU does silently.
+# The interpreter computes in NumPy, which warns of overflow; a GPU does not.
 pytestmark = pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")
 
 RATES = (1e-7, 0.001, 0.3, 0.5, 0.9, 1 - 2.0**-24)

@@ -53,6 +53,12 @@ def numpy(tensor):
     return array if array.dtype == bool else array.astype("float64")
 
 
+def assert_same(some, others):
+    """That two sequences of tensors are equal, to the last bit."""
+    for one, other in zip(some, others, strict=True):
+        np.testing.assert_array_equal(numpy(one), numpy(other))
+
+
 def numpy_dtype(dtype):
     return np.dtype(getattr(ml_dtypes, dtype, dtype))
 

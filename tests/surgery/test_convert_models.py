@@ -11,6 +11,7 @@ import kdropout
 from kdropout import noise
 from kdropout.inspection import dropout_layers, walk
 from kdropout.layers import BaseDropout
+from tests.surgery.tools import TOKENS, bert
 
 ATTENTION = {
     "MultiHeadAttention": lambda rate: layers.MultiHeadAttention(
@@ -22,11 +23,6 @@ ATTENTION = {
 }
 SAMPLES = 4000
 IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
-TOKENS = {
-    "token_ids": np.arange(24).reshape(2, 12),
-    "segment_ids": np.zeros((2, 12), "int32"),
-    "padding_mask": np.ones((2, 12), "int32"),
-}
 
 
 def efficient_net():
@@ -38,20 +34,6 @@ def efficient_net():
 def conv_next():
     return keras.applications.ConvNeXtTiny(
         weights=None, input_shape=(32, 32, 3), classes=4
-    )
-
-
-def bert(dropout=0.1):
-    import keras_hub
-
-    return keras_hub.models.BertBackbone(
-        vocabulary_size=50,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=12,
-        dropout=dropout,
     )
 
 

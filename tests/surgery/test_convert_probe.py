@@ -14,7 +14,7 @@ SEQUENCES = np.random.default_rng(0).normal(size=(8, 5, 4)).astype("float32")
 
 
 class Own(layers.Layer):
-    """Base of layers with code of their own: `setup` gives them attributes."""
+    """Base of layers whose `setup` gives them attributes."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -178,7 +178,7 @@ def test_dropout_of_a_torch_module_is_reported():
 
 
 class RepeatsItsRate(layers.Layer):
-    """What is no dropout, and what its layers are made with, is not reported."""
+    """What is not dropout, and what its layers are made with, is not reported."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

@@ -222,7 +222,7 @@ def test_a_task_of_keras_hub_is_copied_after_it_was_used():
     task.predict(texts, verbose=0)  # makes layers of the preprocessor
     task.fit(texts, np.array([0, 1, 2, 0]), verbose=0, shuffle=False)
     plain = kdropout.strip(task)
-    # From raw text on: the vocabulary is copied, too.
+    # From raw text on: the vocabulary is copied as well.
     expected = task.predict(texts, verbose=0)
     assert np.array_equal(plain.predict(texts, verbose=0), expected)
 

@@ -7,6 +7,7 @@ from keras import layers, ops
 
 import kdropout
 from kdropout.inspection import dropout_layers, walk
+from tests.surgery.tools import inputs_of
 
 RATE = 0.3
 
@@ -14,15 +15,6 @@ RATE = 0.3
 def numpy_of(model, x, **kwargs):
     outputs = keras.tree.flatten(model(x, **kwargs))
     return [ops.convert_to_numpy(output) for output in outputs]
-
-
-def inputs_of(model, size=3):
-    generator = np.random.default_rng(0)
-    arrays = [
-        generator.normal(size=(size, *tensor.shape[1:])).astype("float32")
-        for tensor in model.inputs
-    ]
-    return arrays if len(arrays) > 1 else arrays[0]
 
 
 def parents(model):
@@ -159,7 +151,7 @@ def test_dropout_follows_the_activation_of_each_hidden_layer(name):
     assert parents(copy) == expected
     assert kdropout.rates(copy) == dict.fromkeys(expected, RATE)
     assert kdropout.rates(model) == {}
-    x = inputs_of(model)
+    x = inputs_of(model, size=3)
     assert all(map(np.array_equal, numpy_of(model, x), numpy_of(copy, x)))
     kdropout.set_rates(copy, 1.0)
     last = numpy_of(copy, x, training=True)[-1]
@@ -180,7 +172,7 @@ def test_nested_models_get_dropout_except_after_the_output(last, expected):
     model = embedded(last)
     copy = kdropout.insert(model, RATE)
     assert kdropout.rates(copy) == dict.fromkeys(expected, RATE)
-    x = inputs_of(model)
+    x = inputs_of(model, size=3)
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
@@ -191,7 +183,7 @@ def test_sequential_model_stays_sequential():
     names = [layer.name for layer in copy.layers]
     assert names[2:4] == ["relu", "conv_dropout"]
     assert names[-4:] == ["hidden", "hidden_dropout", "out", "softmax"]
-    x = inputs_of(model)
+    x = inputs_of(model, size=3)
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
@@ -251,7 +243,7 @@ def test_a_schedule_or_learned_rate_serves_all():
     for expected in (0.2, 0.2, 0.3, 0.4):
         found = kdropout.rates(copy)
         assert found == dict.fromkeys(found, pytest.approx(expected))
-        copy(inputs_of(copy), training=True)
+        copy(inputs_of(copy, size=3), training=True)
     copy = kdropout.insert(separate_activations(), kdropout.LearnedRate(0.2))
     assert len(copy.trainable_variables) == 10 + 3
 
@@ -293,7 +285,7 @@ def test_operations_that_share_the_name_of_a_layer_stay():
     model = keras.Model(inputs, layers.Dense(1)(x))
     copy = kdropout.insert(model, RATE)
     assert kdropout.rates(copy) == {"dense_dropout": RATE}
-    x = inputs_of(model)
+    x = inputs_of(model, size=3)
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
@@ -312,7 +304,7 @@ def test_dropout_after_a_layer_with_several_outputs_leaves_predictions():
     sequence = layers.Dense(2)(layers.Flatten()(sequence))
     model = keras.Model(inputs, layers.Dense(1)(layers.Add()([sequence, state[:, :2]])))
     copy = kdropout.insert(model, RATE, after="lstm")
-    x = inputs_of(model)
+    x = inputs_of(model, size=3)
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
@@ -326,7 +318,7 @@ def test_a_shared_model_gets_dropout_once():
     )
     copy = kdropout.insert(model, RATE)
     assert kdropout.rates(copy) == {"tower/dense_dropout": RATE}
-    x = inputs_of(model)
+    x = inputs_of(model, size=3)
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
@@ -344,7 +336,7 @@ def _nodes(model, name):
 def test_optimizer_and_compilation_of_the_original_stay():
     model = two_heads()
     model.compile(keras.optimizers.Adam(), ["mse", "mse"])
-    x = inputs_of(model)
+    x = inputs_of(model, size=3)
     y = [np.zeros((3, 2))] * 2
     model.fit(x, y, verbose=0)
     optimizer = model.optimizer
@@ -390,7 +382,7 @@ def test_efficient_net_takes_dropout_after_chosen_layers():
     blocks = [one.name for _, one in walk(model) if "expand_activation" in one.name]
     assert len(blocks) == 15  # all of the 16 blocks but the first expand
     assert list(kdropout.rates(copy)) == [f"{name}_dropout" for name in blocks]
-    x = inputs_of(model)
+    x = inputs_of(model, size=3)
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 

@@ -5,11 +5,12 @@ import json
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 import kdropout
 from kdropout import layers
 from kdropout.inspection import walk
+from tests.surgery.tools import TOKENS, bert, inputs_of
+from tests.tools import numpy
 
 MOVED = 0.65
 
@@ -115,19 +116,6 @@ PLACES = {
 }
 
 
-def inputs_of(model, size=4):
-    generator = np.random.default_rng(0)
-    arrays = [
-        generator.normal(size=(size, *tensor.shape[1:])).astype("float32")
-        for tensor in model.inputs
-    ]
-    return arrays if len(arrays) > 1 else arrays[0]
-
-
-def numpy_of(tensor):
-    return ops.convert_to_numpy(tensor)
-
-
 def assert_plain(model):
     """That nothing of kdropout is left, in memory and in what is saved."""
     for path, layer in walk(model):
@@ -186,12 +174,12 @@ def check(place, make_layer, shape, plain_kind):
     x = inputs_of(model)
     model(x, training=True)
     move(layer)
-    before = [numpy_of(variable) for variable in model.variables]
+    before = [numpy(variable) for variable in model.variables]
     rates = kdropout.rates(model)
-    expected = numpy_of(model(x))
+    expected = numpy(model(x))
     plain = kdropout.strip(model)
     bound = 1e-5 if isinstance(layer, layers.Standout) else 1e-6
-    np.testing.assert_allclose(numpy_of(plain(x)), expected, rtol=bound, atol=bound)
+    np.testing.assert_allclose(numpy(plain(x)), expected, rtol=bound, atol=bound)
     assert_plain(plain)
     found = [one for one in plain_layers(plain) if type(one).__name__ == plain_kind]
     assert found
@@ -200,7 +188,7 @@ def check(place, make_layer, shape, plain_kind):
     assert plain.name == model.name
     # The original has not changed.
     assert kdropout.rates(model) == rates
-    after = [numpy_of(variable) for variable in model.variables]
+    after = [numpy(variable) for variable in model.variables]
     assert all(map(np.array_equal, before, after))
 
 
@@ -217,7 +205,7 @@ def test_every_wrapper_in_a_trained_model_is_stripped():
     model.fit(x, np.ones((16, 1)), batch_size=4, epochs=2, verbose=0)
     plain = kdropout.strip(model)
     assert_plain(plain)
-    outputs = [numpy_of(one(x)) for one in (model, plain)]
+    outputs = [numpy(one(x)) for one in (model, plain)]
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
     for name in ("scheduled", "learned"):
         rate = model.get_layer(name).rate
@@ -250,7 +238,7 @@ def test_layer_called_twice_is_stripped(name, connect):
     model = keras.Model([a, b], connect(layer, a, b))
     x = inputs_of(model)
     outputs = [
-        [numpy_of(output) for output in keras.tree.flatten(one(x))]
+        [numpy(output) for output in keras.tree.flatten(one(x))]
         for one in (model, kdropout.strip(model))
     ]
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
@@ -262,7 +250,7 @@ def test_operations_that_share_the_name_of_a_layer_stay():
     x = keras.layers.Add()([x, keras.layers.Multiply()([x, inputs * 2.0])])
     model = keras.Model(inputs, x)
     x = inputs_of(model)
-    assert np.array_equal(numpy_of(kdropout.strip(model)(x)), numpy_of(model(x)))
+    assert np.array_equal(numpy(kdropout.strip(model)(x)), numpy(model(x)))
 
 
 @pytest.mark.parametrize("name", ["Dropout", "DropConnect", "ConcreteDropout"])
@@ -279,7 +267,7 @@ def test_mixed_precision_and_frozen_layers_stay(name):
     assert first.dtype_policy.name == "mixed_bfloat16"
     assert not first.trainable_variables and last.trainable
     x = inputs_of(model)
-    assert np.array_equal(numpy_of(model(x)), numpy_of(plain(x)))
+    assert np.array_equal(numpy(model(x)), numpy(plain(x)))
 
 
 @pytest.mark.on_one_backend
@@ -289,7 +277,7 @@ def test_converted_efficient_net_becomes_plain_again():
         weights=None, input_shape=(32, 32, 3), classes=4
     )
     x = inputs_of(model)
-    expected = numpy_of(model(x))
+    expected = numpy(model(x))
     kinds = [type(layer) for layer in model.layers]
     kdropout.convert(model, rate=0.4)
     plain = kdropout.strip(model)
@@ -297,7 +285,7 @@ def test_converted_efficient_net_becomes_plain_again():
     assert [type(layer) for layer in plain.layers] == kinds
     assert [layer.name for layer in plain.layers] == [one.name for one in model.layers]
     assert plain.get_layer("top_dropout").rate == pytest.approx(0.4)
-    np.testing.assert_allclose(numpy_of(plain(x)), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(numpy(plain(x)), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_converted_attention_becomes_plain_again():
@@ -305,40 +293,25 @@ def test_converted_attention_becomes_plain_again():
     attention = keras.layers.MultiHeadAttention(2, 3, dropout=0.2, name="attention")
     model = keras.Model(inputs, attention(inputs, inputs))
     x = inputs_of(model)
-    expected = numpy_of(model(x))
+    expected = numpy(model(x))
     kdropout.set_rates(kdropout.convert(model), MOVED)
     plain = kdropout.strip(model)
     assert_plain(plain)
-    assert np.array_equal(numpy_of(plain(x)), expected)
+    assert np.array_equal(numpy(plain(x)), expected)
     drops = [one for one in plain_layers(plain) if hasattr(one, "rate")]
     assert [drop.rate for drop in drops] == [pytest.approx(MOVED)]
 
 
 def test_converted_bert_becomes_plain_again():
-    import keras_hub
-
-    model = keras_hub.models.BertBackbone(
-        vocabulary_size=50,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=12,
-        dropout=0.1,
-    )
-    x = {
-        "token_ids": np.arange(24).reshape(2, 12),
-        "segment_ids": np.zeros((2, 12), "int32"),
-        "padding_mask": np.ones((2, 12), "int32"),
-    }
-    expected = keras.tree.map_structure(numpy_of, model(x))
+    model, x = bert(), TOKENS
+    expected = keras.tree.map_structure(numpy, model(x))
     kdropout.set_rates(kdropout.convert(model), MOVED)
     plain = kdropout.strip(model)
     assert_plain(plain)
     assert type(plain) is type(model)
     outputs = plain(x)
     for name, output in expected.items():
-        assert np.array_equal(numpy_of(outputs[name]), output), name
+        assert np.array_equal(numpy(outputs[name]), output), name
     drops = [one for one in plain_layers(plain) if type(one) is keras.layers.Dropout]
     assert [drop.rate for drop in drops] == [pytest.approx(MOVED)] * 7
 
@@ -372,7 +345,7 @@ def test_subclassed_model_with_a_config_is_stripped():
     plain = kdropout.strip(model)
     assert_plain(plain)
     assert plain.drop.rate == pytest.approx(MOVED)
-    assert np.array_equal(numpy_of(plain(x)), numpy_of(model(x)))
+    assert np.array_equal(numpy(plain(x)), numpy(model(x)))
 
 
 def test_dropout_that_the_code_of_a_class_makes_is_not_left_in_silence():

@@ -11,6 +11,9 @@ import kdropout
 from kdropout import tuning
 from kdropout.tuning.job import Job
 
+# What a search makes of scores does not depend on the backend.
+pytestmark = pytest.mark.on_one_backend
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 # A branch with dropout that adds nothing: its kernel is 0 and does not train.

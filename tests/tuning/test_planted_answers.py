@@ -17,7 +17,8 @@ import kdropout
 from kdropout import tuning
 from kdropout.tuning import Rates
 
-pytestmark = pytest.mark.slow
+# What a search makes of scores does not depend on the backend.
+pytestmark = [pytest.mark.slow, pytest.mark.on_one_backend]
 
 HIGH = 0.8
 SEED = 1

@@ -1,10 +1,8 @@
 """A search as a YAML file: model, data, space, budget and output."""
 
-from kdropout.tuning.job.callbacks import LimitedMetric
-from kdropout.tuning.job.checks import Checked
 from kdropout.tuning.job.data import Data, Description
 from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem
-from kdropout.tuning.job.job import Job
+from kdropout.tuning.job.job import Checked, Job, LimitedMetric
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.reading import load_job
 

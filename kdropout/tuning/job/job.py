@@ -1,40 +1,79 @@
 """A search, from the model to the folder of its results, as one value."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+import keras_tuner
+import numpy as np
 import yaml
 from pydantic import Field, PrivateAttr
 
-from kdropout.tuning.job.callbacks import make_callbacks
-from kdropout.tuning.job.checks import Checked, check_job
-from kdropout.tuning.job.contents import keep_contents
-from kdropout.tuning.job.data import Data, prepare
+from kdropout import _validation
+from kdropout._data import iterate_batches
+from kdropout._keras_classes import live_counterpart
+from kdropout._validation import nearest
+from kdropout.callbacks import OverfittingGap
+from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout.inspection import dropout_layers, walk
+from kdropout.tuning.job.data import Data, prepare, task_text
+from kdropout.tuning.job.digests import ModelDigests, digests_of_model
 from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem, place_of
+from kdropout.tuning.job.fields import Count, PathText, Settings
 from kdropout.tuning.job.models import ModelBuilder
-from kdropout.tuning.job.output import claim, locked
+from kdropout.tuning.job.output import claim, keep_contents, locked
 from kdropout.tuning.job.references import blame_exits
 from kdropout.tuning.job.schema import (
     AnyData,
     AnyModel,
     AnySearch,
     ConfirmSettings,
-    Count,
     MlpModel,
     Objective,
     ObjectiveSettings,
-    PathText,
     RandomSearch,
-    Settings,
     SklearnData,
     Space,
     TrainingSettings,
 )
+from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.space import Rates, Schedules
+
+# A prime: labels and outputs of another size are less likely to broadcast.
+NUM_SAMPLES = 7
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What `Job.check` made: all that a search needs.
+
+    Args:
+        data: `kdropout.tuning.job.Data`.
+        build: The function for KerasTuner.
+        model: A model with the rates of the first trial.
+        hyperparameters: `keras_tuner.HyperParameters` with all that is searched.
+        metrics: Tuple of the names that the model logs beside its loss.
+        baseline: Dict from layer path to the rate before the search.
+        digests: `ModelDigests` of the model as it was built.
+    """
+
+    data: Data
+    build: ModelBuilder
+    model: keras.Model
+    hyperparameters: keras_tuner.HyperParameters
+    metrics: tuple[str, ...]
+    baseline: dict[str, float]
+    digests: ModelDigests
+
+    @property
+    def task(self):
+        """The task, the classes, the loss and the metrics, in words."""
+        return task_text(self.data, self.model.loss, self.metrics)
+
 
 # What may change while a search is interrupted: none of it changes a trial.
 NOT_DECISIVE = ("confirm", "workers", "ray", "threads_per_worker", "output")
@@ -251,3 +290,225 @@ class Job(Settings):
             return function(*arguments)
         except InvalidSetting as error:
             raise self.error(error.key, error.message) from error
+
+
+def make_callbacks(objective, training, data):
+    """New callbacks, producers first."""
+    callbacks, direction = [], objective.resolved_direction
+    if objective.needs_gap:
+        gap = OverfittingGap(data.training, directions=objective.directions)
+        callbacks.append(gap)
+    if objective.gap_limit is not None:
+        limit = objective.gap_limit
+        callbacks.append(LimitedMetric(objective.metric, limit, direction))
+    if training.early_stopping is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                objective.name, patience=training.early_stopping, mode=direction
+            )
+        )
+    return callbacks
+
+
+# Above what a unit of gap can be worth in the metric; not so large that the surrogate
+# of a Bayesian search would see nothing else.
+WEIGHT = 100.0
+
+
+class LimitedMetric(keras.callbacks.Callback):
+    """Logs a metric that pays for each unit of gap beyond a limit.
+
+        limited_<metric> = metric + 100 * max(0, gap_loss - limit)
+
+    and with a minus where larger is better. This is an exact penalty: where some
+    setting keeps the limit, the best of this number keeps it, and is the best that
+    does, as long as 1 nat more of gap gains less than 100 units of the metric. Unlike
+    a refusal, it shows a search that begins beyond the limit which way to go.
+
+    Put it after `kdropout.callbacks.OverfittingGap`.
+
+    Args:
+        metric: Name in the logs, such as "val_loss".
+        limit: Float of at least 0, largest gap that costs nothing, in the unit of the
+            loss.
+        direction: "min" or "max", whichever is better.
+
+    Raises:
+        TypeError: If `limit` is not a number.
+        ValueError: If an argument is out of range; when an epoch ends, if `metric` or
+            the gap is not in the logs.
+
+    Example:
+
+    >>> from kdropout.tuning.job import LimitedMetric
+    >>> logs = {"val_loss": 0.5, "gap_loss": 0.25}
+    >>> LimitedMetric("val_loss", 0.2, "min").on_epoch_end(0, logs)
+    >>> round(logs["limited_val_loss"], 6)
+    5.5
+
+    Reference:
+        Nocedal, Wright 2006, "Numerical optimization", section 17.2.
+    """
+
+    def __init__(self, metric: str, limit: float, direction: str):
+        super().__init__()
+        self.metric = metric
+        self.limit = _validation.number("limit", limit, low=0.0)
+        self.direction = _validation.choice("direction", direction, ("min", "max"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        missing = [n for n in (self.metric, "gap_loss") if n not in (logs or {})]
+        if missing:
+            raise ValueError(
+                f"LimitedMetric needs '{missing[0]}' in the logs. Received: "
+                f"{sorted(logs or {})}. Put OverfittingGap before it."
+            )
+        penalty = WEIGHT * max(0.0, logs["gap_loss"] - self.limit)
+        sign = 1.0 if self.direction == "min" else -1.0
+        logs[f"limited_{self.metric}"] = logs[self.metric] + sign * penalty
+
+
+def check_job(job):
+    """Make the data and a model, and evaluate the model on a few samples."""
+    data = job.make_data()
+    build = job.make_hypermodel(data)
+    hp = keras_tuner.HyperParameters()
+    begin_anew()  # layers without a name have the same paths as in the trials
+    model = build.build()
+    baseline, digests = _rates_before(model), digests_of_model(model)
+    try:
+        model = build.give_rates(hp, model)
+    except (TypeError, ValueError) as error:
+        raise _about_space(error) from error
+    logged = _evaluate(model, data, build.chosen_loss)
+    _check_objective(job.objective, logged, model)
+    _check_confirmation(job.confirm, logged)
+    metrics = tuple(name for name in logged if name != "loss")
+    return Checked(data, build, model, hp, metrics, baseline, digests)
+
+
+def _rates_before(model):
+    """The rates of a model, also of dropout that is not live yet."""
+    rates = {}
+    for path, layer in walk(model):
+        counterpart = live_counterpart(layer)
+        if counterpart is not None:
+            rates[path] = float(counterpart[2])
+    for path, layer in dropout_layers(model).items():
+        rates[path] = layer.rate
+    return rates
+
+
+def _about_space(error):
+    """The error of `tune_rates`, at the pattern that it is about, if it is one's."""
+    pattern = getattr(error, "pattern", None)
+    key = "space" if pattern is None else f"space.{pattern}"
+    return InvalidSetting(key, f"does not fit the model: {error}")
+
+
+def _evaluate(model, data, chosen_loss):
+    """The names that a model logs, from evaluating a few samples."""
+    x, y = data.x_val, data.y_val
+    if y is None:
+        x, y = next(iter(iterate_batches(x)))[:2]
+    # Of a dataset, they may be tensors of another backend.
+    numpy = keras.ops.convert_to_numpy
+    x, y = keras.tree.map_structure(lambda array: numpy(array)[:NUM_SAMPLES], (x, y))
+    # Nothing is compiled for so few, and errors point to the layer.
+    eagerly, model.run_eagerly = model.run_eagerly, True
+    try:
+        logged = model.test_on_batch(x, y, return_dict=True)
+        if chosen_loss in _OF_PROBABILITIES:
+            for outputs in keras.tree.flatten(model.predict_on_batch(x)):
+                _check_probabilities(np.asarray(outputs, "float32"), chosen_loss)
+    except (InvalidSetting, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # of any layer, loss or metric, and of any backend
+        reason = " ".join(str(error).split())
+        raise InvalidSetting(
+            "model",
+            f"does not fit the data, with inputs of shape {_shapes(x)} and labels of "
+            f"shape {_shapes(y)}: {type(error).__name__}: {reason[:500]}",
+        ) from error
+    if not np.isfinite(logged["loss"]):
+        raise InvalidSetting(
+            "model",
+            f"must have a finite loss to begin with. Received: {logged['loss']}, on "
+            f"inputs of shape {_shapes(x)} and labels of shape {_shapes(y)}. Are there "
+            "as many outputs as classes, and do loss and labels belong together?",
+        )
+    model.reset_metrics()
+    model.run_eagerly, model.test_function = eagerly, None
+    model.predict_function = None
+    return logged
+
+
+# Losses that the job chooses for classes, and whether the outputs must sum to 1.
+_OF_PROBABILITIES = {
+    "sparse_categorical_crossentropy": True,
+    "categorical_crossentropy": True,
+    "binary_crossentropy": False,
+}
+
+
+_TOLERANCE = 0.02  # what half precision leaves of a sum of probabilities
+
+
+def _check_probabilities(outputs, loss):
+    """Refuse outputs of which the loss would be a number without a meaning."""
+    wrong = (outputs < 0.0) | (outputs > 1.0 + _TOLERANCE)
+    if _OF_PROBABILITIES[loss]:
+        wrong = wrong | (np.abs(outputs.sum(-1, keepdims=True) - 1.0) > _TOLERANCE)
+    if wrong.any():
+        activation = "softmax" if _OF_PROBABILITIES[loss] else "sigmoid"
+        raise InvalidSetting(
+            "model",
+            f"must end with probabilities, because its loss is {loss}. Received: "
+            f"outputs from {outputs.min():.3g} to {outputs.max():.3g}. Give the last "
+            f"layer activation='{activation}', or compile the model in the function "
+            "with a loss of logits.",
+        )
+
+
+def _shapes(values):
+    shapes = [tuple(array.shape) for array in keras.tree.flatten(values)]
+    return shapes[0] if len(shapes) == 1 else shapes
+
+
+def _check_objective(objective, logged, model):
+    prefixes = ["", "val_"]
+    if objective.needs_gap:
+        prefixes += ["gap_", "naive_gap_", "clean_"]
+        _check_directions(objective, logged, model)
+    names = [f"{prefix}{name}" for prefix in prefixes for name in logged]
+    if objective.metric not in names:
+        raise InvalidSetting(
+            "objective.metric",
+            f"must be a name that is logged. Received: {objective.metric!r}."
+            f"{nearest(objective.metric, names)} There are: {', '.join(names)}",
+        )
+
+
+def _check_confirmation(confirm, logged):
+    if confirm.metric is not None and confirm.metric not in logged:
+        raise InvalidSetting(
+            "confirm.metric",
+            "must be a metric of the model. Received: "
+            f"{confirm.metric!r}.{nearest(confirm.metric, logged)} There are: "
+            f"{', '.join(logged)}",
+        )
+
+
+def _check_directions(objective, logged, model):
+    """The gap is that of all metrics: its sign needs the direction of each."""
+    for name in logged:
+        try:
+            lower_is_better(name, model, objective.directions)
+        except ValueError:
+            raise InvalidSetting(
+                "objective",
+                f"needs the overfitting gap, and whether a lower '{name}' is better "
+                "cannot be told from its name. Give that metric of the model a name "
+                "that ends with one of Keras's, such as '_accuracy' or '_loss', or "
+                "leave it out.",
+            ) from None

@@ -8,9 +8,8 @@ import keras
 
 from kdropout._validation import nearest
 from kdropout.layers import Dropout, SpatialDropout2D
-from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.errors import InvalidSetting
-from kdropout.tuning.job.position_embedding import PositionEmbedding
+from kdropout.tuning.job.fields import make_optimizer
 from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.schema import BuildModel, FileModel
 from kdropout.tuning.tune_rates import tune_parsed
@@ -118,7 +117,7 @@ class ModelBuilder:
         self.chosen_loss = None if settings.loss else self._loss_of(model)
         metrics = settings.metrics
         model.compile(
-            keras_names.make_optimizer(settings.optimizer or "adam"),
+            make_optimizer(settings.optimizer or "adam"),
             loss=settings.loss or self.chosen_loss,
             metrics=list(_METRICS[labels] if metrics is None else metrics),
         )
@@ -318,6 +317,37 @@ def _output(x, data, per_position=False):
     if len(data.target_shape) > 1:
         x = keras.layers.Reshape(data.target_shape, name="targets")(x)
     return x
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class PositionEmbedding(keras.layers.Layer):
+    """Adds a learned vector to the inputs at each position of a sequence.
+
+    Input shape:
+        `(batch, positions, features)`, with a fixed number of positions.
+
+    Output shape:
+        Same as the input shape.
+
+    Example:
+
+    >>> from kdropout.tuning.job.models import PositionEmbedding
+    >>> PositionEmbedding()(np.ones((2, 5, 3))).shape[1:] == (5, 3)
+    True
+    """
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            shape=input_shape[1:],
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+            name="embeddings",
+        )
+
+    def call(self, inputs):
+        return inputs + self.embeddings
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
 
 
 _BUILDERS = {"mlp": _mlp, "cnn": _cnn, "transformer": _transformer}

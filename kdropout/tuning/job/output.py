@@ -1,12 +1,27 @@
-"""The folder of the results belongs to one job."""
+"""The folder of the results belongs to one job, with its data, model and code."""
 
 import contextlib
+import dataclasses
+import importlib
 import json
 import pathlib
+import platform
+import warnings
 
-from kdropout._files import replacing
+import keras
+import numpy as np
+
+from kdropout._files import replacing, write_json
+from kdropout.tuning.job.digests import (
+    digest_of_arrays,
+    digest_of_samples,
+    digests_of_code,
+    digests_of_model,
+)
 from kdropout.tuning.job.errors import InvalidSetting, dotted
-from kdropout.tuning.job.schema import plain_space
+from kdropout.tuning.job.references import blame_user_code
+from kdropout.tuning.job.schema import BuildModel, FunctionData, plain_space
+from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.project_lock import ProjectInUse, ProjectLock
 from kdropout.tuning.space.parsing import parse_all
 from kdropout.version import __version__
@@ -134,3 +149,201 @@ def _flat(settings, key=()):
     for name, value in settings.items():
         flat.update(_flat(value, (*key, name)))
     return flat
+
+
+CONTENTS_FILE = "contents.json"
+
+
+_PARTS = {"train": "training", "val": "validation", "test": "test"}
+
+
+# The model of the check is built without a seed. Nobody is likely to have set this one.
+_OTHER_SEED = 1_713_907_321
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """Digests of all that decides a score and is not in the settings of the job.
+
+    What is drawn anew each time, such as a dataset that augments its samples or the
+    weights that an initializer draws, cannot be compared and is left out.
+
+    Args:
+        data: Dict from "train", "val" and "test" to digest.
+        variables: Dict from the path of a variable of the model to the digest of its
+            value, for those that no seed decides: of a file, or constant.
+        model: Digest of the configuration of the model, or None.
+        code: Dict from the path of a module of the user's to the digest of its code.
+        versions: Dict from package to version; "backend" is that of Keras.
+    """
+
+    data: dict
+    variables: dict
+    model: str | None
+    code: dict
+    versions: dict
+
+
+def keep_contents(job, checked, folder, has_results):
+    """Note the contents of a job in its folder, or compare them with those noted."""
+    file = folder / CONTENTS_FILE
+    earlier = _read_contents(file) if has_results and file.exists() else None
+    if earlier is not None:
+        _compare(earlier, _contents_of(job, checked, earlier), job, file)
+        return
+    if has_results:
+        warnings.warn(
+            f"'{folder}' does not say which data and code its trials are of: kdropout "
+            "0.1 wrote them, or the file was deleted. Changes since then cannot be "
+            "found; from now on they can.",
+            stacklevel=2,
+        )
+    write_json(file, dataclasses.asdict(_contents_of(job, checked)))
+
+
+def _contents_of(job, checked, earlier=None):
+    """The `Contents` of a job as it is now."""
+    data = dict(checked.data.digests)
+    if checked.data.is_dataset:
+        data = _digests_of_datasets(checked.data, earlier)
+    variables, model = _not_random(checked, earlier)
+    references = []
+    if isinstance(job.model, BuildModel):
+        references.append(job.model.build)
+    # Of data that can be compared, it does not matter how they were made.
+    is_random = None in data.values()
+    if isinstance(job.data, FunctionData) and is_random:
+        references.append(job.data.function)
+    return Contents(data, variables, model, digests_of_code(references), _versions())
+
+
+def _read_contents(file):
+    try:
+        contents = Contents(**json.loads(file.read_text()))
+        parts = (contents.data, contents.variables, contents.code, contents.versions)
+        if not all(isinstance(part, dict) for part in parts):
+            raise TypeError("a part of it is not a mapping")
+        return contents
+    except (ValueError, TypeError) as error:
+        raise InvalidSetting(
+            "output",
+            f"'{file}' is damaged ({error}), so nothing shows whether data and "
+            f"code are still those of the trials. {_ways_out(file)}",
+        ) from None
+
+
+def _compare(earlier, now, job, file):
+    """Refuse contents that are not those of the trials in the folder of `file`."""
+    folder = file.parent
+    before, backend = earlier.versions.get("backend"), now.versions["backend"]
+    if before != backend:
+        raise InvalidSetting(
+            "output",
+            f"'{folder}' holds trials that ran on the Keras backend '{before}', with "
+            f"other initial weights than on '{backend}'. Set KERAS_BACKEND={before}, "
+            "or search in another folder, by --set output=FOLDER.",
+        )
+    changed = [
+        f"the {name} data"
+        for part, name in _PARTS.items()
+        if _differ(earlier.data.get(part), now.data.get(part))
+    ]
+    if changed:
+        raise _changed(f"data.{job.data.source}", changed, file)
+    key = f"model.{job.model.source}"
+    versions = {
+        name: (earlier.versions.get(name, "unknown"), version)
+        for name, version in now.versions.items()
+        if earlier.versions.get(name) != version
+    }
+    if "python" not in versions:  # another Python may parse the same code otherwise
+        names = sorted({*earlier.code, *now.code})
+        changed = [f"'{n}'" for n in names if earlier.code.get(n) != now.code.get(n)]
+        if changed:
+            in_model = isinstance(job.model, BuildModel)
+            raise _changed(key if in_model else "data.function", changed, file)
+    changed = [
+        f"the value of '{path}'"
+        for path, digest in earlier.variables.items()
+        # Other versions may have other variables, or give them other names.
+        if (path in now.variables or not versions) and digest != now.variables.get(path)
+    ]
+    if not versions and _differ(earlier.model, now.model):
+        changed.insert(0, "the configuration of the model")
+    if changed:
+        rest = len(changed) - 3
+        more = [f"{rest} others"] if rest > 0 else []
+        raise _changed(key, [*changed[:3], *more], file)
+    if versions:
+        described = ", ".join(f"{n} {a} to {b}" for n, (a, b) in versions.items())
+        warnings.warn(
+            f"Versions have changed since the trials in '{folder}': {described}. The "
+            "same settings may get other scores.",
+            stacklevel=2,
+        )
+
+
+def _differ(earlier, now):
+    return earlier is not None and earlier != now
+
+
+def _changed(key, changed, file):
+    return InvalidSetting(
+        key,
+        f"is not what the trials in '{file.parent}' are of. Since then these have "
+        f"changed: {', '.join(changed)}. {_ways_out(file)}",
+    )
+
+
+def _ways_out(file):
+    return (
+        "Put back what was there, or search in another folder, by --set output=FOLDER. "
+        f"If the change decides no score, delete '{file}' and go on."
+    )
+
+
+def _digests_of_datasets(data, earlier):
+    """Dict from part to the digest of its samples, None for samples that are random."""
+    datasets = {"train": data.training, "val": data.validation, "test": data.test}
+    digests = {}
+    for part, dataset in datasets.items():
+        if dataset is None or (earlier is not None and earlier.data.get(part) is None):
+            digests[part] = None
+            continue
+        if isinstance(dataset, tuple):  # arrays beside datasets
+            digests[part] = digest_of_arrays(dataset)
+            continue
+        with blame_user_code(
+            "data.function", f"the {_PARTS[part]} data cannot be read"
+        ):
+            digests[part] = digest_of_samples(dataset)
+            # Whether samples are random shows in a second pass; once is enough.
+            if earlier is None and digest_of_samples(dataset) != digests[part]:
+                digests[part] = None
+    return {part: digests[part] for part in digests if datasets[part] is not None}
+
+
+def _not_random(checked, earlier):
+    """Digests of the variables that no seed decides, and of the configuration."""
+    variables, config = checked.digests.variables, checked.digests.config
+    if earlier is not None:
+        return {p: d for p, d in variables.items() if p in earlier.variables}, config
+    begin_anew()
+    keras.utils.set_random_seed(_OTHER_SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the check of the job has shown them
+        other = digests_of_model(checked.build.build())
+    same = {p: d for p, d in variables.items() if other.variables.get(p) == d}
+    return same, config if config == other.config else None
+
+
+def _versions():
+    backend = keras.backend.backend()
+    return {
+        "backend": backend,
+        backend: getattr(importlib.import_module(backend), "__version__", "unknown"),
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "kdropout": __version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from kdropout._renamed import warn_about_name
 from kdropout._validation import nearest, shorten
 from kdropout.tuning.job.errors import JobError, Problem, dotted, place_of_path
+from kdropout.tuning.job.fields import KIND, MEMBERS
 from kdropout.tuning.job.job import Job
-from kdropout.tuning.job.schema import KIND, MEMBERS
 
 
 def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:

@@ -1,339 +1,116 @@
 """The keys of a job: what each may be, what it means and its default."""
 
-import functools
-import operator
-import os
-import pathlib
-import re
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
     PlainSerializer,
-    Tag,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from kdropout._renamed import warn_about_name
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
-from kdropout.tuning.job import keras_names
 from kdropout.tuning.job.errors import dotted
+from kdropout.tuning.job.fields import (
+    ActivationName,
+    Count,
+    LossName,
+    MetricName,
+    OptimizerName,
+    PathText,
+    Rate,
+    Reference,
+    Seed,
+    Settings,
+    Size,
+    Width,
+    Widths,
+    choose_by_key,
+    choose_by_value,
+    invalid,
+    invalid_parts,
+    one_of,
+    other_keys,
+)
 from kdropout.tuning.space.parsing import parse_all, to_plain
 from kdropout.tuning.space.rates import Rates
 
-# Names of the members of a union in pydantic's error locations. No key looks so.
-KIND = "<kind>"
-
-# The settings that such a name stands for.
-MEMBERS = {}
-
-
-# What all parts of the schema share.
-
-
-class Settings(BaseModel):
-    """A mapping of the job: no other keys, no conversions, no changes."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
-    )
-
-
-def invalid(message, *key):
-    """The error of a check, at `key` below the value that is being checked."""
-    return invalid_parts([(key, message)])
-
-
-def invalid_parts(problems):
-    """The errors of a check, for each a key below the value, a tuple, and a message."""
-    text = "; ".join(message for _, message in problems)
-    return PydanticCustomError("invalid", "{text}", {"text": text, "parts": problems})
-
-
-def one_of(kinds, choose, example):
-    """A union of settings, of which `choose` says which one a mapping is.
-
-    `choose` returns a name in `kinds`, or raises the error of a mapping that is none of
-    them. The message for what is not a mapping shows `example`.
-    """
-
-    def name_of(value):
-        if isinstance(value, Settings):
-            return next(n for n, kind in kinds.items() if type(value) is kind)
-        return choose(value)
-
-    def check(value):
-        if not isinstance(value, (dict, Settings)):
-            raise invalid(
-                f"must be a mapping. Received: {shorten(value)}. Write one such as "
-                f"{example}"
-            )
-        name_of(value)
-        return value
-
-    union = functools.reduce(operator.or_, map(member, kinds.values()))
-    choice = Discriminator(lambda value: tag_of(kinds[name_of(value)]))
-    return Annotated[union, choice, BeforeValidator(check)]
-
-
-def member(kind):
-    """A subclass of `Settings` as a member of a union."""
-    MEMBERS[tag_of(kind)] = kind
-    return Annotated[kind, Tag(tag_of(kind))]
-
-
-def tag_of(kind):
-    """The name of a subclass of `Settings` in pydantic's error locations."""
-    return f"{KIND}{kind.__name__}"
-
-
-def choose_by_key(kinds, others, way_out=""):
-    """A function that chooses by the one key of `kinds` that a mapping has.
-
-    `others` returns the other keys that a mapping may have; `way_out` says what to do
-    if none of the kinds is right.
-    """
-
-    def choose(value):
-        given = [name for name in kinds if name in value]
-        names = ", ".join(map(repr, kinds))
-        if len(given) == 1:
-            return given[0]
-        if given:
-            raise invalid(
-                f"must have one of the keys {names}, not several. Received: "
-                f"{', '.join(map(shorten, given))}"
-            )
-        # The first key that is none of the others is the one that was meant.
-        unknown = [key for key in value if key not in others()]
-        hint = nearest(unknown[0], kinds) if unknown else ""
-        raise invalid(
-            f"must have one of the keys {names}. Received: "
-            f"{', '.join(map(shorten, value)) or 'none'}.{hint or way_out}"
-        )
-
-    return choose
-
-
-def choose_by_value(kinds, key, default=None):
-    """A function that chooses by the value of `key`."""
-
-    def choose(value):
-        name = value.get(key, default)
-        if not isinstance(name, str) or name not in kinds:
-            raise invalid(
-                f"must be one of {', '.join(map(repr, kinds))}. Received: "
-                f"{shorten(name)}.{nearest(name, kinds)}",
-                key,
-            )
-        return name
-
-    return choose
-
-
-def other_keys(kinds, chosen_by):
-    """All keys of some settings but those that choose among them: a set."""
-    fields = {name for kind in kinds.values() for name in kind.model_fields}
-    return fields - {*chosen_by}
-
-
-def _check_path(value):
-    problem = problem_with_path(value)
-    if problem is not None:
-        raise invalid(f"must be a path. Received: {shorten(value)}, {problem}.")
-    return value
-
-
-def problem_with_path(text):
-    """What is wrong with a path, whatever lies there, or None."""
-    if "\0" in text:
-        return "which holds the character NUL"
-    try:
-        path = pathlib.Path(text).expanduser()
-    except RuntimeError:
-        return f"but there is no user '{pathlib.Path(text).parts[0][1:]}'"
-    if max(map(len, map(os.fsencode, path.parts)), default=0) > _LONGEST_NAME:
-        return f"of which a part is longer than {_LONGEST_NAME} bytes"
-    return None
-
-
-# What file systems allow for the name of a file or folder.
-_LONGEST_NAME = 255
-
-PathText = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
-
-
-def _check_size(value: Any):
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise invalid(f"{_SIZE} Received: {shorten(value)}")
-    share = isinstance(value, float) and 0.0 < value < 1.0
-    if not share and not (isinstance(value, int) and 1 <= value < 2**31):
-        raise invalid(f"{_SIZE} Received: {shorten(value)}")
-    return value
-
-
-_SIZE = "must be a number of samples, at least 1, or a share between 0 and 1."
-
-# A share of the samples, or a number of them.
-Size = Annotated[
-    Any,
-    AfterValidator(_check_size),
-    Field(json_schema_extra={"kind": "number of samples, or share in (0, 1)"}),
-]
-
-# What counts things: more of them than this is a slip, and overflows elsewhere.
-Count = Annotated[int, Field(ge=1, lt=2**31)]
-
-# The size of a layer; one above would not fit into any memory.
-Width = Annotated[int, Field(ge=1, le=1_000_000)]
-
-# Lists of YAML become tuples, which cannot be changed.
-Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1)]
-
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
-
-
-Rate = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
 # The key `model`.
 
-
-def _check_reference(value):
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", value):
-        raise invalid(
-            "must be 'module:function', such as 'my_models:build'. Received: "
-            f"{shorten(value)}"
-        )
-    return value
-
-
-Reference = Annotated[str, AfterValidator(_check_reference)]
-
-
-def _checked(check):
-    """A validator of pydantic that says what `check` says."""
-
-    def validate(value):
-        try:
-            return check(value)
-        except (TypeError, ValueError) as error:
-            raise invalid(str(error)) from None
-
-    return AfterValidator(validate)
-
-
-# A name of Keras, or a mapping of that and its arguments.
+# How a model is compiled, whatever it comes from.
 Optimizer = Annotated[
-    Any,
-    _checked(keras_names.check_optimizer),
-    Field(json_schema_extra={"kind": "text, or {name: text, learning_rate: ...}"}),
-]
-Loss = Annotated[str, _checked(keras_names.check_loss)]
-Metric = Annotated[str, _checked(keras_names.check_metric)]
-Activation = Annotated[str, _checked(keras_names.check_activation)]
-
-
-class ModelSettings(Settings):
-    """How a model is compiled.
-
-    A model that comes compiled stays as it is, unless one of these is given: then
-    it is compiled anew with all three.
-    """
-
-    optimizer: Optimizer = Field(
-        None,
+    OptimizerName,
+    Field(
         description="Optimizer of Keras: its name, or its name and its arguments. "
-        "Defaults to Adam.",
-    )
-    loss: Loss | None = Field(
-        None,
+        "Defaults to Adam."
+    ),
+]
+Loss = Annotated[
+    LossName | None,
+    Field(
         description="Loss of Keras. Defaults to sparse_categorical_crossentropy for "
         "integer labels, categorical_crossentropy for one-hot rows and probabilities, "
         "binary_crossentropy for rows of 0 and 1 (and for one output), and to "
-        "mean_squared_error for regression. Those of classes are of probabilities.",
-    )
-    metrics: Annotated[tuple[Metric, ...], Field(strict=False)] | None = Field(
-        None,
+        "mean_squared_error for regression. Those of classes are of probabilities."
+    ),
+]
+Metrics = Annotated[
+    Annotated[tuple[MetricName, ...], Field(strict=False)] | None,
+    Field(
         description="Metrics of Keras. Defaults to accuracy for classification "
         "(binary_accuracy for rows of 0 and 1), and to root_mean_squared_error for "
-        "regression.",
-    )
+        "regression."
+    ),
+]
 
-    @property
-    def source(self):
-        """The key that says where the model comes from: "architecture", ..."""
-        return next(name for name in SOURCES if hasattr(self, name))
-
-
-class BuildModel(ModelSettings):
-    """A function of yours that returns a model."""
-
-    build: Reference = Field(
-        description="Function that returns a Keras model. Its module is also "
-        "looked for in the folder of the job's file and in the current one. A "
-        "parameter `data` of the function gets `data.input_shape`, "
-        "`data.num_classes`, `data.num_samples` and more."
-    )
-    arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
+Activation = Annotated[
+    ActivationName, Field(description="Activation of the hidden layers.")
+]
+DropoutRate = Annotated[
+    Rate, Field(description="Rate of each dropout layer that `space` does not name.")
+]
 
 
-class FileModel(ModelSettings):
-    """A saved model; each trial begins with its weights."""
-
-    file: PathText = Field(
-        description="Path of a .keras file, from the current folder."
-    )
-
-
-class ArchitectureModel(ModelSettings):
-    """A small network with a dropout layer after each hidden layer."""
-
-    activation: Activation = Field(
-        "relu", description="Activation of the hidden layers."
-    )
-    rate: Rate = Field(
-        0.3, description="Rate of each dropout layer that `space` does not name."
-    )
-
-    @property
-    def name(self):
-        return self.architecture
-
-
-class MlpModel(ArchitectureModel):
+class MlpModel(Settings):
     """Dense layers. Dropout: `dense1_drop`, `dense2_drop`, ..."""
 
+    source: ClassVar[str] = "architecture"
     architecture: Literal["mlp"]
     units: Widths = Field((256, 256), description="Units of each hidden layer.")
     input_dropout: bool = Field(
         False, description="Whether `input_drop` drops inputs as well."
     )
+    activation: Activation = "relu"
+    rate: DropoutRate = 0.3
+    optimizer: Optimizer = None
+    loss: Loss = None
+    metrics: Metrics = None
 
 
-class CnnModel(ArchitectureModel):
+class CnnModel(Settings):
     """Convolutions, each with pooling, then dense layers.
 
     Dropout: `conv1_drop`, ... (of whole channels), then `dense1_drop`, ...
     """
 
+    source: ClassVar[str] = "architecture"
     architecture: Literal["cnn"]
     filters: Widths = Field((32, 64), description="Channels of each convolution.")
     kernel_size: Width = Field(3, description="Height and width of each kernel.")
     units: Widths = Field((128,), description="Units of each dense layer.")
+    activation: Activation = "relu"
+    rate: DropoutRate = 0.3
+    optimizer: Optimizer = None
+    loss: Loss = None
+    metrics: Metrics = None
 
 
-class TransformerModel(ArchitectureModel):
+class TransformerModel(Settings):
     """Blocks of attention and feed-forward layers, normalised first.
 
     Predicts the next token at each position where the labels are sequences, and one
@@ -341,25 +118,55 @@ class TransformerModel(ArchitectureModel):
     `block1_feed_forward_drop`, `block2_attention_drop`, ...
     """
 
+    source: ClassVar[str] = "architecture"
     architecture: Literal["transformer"]
-    activation: Activation = Field(
-        "gelu", description="Activation of the hidden layers."
-    )
-    rate: Rate = Field(
-        0.1, description="Rate of each dropout layer that `space` does not name."
-    )
     embedding_dim: Width = Field(64, description="Size of the vector of a token.")
     num_heads: Width = Field(4, description="Attention heads of each block.")
     num_blocks: Width = Field(2, description="Number of blocks.")
     feed_forward_dim: Width = Field(
         256, description="Units of the hidden layer of each block."
     )
+    activation: Activation = "gelu"
+    rate: DropoutRate = 0.1
+    optimizer: Optimizer = None
+    loss: Loss = None
+    metrics: Metrics = None
+
+
+class BuildModel(Settings):
+    """A function of yours that returns a model."""
+
+    source: ClassVar[str] = "build"
+    build: Reference = Field(
+        description="Function that returns a Keras model. Its module is also "
+        "looked for in the folder of the job's file and in the current one. A "
+        "parameter `data` of the function gets `data.input_shape`, "
+        "`data.num_classes`, `data.num_samples` and more."
+    )
+    arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
+    optimizer: Optimizer = None
+    loss: Loss = None
+    metrics: Metrics = None
+
+
+class FileModel(Settings):
+    """A saved model; each trial begins with its weights."""
+
+    source: ClassVar[str] = "file"
+    file: PathText = Field(
+        description="Path of a .keras file, from the current folder."
+    )
+    optimizer: Optimizer = None
+    loss: Loss = None
+    metrics: Metrics = None
 
 
 ARCHITECTURES = {"mlp": MlpModel, "cnn": CnnModel, "transformer": TransformerModel}
 
 _by_architecture = choose_by_value(ARCHITECTURES, "architecture")
+
 SOURCES = ("architecture", "build", "file")
+
 _by_key = choose_by_key(SOURCES, lambda: other_keys(MODEL_KINDS, SOURCES))
 
 
@@ -388,86 +195,102 @@ UCI_FOLDERS = {
 # Sets of which each row is a table's, with columns of different units.
 TABLES = ("breast_cancer", "diabetes", "iris", "wine")
 
-
-class DataSettings(Settings):
-    """What can be done to any data."""
-
-    standardize: bool | None = Field(
-        None,
+# What can be done to any data.
+Standardize = Annotated[
+    bool | None,
+    Field(
         description="Whether inputs, and the targets of a regression, are shifted and "
         "scaled to mean 0 and standard deviation 1 of the training data. Defaults to "
-        "true for tables (of sklearn and uci), else to false.",
-    )
-    label_noise: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
-        0.0,
+        "true for tables (of sklearn and uci), else to false."
+    ),
+]
+LabelNoise = Annotated[
+    Rate,
+    Field(
         description="Share of the training and validation labels that is replaced by "
-        "random ones.",
-    )
-    seed: Seed = Field(
-        0, description="Decides the split and which labels are replaced."
-    )
+        "random ones."
+    ),
+]
+DataSeed = Annotated[
+    Seed, Field(description="Decides the split and which labels are replaced.")
+]
 
-    @property
-    def source(self):
-        """The key that says where the data come from, such as "npz"."""
-        return next(name for name, kind in DATA_KINDS.items() if type(self) is kind)
-
-
-class SplitSettings(DataSettings):
-    """Data that are split at random."""
-
-    train_size: Size | None = Field(
-        None,
+# What can be done to data that are not split yet.
+TrainSize = Annotated[
+    Size | None,
+    Field(
         description="Training data. Defaults to 0.6, or to all the rest where a test "
-        "set is there already. What is left after both is the test set.",
-    )
-    validation_size: Size | None = Field(
-        None, description="Validation data. Defaults to 0.2, or to all of those given."
-    )
+        "set is there already. What is left after both is the test set."
+    ),
+]
+ValidationSize = Annotated[
+    Size | None,
+    Field(description="Validation data. Defaults to 0.2, or to all of those given."),
+]
 
-
-class ArraySettings(SplitSettings):
-    """Data of which it must be found out what they are."""
-
-    task: Literal["classification", "regression"] | None = Field(
-        None,
+# For data that do not say what they are.
+Task = Annotated[
+    Literal["classification", "regression"] | None,
+    Field(
         description="Defaults to classification where the labels are integers, "
         "booleans, texts, rows with a single 1, rows of probabilities, rows of 0 and "
-        "1, or a column of 0.0 and 1.0; else to regression.",
-    )
+        "1, or a column of 0.0 and 1.0; else to regression."
+    ),
+]
 
 
-class SklearnData(SplitSettings):
+class SklearnData(Settings):
     """A set that scikit-learn ships: nothing is downloaded."""
 
+    source: ClassVar[str] = "sklearn"
     sklearn: Literal["breast_cancer", "diabetes", "digits", "iris", "wine"] = Field(
         description="Name of the set."
     )
+    train_size: TrainSize = None
+    validation_size: ValidationSize = None
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
 
 
-class NpzData(ArraySettings):
+class NpzData(Settings):
     """A file of NumPy arrays."""
 
+    source: ClassVar[str] = "npz"
     npz: PathText = Field(
         description="Path of an .npz file, from the current folder, with x_train and "
         "y_train, and perhaps x_val, y_val, x_test, y_test.",
     )
+    train_size: TrainSize = None
+    validation_size: ValidationSize = None
+    task: Task = None
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
 
 
-class FunctionData(ArraySettings):
+class FunctionData(Settings):
     """A function of yours that returns data."""
 
+    source: ClassVar[str] = "function"
     function: Reference = Field(
         description="Function that returns (train, validation) or (train, validation, "
         "test). Each is a tuple (x, y) of arrays, or a tf.data.Dataset or other "
         "iterable of batches; validation and test may be None for arrays."
     )
     arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
+    train_size: TrainSize = None
+    validation_size: ValidationSize = None
+    task: Task = None
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
 
 
-class KerasData(SplitSettings):
+class KerasData(Settings):
     """A set of keras.datasets. Images are scaled to [0, 1]."""
 
+    source: ClassVar[str] = "keras"
     keras: Literal["cifar10", "cifar100", "fashion_mnist", "mnist"] = Field(
         description="Name of the set. The test set stays apart."
     )
@@ -477,11 +300,17 @@ class KerasData(SplitSettings):
         "files. Defaults to the environment variable KDROPOUT_DATA; without both, "
         "Keras downloads the set.",
     )
+    train_size: TrainSize = None
+    validation_size: ValidationSize = None
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
 
 
-class UciData(DataSettings):
+class UciData(Settings):
     """A regression table of the UCI repository, with the standard splits."""
 
+    source: ClassVar[str] = "uci"
     uci: Literal[tuple(UCI_FOLDERS)] = Field(description="Name of the set.")
     split: Annotated[int, Field(ge=0, le=19)] = Field(
         0,
@@ -493,14 +322,18 @@ class UciData(DataSettings):
         description="Folder that holds uci/<set>/data.txt. Defaults to the "
         "environment variable KDROPOUT_DATA.",
     )
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
 
 
-class TextData(SplitSettings):
+class TextData(Settings):
     """Characters, each of which is predicted from those before it.
 
     The first 80 % of the text are for training, the last 10 % for the test.
     """
 
+    source: ClassVar[str] = "text"
     text: PathText = Field(
         description="tinyshakespeare, or the path of a text file, from the current "
         "folder.",
@@ -513,6 +346,11 @@ class TextData(SplitSettings):
         description="Folder that holds text/tinyshakespeare/input.txt. Defaults to "
         "the environment variable KDROPOUT_DATA.",
     )
+    train_size: TrainSize = None
+    validation_size: ValidationSize = None
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
 
 
 DATA_KINDS = {
@@ -537,28 +375,28 @@ AnyData = one_of(
 
 # The keys `search` and `objective`.
 
-
-class SearchSettings(Settings):
-    """How the settings to try are chosen."""
-
-    seed: Seed = Field(0, description="Decides which settings are tried.")
-    executions_per_trial: Count = Field(
-        1, description="Trainings of each setting, with new weights; the mean counts."
-    )
+SearchSeed = Annotated[Seed, Field(description="Decides which settings are tried.")]
+Executions = Annotated[
+    Count,
+    Field(description="Trainings of each setting, with new weights; the mean counts."),
+]
+MaxTrials = Annotated[Count, Field(description="Settings to try.")]
 
 
-class RandomSearch(SearchSettings):
+class RandomSearch(Settings):
     """Settings at random."""
 
     algorithm: Literal["random"] = "random"
-    max_trials: Count = Field(20, description="Settings to try.")
+    max_trials: MaxTrials = 20
+    seed: SearchSeed = 0
+    executions_per_trial: Executions = 1
 
 
-class BayesianSearch(SearchSettings):
+class BayesianSearch(Settings):
     """Settings where a Gaussian process expects the best."""
 
     algorithm: Literal["bayesian"]
-    max_trials: Count = Field(20, description="Settings to try.")
+    max_trials: MaxTrials = 20
     num_initial_points: Count | None = Field(
         None,
         description="Settings at random before the first guess. Defaults to 3 per "
@@ -570,9 +408,11 @@ class BayesianSearch(SearchSettings):
     beta: Annotated[float, Field(ge=0.0)] = Field(
         2.6, description="Weight of what is not known yet: more explores more."
     )
+    seed: SearchSeed = 0
+    executions_per_trial: Executions = 1
 
 
-class HyperbandSearch(SearchSettings):
+class HyperbandSearch(Settings):
     """Many short trainings, of which the best go on to `training.epochs`."""
 
     algorithm: Literal["hyperband"]
@@ -580,15 +420,19 @@ class HyperbandSearch(SearchSettings):
         3, description="One in so many goes on, for so many times the epochs."
     )
     iterations: Count = Field(1, description="Repetitions of the whole.")
+    seed: SearchSeed = 0
+    executions_per_trial: Executions = 1
 
 
-class GridSearch(SearchSettings):
+class GridSearch(Settings):
     """All combinations of the values that `space` lists, or of its steps."""
 
     algorithm: Literal["grid"]
     max_trials: Count | None = Field(
         None, description="Stop after so many. Defaults to all combinations."
     )
+    seed: SearchSeed = 0
+    executions_per_trial: Executions = 1
 
 
 ALGORITHMS = {

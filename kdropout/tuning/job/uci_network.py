@@ -1,9 +1,10 @@
 """The network of the published search over dropout rates on tables of UCI."""
 
 import keras
+from keras import ops
 
 from kdropout.layers import Dropout
-from kdropout.tuning.job.live_weight_decay import LiveWeightDecay
+from kdropout.layers.base import BaseDropout
 
 UNITS = 50
 LENGTH_SCALE = 1e-2
@@ -62,3 +63,44 @@ def build(data, tau=1.0, units=UNITS, length_scale=LENGTH_SCALE):
         metrics=["root_mean_squared_error"],
     )
     return model
+
+
+@keras.saving.register_keras_serializable(package="kdropout")
+class LiveWeightDecay(keras.regularizers.Regularizer):
+    """Adds `scale * (1 - rate) * sum(weights^2)` to the loss, with a live rate.
+
+    Args:
+        scale: Float of at least 0.
+        rate: The dropout layer of kdropout whose rate in effect is taken, or a float
+            in [0, 1].
+
+    Example:
+
+    >>> from kdropout.tuning.job.uci_network import LiveWeightDecay
+    >>> drop = kdropout.layers.Dropout(0.5)
+    >>> decay = LiveWeightDecay(0.1, drop)
+    >>> drop.rate = 0.2
+    >>> round(float(decay(np.ones((2, 5), "float32"))), 6)
+    0.8
+
+    Reference:
+        Gal, Ghahramani 2016, "Dropout as a Bayesian approximation", ICML.
+    """
+
+    def __init__(self, scale, rate):
+        self.scale = scale
+        self.rate = rate
+
+    def __call__(self, x):
+        rate = self.rate
+        if isinstance(rate, BaseDropout):
+            rate = rate._rate_rule.current_rate(rate)
+        return self.scale * (1.0 - rate) * ops.sum(ops.square(x))
+
+    def get_config(self):
+        # A saved model has the rate in effect: a regulariser cannot name a layer.
+        rate = self.rate
+        return {
+            "scale": self.scale,
+            "rate": rate.rate if isinstance(rate, BaseDropout) else rate,
+        }

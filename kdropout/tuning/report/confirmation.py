@@ -77,7 +77,7 @@ def choose_candidates(
     """
     best = ranked(trials, direction)
     paths = list(best[0].rates)
-    chosen = {BASELINE: dict.fromkeys(paths, 0.0)}
+    chosen: dict[str, Setting] = {BASELINE: dict.fromkeys(paths, 0.0)}
     if uniform is None and any(len(set(trial.rates.values())) > 1 for trial in best):
         scores = _uniform_scores(trials, importance, seed)
         uniform = best_uniform_rate(trials, direction, scores)
@@ -337,7 +337,7 @@ class Confirmation:
             if (label, seed) in self.scores
         }
 
-    def comparison(self, label: str, reference: str) -> Comparison | None:
+    def comparison(self, label: str | None, reference: str | None) -> Comparison | None:
         """The `Comparison` of these two, or None if there is none."""
         return self._by_pair.get((label, reference))
 

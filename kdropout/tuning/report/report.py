@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from kdropout import _validation
 from kdropout._files import replacing
 from kdropout.tuning.report.answer import Answer, answer
-from kdropout.tuning.report.confirmation import Confirmation, trial_of
+from kdropout.tuning.report.confirmation import Confirmation, Setting, trial_of
 from kdropout.tuning.report.importance import (
     TREES,
     FeatureImportance,
@@ -124,10 +124,15 @@ class Report:
 
         None where they are not those of a trial, such as one rate everywhere.
         """
-        if self.recommended is None:
+        if self._recommended_setting is None:
             return self.best_trial
-        setting = self.confirmation.candidates[self.recommended]
-        return trial_of(setting, self.trials, self.direction)
+        return trial_of(self._recommended_setting, self.trials, self.direction)
+
+    @functools.cached_property
+    def _recommended_setting(self) -> Setting | None:
+        if self.confirmation is None or self.recommended is None:
+            return None
+        return self.confirmation.candidates[self.recommended]
 
     @property
     def best_rates(self) -> dict[str, float]:
@@ -139,9 +144,10 @@ class Report:
         better than it. Without a confirmation, those of `best_trial`, which nothing
         confirms. For a schedule, its end.
         """
-        if self.trial_to_use is None:
-            return dict(self.confirmation.candidates[self.recommended])
-        return dict(self.trial_to_use.rates)
+        if self.trial_to_use is not None:
+            return dict(self.trial_to_use.rates)
+        setting = self._recommended_setting or {}
+        return {path: float(rate) for path, rate in setting.items()}
 
     @property
     def best_values(self) -> dict[str, float | int | str | bool]:

@@ -8,6 +8,7 @@ import keras
 from kdropout import _validation
 from kdropout.inspection import dropout_layers
 from kdropout.schedules import Ramp
+from kdropout.tuning.space.dimension import Dimension
 from kdropout.tuning.space.groups import Group
 from kdropout.tuning.space.rules import apply, check_can_set
 
@@ -41,7 +42,7 @@ class RatePlan:
 
     def __init__(self, groups: Sequence[Group]):
         self._groups = tuple(groups)
-        self.hyperparameters = {}
+        self.hyperparameters: dict[str, Dimension] = {}
         for group in self._groups:
             for hyperparameter in group.hyperparameters():
                 if hyperparameter.name in self.hyperparameters:

@@ -55,15 +55,15 @@ def _by_pattern(model, layers, space):
     }
     for pattern, paths in chosen.items():
         if not paths:
-            error = _validation.argument_error(
+            overlap = _validation.argument_error(
                 ValueError,
                 "space",
                 f"must leave a layer to each pattern. Received: '{pattern}', all of "
                 "whose layers match a later pattern, which counts. Put the narrower "
                 "pattern behind the wider one, or leave it out.",
             )
-            error.pattern = pattern
-            raise error
+            overlap.pattern = pattern
+            raise overlap
         for path in paths:
             try:
                 check_can_set(path, layers[path])
@@ -77,13 +77,14 @@ def _free(model, layers, choice):
     """Paths of the layers that a space without patterns is about."""
     paths = []
     for path, layer in layers.items():
-        rule = layer.rate_rule
+        rule = layer._rate_rule
         again = isinstance(choice, Schedules) and isinstance(rule, RampedRate)
         if rule.settable or again:
             paths.append(path)
     if not paths:
         decided = ", ".join(
-            f"'{path}' ({layer.rate_rule.decided_by})" for path, layer in layers.items()
+            f"'{path}' ({layer._rate_rule.decided_by})"
+            for path, layer in layers.items()
         )
         raise _validation.argument_error(
             ValueError,

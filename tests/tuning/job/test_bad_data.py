@@ -1,94 +1,125 @@
 """Data on which nothing could be trained are refused by name, before any training."""
 
+import dataclasses
 import gzip
 
 import keras
 import numpy as np
 import pytest
 
-from kdropout.tuning.job import JobError
+from kdropout.tuning import JobError
+from tests.tools import name_of
 
 X, Y = np.ones((10, 2)), np.arange(10) % 2
 WITH_NAN = np.where(np.arange(20).reshape(10, 2) == 7, np.nan, 1.0)
 
-ARRAYS = {
-    "NaN": (
-        *(
-            {"x_train": WITH_NAN},
+
+@dataclasses.dataclass(frozen=True)
+class BadArrays:
+    """Arrays in place of the good ones in an npz file, and parts of the message."""
+
+    name: str
+    arrays: dict
+    says: list
+
+
+ARRAYS = [
+    BadArrays(
+        "NaN",
+        {"x_train": WITH_NAN},
+        [
             "x_train must be finite",
             "1 NaN or infinite values of",
-        ),
-        *("20, the first at [3, 1]", "Remove these samples"),
+            "20, the first at [3, 1]",
+            "Remove these samples",
+        ],
     ),
-    "infinite targets": ({"y_train": np.full(10, np.inf)}, "y_train must be finite"),
-    "beyond float32": ({"x_train": X * 1e300}, "x_train must be finite in float32"),
-    "another length": (
-        *({"y_train": Y[:9]}, "x_train and y_train must have as many samples"),
-        "shapes (10, 2) and (9,)",
+    BadArrays(
+        "infinite targets", {"y_train": np.full(10, np.inf)}, ["y_train must be finite"]
     ),
-    "no samples": (
-        *(
-            {"x_train": X[:0], "y_train": Y[:0]},
-            "x_train must hold at least one sample",
-        ),
-        "shape (0, 2)",
+    BadArrays(
+        "beyond float32", {"x_train": X * 1e300}, ["x_train must be finite in float32"]
     ),
-    "dates": (
+    BadArrays(
+        "another length",
+        {"y_train": Y[:9]},
+        ["x_train and y_train must have as many samples", "shapes (10, 2) and (9,)"],
+    ),
+    BadArrays(
+        "no samples",
+        {"x_train": X[:0], "y_train": Y[:0]},
+        ["x_train must hold at least one sample", "shape (0, 2)"],
+    ),
+    BadArrays(
+        "dates",
         {"x_train": np.full((10, 2), "2026-01-01", "datetime64[D]")},
-        "x_train must be an array of numbers, or of texts",
-        "datetime64",
+        ["x_train must be an array of numbers, or of texts", "datetime64"],
     ),
-    "complex": ({"x_train": X + 1j}, "x_train must be an array of numbers", "complex"),
-    "a scalar": ({"x_train": np.float32(3)}, "at least one sample", "shape ()"),
-    "negative labels": (
+    BadArrays(
+        "complex",
+        {"x_train": X + 1j},
+        ["x_train must be an array of numbers", "complex"],
+    ),
+    BadArrays(
+        "a scalar", {"x_train": np.float32(3)}, ["at least one sample", "shape ()"]
+    ),
+    BadArrays(
+        "negative labels",
         {"y_train": Y - 1},
-        "y_train must hold classes",
-        "Received: -1",
+        ["y_train must hold classes", "Received: -1"],
     ),
-    "one class": ({"y_train": Y * 0}, "at least two classes"),
-    "labels beyond int32": ({"y_train": Y + 2**40}, "y_train must fit into int32"),
-    "validation of another shape": (
-        *({"x_val": np.ones((4, 3)), "y_val": Y[:4]}, "x_train and x_val must be of"),
-        "float32 of shape (2,) and float32 of shape (3,)",
+    BadArrays("one class", {"y_train": Y * 0}, ["at least two classes"]),
+    BadArrays(
+        "labels beyond int32", {"y_train": Y + 2**40}, ["y_train must fit into int32"]
     ),
-    "validation with NaN": (
-        *({"x_val": WITH_NAN, "y_val": Y}, "x_val must be finite in float32"),
+    BadArrays(
+        "validation of another shape",
+        {"x_val": np.ones((4, 3)), "y_val": Y[:4]},
+        [
+            "x_train and x_val must be of",
+            "float32 of shape (2,) and float32 of shape (3,)",
+        ],
     ),
-    "half a validation": ({"x_val": X}, "must hold 'y_val'", "'x_train'"),
-    "objects": ({"x_train": np.array([{}] * 10)}, "which cannot be read"),
-}
+    BadArrays(
+        "validation with NaN",
+        {"x_val": WITH_NAN, "y_val": Y},
+        ["x_val must be finite in float32"],
+    ),
+    BadArrays("half a validation", {"x_val": X}, ["must hold 'y_val'", "'x_train'"]),
+    BadArrays("objects", {"x_train": np.array([{}] * 10)}, ["which cannot be read"]),
+]
 
 
 def make(job_of, source, *overrides):
     job_of(f"data:\n  {source}\n", *overrides).make_data()
 
 
-@pytest.mark.parametrize("name", ARRAYS)
-def test_bad_arrays_are_named(name, tmp_path, job_of):
-    arrays, *parts = ARRAYS[name]
-    np.savez(tmp_path / "bad.npz", **({"x_train": X, "y_train": Y} | arrays))
+@pytest.mark.parametrize("bad", ARRAYS, ids=name_of)
+def test_bad_arrays_are_named(bad, tmp_path, job_of):
+    arrays = {"x_train": X, "y_train": Y} | bad.arrays
+    np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(JobError) as raised:
         make(job_of, "npz: bad.npz")
     message = str(raised.value)
     assert "job.yaml cannot be used:\n  line 2, data.npz:" in message
-    assert all(part in message for part in parts), message
+    assert all(part in message for part in bad.says), message
 
 
 @pytest.mark.parametrize(
-    "overrides, parts",
+    "overrides, says",
     [
-        (["data.train_size=11"], ("data.train_size", "of the 10 samples", "11 for")),
-        (["data.train_size=9", "data.validation_size=2"], ("9 for training, 2",)),
-        (["data.validation_size=10"], ("data.validation_size", "0 for training")),
-        (["data.train_size=0.01"], ("data.train_size", "0 for training")),
-        (["data.task=regression", "data.label_noise=0.5"], ("needs labels that",)),
+        (["data.train_size=11"], ["data.train_size", "of the 10 samples", "11 for"]),
+        (["data.train_size=9", "data.validation_size=2"], ["9 for training, 2"]),
+        (["data.validation_size=10"], ["data.validation_size", "0 for training"]),
+        (["data.train_size=0.01"], ["data.train_size", "0 for training"]),
+        (["data.task=regression", "data.label_noise=0.5"], ["needs labels that"]),
     ],
 )
-def test_sizes_and_noise_that_cannot_be_had(overrides, parts, tmp_path, job_of):
+def test_sizes_and_noise_that_cannot_be_had(overrides, says, tmp_path, job_of):
     np.savez(tmp_path / "a.npz", x_train=X, y_train=Y)
     with pytest.raises(JobError) as raised:
         make(job_of, "npz: a.npz", *overrides)
-    assert all(part in str(raised.value) for part in parts), str(raised.value)
+    assert all(part in str(raised.value) for part in says), str(raised.value)
 
 
 def test_a_size_beyond_a_validation_set_of_its_own(tmp_path, job_of):
@@ -164,30 +195,59 @@ def test_damaged_pictures_are_named(tmp_path, job_of):
             make(job_of, "keras: mnist", f"data.data_dir={tmp_path}")
 
 
-FUNCTIONS = {
-    "fails": ("    raise KeyError('x')", "'bad_f:load' fails: KeyError: 'x'", "line 2"),
-    "one": ("    return 3", "must return (train, validation)", "Received: int"),
-    "four": ("    return 1, 2, 3, 4", "must return (train, validation)", "tuple of 4"),
-    "numbers": ("    return 3, 4", "the train data must be a tuple (x, y) of arrays"),
-    "no batch": ("    return [], []", "must hold batches (x, y), at least one"),
-    "no validation": ("    return [([[1.0]], [1.0])], None", "a dataset is not split"),
-    "mixed": (
-        "    import numpy as np\n    return (np.ones((9, 2)), [0, 1] * 4 + [1]), [1]",
-        "the val data must be a tuple (x, y) of arrays",
+@dataclasses.dataclass(frozen=True)
+class BadFunction:
+    """The body of a function that returns no data, and parts of the message."""
+
+    name: str
+    body: str
+    says: list
+
+
+FUNCTIONS = [
+    BadFunction(
+        "fails",
+        "    raise KeyError('x')",
+        ["'bad_f:load' fails: KeyError: 'x'", "line 2"],
     ),
-}
+    BadFunction(
+        "one", "    return 3", ["must return (train, validation)", "Received: int"]
+    ),
+    BadFunction(
+        "four",
+        "    return 1, 2, 3, 4",
+        ["must return (train, validation)", "tuple of 4"],
+    ),
+    BadFunction(
+        "numbers",
+        "    return 3, 4",
+        ["the train data must be a tuple (x, y) of arrays"],
+    ),
+    BadFunction(
+        "no batch", "    return [], []", ["must hold batches (x, y), at least one"]
+    ),
+    BadFunction(
+        "no validation",
+        "    return [([[1.0]], [1.0])], None",
+        ["a dataset is not split"],
+    ),
+    BadFunction(
+        "mixed",
+        "    import numpy as np\n    return (np.ones((9, 2)), [0, 1] * 4 + [1]), [1]",
+        ["the val data must be a tuple (x, y) of arrays"],
+    ),
+]
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_that_return_no_data(name, tmp_path, job_of):
-    body, *parts = FUNCTIONS[name]
-    module = f"bad_{name.replace(' ', '_')}"
-    (tmp_path / f"{module}.py").write_text(f"def load():\n{body}\n")
+@pytest.mark.parametrize("bad", FUNCTIONS, ids=name_of)
+def test_functions_that_return_no_data(bad, tmp_path, job_of):
+    module = f"bad_{bad.name.replace(' ', '_')}"
+    (tmp_path / f"{module}.py").write_text(f"def load():\n{bad.body}\n")
     with pytest.raises(JobError) as raised:
         make(job_of, f"function: {module}:load")
     message = str(raised.value).replace(module, "bad_f")
     assert "data.function" in message
-    assert all(part in message for part in parts), message
+    assert all(part in message for part in bad.says), message
 
 
 def test_what_is_for_arrays_is_refused_for_datasets(tmp_path, job_of):

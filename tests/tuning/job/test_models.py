@@ -8,8 +8,8 @@ import pytest
 
 import kdropout
 from kdropout.tuning.job import Description, Job, JobError, uci_network
-from kdropout.tuning.job.live_weight_decay import LiveWeightDecay
 from kdropout.tuning.job.models import build_architecture
+from kdropout.tuning.job.uci_network import LiveWeightDecay
 
 
 def describe(shape, dtype="float32", task="classification", **rest):

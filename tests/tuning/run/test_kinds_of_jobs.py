@@ -299,7 +299,8 @@ def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path)
         tuning.load_report(tmp_path / "results")
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN axis:RuntimeWarning")  # of KerasTuner
+# KerasTuner takes the best epoch with `np.nanmin`, which warns where all are NaN.
+@pytest.mark.filterwarnings("ignore:All-NaN axis:RuntimeWarning")
 def test_if_all_scores_are_nan_there_is_no_report_but_its_reason(tmp_path):
     optimizer = {"name": "sgd", "learning_rate": 1e30}
     with pytest.raises(RuntimeError):

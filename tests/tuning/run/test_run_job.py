@@ -7,7 +7,7 @@ import pytest
 from kdropout import tuning
 from kdropout.tuning.checkpoint import BestEpoch
 from kdropout.tuning.job import JobError
-from kdropout.tuning.job.confirmation import ConfirmationRun
+from kdropout.tuning.job.run import ConfirmationRun
 from kdropout.tuning.report import Report
 from tests.tuning.run.conftest import make_job, run
 

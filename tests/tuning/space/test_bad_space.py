@@ -10,9 +10,11 @@ from kdropout import layers
 from kdropout.schedules import Ramp
 from kdropout.tuning.space import Rates, Schedules, parse, plan_of
 from kdropout.tuning.tune_rates import tune_rates
+from tests.tools import Case, assert_refused, name_of
+from tests.tuning.space import bad_spaces
 
 NAN = float("nan")
-# A schedule in the plain data of a file, and what may be wrong with it.
+# A schedule in the plain data of a file.
 RAMP = {"start": 0.1, "end": 0.5, "steps": 10}
 
 
@@ -76,263 +78,131 @@ def overridden(value):
     tune(hp=hp)
 
 
-CASES = {
-    # Rates
-    "low_above_high": (lambda: Rates(0.5, 0.2), ValueError, ["'low'", "below 'high'"]),
-    "low_is_high": (lambda: Rates(0.5, 0.5), ValueError, ["the number itself"]),
-    "low_below_zero": (lambda: Rates(-0.1), ValueError, ["'low'", "[0, 1]", "-0.1"]),
-    "high_above_one": (lambda: Rates(0, 1.5), ValueError, ["'high'", "[0, 1]", "1.5"]),
-    "low_no_number": (lambda: Rates("0.1"), TypeError, ["'low'", "a number", "'0.1'"]),
-    "low_true": (lambda: Rates(True), TypeError, ["'low'", "True"]),
-    "high_nan": (lambda: Rates(0.0, NAN), ValueError, ["'high'", "nan"]),
-    "unknown_sampling": (
-        lambda: Rates(0.1, 0.5, sampling="uniform"),
-        ValueError,
-        ["'sampling'", "'linear', 'log', 'reverse_log'", "uniform"],
-    ),
-    "log_from_zero": (
-        lambda: Rates(0.0, 0.5, sampling="log"),
-        ValueError,
-        ["'low' must be above 0", "0.001"],
-    ),
-    "unknown_across": (
-        lambda: Rates(tie="depth"),
-        ValueError,
-        ["'tie'", "'rising'", "'depth'"],
-    ),
-    "step_does_not_fit": (
-        lambda: Rates(0.0, 0.5, step=0.2),
-        ValueError,
-        ["'step'", "whole number", "high=0.4"],
-    ),
-    "step_too_large": (
-        lambda: Rates(0.1, 0.5, step=0.6),
-        ValueError,
-        ["'step'", "high=0.7"],
-    ),
-    "step_zero": (lambda: Rates(0.0, 0.5, step=0), ValueError, ["'step'", "step=0"]),
-    "step_too_fine": (
-        lambda: Rates(0.0, 0.5, step=1e-9),
-        ValueError,
-        ["'step'", "10000 points", "Leave it out"],
-    ),
-    "log_step_of_a_line": (
-        lambda: Rates(0.01, 0.5, step=0.1, sampling="log"),
-        ValueError,
-        ["'step'", "(1, inf)", "0.1"],
-    ),
-    "log_step_does_not_fit": (
-        lambda: Rates(0.01, 0.5, step=2, sampling="log"),
-        ValueError,
-        ["whole power", "high=0.32"],
-    ),
-    "default_outside": (
-        lambda: Rates(0.0, 0.5, default=0.6),
-        ValueError,
-        ["'default'", "[0, 0.5]", "0.6"],
-    ),
-    "default_off_the_grid": (
-        lambda: Rates(0.0, 0.5, step=0.1, default=0.16),
-        ValueError,
-        ["'default'", "nearest is 0.2"],
-    ),
-    "values_no_sequence": (lambda: Rates(values=0.1), TypeError, ["'values'", "0.1"]),
-    "one_value": (lambda: Rates(values=[0.1]), ValueError, ["at least two"]),
-    "same_values": (lambda: Rates(values=[0.1, 0.1]), ValueError, ["different"]),
-    "values_outside": (
-        lambda: Rates(values=[0.1, 1.1]),
-        ValueError,
-        ["'values'", "[0, 1]", "1.1"],
-    ),
-    "values_beside_bounds": (
-        lambda: Rates(0.1, 0.4, values=[0.1, 0.2]),
-        ValueError,
-        ["'values' must stand alone"],
-    ),
-    # Schedules
-    "start_no_rate": (
-        lambda: Schedules("0", 0.5, 10),
-        TypeError,
-        ["'start'", "a pair (low, high)", "'0'"],
-    ),
-    "end_outside": (lambda: Schedules(0, 1.5, 10), ValueError, ["'end'", "1.5"]),
-    "end_of_three": (
-        lambda: Schedules(0, (0.1, 0.2, 0.3), 10),
-        ValueError,
-        ["'end'", "pair", "0.3"],
-    ),
-    "end_upside_down": (
-        lambda: Schedules(0, (0.5, 0.1), 10),
-        ValueError,
-        ["'end': 'low' must be below 'high'"],
-    ),
-    "end_tied": (
+CASES = [
+    Case(
+        "end tied",
         lambda: Schedules(0, Rates(tie="shared"), 10),
         ValueError,
         ["'end'", "belongs to Schedules"],
     ),
-    "steps_zero": (lambda: Schedules(0, 0.5, 0), ValueError, ["'steps'", "1"]),
-    "steps_float": (lambda: Schedules(0, 0.5, 1.5), TypeError, ["'steps'", "integer"]),
-    "steps_upside_down": (
-        lambda: Schedules(0, 0.5, (20, 10)),
-        ValueError,
-        ["'steps'", "low below high"],
-    ),
-    "steps_of_three": (
-        lambda: Schedules(0, 0.5, (1, 2, 3)),
-        ValueError,
-        ["'steps'", "pair"],
-    ),
-    "steps_too_many": (
-        lambda: Schedules(0, 0.5, (1, 2**31)),
-        ValueError,
-        ["'steps'", "at most 2147483647"],
-    ),
-    "unknown_shape": (
-        lambda: Schedules(0, 0.5, 10, ("linear", "sigmoid")),
-        ValueError,
-        ["'curve'", "'exponential'", "'sigmoid'"],
-    ),
-    "no_shape": (lambda: Schedules(0, 0.5, 10, ()), ValueError, ["'curve'", "()"]),
-    "shape_number": (lambda: Schedules(0, 0.5, 10, 3), TypeError, ["'curve'", "3"]),
-    "exponential_from_zero": (
-        lambda: Schedules((0.0, 0.5), 0.5, 10, ("linear", "exponential")),
-        ValueError,
-        ["'start' must be above 0", "0.001"],
-    ),
-    "schedules_on_a_line": (
-        lambda: Schedules(0, 0.5, 10, tie="linear"),
-        ValueError,
-        ["'tie'", "'free', 'shared'"],
-    ),
     # spaces, as objects and as the data of a file
-    "space_string": (lambda: parse("0.1"), TypeError, ["'space' must be", "'0.1'"]),
-    "space_above_one": (lambda: parse(1.2), ValueError, ["'space' must be", "1.2"]),
-    "empty_space": (lambda: tune({}), ValueError, ["at least one layer", "empty"]),
-    "pattern_no_string": (
+    Case(
+        "space as text", lambda: parse("0.1"), TypeError, ["'space' must be", "'0.1'"]
+    ),
+    Case("space above 1", lambda: parse(1.2), ValueError, ["'space' must be", "1.2"]),
+    Case("empty space", lambda: tune({}), ValueError, ["at least one layer", "empty"]),
+    Case(
+        "pattern that is not a text",
         lambda: parse({1: 0.5}),
         TypeError,
         ["layer paths or globs", "1"],
     ),
-    "settings_without_pattern": (
+    Case(
+        "settings without pattern",
         lambda: parse({"low": 0, "high": 0.5}),
         ValueError,
         ["{'*': {...}}"],
     ),
-    "schedule_without_pattern": (
+    Case(
+        "schedule without pattern",
         lambda: parse({"schedule": RAMP}),
         ValueError,
         ["{'*': {...}}"],
     ),
-    "pair_for_all_upside_down": (
+    Case(
+        "pair for all the wrong way",
         lambda: parse((0.5, 0.1)),
         ValueError,
         ["'space': 'low' must be below 'high'"],
     ),
-    "entry_string": (
-        lambda: parse({"drop": "0.1"}),
-        TypeError,
-        ["space['drop'] must be", "'0.1'"],
-    ),
-    "entry_none": (lambda: parse({"drop": None}), TypeError, ["space['drop']", "None"]),
-    "entry_of_four": (
-        lambda: parse({"drop": [0.005, 0.01, 0.05, 0.1]}),
-        ValueError,
-        ["space['drop']", "{'values': [0.005, 0.01, 0.05, 0.1]}"],
-    ),
-    "entry_upside_down": (
+    Case(
+        "entry the wrong way",
         lambda: parse({"drop": [0.5, 0.1]}),
         ValueError,
         ["space['drop']: 'low' must be below 'high'"],
     ),
-    "unknown_key": (
-        lambda: parse({"drop": {"lo": 0.1}}),
-        ValueError,
-        ["space['drop']", "'lo'", "Did you mean 'low'?"],
-    ),
-    "empty_entry": (
+    Case(
+        "empty entry",
         lambda: parse({"drop": {}}),
         ValueError,
         ["space['drop']", "'low'"],
     ),
-    "wrong_type_of_key": (
+    Case(
+        "bound as text",
         lambda: parse({"drop": {"low": "a"}}),
         TypeError,
         ["space['drop']: 'low'", "'a'"],
     ),
-    "schedule_no_dict": (
-        lambda: parse({"drop": {"schedule": "linear"}}),
-        TypeError,
-        ["space['drop']['schedule']", "'linear'"],
-    ),
-    "schedule_unknown_key": (
-        lambda: parse({"drop": {"schedule": {**RAMP, "crve": "linear"}}}),
-        ValueError,
-        ["space['drop']['schedule']", "Did you mean 'curve'?"],
-    ),
-    "schedule_missing_key": (
+    Case(
+        "schedule without steps",
         lambda: parse({"drop": {"schedule": {"start": 0.1, "end": 0.2}}}),
         ValueError,
         ["space['drop']['schedule']['steps'] is required"],
     ),
-    "schedule_wrong_end": (
-        lambda: parse({"drop": {"schedule": {**RAMP, "end": {"hi": 0.2}}}}),
-        ValueError,
-        ["space['drop']['schedule']['end']", "Did you mean 'high'?"],
-    ),
-    "schedule_beside_bounds": (
+    Case(
+        "schedule beside bounds",
         lambda: parse({"drop": {"schedule": RAMP, "low": 0.1}}),
         ValueError,
         ["space['drop']['low']", "beside 'schedule'", "must stand alone"],
     ),
     # spaces that do not fit the model
-    "no_match": (
+    Case(
+        "no match",
         lambda: tune({"drp": (0.0, 0.5)}),
         ValueError,
         ["'space'", "'drp'", "Did you mean 'drop'?", "'encoder/inner'"],
     ),
-    "glob_without_match": (
+    Case(
+        "glob without match",
         lambda: tune({"decoder/*": (0.0, 0.5)}),
         ValueError,
         ["'space'", "'decoder/*'", "The model has: 'drop', 'encoder/inner'"],
     ),
-    "pattern_left_without_layers": (
+    Case(
+        "pattern left without layers",
         lambda: tune({"drop": 0.3, "*": (0.0, 0.5)}),
         ValueError,
         ["'drop'", "a later pattern", "behind the wider"],
     ),
-    "only_fixed": (
+    Case(
+        "only fixed",
         lambda: tune({"*": 0.3}),
         ValueError,
         ["something to search", "kdropout.set_rates"],
     ),
-    "only_a_number": (lambda: tune(0.3), ValueError, ["something to search"]),
-    "only_a_fixed_ramp": (
+    Case("only a number", lambda: tune(0.3), ValueError, ["something to search"]),
+    Case(
+        "only a fixed ramp",
         lambda: tune(Schedules(0.1, 0.5, 10)),
         ValueError,
         ["something to search"],
     ),
-    "learned_rate": (
+    Case(
+        "learned rate",
         lambda: tune({"learned": (0.0, 0.5)}, mixed()),
         TypeError,
         ["'learned'", "decided by gradient", "globs that do not match"],
     ),
-    "learned_rate_in_a_glob": (
+    Case(
+        "learned rate in a glob",
         lambda: tune({"*": (0.0, 0.5)}, mixed()),
         TypeError,
         ["'learned'", "decided by gradient"],
     ),
-    "schedule_for_a_learned_rate": (
+    Case(
+        "schedule for a learned rate",
         lambda: tune({"learned": Schedules(0, (0.1, 0.5), 9)}, mixed()),
         TypeError,
         ["'learned'", "decided by gradient"],
     ),
-    "rate_of_the_inputs": (
+    Case(
+        "rate of the inputs",
         lambda: tune({"standout": 0.2, "drop": (0.0, 0.5)}, mixed()),
         TypeError,
         ["'standout'", "decided by inputs"],
     ),
-    "nothing_settable": (
+    Case(
+        "nothing settable",
         lambda: tune(
             model=model_of(
                 layers.Dropout(Ramp(0.1, 0.5, 9), name="a"),
@@ -342,62 +212,80 @@ CASES = {
         ValueError,
         ["'net'", "'a' (schedule Ramp)", "'b' (gradient)", "{path: ...}"],
     ),
-    "no_dropout": (
+    Case(
+        "no dropout",
         lambda: tune(model=model_of(keras.layers.Dense(1))),
         ValueError,
         ["'net'", "kdropout.insert"],
     ),
-    "not_built": (
+    Case(
+        "not built",
         lambda: tune(model=keras.Sequential([keras.layers.Dropout(0.5)], name="net")),
         ValueError,
         ["'net'", "built"],
     ),
-    "no_model": (lambda: tune(model="net"), TypeError, ["'model'", "'net'"]),
-    "no_hyperparameters": (
+    Case("no model", lambda: tune(model="net"), TypeError, ["'model'", "'net'"]),
+    Case(
+        "no hyperparameters",
         lambda: tune(hp={"rate/drop": 0.5}),
         TypeError,
         ["'hp'", "keras_tuner.HyperParameters"],
     ),
-    "arguments_swapped": (
+    Case(
+        "arguments swapped",
         lambda: tune_rates(plain(), keras_tuner.HyperParameters()),
         TypeError,
         ["'hp'", "Sequential"],
     ),
-    "inactive_scope": (inactive_scope, ValueError, ["'rate/drop'", "conditional"]),
-    "two_bounds_for_one_name": (
+    Case("inactive scope", inactive_scope, ValueError, ["'rate/drop'", "conditional"]),
+    Case(
+        "two bounds for one name",
         declared_twice,
         ValueError,
         ["'rate/drop'", "one meaning", "high=0.8", "high=0.5"],
     ),
-    "one_name_for_two": (two_meanings, ValueError, ["'rate/a*/last'", "one meaning"]),
-    "override_outside": (
+    Case(
+        "one name for two", two_meanings, ValueError, ["'rate/a*/last'", "one meaning"]
+    ),
+    Case(
+        "override outside",
         lambda: overridden(1.5),
         ValueError,
         ["'rate/drop'", "[0, 1]", "1.5"],
     ),
-    "override_no_number": (
+    Case(
+        "override that is not a number",
         lambda: overridden("high"),
         TypeError,
         ["'rate/drop'", "'high'"],
     ),
     # values of a plan
-    "values_no_dict": (lambda: plan_with([0.5]), TypeError, ["'values'", "hp.values"]),
-    "value_missing": (
+    Case(
+        "values that are not a dict",
+        lambda: plan_with([0.5]),
+        TypeError,
+        ["'values'", "hp.values"],
+    ),
+    Case(
+        "value missing",
         lambda: plan_with({"rate/other": 0.5}),
         ValueError,
         ["Missing: 'rate/drop'", "'rate/other'"],
     ),
-    "value_nan": (
+    Case(
+        "value nan",
         lambda: plan_with({"rate/drop": NAN}),
         ValueError,
         ["'rate/drop'", "nan"],
     ),
-    "plan_of_another_model": (
+    Case(
+        "plan of another model",
         lambda: plan_with({"rate/drop": 0.5}, model_of(layers.Dropout(0.5, name="a"))),
         ValueError,
         ["Missing: 'drop'", "'net'", "'a'"],
     ),
-    "plan_for_a_learned_rate": (
+    Case(
+        "plan for a learned rate",
         lambda: plan_with(
             {"rate/drop": 0.5},
             model_of(layers.Dropout(kdropout.LearnedRate(), name="drop")),
@@ -405,17 +293,44 @@ CASES = {
         TypeError,
         ["'plan'", "'drop'", "gradient"],
     ),
-}
+]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_bad_space_is_refused_with_the_way_out(name):
-    call, error, words = CASES[name]
-    with pytest.raises(error) as caught:
-        call()
-    assert type(caught.value) is error
-    for word in words:
-        assert word in str(caught.value)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_bad_space_is_refused_with_the_way_out(case):
+    assert_refused(case)
+
+
+@pytest.mark.parametrize("bad", bad_spaces.ENTRIES, ids=name_of)
+def test_bad_entry_is_refused_with_its_path(bad):
+    with pytest.raises(bad.error) as raised:
+        parse({"drop": bad.entry})
+    assert type(raised.value) is bad.error
+    assert raised.value.key == ("space", "drop", *bad.key)
+    message = str(raised.value)
+    assert "space['drop']" in message
+    missing = [part for part in bad.says if part not in message]
+    assert not missing, message
+
+
+def assert_argument_refused(kind, settings, key, bad):
+    with pytest.raises(bad.error) as raised:
+        kind(**settings)
+    assert type(raised.value) is bad.error
+    assert raised.value.key == key
+    message = str(raised.value)
+    missing = [part for part in [f"'{key[0]}'", *bad.says] if part not in message]
+    assert not missing, message
+
+
+@pytest.mark.parametrize("bad", bad_spaces.RATES, ids=name_of)
+def test_bad_argument_of_rates_is_named(bad):
+    assert_argument_refused(Rates, bad.entry, bad.key, bad)
+
+
+@pytest.mark.parametrize("bad", bad_spaces.SCHEDULES, ids=name_of)
+def test_bad_argument_of_schedules_is_named(bad):
+    assert_argument_refused(Schedules, bad.entry["schedule"], bad.key[1:], bad)
 
 
 @pytest.mark.parametrize(
@@ -429,11 +344,11 @@ def test_bad_space_is_refused_with_the_way_out(name):
 def test_refused_space_leaves_model_and_hyperparameters_as_they_were(space):
     hp, model = keras_tuner.HyperParameters(), mixed()
     before = kdropout.rates(model)
-    rules = [layer.rate_rule for layer in model.layers]
+    rules = [layer._rate_rule for layer in model.layers]
     with pytest.raises((TypeError, ValueError)):
         tune_rates(hp, model, space)
     assert kdropout.rates(model) == before
-    assert [layer.rate_rule for layer in model.layers] == rules
+    assert [layer._rate_rule for layer in model.layers] == rules
     assert hp.space == [] and plan_of(model) is None
 
 

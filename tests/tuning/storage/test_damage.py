@@ -1,6 +1,5 @@
 """Files that are missing or damaged do not end a search."""
 
-import contextlib
 import json
 import pathlib
 import shutil
@@ -190,11 +189,12 @@ def test_nothing_to_rebuild_from_is_an_error_with_the_way_out(damage, tmp_path):
     for path in project.rglob("*.json"):
         if damage != "missing" or path.name != "tuner0.json":
             DAMAGES[damage](path)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        with pytest.raises(RuntimeError, match="search' cannot be resumed.*overwrite="):
-            make_tuner("random", tmp_path)
+    with (
+        warnings.catch_warnings(),
+        pytest.raises(RuntimeError, match="search' cannot be resumed.*overwrite="),
+    ):
+        warnings.simplefilter("ignore")  # each damaged file is reported before
+        make_tuner("random", tmp_path)
     make_tuner("random", tmp_path, overwrite=True).search(verbose=0)
     assert len(kills.results(tmp_path)) == TRIALS["random"]
 

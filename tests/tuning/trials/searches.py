@@ -5,24 +5,12 @@ import numpy as np
 
 import kdropout
 from kdropout import tuning
+from tests.tools import CountedLayer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 4)).astype("float32")
 Y = (X @ RNG.normal(size=(4, 3))).argmax(axis=1)
 DATA = {"x": X[:35], "y": Y[:35], "validation_data": (X[35:], Y[35:])}
-
-
-class Counting(keras.layers.Layer):
-    """Counts how often it is traced."""
-
-    traces = 0
-
-    def call(self, inputs):
-        type(self).traces += 1
-        return inputs
-
-    def compute_output_spec(self, inputs):  # without a call
-        return keras.KerasTensor(inputs.shape, inputs.dtype)
 
 
 def make_model(units=8, seed=0, momentum=0.9):
@@ -34,7 +22,7 @@ def make_model(units=8, seed=0, momentum=0.9):
             keras.layers.Dense(units, activation="relu"),
             kdropout.layers.Dropout(0.5, name="first"),
             keras.layers.BatchNormalization(),
-            Counting(),
+            CountedLayer(),
             kdropout.layers.Dropout(0.3, name="second"),
             keras.layers.Dense(3, activation="softmax"),
         ]

@@ -13,8 +13,9 @@ import kdropout
 from kdropout import tuning
 from kdropout.tuning.model_pool import PooledModel
 from kdropout.tuning.snapshot import Snapshot
+from tests.tools import CountedLayer
 from tests.tuning.trials import searches
-from tests.tuning.trials.searches import Counting, make_model, scores, search
+from tests.tuning.trials.searches import make_model, scores, search
 
 BACKEND = keras.backend.backend()
 COMPILED = BACKEND in ("tensorflow", "jax")
@@ -268,10 +269,10 @@ def count_traces(folder, hypermodel, max_trials, **kwargs):
     tuner = tuning.RandomSearch(
         hypermodel, "val_loss", max_trials=max_trials, directory=folder, **kwargs
     )
-    Counting.traces = 0
+    CountedLayer.traces = 0
     trials = search(tuner, **given)
     assert {trial.status for trial in trials} == {"COMPLETED"}
-    return Counting.traces
+    return CountedLayer.traces
 
 
 def build_with_more(hp):

@@ -9,8 +9,9 @@ from keras import ops
 import kdropout
 from kdropout import tuning
 from kdropout.tuning.model_pool import all_variables
+from tests.tools import CountedLayer
 from tests.tuning.trials import searches
-from tests.tuning.trials.searches import Counting, build, make_model, scores, search
+from tests.tuning.trials.searches import build, make_model, scores, search
 
 BACKEND = keras.backend.backend()
 COMPILED = BACKEND in ("tensorflow", "jax")
@@ -92,13 +93,13 @@ def test_callbacks_see_what_they_see_in_fit(tmp_path):
 @ONLY_COMPILED
 def test_trials_that_differ_in_rates_are_compiled_once(tmp_path):
     tuner = random_search(tmp_path, max_trials=6)
-    Counting.traces = 0
+    CountedLayer.traces = 0
     search(tuner)
-    once = Counting.traces
+    once = CountedLayer.traces
     tuner = random_search(tmp_path / "one", max_trials=1)
-    Counting.traces = 0
+    CountedLayer.traces = 0
     search(tuner)
-    assert once == Counting.traces > 0
+    assert once == CountedLayer.traces > 0
 
 
 @ONLY_COMPILED
@@ -108,14 +109,14 @@ def test_other_hyperparameters_get_a_model_of_their_own_and_come_back_to_it(tmp_
         return tuning.tune_rates(hp, make_model(units), {"first": (0.0, 0.6)})
 
     tuner = random_search(tmp_path, build_units, max_trials=4)
-    Counting.traces = 0
+    CountedLayer.traces = 0
     trials = search(tuner)
     assert {t.hyperparameters.values["units"] for t in trials} == {4, 8}
-    traces = Counting.traces
+    traces = CountedLayer.traces
     tuner = random_search(tmp_path / "one", build_units, max_trials=1)
-    Counting.traces = 0
+    CountedLayer.traces = 0
     search(tuner)
-    assert traces == 2 * Counting.traces
+    assert traces == 2 * CountedLayer.traces
 
 
 def test_model_of_the_next_trial_is_new_to_the_bit(tmp_path):

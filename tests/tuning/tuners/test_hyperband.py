@@ -154,7 +154,7 @@ def test_what_is_promoted_without_a_last_state_begins_with_the_best_weights(
     assert "begins with the weights of its best epoch" in capsys.readouterr().err
 
 
-# KerasTuner saves the optimizer with the weights, and Keras says that it is not read.
+# KerasTuner saves the optimizer with the weights; Keras warns that it does not load it.
 @pytest.mark.on_one_backend
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")

@@ -19,7 +19,7 @@ ray = pytest.importorskip("ray", reason="the searches run on Ray")
 
 from kdropout.tuning import ray_search  # noqa: E402
 
-# Ray tells of its own future.
+# Ray announces changes in its next versions as a FutureWarning.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
 

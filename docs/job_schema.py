@@ -1,4 +1,7 @@
-"""The documentation of the schema of jobs, made from the schema itself."""
+"""Writes the page of all keys of a job, from the schema itself.
+
+python docs/job_schema.py > tuner_configs/README.md
+"""
 
 import inspect
 import json
@@ -8,7 +11,6 @@ from pydantic_core import PydanticUndefined
 
 from kdropout.tuning.job import schema
 from kdropout.tuning.job.job import Job
-from kdropout.tuning.job.schema import ConfirmSettings, TrainingSettings
 
 _INTRODUCTION = """\
 # Searches as files
@@ -49,7 +51,12 @@ the file. Texts that begin with `*` need quotes. All that is wrong is listed at
 once, with its line.
 
 This page is made from the schema, by
-`python -m kdropout.tuning.job.documentation > tuner_configs/README.md`.
+`python docs/job_schema.py > tuner_configs/README.md`.
+"""
+
+_COMPILED = """\
+A model that comes compiled stays as it is, unless one of these is given: then
+it is compiled anew with all three.
 """
 
 # The arguments of `kdropout.tuning.Rates` and `Schedules`, in the words of YAML.
@@ -104,69 +111,65 @@ one. shared: one for all. |
 
 
 def render():
-    """The documentation of all keys of a job, as Markdown.
-
-    Example:
-
-    >>> from kdropout.tuning.job.documentation import render
-    >>> "### `hyperband`" in render()
-    True
-    """
-    parts = [_INTRODUCTION, "## All keys\n", _table(Job, brief=True)]
+    """The documentation of all keys of a job, as Markdown."""
+    parts = [_INTRODUCTION, "## All keys\n", _table(Job.model_fields, Job, brief=True)]
     parts += ["## `model`\n", "One of these. With each, also:\n"]
-    parts.append(_table(schema.ModelSettings))
-    parts.append(inspect.getdoc(schema.ModelSettings).split("\n\n")[1] + "\n")
-    common = set(schema.ModelSettings.model_fields)
-    for name, kind in schema.MODEL_KINDS.items():
-        built_in = name in schema.ARCHITECTURES
-        parts += _section(f"architecture: {name}" if built_in else name, kind, common)
+    parts += _sections(schema.MODEL_KINDS, _COMPILED)
     parts += ["## `data`\n", "One of these. With each, also:\n"]
-    parts.append(_table(schema.DataSettings))
-    common = set(schema.DataSettings.model_fields)
-    for name, kind in schema.DATA_KINDS.items():
-        parts += _section(name, kind, common)
+    parts += _sections(schema.DATA_KINDS)
     parts += [
         "## `search`\n",
         "`algorithm` is one of these, `random` by default. With each, also:\n",
     ]
-    parts.append(_table(schema.SearchSettings))
-    common = {*schema.SearchSettings.model_fields, "algorithm"}
-    for name, kind in schema.ALGORITHMS.items():
-        parts += _section(name, kind, common)
+    parts += _sections(schema.ALGORITHMS, leave_out={"algorithm"})
     parts += ["## `space`\n", _SPACE]
-    parts += _section("objective", schema.ObjectiveSettings, set(), "##")
+    parts += _section("objective", schema.ObjectiveSettings, level="##")
     parts.append("The name of a metric alone is short for `{metric: name}`.\n")
-    parts += _section("training", TrainingSettings, set(), "##")
-    parts += _section("confirm", ConfirmSettings, set(), "##")
+    parts += _section("training", schema.TrainingSettings, level="##")
+    parts += _section("confirm", schema.ConfirmSettings, level="##")
     return "\n".join(parts)
 
 
-def _section(title, kind, common, level="###"):
-    table = _table(kind, leave_out=common)
-    return [f"{level} `{title}`\n", _text(kind), *([table] if table else [])]
-
-
-def _text(kind):
-    return inspect.cleandoc(kind.__doc__) + "\n"
-
-
-def _table(kind, brief=False, leave_out=frozenset()):
-    """A table of the fields of a subclass of `Settings`, its own first."""
-    inherited = set().union(*(getattr(b, "model_fields", {}) for b in kind.__bases__))
-    fields = kind.model_fields.items()
-    fields = sorted(fields, key=lambda item: item[0] in inherited)
-    properties = kind.model_json_schema()["properties"]
-    rows = [
-        (f"`{name}`", _type(properties[name]), _default(field, brief), _meaning(field))
-        for name, field in fields
+def _sections(kinds, remark=None, leave_out=frozenset()):
+    """A table of the keys that all kinds have, and a section for each kind."""
+    first, *others = kinds.values()
+    common = [
+        name
+        for name in first.model_fields
         if name not in leave_out
+        and all(_has_same_field(first, kind, name) for kind in others)
     ]
-    if not rows:
-        return ""
-    head = [("key", "value", "default", "meaning"), ("---",) * 4]
-    lines = (
-        " | ".join(cell.replace("|", "\\|") for cell in row) for row in head + rows
+    parts = [_table(common, first)]
+    if remark is not None:
+        parts.append(remark)
+    for name, kind in kinds.items():
+        title = f"architecture: {name}" if name in schema.ARCHITECTURES else name
+        parts += _section(title, kind, {*common, *leave_out})
+    return parts
+
+
+def _has_same_field(first, second, name):
+    field = second.model_fields.get(name)
+    return (
+        field is not None and field.description == first.model_fields[name].description
     )
+
+
+def _section(title, kind, leave_out=frozenset(), level="###"):
+    names = [name for name in kind.model_fields if name not in leave_out]
+    table = [_table(names, kind)] if names else []
+    return [f"{level} `{title}`\n", inspect.cleandoc(kind.__doc__) + "\n", *table]
+
+
+def _table(names, kind, brief=False):
+    """A table of some fields of a subclass of `Settings`."""
+    properties = kind.model_json_schema()["properties"]
+    rows = [("key", "value", "default", "meaning"), ("---",) * 4]
+    for name in names:
+        field = kind.model_fields[name]
+        default = _default(field, brief)
+        rows.append((f"`{name}`", _type(properties[name]), default, _meaning(field)))
+    lines = (" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows)
     return "".join(f"| {line} |\n" for line in lines)
 
 

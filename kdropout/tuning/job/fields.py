@@ -1,0 +1,304 @@
+"""Kinds of values of a job's keys: choices between mappings, paths, sizes, names."""
+
+import functools
+import operator
+import os
+import pathlib
+import re
+from typing import Annotated, Any
+
+import keras
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+)
+from pydantic_core import PydanticCustomError
+
+from kdropout._validation import nearest, shorten
+
+# Names of the members of a union in pydantic's error locations. No key looks so.
+KIND = "<kind>"
+
+# The settings that such a name stands for.
+MEMBERS = {}
+
+
+class Settings(BaseModel):
+    """A mapping of the job: no other keys, no conversions, no changes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
+
+
+def invalid(message, *key):
+    """The error of a check, at `key` below the value that is being checked."""
+    return invalid_parts([(key, message)])
+
+
+def invalid_parts(problems):
+    """The errors of a check, for each a key below the value, a tuple, and a message."""
+    text = "; ".join(message for _, message in problems)
+    return PydanticCustomError("invalid", "{text}", {"text": text, "parts": problems})
+
+
+def one_of(kinds, choose, example):
+    """A union of settings, of which `choose` says which one a mapping is.
+
+    `choose` returns a name in `kinds`, or raises the error of a mapping that is none of
+    them. The message for what is not a mapping shows `example`.
+    """
+
+    def name_of(value):
+        if isinstance(value, Settings):
+            return next(n for n, kind in kinds.items() if type(value) is kind)
+        return choose(value)
+
+    def check(value):
+        if not isinstance(value, (dict, Settings)):
+            raise invalid(
+                f"must be a mapping. Received: {shorten(value)}. Write one such as "
+                f"{example}"
+            )
+        name_of(value)
+        return value
+
+    union = functools.reduce(operator.or_, map(_member, kinds.values()))
+    choice = Discriminator(lambda value: _tag_of(kinds[name_of(value)]))
+    return Annotated[union, choice, BeforeValidator(check)]
+
+
+def _member(kind):
+    """A subclass of `Settings` as a member of a union."""
+    MEMBERS[_tag_of(kind)] = kind
+    return Annotated[kind, Tag(_tag_of(kind))]
+
+
+def _tag_of(kind):
+    """The name of a subclass of `Settings` in pydantic's error locations."""
+    return f"{KIND}{kind.__name__}"
+
+
+def choose_by_key(kinds, others, way_out=""):
+    """A function that chooses by the one key of `kinds` that a mapping has.
+
+    `others` returns the other keys that a mapping may have; `way_out` says what to do
+    if none of the kinds is right.
+    """
+
+    def choose(value):
+        given = [name for name in kinds if name in value]
+        names = ", ".join(map(repr, kinds))
+        if len(given) == 1:
+            return given[0]
+        if given:
+            raise invalid(
+                f"must have one of the keys {names}, not several. Received: "
+                f"{', '.join(map(shorten, given))}"
+            )
+        # The first key that is none of the others is the one that was meant.
+        unknown = [key for key in value if key not in others()]
+        hint = nearest(unknown[0], kinds) if unknown else ""
+        raise invalid(
+            f"must have one of the keys {names}. Received: "
+            f"{', '.join(map(shorten, value)) or 'none'}.{hint or way_out}"
+        )
+
+    return choose
+
+
+def choose_by_value(kinds, key, default=None):
+    """A function that chooses by the value of `key`."""
+
+    def choose(value):
+        name = value.get(key, default)
+        if not isinstance(name, str) or name not in kinds:
+            raise invalid(
+                f"must be one of {', '.join(map(repr, kinds))}. Received: "
+                f"{shorten(name)}.{nearest(name, kinds)}",
+                key,
+            )
+        return name
+
+    return choose
+
+
+def other_keys(kinds, chosen_by):
+    """All keys of some settings but those that choose among them: a set."""
+    fields = {name for kind in kinds.values() for name in kind.model_fields}
+    return fields - {*chosen_by}
+
+
+def _check_path(value):
+    problem = _problem_with_path(value)
+    if problem is not None:
+        raise invalid(f"must be a path. Received: {shorten(value)}, {problem}.")
+    return value
+
+
+def _problem_with_path(text):
+    """What is wrong with a path, whatever lies there, or None."""
+    if "\0" in text:
+        return "which holds the character NUL"
+    try:
+        path = pathlib.Path(text).expanduser()
+    except RuntimeError:
+        return f"but there is no user '{pathlib.Path(text).parts[0][1:]}'"
+    if max(map(len, map(os.fsencode, path.parts)), default=0) > _LONGEST_NAME:
+        return f"of which a part is longer than {_LONGEST_NAME} bytes"
+    return None
+
+
+# What file systems allow for the name of a file or folder.
+_LONGEST_NAME = 255
+
+PathText = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
+
+
+def _check_size(value: Any):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise invalid(f"{_SIZE} Received: {shorten(value)}")
+    share = isinstance(value, float) and 0.0 < value < 1.0
+    if not share and not (isinstance(value, int) and 1 <= value < 2**31):
+        raise invalid(f"{_SIZE} Received: {shorten(value)}")
+    return value
+
+
+_SIZE = "must be a number of samples, at least 1, or a share between 0 and 1."
+
+# A share of the samples, or a number of them.
+Size = Annotated[
+    Any,
+    AfterValidator(_check_size),
+    Field(json_schema_extra={"kind": "number of samples, or share in (0, 1)"}),
+]
+
+# What counts things: more of them than this is a slip, and overflows elsewhere.
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+
+# The size of a layer; one above would not fit into any memory.
+Width = Annotated[int, Field(ge=1, le=1_000_000)]
+
+# Lists of YAML become tuples, which cannot be changed.
+Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1)]
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _check_reference(value):
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", value):
+        raise invalid(
+            "must be 'module:function', such as 'my_models:build'. Received: "
+            f"{shorten(value)}"
+        )
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_check_reference)]
+
+
+def make_optimizer(value):
+    """A new optimizer from a name, or from a dict with `name` and arguments."""
+    settings = {"name": value} if isinstance(value, str) else value
+    if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
+        raise invalid(
+            "must be the name of an optimizer, or a mapping such as {name: adam, "
+            f"learning_rate: 0.001}}. Received: {value!r}"
+        )
+    arguments = dict(settings)
+    name = arguments.pop("name")
+    classes = _classes(keras.optimizers, keras.optimizers.Optimizer)
+    optimizer = classes.get(name) or classes.get(name.lower())
+    if optimizer is None:
+        raise _unknown("an optimizer", name, classes)
+    try:
+        return optimizer(**arguments)
+    except (TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise invalid(
+            f"has arguments that '{name}' does not take: {reason}. Received: "
+            f"{arguments!r}"
+        ) from None
+
+
+def _check_optimizer(value):
+    if value is not None:
+        make_optimizer(value)
+    return value
+
+
+def _check_loss(name):
+    try:
+        keras.losses.get(name)
+    except ValueError:
+        names = _functions(keras.losses, keras.losses.Loss)
+        raise _unknown("a loss", name, names) from None
+    return name
+
+
+def _check_metric(name):
+    if name in ("accuracy", "acc", "crossentropy", "ce"):  # known to `compile` alone
+        return name
+    try:
+        keras.metrics.get(name)
+    except ValueError:
+        names = {"accuracy", *_functions(keras.metrics, keras.metrics.Metric)}
+        raise _unknown("a metric", name, names) from None
+    except TypeError as error:  # a metric that cannot do without arguments
+        raise invalid(f"cannot be made by its name alone: {error}") from None
+    return name
+
+
+def _check_activation(name):
+    names = _functions(keras.activations, ())
+    if name not in names:
+        raise _unknown("an activation", name, names)
+    return name
+
+
+def _unknown(what, name, names):
+    hint = nearest(name, names) or f" There are: {', '.join(sorted(names))}"
+    return invalid(f"must be {what} of Keras. Received: {name!r}.{hint}")
+
+
+def _classes(module, base):
+    """Dict from name, as written and in lower case, to subclass of `base`."""
+    classes = {}
+    for name, value in vars(module).items():
+        if isinstance(value, type) and issubclass(value, base) and value is not base:
+            classes[name] = classes[name.lower()] = value
+    return classes
+
+
+def _functions(module, base):
+    """Names in snake case: of functions, and of subclasses of `base`."""
+    names = set()
+    for name, value in vars(module).items():
+        if isinstance(value, type):
+            if issubclass(value, base):
+                names.add(_snake_case(name))
+        elif callable(value) and not name.startswith("_"):
+            names.add(name)
+    return names - {"get", "serialize", "deserialize", "loss", "metric"}
+
+
+def _snake_case(name):
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+# A name of Keras, or a mapping of that and its arguments.
+OptimizerName = Annotated[
+    Any,
+    AfterValidator(_check_optimizer),
+    Field(json_schema_extra={"kind": "text, or {name: text, learning_rate: ...}"}),
+]
+LossName = Annotated[str, AfterValidator(_check_loss)]
+MetricName = Annotated[str, AfterValidator(_check_metric)]
+ActivationName = Annotated[str, AfterValidator(_check_activation)]

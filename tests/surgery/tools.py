@@ -1,0 +1,34 @@
+"""What the tests of `convert`, `insert` and `strip` share."""
+
+import numpy as np
+
+TOKENS = {
+    "token_ids": np.arange(24).reshape(2, 12),
+    "segment_ids": np.zeros((2, 12), "int32"),
+    "padding_mask": np.ones((2, 12), "int32"),
+}
+
+
+def bert(dropout=0.1):
+    """A small BERT of KerasHub, which takes `TOKENS`."""
+    import keras_hub
+
+    return keras_hub.models.BertBackbone(
+        vocabulary_size=50,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_sequence_length=12,
+        dropout=dropout,
+    )
+
+
+def inputs_of(model, size=4):
+    """Random inputs of a model: an array, or a list of them."""
+    generator = np.random.default_rng(0)
+    arrays = [
+        generator.normal(size=(size, *tensor.shape[1:])).astype("float32")
+        for tensor in model.inputs
+    ]
+    return arrays if len(arrays) > 1 else arrays[0]

@@ -1,0 +1,146 @@
+"""What tests of several rooms share."""
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+
+import kdropout
+
+BACKEND = keras.backend.backend()
+
+# What every argument `rate` of a layer accepts, in the words of its error.
+A_RATE = "a number in [0, 1], a schedule or a LearnedRate"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A call that must fail.
+
+    Attributes:
+        name: The id of the test.
+        call: A function without arguments.
+        error: The type of the error, exactly.
+        says: Parts of its message: the name of the argument, what is expected, what
+            was received, and the way out.
+    """
+
+    name: str
+    call: Callable
+    error: type
+    says: list
+
+
+def name_of(case):
+    """The id of a test for a `Case`, or another object with a name."""
+    return case.name
+
+
+def assert_refused(case):
+    """Check that the call of a `Case` raises the error that it expects."""
+    with pytest.raises(Exception) as raised:
+        case.call()
+    assert type(raised.value) is case.error, repr(raised.value)
+    message = re.sub(r"\s+", " ", str(raised.value)).replace("\\", "")
+    missing = [part for part in case.says if part not in message]
+    assert not missing, message
+
+
+def arguments_without_case(functions, cases):
+    """Names of arguments that the message of no case has."""
+    arguments = {
+        name
+        for function in functions
+        for name in inspect.signature(function).parameters
+    }
+    says = " ".join(part for case in cases for part in case.says)
+    return {name for name in arguments if f"'{name}'" not in says}
+
+
+def runtime_error():
+    """The type of error that the backend raises from inside a training step."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.errors.InvalidArgumentError
+    if BACKEND == "jax":
+        import jax
+
+        return jax.errors.JaxRuntimeError
+    return ValueError
+
+
+def numpy(tensor):
+    """A tensor of any backend as an array."""
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def call_in_training(layer, x):
+    """The outputs of a call with `training=True`, as an array."""
+    return numpy(layer(x, training=True))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def logit(rate):
+    """The number whose sigmoid is the rate."""
+    return np.log(rate / (1 - rate))
+
+
+def entropy_term(rate):
+    """Minus the entropy, in nats, of a mask that drops with this rate."""
+    return rate * np.log(rate) + (1 - rate) * np.log1p(-rate)
+
+
+def model_with_rates(**named_rates):
+    """A model of three inputs with one `Dropout` for each name and rate."""
+    layers = [
+        kdropout.layers.Dropout(rate, name=name) for name, rate in named_rates.items()
+    ]
+    return keras.Sequential([keras.Input((3,)), *layers])
+
+
+def dropout_model(rate=0.5, metrics=None):
+    """A compiled model of three inputs: a `Dropout` named "drop", then "dense"."""
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            kdropout.layers.Dropout(rate, name="drop"),
+            keras.layers.Dense(1, name="dense"),
+        ],
+        name="model",
+    )
+    model.compile(optimizer="sgd", loss="mse", metrics=metrics, run_eagerly=True)
+    return model
+
+
+class CountedModel(keras.Model):
+    """Counts how often Python runs through its training step."""
+
+    entered = 0
+
+    def train_step(self, *args, **kwargs):
+        self.entered += 1
+        return super().train_step(*args, **kwargs)
+
+
+class CountedLayer(keras.layers.Layer):
+    """Passes its inputs on, and counts how often Python runs through its call."""
+
+    traces = 0
+
+    def call(self, inputs):
+        type(self).traces += 1
+        return inputs
+
+    def compute_output_spec(self, inputs):  # without a call
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
