@@ -77,7 +77,10 @@ def _report(options):
 
 
 def _expects_confirmation(folder):
-    from kdropout.tuning.job.reading import load_written_job
+    from kdropout.tuning.job.reading import read_job
 
     file = pathlib.Path(folder, "job.yaml")
-    return file.is_file() and load_written_job(file).confirm.seeds > 0
+    if not file.is_file():
+        return False
+    job, _ = read_job(file)  # which may hold the names of 0.1
+    return job.confirm.seeds > 0

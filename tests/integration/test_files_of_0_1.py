@@ -18,11 +18,7 @@ RATES = {"*": tuning.Rates(0, 0.5, step=0.25)}
 RAMP = tuning.Schedules((0.0, 0.2), (0.3, 0.6), steps=10)
 SPACES = {"RandomSearch": {"drop_a": tuning.Rates(0, 0.5), "drop_b": RAMP}}
 
-# The names of 0.1 have new ones, which such files are shown.
-pytestmark = [
-    pytest.mark.on_one_backend,
-    pytest.mark.filterwarnings("ignore:.*its name is '(tie|curve)' now"),
-]
+pytestmark = pytest.mark.on_one_backend
 
 
 def data():
@@ -111,7 +107,8 @@ def test_unfinished_job_gives_a_report_of_its_trials(tmp_path):
 def test_job_is_taken_up_again(tmp_path):
     folder = tmp_path / "job"
     shutil.copytree(FILES / "job", folder)
-    job = tuning.load_job(FILES / "job" / "job.yaml", [f"output={folder}"])
+    with pytest.warns(DeprecationWarning, match="names of kdropout 0.1"):
+        job = tuning.load_job(FILES / "job" / "job.yaml", [f"output={folder}"])
     with pytest.warns(UserWarning, match="does not say which data and code"):
         report = tuning.run_job(job, resume=True, verbose=0)
     stored = json.loads((FILES / "job" / "report.json").read_text())
@@ -120,13 +117,15 @@ def test_job_is_taken_up_again(tmp_path):
 
 
 def test_job_on_data_of_uci_loads():
-    job = tuning.load_job(FILES / "jobs" / "grid.yaml")
+    with pytest.warns(DeprecationWarning, match="'grid' is now called 'GridSearch'"):
+        job = tuning.load_job(FILES / "jobs" / "grid.yaml")
     assert job.search.max_trials == 2
 
 
 @pytest.mark.parametrize("name", ["mlp", "bayesian"])
 def test_job_loads_and_is_right(name):
-    job = tuning.load_job(FILES / "jobs" / f"{name}.yaml")
+    with pytest.warns(DeprecationWarning, match="names of kdropout 0.1"):
+        job = tuning.load_job(FILES / "jobs" / f"{name}.yaml")
     job.check()
 
 
