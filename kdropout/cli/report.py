@@ -80,7 +80,4 @@ def _expects_confirmation(folder):
     from kdropout.tuning.job.reading import read_job
 
     file = pathlib.Path(folder, "job.yaml")
-    if not file.is_file():
-        return False
-    job, _ = read_job(file)  # which may hold the names of 0.1
-    return job.confirm.seeds > 0
+    return file.is_file() and read_job(file)[0].confirm.seeds > 0

@@ -74,9 +74,9 @@ def read_job(path, overrides=()):
         place = place_of_path(name.key, places)
         places[name.current_key] = place
         notes.append(Problem(place, dotted(name.key), name.message))
-    names_in_space = {}  # by key: the name of today
+    old_names = {}
     try:
-        job = Job.model_validate(tree, context=names_in_space)
+        job = Job.model_validate(tree, context=old_names)
     except ValidationError as error:
         problems += [
             Problem(place_of_path(key, places), dotted(key), message)
@@ -85,9 +85,10 @@ def read_job(path, overrides=()):
     if problems:
         raise JobError(path, problems)
     job.read_from(path, places)
-    for key, name in names_in_space.items():
-        message = f"is now called '{name}'."
-        notes.append(Problem(place_of_path(key, places), dotted(key), message))
+    notes += [
+        Problem(place_of_path(key, places), dotted(key), f"is now called '{name}'.")
+        for key, name in old_names.items()
+    ]
     return job, notes
 
 
