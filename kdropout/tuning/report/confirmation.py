@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kdropout import _statistics
+from kdropout import _statistics, _validation
 from kdropout._statistics import Interval
 from kdropout.tuning.report.importance import (
     UNIFORM_STEP,
@@ -16,6 +16,7 @@ from kdropout.tuning.report.importance import (
     uniform_scores,
 )
 from kdropout.tuning.report.records import (
+    DIRECTIONS,
     SCHEDULE,
     TrialRecord,
     is_schedule,
@@ -59,14 +60,31 @@ def choose_candidates(
 ) -> dict[str, Setting]:
     """The settings to confirm: no dropout, one rate everywhere, the best of the search.
 
-    The uniform rate, unless it is given, is the one at which a forest, trained on the
-    trials, expects the best score; where the forest explains too little, the mean rate
-    of the best trial. There is none where a single rate for all layers was searched,
-    because then all settings are uniform.
+    The uniform rate is the one at which a forest, trained on the trials, expects the
+    best score; where the forest explains too little, the mean rate of the best trial.
 
-    With `use_values`, a setting of the search is given by the values of its
-    hyperparameters instead of its rates: the rates at the end of a schedule do not
-    describe it.
+    Args:
+        trials: Sequence of `TrialRecord`, such as `Report.trials`.
+        direction: "min" or "max", what a better score is.
+        top: Integer, number of settings of the search. Defaults to 3. Equal ones count
+            once, and one without dropout is there already.
+        uniform: Number in (0, 1], the uniform rate, or None to choose it as above.
+            Defaults to None.
+        use_values: Bool, whether a setting of the search is given by the values of its
+            hyperparameters instead of its rates: for a search over schedules, whose
+            rates at the end do not say all. Defaults to False.
+        seed: Integer, seed of the forest. Defaults to 0.
+        importance: `Importance` of these trials, if it was measured before. None to
+            train a forest here. Defaults to None.
+
+    Returns:
+        Dict from label to setting, for `confirm`: "no dropout", then "uniform 0.3",
+        then "search 1", "search 2", best first. There is no uniform one where a single
+        rate for all layers was searched, because then all are uniform.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range.
 
     Example:
 
@@ -75,10 +93,14 @@ def choose_candidates(
     >>> choose_candidates(trials, "min")
     {'no dropout': {'a': 0.0}, 'search 1': {'a': 0.1}, 'search 2': {'a': 0.2}}
     """
+    _validation.choice("direction", direction, DIRECTIONS)
+    top = _validation.integer("top", top, low=1)
     best = ranked(trials, direction)
     paths = list(best[0].rates)
-    chosen: dict[str, Setting] = {BASELINE: dict.fromkeys(paths, 0.0)}
-    if uniform is None and any(len(set(trial.rates.values())) > 1 for trial in best):
+    chosen = {BASELINE: dict.fromkeys(paths, 0.0)}
+    if uniform is not None:
+        uniform = _validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
+    elif any(len(set(trial.rates.values())) > 1 for trial in best):
         scores = _uniform_scores(trials, importance, seed)
         uniform = best_uniform_rate(trials, direction, scores)
     if uniform:
@@ -163,10 +185,27 @@ def confirm(
     an interruption can be compared. An exception in one training is noted, and the
     others go on.
 
-    `train(setting, seed)` returns the score of a new model. `progress(done, total,
-    label, seed, score)` is called after each training; the score is None if it failed.
-    `save` gets the scores so far after each training that did not fail, and a later
-    call trains nothing that is in `partial`, the last of them.
+    Args:
+        candidates: Dict from label to setting, as `choose_candidates` returns it. A
+            setting is a dict, handed to `train` as it is. "no dropout" must be there.
+        train: Function `train(setting, seed) -> score` that builds a new model, trains
+            it and returns a float. The seed must decide all that is random.
+        seeds: Sequence of at least 2 different integers, none used in the search.
+        direction: "min" or "max", what a better score is.
+        measure: String, name of the score. Defaults to "score".
+        progress: Function `progress(done, total, label, seed, score)`, called after
+            each training; the score is None if it failed. Defaults to none.
+        save: Function `save(scores)`, called after each training that did not fail
+            with a dict from (label, seed) to score. Defaults to none.
+        partial: The last dict that an earlier call with the same candidates gave to
+            `save`. What is in it is not trained again. Defaults to none.
+
+    Returns:
+        `Confirmation`.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range, or "no dropout" is missing.
 
     Example:
 
@@ -178,6 +217,14 @@ def confirm(
     >>> found.scores["search 1", 7]
     1.1
     """
+    candidates = _checked_candidates(candidates)
+    seeds = _checked_seeds(seeds)
+    _validation.choice("direction", direction, DIRECTIONS)
+    for name, function in (("train", train), ("progress", progress), ("save", save)):
+        if not callable(function) and (name == "train" or function is not None):
+            raise _validation.type_error(name, "a function", function)
+    if not isinstance(measure, str):
+        raise _validation.type_error("measure", "a string", measure)
     earlier = {} if partial is None else partial
     pairs = [(label, seed) for seed in seeds for label in candidates]
     scores = {pair: earlier[pair] for pair in pairs if pair in earlier}
@@ -194,9 +241,33 @@ def confirm(
                 save(dict(scores))
         if progress:
             progress(done, len(pairs), label, seed, scores.get((label, seed)))
-    return Confirmation(
-        dict(candidates), tuple(seeds), direction, measure, scores, failures
-    )
+    return Confirmation(candidates, seeds, direction, measure, scores, failures)
+
+
+def _checked_candidates(candidates):
+    """A copy of the candidates, or an error."""
+    if not isinstance(candidates, dict) or not all(
+        isinstance(label, str) and isinstance(setting, dict)
+        for label, setting in candidates.items()
+    ):
+        expected = "a dict from labels to dicts of rates"
+        raise _validation.type_error("candidates", expected, candidates)
+    if BASELINE not in candidates or len(candidates) < 2:
+        expected = f"a dict with '{BASELINE}' and at least one other label"
+        raise _validation.value_error("candidates", expected, list(candidates))
+    return {label: dict(setting) for label, setting in candidates.items()}
+
+
+def _checked_seeds(seeds):
+    """The seeds as a tuple of at least 2 different integers, or an error."""
+    if not isinstance(seeds, (list, tuple, range)):
+        expected = "a sequence of integers, such as range(100, 105)"
+        raise _validation.type_error("seeds", expected, seeds)
+    seeds = tuple(_validation.integer("seeds", seed) for seed in seeds)
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        expected = "at least 2 different integers, because an interval needs two scores"
+        raise _validation.value_error("seeds", expected, seeds)
+    return seeds
 
 
 def _score(value):
