@@ -13,10 +13,6 @@ class LocalProvider(MultiplexerDataProvider):
 
     TensorBoard makes a NumPy array of each number, 200,000 of them in a training of
     1,000 epochs with 200 layers; and it gives up where a series is not what it says.
-
-    Args:
-        multiplexer: `plugin_event_multiplexer.EventMultiplexer`.
-        folder: Path of the logs, for messages.
     """
 
     def __init__(self, multiplexer, folder):

@@ -69,11 +69,7 @@ def natural(name):
 
 
 def version_of(*written):
-    """A short text that changes with what was written last.
-
-    Args:
-        *written: Dicts from name to (step, time).
-    """
+    """A short text that changes with the (step, time) that was written last."""
     state = repr([sorted(part.items()) for part in written])
     return hashlib.blake2b(state.encode("utf-8", "replace"), digest_size=8).hexdigest()
 

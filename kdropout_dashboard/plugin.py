@@ -30,15 +30,7 @@ KEPT_STEPS = 1_000
 
 
 class DropoutPlugin(base_plugin.TBPlugin):
-    """Serves the page and its data.
-
-    Args:
-        context: `TBContext`.
-
-    Raises:
-        FileNotFoundError: If the page is not installed.
-        ValueError: If TensorBoard has no data provider.
-    """
+    """Serves the page and its data."""
 
     plugin_name = PLUGIN
 

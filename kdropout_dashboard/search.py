@@ -8,16 +8,9 @@ from kdropout_dashboard.tags import SEARCH, TRIAL
 
 
 def search(source, run, version=""):
-    """Dimensions, trials and marginals of a search.
+    """Dimensions, trials and marginals of a search, or None if it does not exist.
 
-    Args:
-        source: `Source`.
-        run: String, name of the run of the search.
-        version: String, the version that the asker has. Defaults to "".
-
-    Returns:
-        What JSON can hold, little if nothing is new since `version`; or None if the
-        search does not exist.
+    It returns little if nothing is new since `version`, which the asker has.
     """
     written = source.described([SEARCH, TRIAL])
     if SEARCH not in written.get(run, {}):

@@ -17,16 +17,9 @@ OF_LAYERS = (RATE, BATCH_RATE, *TERMS, DROP_FRACTION)
 
 
 def training(source, run, version=""):
-    """Layers, rates and gaps of a run.
+    """Layers, rates and gaps of a run, or None if it does not exist.
 
-    Args:
-        source: `Source`.
-        run: String, name of the run.
-        version: String, the version that the asker has. Defaults to "".
-
-    Returns:
-        What JSON can hold, little if nothing is new since `version`; or None if the
-        training does not exist.
+    It returns little if nothing is new since `version`, which the asker has.
     """
     written = source.described([RUN], [run]).get(run)
     if not written:

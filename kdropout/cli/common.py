@@ -26,11 +26,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def needs_tuner():
-    """Raise before a command begins, and not at its end, if packages are missing.
-
-    Raises:
-        MissingPackages: If the extra `tuner` is not installed.
-    """
+    """Raise before a command begins, and not at its end, if packages are missing."""
     check_packages("this command", PACKAGES, "tuner", _is_there)
 
 

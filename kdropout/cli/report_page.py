@@ -17,21 +17,7 @@ _OF_JOB, _LOG = ("job.yaml", "report.json"), "tensorboard"
 
 
 def write_page(folder, file=None):
-    """Write one HTML file with the charts of the Dropout tab.
-
-    Args:
-        folder: Path of the output of a job, or of a log folder of TensorBoard.
-        file: Path of the file, or None for `report.html` in the folder.
-
-    Returns:
-        `pathlib.Path` of the file.
-
-    Raises:
-        MissingPackages: If a package is not installed; of a job, also if one of a
-            search is.
-        OSError: If the file cannot be written.
-        ValueError: If there is no such folder, or nothing in it to show.
-    """
+    """Write the charts of the Dropout tab into one HTML file, and return its path."""
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise ValueError(f"'DIR' must be a folder. Received: DIR='{folder}'")

@@ -129,11 +129,7 @@ def check_output(value):
 
 
 def _check_packages():
-    """Raise now, and not after minutes of training, if packages are missing.
-
-    Raises:
-        MissingPackages: If some are not installed.
-    """
+    """Raise now, and not after minutes of training, if packages are missing."""
     _requirements.check_packages(
         "kdropout demo", _PACKAGES, "demo", _requirements.can_import
     )
@@ -149,13 +145,7 @@ def remove_logs(folder):
 
 
 class Progress:
-    """One line that is written over on a terminal; elsewhere one line per training.
-
-    Args:
-        stream: Text stream to write to.
-        num_fits: Integer, number of trainings to come.
-        epochs: Integer, length of each.
-    """
+    """One line that is written over on a terminal; elsewhere one line per training."""
 
     def __init__(self, stream, num_fits, epochs):
         self.stream = stream

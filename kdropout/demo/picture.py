@@ -19,13 +19,7 @@ STYLES = {
 
 
 def draw(fits, noise, path):
-    """Draw gaps, rates and test errors into a PNG file.
-
-    Args:
-        fits: List of `Fit`, with the same seeds for each arm.
-        noise: Float, the share of labels replaced.
-        path: Path of the file.
-    """
+    """Draw gaps, rates and test errors into a PNG file."""
     # Not pyplot: it would touch the backend and the figures of a user's notebook.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -36,11 +36,7 @@ def final(fit, name):
 
 
 def table(fits):
-    """The results of all arms, as text.
-
-    Args:
-        fits: List of `Fit`, with the same seeds for each arm.
-    """
+    """The results of all arms, as text."""
     rows = [*HEADER, *(_row(fits, arm) for arm in ARMS)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -103,12 +99,7 @@ def _signed(value):
 
 
 def write_csv(fits, path):
-    """Write one row per training.
-
-    Args:
-        fits: List of `Fit`.
-        path: Path of the file.
-    """
+    """Write one row per training."""
     rows = [_record(fit) for fit in fits]
     with replacing(path) as temporary:
         with open(temporary, "w", newline="", encoding="utf-8") as file:

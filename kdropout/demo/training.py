@@ -98,15 +98,8 @@ def noisy_digits(seed, noise):
 
     The validation labels are as noisy as the training labels, because whoever has
     wrong labels has them in both. The test labels are clean: they show what was
-    learned of the digits rather than of the noise.
-
-    Args:
-        seed: Integer, decides the split and the noise.
-        noise: Float in [0, 1], share of labels replaced by uniformly random ones. A
-            tenth of those happen to be right.
-
-    Returns:
-        `Digits`; images are float32 of shape (samples, 64) in [0, 1].
+    learned of the digits rather than of the noise. A tenth of the labels that are
+    replaced happen to be right.
     """
     from sklearn.datasets import load_digits
 
@@ -164,19 +157,7 @@ def build_model(arm, seed, num_steps, num_samples):
 
 
 def train(arm, digits, seed, epochs, log_dir, on_epoch):
-    """Train a model, and test it on the clean labels.
-
-    Args:
-        arm: The `Arm`.
-        digits: The `Digits`.
-        seed: Integer, decides initial weights, order of the samples and masks.
-        epochs: Integer, length of the training.
-        log_dir: Path of the folder for TensorBoard.
-        on_epoch: Function called with the index of each epoch at its end.
-
-    Returns:
-        `Fit`.
-    """
+    """Train a model, and test it on the clean labels."""
     begin = time.perf_counter()
     num_samples = len(digits.training[0])
     batches = ShuffledBatches(digits.training, BATCH_SIZE, seed)
@@ -237,11 +218,6 @@ class ShuffledBatches(keras.utils.PyDataset):
     The shuffling of `fit` will not do: on TensorFlow, with the seed set, Keras 3.15
     shuffles once and repeats that order in every epoch, which helps a net to learn
     labels by heart.
-
-    Args:
-        arrays: Tuple of arrays of the same length.
-        batch_size: Integer, size of the batches; the last one may be smaller.
-        seed: Integer.
     """
 
     def __init__(self, arrays, batch_size, seed):

@@ -101,9 +101,7 @@ class ConcreteDropout(DropoutWrapper):
             convolution = linear_map.is_convolution(layer)
             softness = _TEMPERATURE_CONVOLUTION if convolution else _TEMPERATURE_DENSE
         rate = LearnedRate(
-            _validation.number(
-                "initial_rate", initial_rate, 0.0, 1.0, open_low=True, open_high=True
-            ),
+            initial_rate,
             _validation.number(
                 "dropout_regularizer", dropout_regularizer, 0.0, HIGHEST_REGULARIZER
             ),
@@ -146,7 +144,7 @@ class ConcreteDropout(DropoutWrapper):
         del config["rate"]
         return {
             **config,
-            "initial_rate": self._rate_rule.initial,
+            "initial_rate": self._rate_rule.initial_rate,
             "weight_regularizer": self.weight_regularizer,
             "dropout_regularizer": self._rate_rule.regularizer,
             "temperature": self.temperature,

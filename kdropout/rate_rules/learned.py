@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from kdropout import _validation
+from kdropout._renamed import renamed, with_new_names
 from kdropout._types import Tensor
 from kdropout.rate_rules.base import RateRule, add_scalar, read
 
@@ -19,7 +20,12 @@ _LOWEST_TEMPERATURE = 1e-6
 HIGHEST_REGULARIZER = 1e20
 
 
+# The names that arguments had in version 0.1, and those they have now.
+_OLD_NAMES = {"initial": "initial_rate"}
+
+
 @keras.saving.register_keras_serializable(package="kdropout")
+@renamed(_OLD_NAMES)
 class LearnedRate(RateRule):
     """A dropout rate that gradient descent trains with the weights of the model.
 
@@ -37,12 +43,13 @@ class LearnedRate(RateRule):
     `optimizer.exclude_from_weight_decay(var_names=["rate_logit"])`.
 
     Args:
-        initial: Float in (0, 1), the rate to start from. Defaults to 0.1.
+        initial_rate: Float in (0, 1), the rate to start from. Defaults to 0.1.
         regularizer: Float in [0, 1e20], weight of the entropy term. For `N` training
             samples, the paper's value is `1 / N` for cross-entropy and `2 / N` for
             squared loss (with a model precision of 1). Defaults to 1e-5.
         temperature: Float of at least 1e-6, softness of the mask. The authors use 0.1
             for dense layers and 2/3 for convolutions. Defaults to 0.1.
+        initial: Deprecated name of `initial_rate`.
 
     Raises:
         TypeError: If an argument is not a number.
@@ -50,7 +57,7 @@ class LearnedRate(RateRule):
 
     Example:
 
-    >>> layer = kdropout.layers.Dropout(kdropout.LearnedRate(initial=0.2))
+    >>> layer = kdropout.layers.Dropout(kdropout.LearnedRate(initial_rate=0.2))
     >>> layer.rate
     0.2
     >>> len(layer.trainable_variables)
@@ -64,10 +71,13 @@ class LearnedRate(RateRule):
     decided_by = "gradient"
 
     def __init__(
-        self, initial: float = 0.1, regularizer: float = 1e-5, temperature: float = 0.1
+        self,
+        initial_rate: float = 0.1,
+        regularizer: float = 1e-5,
+        temperature: float = 0.1,
     ):
-        self.initial = _validation.number(
-            "initial", initial, 0.0, 1.0, open_low=True, open_high=True
+        self.initial_rate = _validation.number(
+            "initial_rate", initial_rate, 0.0, 1.0, open_low=True, open_high=True
         )
         self.regularizer = _validation.number(
             "regularizer", regularizer, 0.0, HIGHEST_REGULARIZER
@@ -77,7 +87,7 @@ class LearnedRate(RateRule):
         )
 
     def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
-        logit = math.log(self.initial) - math.log1p(-self.initial)
+        logit = math.log(self.initial_rate) - math.log1p(-self.initial_rate)
         return {
             "logit": add_scalar(layer, "rate_logit", logit, trainable=True),
             "entropy_term": add_scalar(layer, "entropy_term", 0.0),
@@ -114,11 +124,11 @@ class LearnedRate(RateRule):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "initial": self.initial,
+            "initial_rate": self.initial_rate,
             "regularizer": self.regularizer,
             "temperature": self.temperature,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "LearnedRate":
-        return cls(**config)
+        return cls(**with_new_names(config, _OLD_NAMES))

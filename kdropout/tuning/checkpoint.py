@@ -10,11 +10,8 @@ from kdropout._files import replacing
 class BestEpoch(keras.callbacks.Callback):
     """Keeps the weights of the best epoch of all executions of a trial, in memory.
 
-    Args:
-        objective: The `keras_tuner.Objective`. If it is None, or has no value in the
-            logs, the last epoch counts as the best.
-        is_last: Boolean, whether no callback after this one ends a training. Then,
-            without an objective, only the last epoch is copied. Defaults to False.
+    Without an objective, or a value of it in the logs, the last epoch is the best. If
+    no callback after this one ends a training (`is_last`), only that one is copied.
     """
 
     def __init__(self, objective, is_last=False):
@@ -67,11 +64,7 @@ def save_values(variables, path):
 
 
 def load_values(variables, path):
-    """Give variables the values that `save_values` wrote.
-
-    Raises:
-        ValueError: If the file is damaged, or holds values of other variables.
-    """
+    """Give variables the values that `save_values` wrote, or raise a ValueError."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             values = [arrays[name] for name in arrays.files]

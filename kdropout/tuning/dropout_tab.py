@@ -13,15 +13,7 @@ _SHOWN = ("name", "layers", "kind", "low", "high", "levels")
 
 
 def describe_search(objective, direction, dimensions, marginals=(), problem=""):
-    """What a search optimises, over which dimensions, and what came out of it.
-
-    Args:
-        objective: String, name of the score.
-        direction: "min" or "max".
-        dimensions: Sequence of `Dimension`.
-        marginals: List that `marginals_of` returned. Defaults to none.
-        problem: String, why the marginals cannot be trusted; "" if they can.
-    """
+    """What a search optimises, over which dimensions, and what came out of it."""
     return {
         "format": tags.FORMAT,
         "objective": objective,
@@ -69,14 +61,7 @@ def _finite(score):
 def search_payload(report, plan, run):
     """What the page shows of a search that has a report, without its event files.
 
-    Args:
-        report: `kdropout.tuning.Report`.
-        plan: `kdropout.tuning.RatePlan` of the model, or None: then the charts reach as
-            far as the trials did.
-        run: String, the name of the search.
-
-    Returns:
-        Dict that JSON can hold.
+    Without a plan, the charts reach as far as the trials did.
     """
     dimensions = report.dimensions
     if dimensions is None and plan is not None:
@@ -120,13 +105,6 @@ def marginals_of(importance, dimensions):
 
     Those of a layer whose rate comes from sorting several values are left out: it is
     not a dimension.
-
-    Args:
-        importance: `kdropout.tuning.report.Importance`.
-        dimensions: Sequence of `Dimension`.
-
-    Returns:
-        List of dicts that JSON can hold.
     """
     marginals = {
         marginal.dimension.name: marginal

@@ -46,27 +46,14 @@ _DENSE = ("EagerTensor", "ArrayImpl")
 
 
 class Trainer:
-    """Trains the models of a search, which share its data on the device.
-
-    Args:
-        note: Function that shows the user a text, once.
-    """
+    """Trains the models of a search, which share its data on the device."""
 
     def __init__(self, note):
         self._note = note
         self._data = None  # tuple of the arguments of `fit` and their `TrialData`
 
     def train(self, hypermodel, hp, pooled, seed, args, kwargs):
-        """Train a model as `hypermodel.fit` does; return what that returns.
-
-        Args:
-            hypermodel: The `keras_tuner.HyperModel`.
-            hp: The `keras_tuner.HyperParameters` of the trial.
-            pooled: `PooledModel`.
-            seed: Integer, for the order of the data and the random states.
-            args: Positional arguments of `search`.
-            kwargs: Keyword arguments of `search`, with all callbacks.
-        """
+        """Train a model as `hypermodel.fit` does; return what that returns."""
         model, has_fit = pooled.model, has_own_fit(hypermodel)
         arguments = None if has_fit else _fit_arguments(model, args, kwargs)
         reason = why_not_one_graph(hypermodel, model, arguments)
@@ -112,14 +99,7 @@ def has_own_fit(hypermodel):
 
 
 def why_not_one_graph(hypermodel, model, arguments):
-    """Why a trial must train with `fit`, in words, or None if it need not.
-
-    Args:
-        hypermodel: The `keras_tuner.HyperModel`.
-        model: The compiled model.
-        arguments: Dict of the arguments of `fit` by name, or None where a `fit` of the
-            hypermodel takes others.
-    """
+    """Why a trial must train with `fit`, in words, or None if it need not."""
     if has_own_fit(hypermodel):
         return "the hypermodel has its own fit"
     return (

@@ -10,9 +10,6 @@ class Epochs:
     """Trains and evaluates one compiled model, an epoch per call.
 
     Each step is the one of `fit` and `evaluate`, in a loop that XLA compiles as one.
-
-    Args:
-        model: A compiled and built `keras.Model`.
     """
 
     def __init__(self, model):
@@ -23,16 +20,7 @@ class Epochs:
         self._evaluate = jax.jit(self._test_epoch, static_argnames="batch_size")
 
     def train(self, data, order, batch_size):
-        """Train on `data`, structures of tensors of shape `(rows, ...)`.
-
-        Args:
-            data: Tuple `(x, y)` or `(x, y, sample_weight)`.
-            order: Integer array of shape `(rows,)`, the order of the rows.
-            batch_size: Integer.
-
-        Returns:
-            Dict of the logs.
-        """
+        """The logs of an epoch on `data`, structures of tensors, in this order."""
         model = self._model
         model.reset_metrics()
         groups = (

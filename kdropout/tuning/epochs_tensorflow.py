@@ -11,9 +11,6 @@ class Epochs:
 
     Each step is what `fit` and `evaluate` do with the same batch, so the results are
     theirs to the bit. The data are arguments, not constants of the graph.
-
-    Args:
-        model: A compiled and built `keras.Model`.
     """
 
     def __init__(self, model):
@@ -25,16 +22,7 @@ class Epochs:
         self._is_closed = {}  # by function
 
     def train(self, data, order, batch_size):
-        """Train on `data`, structures of tensors of shape `(rows, ...)`.
-
-        Args:
-            data: Tuple `(x, y)` or `(x, y, sample_weight)`.
-            order: Integer array of shape `(rows,)`, the order of the rows.
-            batch_size: Integer.
-
-        Returns:
-            Dict of the logs.
-        """
+        """The logs of an epoch on `data`, structures of tensors, in this order."""
         return self._run(self._train, data, tf.constant(order), batch_size)
 
     def evaluate(self, data, batch_size):

@@ -47,15 +47,7 @@ class ModelPool:
         self._built = weakref.WeakKeyDictionary()
 
     def get(self, build, execution, values, may_share=True):
-        """A `PooledModel` that is what `build` returns, to the bit.
-
-        Args:
-            build: Function without arguments, which sets the random states for the
-                execution and returns a new compiled model.
-            execution: Integer, the number of the execution.
-            values: Dict from hyperparameter to value, with which `build` builds.
-            may_share: Whether the model may be an earlier one. Defaults to True.
-        """
+        """A `PooledModel` that is what `build` returns, to the bit."""
         if not may_share:
             return PooledModel(build())
         with _young_garbage_collected():
@@ -103,15 +95,7 @@ class ModelPool:
 class PooledModel:
     """A compiled model, how it was when it was new, and its compiled epochs.
 
-    Args:
-        model: A new compiled model.
-        values: Dict from hyperparameter to the value that it was built with, or None
-            if no other trial may train it.
-
-    Attributes:
-        model: The model.
-        is_shared: Whether another trial may train it.
-        epochs: Its compiled `Epochs` once it has some, or None.
+    Without `values`, those of the hyperparameters, no other trial may train it.
     """
 
     def __init__(self, model, values=None):
@@ -276,12 +260,7 @@ def begin_anew():
 
 
 class FreshNames(keras_tuner.HyperModel):
-    """A hypermodel whose layers are numbered from the start in every build.
-
-    Args:
-        hypermodel: The `keras_tuner.HyperModel` that builds.
-        on_build: Function that is called with each model.
-    """
+    """A hypermodel whose layers are numbered from the start in every build."""
 
     def __init__(self, hypermodel, on_build):
         super().__init__()

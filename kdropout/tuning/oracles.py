@@ -488,9 +488,6 @@ def stored(oracle):
     """A `StoredOracle` with the arguments of one of KerasTuner's oracles.
 
     An oracle of another class is returned as it is.
-
-    Raises:
-        TypeError: If `oracle` is not an oracle.
     """
     if not isinstance(oracle, keras_tuner.Oracle):
         raise _validation.type_error("oracle", "a keras_tuner.Oracle", oracle)

@@ -13,13 +13,7 @@ _FORMAT_WITHOUT_END = "{desc} {n_fmt}{postfix}, after {elapsed}"
 
 
 def follow(oracle, followers):
-    """Let objects see each trial of an oracle begin and end.
-
-    Args:
-        oracle: A `keras_tuner.Oracle`.
-        followers: List of objects with `on_trial_begin(trial)` and
-            `on_trial_end(trial)`.
-    """
+    """Let objects see each trial of an oracle begin and end."""
     # The oracle sees all trials, in whatever process they run. KerasTuner has no public
     # way to follow it.
     oracle._display = _Followers(followers)
@@ -30,10 +24,6 @@ class Progress:
 
     Elsewhere it prints one line per trial. The bar of the search shows the best value
     so far and the time left.
-
-    Args:
-        oracle: The `keras_tuner.Oracle` of the search.
-        stream: Text stream to write to, or None for standard error at the time.
     """
 
     def __init__(self, oracle, stream=None):

@@ -14,12 +14,7 @@ _LONGEST_NAME = 240
 
 
 class ProjectInUse(RuntimeError):
-    """Another process, or another tuner of this one, writes to a project.
-
-    Args:
-        project: `pathlib.Path` of the project.
-        holder: String, the number of the process, or "unknown".
-    """
+    """Another process, or another tuner of this one, writes to a project."""
 
     def __init__(self, project, holder):
         self.project, self.holder = project, holder
@@ -38,10 +33,6 @@ class ProjectLock:
 
     The file stands beside the folder of the project, which `overwrite=True` removes.
     On Windows nothing is locked.
-
-    Args:
-        directory: Path of the folder that holds the project.
-        project_name: String.
     """
 
     def __init__(self, directory, project_name):
@@ -60,11 +51,7 @@ class ProjectLock:
         return {**vars(self), "_file": None}  # a copy holds nothing
 
     def acquire(self):
-        """Hold the lock. Does nothing if this object holds it already.
-
-        Raises:
-            ProjectInUse: If another process, or another tuner of this one, holds it.
-        """
+        """Hold the lock, or raise `ProjectInUse`. It may be held already."""
         if self._file is not None or fcntl is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -43,12 +43,8 @@ _THREAD_VARIABLES = (
 class RayRunner:
     """Runs the trials of a tuner on Ray.
 
-    Args:
-        num_workers: Integer of at least 1.
-        address: Address of a Ray cluster, or None to start Ray on this machine, or to
-            use the Ray that runs in this process.
-        num_threads: Integer, number of threads for each worker, or None for a fair
-            share of this machine.
+    Without an address, Ray starts on this machine, unless it runs in this process.
+    Without a number of threads, the workers share this machine.
     """
 
     def __init__(self, num_workers, address=None, num_threads=None):
@@ -185,12 +181,6 @@ class _Workers:
 
     A worker counts once it has started. Until then it holds no trial: on a cluster with
     too few cores it may never start, and the search goes on with the others.
-
-    Args:
-        num_workers: Integer of at least 1.
-        num_threads: Integer, number of threads for each worker, or None for a fair
-            share of this machine.
-        note: Function that shows the user a text.
     """
 
     def __init__(self, num_workers, num_threads, note):
@@ -210,24 +200,13 @@ class _Workers:
         return self.num_workers * self.num_threads
 
     def start(self, job):
-        """Start all workers, which become ready later.
-
-        Args:
-            job: The arguments of `_Worker`, as references of Ray.
-        """
+        """Start all workers, which become ready later. A `_Worker` takes the job."""
         self._job = job
         for _ in range(self.num_workers):
             self._start()
 
     def wait(self, results):
-        """Wait until one of `results` is there or a worker becomes ready.
-
-        Returns:
-            The future that is done.
-
-        Raises:
-            RuntimeError: If workers die before they have started.
-        """
+        """Wait until a result is there or a worker is ready, and return its future."""
         futures = [*results, *self._starting]
         done = []
         while not done:
@@ -315,11 +294,6 @@ class _Worker:
     """A process that runs trials, and keeps the models that it compiled.
 
     All data come and go through Ray: no folder is shared.
-
-    Args:
-        tuner: A copy of the tuner of the search.
-        args: Positional arguments of `search`.
-        kwargs: Keyword arguments of `search`.
     """
 
     def __init__(self, tuner, args, kwargs):

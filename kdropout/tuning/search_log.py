@@ -45,21 +45,6 @@ class SearchLog:
     the charts of the search. All content follows from what the oracle knows. So what is
     missing after a kill, or while a disk is full, is written with the next trial or the
     next search. A write error is reported once and does not stop the search.
-
-    Args:
-        folder: Path of the folder, made if it is not there. Each search needs its own.
-        oracle: The `keras_tuner.Oracle` of the search. It sees all trials end, in
-            whatever process they run.
-
-    Attributes:
-        axes: `Axes`, the hyperparameters that set rates, as far as they are known.
-        importance: `kdropout.tuning.report.Importance` of the axes, after a search; or
-            None.
-
-    Raises:
-        MissingPackages: If TensorBoard is not installed.
-        TypeError: If `folder` is not a path.
-        ValueError: If `folder` is a file, or on another machine.
     """
 
     def __init__(self, folder, oracle):
@@ -74,15 +59,7 @@ class SearchLog:
         self.importance = None
 
     def claim(self, is_new, overwrite):
-        """Refuse a folder with the trials of another search, or delete these.
-
-        Args:
-            is_new: Whether this search has no trials yet.
-            overwrite: Whether to delete the trials of another search.
-
-        Raises:
-            ValueError: If there are trials, and `overwrite` is False.
-        """
+        """Refuse a folder with the trials of another search, or delete these."""
         found = _trials_in(self._folder) if is_new else []
         if found and not overwrite:
             raise ValueError(
@@ -96,12 +73,7 @@ class SearchLog:
 
     @contextlib.contextmanager
     def following(self, epochs):
-        """Write the trials that end within, and at last the charts of all of them.
-
-        Args:
-            epochs: Integer, the epochs of a trial unless the trial has its own number,
-                or None if it is not known.
-        """
+        """Write the trials that end within, and at last the charts of all of them."""
         self._epochs = epochs
         self._update()
         try:
@@ -227,10 +199,6 @@ class Axes:
     """The hyperparameters that set rates, learned from the models that are built.
 
     An earlier process of the same search may have learned them before.
-
-    Attributes:
-        are_known: Whether they are known from a model or an earlier process.
-        are_of_model: Whether they are known from a model of this process.
     """
 
     def __init__(self):
@@ -261,12 +229,7 @@ class Axes:
         return [dimension.plain() for dimension in self._dimensions.values()]
 
     def set_state(self, state):
-        """Take in what `get_state` returned.
-
-        Raises:
-            LookupError: If it is something else.
-            TypeError: If it is something else.
-        """
+        """Take in what `get_state` returned; LookupError or TypeError for all else."""
         dimensions = [Dimension.from_plain(plain) for plain in state]
         for dimension in dimensions:
             self._dimensions[dimension.name] = dimension
@@ -309,12 +272,6 @@ def _write_once(folder, kind, content, make_summaries):
 
     It takes the place of one with other content, and whoever reads the folder sees all
     of it or none. So a search that was killed or is resumed doubles nothing.
-
-    Args:
-        folder: `pathlib.Path` of the run, made if it is not there.
-        kind: String, one of the kinds above.
-        content: What JSON can hold. It decides whether two files are the same.
-        make_summaries: Function that makes a sequence of `Summary`.
     """
     text = json.dumps(content, sort_keys=True)
     end = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -12,26 +12,14 @@ _COLOURS = re.compile(r"\x1b\[\d*m")
 
 
 def trial_records(trials, plan, epochs):
-    """A `TrialRecord` for each trial that has begun.
-
-    Args:
-        trials: Sequence of KerasTuner's `Trial`.
-        plan: `kdropout.tuning.RatePlan` of the model.
-        epochs: Integer, the epochs of a training, unless the trial has its own number.
-    """
+    """A `TrialRecord` for each trial that has begun."""
     return [_record(trial, plan, epochs) for trial in trials]
 
 
 def stored_trials(project):
-    """The trials in the files of a search, without the search.
+    """The trials in the files of a search, in the order in which they began.
 
     Another process may be writing the files: each of them is whole at any time.
-
-    Args:
-        project: `pathlib.Path` of the folder of the search.
-
-    Returns:
-        List of KerasTuner's `Trial`, in the order in which they began.
     """
     states = _read(project / "oracle.json", lambda state: state["trials"])
     if states is None:

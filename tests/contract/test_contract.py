@@ -19,7 +19,7 @@ RATES = {
     "keras_schedule": lambda: keras.optimizers.schedules.ExponentialDecay(0.5, 2, 0.9),
     "our_schedule": lambda: schedules.Ramp(0.6, 0.1, steps=5),
     "callable": lambda: halving,
-    "learned": lambda: kdropout.LearnedRate(initial=0.3, regularizer=1e-3),
+    "learned": lambda: kdropout.LearnedRate(initial_rate=0.3, regularizer=1e-3),
 }
 LAYERS = {
     "Dropout": (layers.Dropout, {}, (6,)),

@@ -18,11 +18,7 @@ RATES = {"*": tuning.Rates(0, 0.5, step=0.25)}
 RAMP = tuning.Schedules((0.0, 0.2), (0.3, 0.6), steps=10)
 SPACES = {"RandomSearch": {"drop_a": tuning.Rates(0, 0.5), "drop_b": RAMP}}
 
-# The names of 0.1 have new ones, which such files are shown.
-pytestmark = [
-    pytest.mark.on_one_backend,
-    pytest.mark.filterwarnings("ignore:.*its name is '(tie|curve)' now"),
-]
+pytestmark = pytest.mark.on_one_backend
 
 
 def data():

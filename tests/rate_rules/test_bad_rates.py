@@ -101,21 +101,21 @@ CASES = [
     # LearnedRate
     Case(
         "initial 0",
-        lambda: LearnedRate(initial=0),
+        lambda: LearnedRate(initial_rate=0),
         ValueError,
-        ["'initial' must be a number in (0, 1)", "initial=0.0"],
+        ["'initial_rate' must be a number in (0, 1)", "initial_rate=0.0"],
     ),
     Case(
         "initial 1",
         lambda: LearnedRate(1.0),
         ValueError,
-        ["'initial' must be a number in (0, 1)", "initial=1.0"],
+        ["'initial_rate' must be a number in (0, 1)", "initial_rate=1.0"],
     ),
     Case(
         "initial text",
         lambda: LearnedRate("0.1"),
         TypeError,
-        ["'initial' must be a number in (0, 1)", "initial='0.1'"],
+        ["'initial_rate' must be a number in (0, 1)", "initial_rate='0.1'"],
     ),
     Case(
         "regularizer negative",

@@ -169,7 +169,7 @@ def test_learned_rate_survives_saving(tmp_path):
     restored = keras.saving.load_model(tmp_path / "model.keras").get_layer("drop")
     assert restored.rate == pytest.approx(sigmoid(0.7), rel=1e-6)
     assert restored._rate_rule.get_config() == {
-        "initial": 0.2,
+        "initial_rate": 0.2,
         "regularizer": 1e-3,
         "temperature": 0.4,
     }
@@ -194,3 +194,13 @@ def test_rate_that_was_driven_to_an_end_gives_no_nan(logit):
     losses = [model.train_on_batch(x, y) for _ in range(2)]
     assert np.isfinite(losses).all()
     assert np.isfinite(layer.rate)
+
+
+def test_initial_rate_may_be_called_initial_as_in_version_0_1():
+    with pytest.warns(DeprecationWarning, match="'initial' .* is 'initial_rate' now"):
+        rate = LearnedRate(initial=0.3)
+    assert rate.get_config() == LearnedRate(0.3).get_config()
+    with pytest.raises(ValueError, match="'initial' is the old name"):
+        LearnedRate(0.3, initial=0.3)
+    config = {"initial": 0.3, "regularizer": 1e-5, "temperature": 0.1}
+    assert LearnedRate.from_config(config).initial_rate == 0.3

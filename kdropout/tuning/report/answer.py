@@ -317,19 +317,8 @@ def find_edges(trials, direction, limits=None, setting=()):
 
     A limit counts if the best trial, or the setting to take, has a value at it, or if
     at least half of the best trials have one. No dropout is the natural limit of a
-    rate, as is a rate of 1: there is nothing beyond.
-
-    Args:
-        trials: Sequence of `TrialRecord`.
-        direction: "min" or "max".
-        limits: Dict from hyperparameter to its lowest and highest value, or None if
-            the space is not known: then the farthest value that was tried is a limit,
-            if several trials have exactly this value.
-        setting: Dict from hyperparameter, or layer, to the value to take. Defaults to
-            none.
-
-    Returns:
-        List of `Edge`.
+    rate, as is a rate of 1: there is nothing beyond. Without `limits`, the farthest
+    value that was tried is a limit, if several trials have exactly this value.
     """
     done, setting = completed(trials), dict(setting)
     best = ranked(trials, direction)[:_BEST]

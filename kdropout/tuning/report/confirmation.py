@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kdropout import _statistics
+from kdropout import _statistics, _validation
 from kdropout._statistics import Interval
 from kdropout.tuning.report.importance import (
     UNIFORM_STEP,
@@ -16,6 +16,7 @@ from kdropout.tuning.report.importance import (
     uniform_scores,
 )
 from kdropout.tuning.report.records import (
+    DIRECTIONS,
     SCHEDULE,
     TrialRecord,
     is_schedule,
@@ -81,6 +82,10 @@ def choose_candidates(
         then "search 1", "search 2", best first. There is no uniform one where a single
         rate for all layers was searched, because then all are uniform.
 
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range.
+
     Example:
 
     >>> from kdropout.tuning.report import TrialRecord, choose_candidates
@@ -88,10 +93,14 @@ def choose_candidates(
     >>> choose_candidates(trials, "min")
     {'no dropout': {'a': 0.0}, 'search 1': {'a': 0.1}, 'search 2': {'a': 0.2}}
     """
+    _validation.choice("direction", direction, DIRECTIONS)
+    top = _validation.integer("top", top, low=1)
     best = ranked(trials, direction)
     paths = list(best[0].rates)
-    chosen: dict[str, Setting] = {BASELINE: dict.fromkeys(paths, 0.0)}
-    if uniform is None and any(len(set(trial.rates.values())) > 1 for trial in best):
+    chosen = {BASELINE: dict.fromkeys(paths, 0.0)}
+    if uniform is not None:
+        uniform = _validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
+    elif any(len(set(trial.rates.values())) > 1 for trial in best):
         scores = _uniform_scores(trials, importance, seed)
         uniform = best_uniform_rate(trials, direction, scores)
     if uniform:
@@ -129,11 +138,8 @@ def _has_dropout(trial):
 def best_uniform_rate(trials, direction, scores):
     """The best rate for all layers at once, as far as the trials show.
 
-    Args:
-        trials: Sequence of `TrialRecord`.
-        direction: "min" or "max".
-        scores: Dict from rate to the expected score if all layers have this rate. If it
-            is empty, the mean rate of the best trial is taken.
+    `scores` is what `uniform_scores` returns. If it is empty, the mean rate of the best
+    trial is taken.
     """
     if not scores:
         best = ranked(trials, direction)[0]
@@ -197,6 +203,10 @@ def confirm(
     Returns:
         `Confirmation`.
 
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument is out of range, or "no dropout" is missing.
+
     Example:
 
     >>> from kdropout.tuning.report import confirm
@@ -207,6 +217,14 @@ def confirm(
     >>> found.scores["search 1", 7]
     1.1
     """
+    candidates = _checked_candidates(candidates)
+    seeds = _checked_seeds(seeds)
+    _validation.choice("direction", direction, DIRECTIONS)
+    for name, function in (("train", train), ("progress", progress), ("save", save)):
+        if not callable(function) and (name == "train" or function is not None):
+            raise _validation.type_error(name, "a function", function)
+    if not isinstance(measure, str):
+        raise _validation.type_error("measure", "a string", measure)
     earlier = {} if partial is None else partial
     pairs = [(label, seed) for seed in seeds for label in candidates]
     scores = {pair: earlier[pair] for pair in pairs if pair in earlier}
@@ -223,9 +241,33 @@ def confirm(
                 save(dict(scores))
         if progress:
             progress(done, len(pairs), label, seed, scores.get((label, seed)))
-    return Confirmation(
-        dict(candidates), tuple(seeds), direction, measure, scores, failures
-    )
+    return Confirmation(candidates, seeds, direction, measure, scores, failures)
+
+
+def _checked_candidates(candidates):
+    """A copy of the candidates, or an error."""
+    if not isinstance(candidates, dict) or not all(
+        isinstance(label, str) and isinstance(setting, dict)
+        for label, setting in candidates.items()
+    ):
+        expected = "a dict from labels to dicts of rates"
+        raise _validation.type_error("candidates", expected, candidates)
+    if BASELINE not in candidates or len(candidates) < 2:
+        expected = f"a dict with '{BASELINE}' and at least one other label"
+        raise _validation.value_error("candidates", expected, list(candidates))
+    return {label: dict(setting) for label, setting in candidates.items()}
+
+
+def _checked_seeds(seeds):
+    """The seeds as a tuple of at least 2 different integers, or an error."""
+    if not isinstance(seeds, (list, tuple, range)):
+        expected = "a sequence of integers, such as range(100, 105)"
+        raise _validation.type_error("seeds", expected, seeds)
+    seeds = tuple(_validation.integer("seeds", seed) for seed in seeds)
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        expected = "at least 2 different integers, because an interval needs two scores"
+        raise _validation.value_error("seeds", expected, seeds)
+    return seeds
 
 
 def _score(value):
@@ -499,15 +541,7 @@ class Confirmation:
 
 
 def scores_to_plain(candidates: dict, scores: dict) -> list[dict]:
-    """The scores of `confirm` so far, with the settings that they belong to.
-
-    Args:
-        candidates: Dict from label to setting.
-        scores: Dict from (label, seed) to score.
-
-    Returns:
-        List of dicts that JSON can hold.
-    """
+    """The scores with their settings, as a list of dicts that JSON can hold."""
     return [
         {"label": label, "setting": candidates[label], "seed": seed, "score": score}
         for (label, seed), score in scores.items()
@@ -518,13 +552,6 @@ def scores_from_plain(candidates: dict, plain: list[dict]) -> dict:
     """The scores in what `scores_to_plain` returned that belong to `candidates`.
 
     After more trials, the setting of "search 1" may be "search 2", or in none of them.
-
-    Args:
-        candidates: Dict from label to setting.
-        plain: What `scores_to_plain` returned.
-
-    Returns:
-        Dict from (label, seed) to score, for `confirm(partial=...)`.
     """
     return {
         (label, score["seed"]): score["score"]

@@ -140,18 +140,7 @@ def measure_importance(trials, dimensions=None, seed=0, trees=TREES, repeats=REP
     """What a forest learns from the trials: importance, marginals, uniform rates.
 
     It takes seconds, and one result serves the log of a search, its candidates and its
-    report.
-
-    Args:
-        trials: Sequence of `TrialRecord`, at least one completed.
-        dimensions: Sequence of `Dimension`, what was searched. None if that is not
-            known: then what moved in the trials. Defaults to None.
-        seed: Integer, seed of the forest and of the shuffles. Defaults to 0.
-        trees: Integer, number of trees. Defaults to 200.
-        repeats: Integer, number of shuffles per dimension. Defaults to 20.
-
-    Returns:
-        `Importance`.
+    report. Without `dimensions`, what moved in the trials counts as searched.
     """
     forest, problem = learn(trials, dimensions, seed, trees)
     num_trials = len(completed(trials))
@@ -168,14 +157,7 @@ def measure_importance(trials, dimensions=None, seed=0, trees=TREES, repeats=REP
 
 
 def learn(trials, dimensions=None, seed=0, trees=TREES):
-    """The `Forest` of the trials and "", or None and why nothing can be learned.
-
-    Args:
-        trials: Sequence of `TrialRecord`, at least one completed.
-        dimensions: As for `measure_importance`.
-        seed: As for `measure_importance`.
-        trees: As for `measure_importance`.
-    """
+    """The `Forest` of the trials and "", or None and why nothing can be learned."""
     done = completed(trials)
     if len(done) < _FEWEST_TO_LEARN:
         plural = "" if len(done) == 1 else "s"
@@ -195,10 +177,6 @@ def moved_columns(done, dimensions=None):
     First come the rates in the order of the model, then other parts of schedules by
     name. Names of values are numbered in the order of the alphabet, so that the numbers
     do not depend on names that were not tried.
-
-    Args:
-        done: Sequence of `TrialRecord`, all completed.
-        dimensions: As for `measure_importance`.
     """
     if dimensions is None:
         dimensions = dimensions_seen(done)
@@ -283,10 +261,7 @@ def _marginals(forest):
 
 
 def uniform_scores(forest):
-    """Dict from rate to the expected score if all layers have this rate.
-
-    Empty where the forest explains too little.
-    """
+    """Dict from rate to the expected score if all layers have it; empty if unknown."""
     columns = [
         index
         for index, dimension in enumerate(forest.dimensions)
@@ -331,12 +306,6 @@ class Forest:
     with the prediction of each trial by the trees that have not seen it. It is 1 if
     the rates explain all, and about 0 or less if they explain nothing.
 
-    Args:
-        columns: Dict from `Dimension` to an array of its value in each trial.
-        scores: Array of floats, the score of each trial.
-        seed: Integer, seed of the samples.
-        trees: Integer, number of trees.
-
     Reference:
         Breiman (2001), Random forests, Machine Learning 45.
     """
@@ -369,14 +338,7 @@ class Forest:
         return float(self.model.oob_score_)
 
     def unseen_r2(self, tables):
-        """The out-of-bag R2 if the trials had had other rates.
-
-        Args:
-            tables: Array of shape (variants, trials, features).
-
-        Returns:
-            Array of shape (variants,).
-        """
+        """The out-of-bag R2 for tables of other rates, (variants, trials, features)."""
         variants, trials, features = tables.shape
         total = np.zeros((variants, trials))
         count = np.zeros(trials)
@@ -391,15 +353,7 @@ class Forest:
         return 1.0 - residual / np.square(scores - scores.mean()).sum()
 
     def by_tree(self, columns, values):
-        """The mean prediction of each tree over the trials, with some columns replaced.
-
-        Args:
-            columns: List of the indices of the features that get the same value.
-            values: Array of shape (variants,).
-
-        Returns:
-            Array of shape (trees, variants).
-        """
+        """The mean predictions, (trees, variants), with values in place of columns."""
         variants, (trials, features) = len(values), self.table.shape
         tables = np.repeat(self.table[None], variants, axis=0)
         tables[:, :, columns] = np.asarray(values)[:, None, None]

@@ -53,12 +53,7 @@ def render(report):
 
 
 def save_without_answer(error: NoCompletedTrial, folder: str | os.PathLike) -> None:
-    """Write a `report.md` of a search in which no trial has completed.
-
-    Args:
-        error: `NoCompletedTrial`.
-        folder: Path of a folder that is there.
-    """
+    """Write a `report.md` of a search in which no trial has completed."""
     parts = [_TITLE, escape(error.reason), _failed_trials(error.trials)]
     with replacing(pathlib.Path(folder) / _FILE) as temporary:
         text = "\n\n".join(part for part in parts if part)

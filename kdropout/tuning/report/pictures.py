@@ -51,15 +51,7 @@ _DOTS = "..."
 
 
 def draw_all(report, folder):
-    """Draw each picture into its file.
-
-    Args:
-        report: `Report`.
-        folder: `pathlib.Path` of a folder that is there.
-
-    Returns:
-        List of the paths of the files.
-    """
+    """Draw each picture into its file, and return the paths."""
     figures = {
         "trials": _trials_figure,
         "importance": _importance_figure,

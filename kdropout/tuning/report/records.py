@@ -9,6 +9,8 @@ import numpy as np
 from kdropout import _validation
 from kdropout.tuning.space.dimension import Dimension
 
+DIRECTIONS = ("min", "max")
+
 # The endings of the hyperparameters of a schedule whose values are not its final rate.
 SCHEDULE = ("start", "steps", "shape")
 

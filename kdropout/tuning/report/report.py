@@ -19,6 +19,7 @@ from kdropout.tuning.report.importance import (
     measure_importance,
 )
 from kdropout.tuning.report.records import (
+    DIRECTIONS,
     TrialRecord,
     check_trials,
     dimensions_seen,
@@ -97,7 +98,7 @@ class Report:
             limits = {entry.name: (entry.low, entry.high) for entry in dimensions}
         self.trials = tuple(trials)
         self.objective = objective
-        self.direction = _validation.choice("direction", direction, ("min", "max"))
+        self.direction = _validation.choice("direction", direction, DIRECTIONS)
         self.baseline = baseline
         self.confirmation = confirmation
         self.seed = _validation.integer("seed", seed)

@@ -16,13 +16,6 @@ def describe(confirmation, importance):
 
     It says "better" or "worse" only of a paired interval that excludes 0. Each
     difference comes with the name of its score, and with the sign that is better.
-
-    Args:
-        confirmation: `Confirmation`, or None.
-        importance: `Importance`.
-
-    Returns:
-        String.
     """
     if confirmation is None:
         return (

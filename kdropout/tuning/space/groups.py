@@ -33,10 +33,7 @@ class Hyperparameter:
     def declare(self, hp, scope, own):
         """Declare it, and return the value that KerasTuner gives it.
 
-        Args:
-            hp: A `keras_tuner.HyperParameters`.
-            scope: What `hp` puts before each name.
-            own: The layer's value before the search, or None if it has none.
+        `scope` is what `hp` puts before each name, `own` the value of the layer.
         """
         value = self._declare(hp, self.name.removeprefix(scope), own)
         if value is None:
@@ -97,11 +94,7 @@ class Group:
         return self.paths
 
     def settings(self, values):
-        """Dict from path to what the layer gets: a float, or a `Ramp`.
-
-        Args:
-            values: Dict from the name of each hyperparameter to its value.
-        """
+        """Dict from path to what the layer gets: a float, or a `Ramp`."""
         return dict.fromkeys(self.paths, self.choice)
 
     def without(self, paths):

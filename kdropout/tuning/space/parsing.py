@@ -56,9 +56,8 @@ def parse(
 def parse_all(space):
     """The space that `parse` returns, all errors in it, and the old names in it.
 
-    Returns:
-        Tuple of the space, a list of errors, and a dict from the key of each setting
-        that has the name of version 0.1, a tuple, to the name of today.
+    The old names are a dict from the key of each setting that has the name of version
+    0.1, a tuple, to the name of today.
     """
     reader = _Reader()
     return reader.space(space), reader.errors, reader.old_names

@@ -10,11 +10,7 @@ from kdropout.surgery.keras_state import refresh, unlocked
 
 
 def check_can_set(path, layer, argument="space"):
-    """Refuse a layer whose rate is neither yours nor a schedule's to decide.
-
-    Raises:
-        TypeError: If a gradient or the inputs decide it.
-    """
+    """Refuse a layer whose rate is neither yours nor a schedule's to decide."""
     rule = layer._rate_rule
     if not (rule.settable or isinstance(rule, (ScheduledRate, RampedRate))):
         error = _validation.argument_error(
@@ -41,12 +37,7 @@ def own_values(layer):
 
 
 def apply(model, settings):
-    """Give layers what was chosen for them.
-
-    Args:
-        model: The model that holds them.
-        settings: Dict from layer to a float or a `Ramp`.
-    """
+    """Give layers what was chosen for them: a float, or a `Ramp`."""
     replaced = [_apply(layer, setting) for layer, setting in settings.items()]
     if any(replaced):
         refresh([model, *(layer for _, layer in walk(model))])

@@ -9,21 +9,10 @@ from kdropout.tuning.space.schedules import Schedules
 
 
 def select_groups(model, space, prefix="rate", layers=None):
-    """The groups of layers that a space makes of the layers of a model.
+    """The groups of layers that a space makes of a model, each layer in one at most.
 
-    Args:
-        model: A model whose dropout layers are live.
-        space: What `parse` returned.
-        prefix: What the names of hyperparameters begin with.
-        layers: What `dropout_layers(model)` returns, where that is known.
-
-    Returns:
-        List of `Group`, in the order of the space. Each layer is in one at most.
-
-    Raises:
-        TypeError: If a gradient or the inputs decide the rate of a layer named.
-        ValueError: If a pattern has no layers, or nothing is left to search. Errors of
-            one entry have the attribute `pattern`.
+    An error about one entry of the space has the attribute `pattern`. `layers` is what
+    `dropout_layers(model)` returns, where that is known.
     """
     layers = dropout_layers(model) if layers is None else layers
     if isinstance(space, dict):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdropout.tuning.report import Report, TrialRecord, confirm
+from kdropout.tuning.report import Report, TrialRecord, choose_candidates, confirm
 from kdropout.tuning.report.records import NoCompletedTrial
 from tests.tools import Case, assert_refused, name_of
 
@@ -97,6 +97,90 @@ CASES = [
         lambda: Report.from_json(3),
         TypeError,
         ["'text' must be", "3"],
+    ),
+    Case(
+        "top",
+        lambda: choose_candidates([GOOD], "min", top=0),
+        ValueError,
+        ["'top' must be", "0"],
+    ),
+    Case(
+        "uniform",
+        lambda: choose_candidates([GOOD], "min", uniform=1.5),
+        ValueError,
+        ["'uniform' must", "(0, 1]", "1.5"],
+    ),
+    Case(
+        "candidates",
+        lambda: confirmed(candidates=[0.1]),
+        TypeError,
+        ["'candidates' must be a dict from", "[0.1]"],
+    ),
+    Case(
+        "setting",
+        lambda: confirmed(candidates={"no dropout": 0.0}),
+        TypeError,
+        ["'candidates' must be"],
+    ),
+    Case(
+        "no baseline",
+        lambda: confirmed(candidates={"search 1": {}, "search 2": {}}),
+        ValueError,
+        ["a dict with 'no dropout' and at least one other", "['search 1', 'search 2']"],
+    ),
+    Case(
+        "nothing to compare",
+        lambda: confirmed(candidates={"no dropout": {}}),
+        ValueError,
+        ["at least one other"],
+    ),
+    Case(
+        "seeds",
+        lambda: confirmed(seeds=5),
+        TypeError,
+        ["'seeds' must be", "range(100, 105)", "5"],
+    ),
+    Case(
+        "one seed",
+        lambda: confirmed(seeds=[5]),
+        ValueError,
+        ["at least 2 different integers"],
+    ),
+    Case(
+        "equal seeds",
+        lambda: confirmed(seeds=[5, 5]),
+        ValueError,
+        ["different", "(5, 5)"],
+    ),
+    Case(
+        "seed of text",
+        lambda: confirmed(seeds=["a", "b"]),
+        TypeError,
+        ["'seeds' must", "'a'"],
+    ),
+    Case(
+        "train",
+        lambda: confirmed(train=0.5),
+        TypeError,
+        ["'train' must be a function", "0.5"],
+    ),
+    Case(
+        "save",
+        lambda: confirmed(save="x"),
+        TypeError,
+        ["'save' must be a function", "'x'"],
+    ),
+    Case(
+        "progress",
+        lambda: confirmed(progress=1),
+        TypeError,
+        ["'progress' must be a function"],
+    ),
+    Case(
+        "measure",
+        lambda: confirmed(measure=None),
+        TypeError,
+        ["'measure' must be", "None"],
     ),
 ]
 
