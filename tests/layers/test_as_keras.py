@@ -21,10 +21,9 @@ SHAPES = {
 }
 # All that kdropout has, and a shape of inputs.
 OURS = {
-    **{
-        name: (lambda name=name: getattr(kdropout.layers, name)(0.5), shape)
-        for name, shape in SHAPES.items()
-    },
+    name: (lambda name=name: getattr(kdropout.layers, name)(0.5), shape)
+    for name, shape in SHAPES.items()
+} | {
     "DropPath": (lambda: kdropout.layers.DropPath(0.5), (2, 3)),
     "DropBlock1D": (lambda: kdropout.layers.DropBlock1D(0.5, 2), (2, 4, 3)),
     "DropBlock2D": (lambda: kdropout.layers.DropBlock2D(0.5, 2), (2, 4, 4, 3)),

@@ -92,10 +92,9 @@ def own_call(x):
 
 SEQUENCES = np.random.default_rng(0).normal(size=(16, 5, 4)).astype("float32")
 FITTED = {
-    **{
-        name: lambda make=make, x=x: (make(), many(x))
-        for name, (make, x, _) in MODELS.items()
-    },
+    name: lambda make=make, x=x: (make(), many(x))
+    for name, (make, x, _) in MODELS.items()
+} | {
     "MultiHeadAttention": lambda: (
         attention_model("MultiHeadAttention", 0.2),
         SEQUENCES,

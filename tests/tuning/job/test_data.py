@@ -31,7 +31,9 @@ def test_the_digits_are_those_of_the_demo_with_the_same_noise():
         for one, two in zip(part, tuples, strict=True):
             np.testing.assert_array_equal(one, two)
     assert (data.task, data.input_shape, data.num_classes) == (
-        *("classification", (64,), 10),
+        "classification",
+        (64,),
+        10,
     )
 
 

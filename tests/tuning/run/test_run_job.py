@@ -24,10 +24,21 @@ def done(tmp_path_factory):
 def test_everything_is_written(done):
     folder, report = done
     assert {path.name for path in folder.iterdir()} == {
-        *("job.json", "job.yaml", "plan.json", "search", ".search.lock"),
-        *("contents.json", ".job.lock"),
-        *("confirmation.json", "report.json", "report.md", "tensorboard"),
-        *("trials.png", "importance.png", "marginals.png", "confirmation.png"),
+        "job.json",
+        "job.yaml",
+        "plan.json",
+        "search",
+        ".search.lock",
+        "contents.json",
+        ".job.lock",
+        "confirmation.json",
+        "report.json",
+        "report.md",
+        "tensorboard",
+        "trials.png",
+        "importance.png",
+        "marginals.png",
+        "confirmation.png",
     }
     assert (folder / "report.md").read_text() == report.to_markdown()
     assert (folder / "report.json").read_text() == report.to_json()
