@@ -64,7 +64,7 @@ def run(number, trials=TRIALS, epochs=EPOCHS, confirm=CONFIRM):
         job = Job(
             model={"build": "benchmarks.fair_coin:build"},
             data={**DATA, "label_noise": NOISE, "seed": number},
-            search={"algorithm": "random", "max_trials": trials, "seed": number},
+            search={"algorithm": "RandomSearch", "max_trials": trials, "seed": number},
             training={"epochs": epochs},
             confirm=confirm,
             output=folder,

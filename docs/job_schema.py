@@ -119,7 +119,7 @@ def render():
     parts += _sections(schema.DATA_KINDS)
     parts += [
         "## `search`\n",
-        "`algorithm` is one of these, `random` by default. With each, also:\n",
+        "`algorithm` is one of these, `RandomSearch` by default. With each, also:\n",
     ]
     parts += _sections(schema.ALGORITHMS, leave_out={"algorithm"})
     parts += ["## `space`\n", _SPACE]
@@ -202,7 +202,7 @@ def _type(schema):
         return "mapping"
     if "anyOf" in schema:
         kinds = [_type(one) for one in schema["anyOf"] if one.get("type") != "null"]
-        return " or ".join(kinds)
+        return " or ".join(dict.fromkeys(kinds))
     kind = schema.get("type", "any")
     if kind == "array":
         return "list of " + re.sub(r"^\w+", r"\g<0>s", _type(schema["items"]))

@@ -22,7 +22,7 @@ from kdropout import noise
 
 def _move(layer):
     """The next rate and seed; the clock and the seed of the layer move on."""
-    rate = layer.rate_rule.next_rate(layer)
+    rate = layer._rate_rule.next_rate(layer)
     return rate, noise.next_seed(layer.seed_generator)
 
 
@@ -163,8 +163,8 @@ def _draw_on_torch(layer):
             "been called a thousand times more."
         )
     rate, seed = draw
-    if layer.rate_rule.temperature is not None:  # the rate has a gradient
-        rate = layer.rate_rule.current_rate(layer)
+    if layer._rate_rule.temperature is not None:  # the rate has a gradient
+        rate = layer._rate_rule.current_rate(layer)
     return rate, seed
 
 

@@ -86,7 +86,7 @@ def set_rates(model: keras.layers.Layer, rates: float | dict[str, float]) -> Non
             layer.rate = rate
     except (TypeError, ValueError):
         for layer, rate in before.items():
-            if layer.rate_rule.settable:
+            if layer._rate_rule.settable:
                 layer.rate = rate
         raise
 
@@ -115,7 +115,7 @@ def summary(
     _bring_up_to_date(model)
     rows = [("layer", "kind", "rate", "decided by")]
     for path, layer in dropout_layers(model).items():
-        kind, rule = type(layer).__name__, layer.rate_rule
+        kind, rule = type(layer).__name__, layer._rate_rule
         rows.append((path, kind, f"{layer.rate:.4f}", rule.decided_by))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -250,11 +250,11 @@ def settable_layers(model, layers=None):
     """
     selected = select_layers(model, layers)
     settable = {
-        path: layer for path, layer in selected.items() if layer.rate_rule.settable
+        path: layer for path, layer in selected.items() if layer._rate_rule.settable
     }
     if layers is not None and len(settable) < len(selected):
         decided = ", ".join(
-            f"'{path}' ({layer.rate_rule.decided_by})"
+            f"'{path}' ({layer._rate_rule.decided_by})"
             for path, layer in selected.items()
             if path not in settable
         )

@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -10,6 +9,7 @@ import keras
 from keras import ops
 
 from kdropout import _validation
+from kdropout._renamed import renamed, with_new_names
 
 __all__ = [
     "Curriculum",
@@ -21,6 +21,14 @@ __all__ = [
     "RateSchedule",
     "depth_rates",
 ]
+
+
+def __dir__():
+    return __all__
+
+
+# The names that arguments had in version 0.1, and those they have now.
+_OLD_NAMES = {"shape": "curve"}
 
 # Below what float32 holds in full, a logarithm would be infinite on some backends.
 _SMALLEST = 1e-37
@@ -45,38 +53,6 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
-
-
-class _CurvedSchedule(RateSchedule):
-    """A schedule with an argument `curve`, which version 0.1 called `shape`."""
-
-    def __init__(self, curve, curves, shape):
-        if shape is not None:
-            _warn_about_shape(f"the argument 'shape' of {type(self).__name__}", 4)
-            curve = shape
-        self.curve = _validation.choice("curve", curve, curves)
-
-    @property
-    def shape(self):
-        _warn_about_shape(f"the attribute 'shape' of {type(self).__name__}", 3)
-        return self.curve
-
-    def get_config(self) -> dict[str, Any]:
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names if name != "shape"}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        # Files that version 0.1 saved have the old name.
-        return cls(**{"curve" if k == "shape" else k: v for k, v in config.items()})
-
-
-def _warn_about_shape(what, stacklevel):
-    warnings.warn(
-        f"{what} is deprecated: its name is 'curve' now.",
-        DeprecationWarning,
-        stacklevel=stacklevel,
-    )
 
 
 def _linear(start, end, share):
@@ -106,7 +82,8 @@ CURVES = tuple(FORMULAS)
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
-class Ramp(_CurvedSchedule):
+@renamed(_OLD_NAMES)
+class Ramp(RateSchedule):
     """Moves the rate from `start` to `end` over `steps` steps, and holds it there.
 
     With `s` the share of the way, from 0 to 1:
@@ -147,20 +124,23 @@ class Ramp(_CurvedSchedule):
         steps: int,
         begin: int = 0,
         curve: str = "linear",
-        *,
-        shape: str | None = None,
     ) -> None:
         self.start = _rate("start", start)
         self.end = _rate("end", end)
         self.steps = _validation.integer("steps", steps, low=1)
         self.begin = _validation.integer("begin", begin)
-        super().__init__(curve, CURVES, shape)
+        self.curve = _validation.choice("curve", curve, CURVES)
         if self.curve == "exponential" and 0.0 in (self.start, self.end):
             raise ValueError(
                 "'start' and 'end' must be above 0 for curve='exponential'. "
                 f"Received: start={start!r}, end={end!r}. Use curve='cosine', or a "
                 "small rate such as 0.001."
             )
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        # Files that version 0.1 saved have the old name.
+        return cls(**with_new_names(config, _OLD_NAMES))
 
     def __call__(self, step: Any) -> Any:
         # Floats, because JAX takes no Python integer above 2^31 - 1.
@@ -205,7 +185,8 @@ class Curriculum(RateSchedule):
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
-class EarlyDropout(_CurvedSchedule):
+@renamed(_OLD_NAMES)
+class EarlyDropout(RateSchedule):
     """Dropout for the first `steps` steps, then none: helps networks that underfit.
 
         linear:    rate * (1 - step / (steps - 1)) for step < steps, then 0
@@ -236,13 +217,16 @@ class EarlyDropout(_CurvedSchedule):
         rate: float,
         steps: int,
         curve: str = "linear",
-        *,
-        shape: str | None = None,
     ) -> None:
         self.rate = _rate("rate", rate)
-        super().__init__(curve, ("linear", "constant"), shape)
+        self.curve = _validation.choice("curve", curve, ("linear", "constant"))
         low = 2 if self.curve == "linear" else 1
         self.steps = _validation.integer("steps", steps, low=low)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        # Files that version 0.1 saved have the old name.
+        return cls(**with_new_names(config, _OLD_NAMES))
 
     def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32")

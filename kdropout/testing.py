@@ -131,7 +131,7 @@ def check_integers_are_refused(make_layer, input_shape):
 
 def check_live_rate(make_layer, input_shape):
     layer, x = make_layer(), _inputs(input_shape)
-    if not layer.rate_rule.settable:
+    if not layer._rate_rule.settable:
         try:
             layer.rate = 0.5
         except TypeError:
@@ -154,7 +154,7 @@ def check_compiled_fit(make_layer, input_shape):
             continue
         layer = make_layer()
         model = _model(layer, input_shape, jit_compile=jit_compile)
-        rates = (0.0, 0.5, 1.0) if layer.rate_rule.settable else (None,)
+        rates = (0.0, 0.5, 1.0) if layer._rate_rule.settable else (None,)
         for rate in rates:
             if rate is not None:
                 layer.rate = rate

@@ -91,7 +91,7 @@ def test_check_shows_what_would_be_searched_and_writes_nothing():
             "loss sparse_categorical_crossentropy; metrics accuracy",
         ],
         ["model", f"{4 * 8 + 8 + 8 * 3 + 3} trainable parameters"],
-        ["search", "random, 7 trials, 2 epochs, objective val_loss"],
+        ["search", "RandomSearch, 7 trials, 2 epochs, objective val_loss"],
         ["output", "results"],
         ["searched:"],
         ["rate/dense1_drop:", "0.1 to 0.5"],
@@ -289,3 +289,11 @@ def test_the_help_of_check_warns_that_a_job_is_code(capsys):
     with pytest.raises(SystemExit):
         cli.main(["check", "--help"])
     assert "A job is code" in " ".join(capsys.readouterr().out.split())
+
+
+def test_names_of_0_1_are_named_with_their_lines():
+    pathlib.Path("job.yaml").write_text(JOB + "ray: auto\n")
+    code, out, err = main("check", "job.yaml")
+    assert (code, "RandomSearch, 3 trials" in out) == (0, True)
+    assert "kdropout check: warning: job.yaml uses names of kdropout 0.1" in err
+    assert "line 7, ray: is now called 'ray_address'." in err

@@ -1,5 +1,7 @@
 """What `import kdropout` brings, and what it leaves to its first use."""
 
+import importlib
+import inspect
 import subprocess
 import sys
 
@@ -36,6 +38,20 @@ def test_dir_shows_the_public_names():
     assert {"convert", "layers", "mc_predict", "tuning"} <= set(dir(kdropout))
     assert not {"inspection", "validation", "noise"} & set(dir(kdropout))
     assert all(hasattr(kdropout, name) for name in dir(kdropout))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["callbacks", "inference", "layers", "rate_rules", "schedules", "tuning"],
+)
+def test_dir_of_a_package_shows_what_it_exports(name):
+    package = importlib.import_module(f"kdropout.{name}")
+    assert set(package.__all__) <= set(dir(package))
+    assert not [
+        name
+        for name in dir(package)
+        if name.startswith("_") or inspect.ismodule(getattr(package, name))
+    ]
 
 
 def test_unknown_name_is_an_attribute_error():

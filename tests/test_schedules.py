@@ -358,6 +358,13 @@ def test_curve_may_be_called_shape_as_in_version_0_1():
     assert "shape" not in repr(ramp)
 
 
+def test_curve_and_shape_together_are_refused():
+    with pytest.raises(ValueError, match="'shape' is the old name of 'curve'"):
+        Ramp(0.5, 0.1, 10, curve="linear", shape="cosine")
+    with pytest.raises(ValueError, match="'shape' is the old name of 'curve'"):
+        EarlyDropout(0.5, 10, "linear", shape="linear")
+
+
 def test_config_of_version_0_1_loads_without_a_warning():
     config = {"start": 0.5, "end": 0.1, "steps": 10, "begin": 2, "shape": "cosine"}
     ramp = Ramp(0.5, 0.1, 10, begin=2, curve="cosine")

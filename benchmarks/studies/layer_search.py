@@ -47,11 +47,11 @@ def run(search, data_dir):
             },
             space={"*": (0.0, 0.8)},
             search={
-                "algorithm": "bayesian",
+                "algorithm": "BayesianOptimization",
                 "max_trials": TRIALS,
                 "seed": SEARCH_SEED,
             },
-            objective={"metric": "val_loss", "epoch": "last"},
+            objective={"metric": "val_loss", "scored_epoch": "last"},
             training={
                 "epochs": round(search.updates * trainings.BATCH_SIZE / search.samples),
                 "batch_size": trainings.BATCH_SIZE,

@@ -13,3 +13,7 @@ __all__ = [
     "RateScheduler",
     "TensorBoardRates",
 ]
+
+
+def __dir__():
+    return __all__

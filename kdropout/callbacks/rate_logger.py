@@ -39,7 +39,7 @@ class RateReader(keras.callbacks.Callback):
             self._rates_of_epoch = {
                 path: layer.rate
                 for path, layer in select_layers(self.model, self.layers).items()
-                if layer.rate_rule.settable
+                if layer._rate_rule.settable
             }
 
     def read_epoch(self):

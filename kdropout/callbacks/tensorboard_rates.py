@@ -293,7 +293,7 @@ def _description(layers, movers):
             {
                 "path": path,
                 "kind": type(layer).__name__,
-                "decided_by": moved_by.get(layer, layer.rate_rule.decided_by),
+                "decided_by": moved_by.get(layer, layer._rate_rule.decided_by),
             }
             for path, layer in layers.items()
         ],

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-import warnings
+import sys
 
 from kdropout._requirements import check_packages
 
@@ -67,11 +67,13 @@ def add_job(parser):
 
 def read_job(options):
     """The job that the options name, as `kdropout.tuning.Job`."""
-    from kdropout.tuning import load_job
+    from kdropout.tuning.job.earlier_names import text_about_names
+    from kdropout.tuning.job.reading import read_job as read
 
     if options.data_dir is not None:
         os.environ["KDROPOUT_DATA"] = options.data_dir
-    with warnings.catch_warnings():
-        # By default, Python hides these. The file is the user's, and so is the way out.
-        warnings.filterwarnings("default", category=DeprecationWarning, module=__name__)
-        return load_job(options.config, options.overrides)
+    job, renamed = read(options.config, options.overrides)
+    if renamed:  # Python hides the warning of `load_job` by default
+        text = text_about_names(options.config, renamed)
+        print(f"{options.prog}: warning: {text}", file=sys.stderr)
+    return job

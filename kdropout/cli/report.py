@@ -77,7 +77,7 @@ def _report(options):
 
 
 def _expects_confirmation(folder):
-    from kdropout.tuning.job.reading import load_written_job
+    from kdropout.tuning.job.reading import read_job
 
     file = pathlib.Path(folder, "job.yaml")
-    return file.is_file() and load_written_job(file).confirm.seeds > 0
+    return file.is_file() and read_job(file)[0].confirm.seeds > 0

@@ -160,12 +160,12 @@ def _answer(report, error):
 
 def _of_report(report, folder):
     from kdropout.tuning.dropout_tab import search_payload
-    from kdropout.tuning.job.reading import load_written_job
+    from kdropout.tuning.job.reading import read_job
     from kdropout.tuning.job.run import PLAN_FILE, read_plan
 
     plan, job = None, folder / "job.yaml"
     if job.is_file() and (folder / PLAN_FILE).is_file():
-        plan, _ = read_plan(folder, load_written_job(job))
+        plan, _ = read_plan(folder, read_job(job)[0])
     return search_payload(report, plan, ".")
 
 

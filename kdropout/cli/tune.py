@@ -57,9 +57,10 @@ def _tune(options):
     needs_tuner()
     from kdropout.tuning import run_job
 
-    for key, value in (("workers", options.workers), ("ray", options.ray_address)):
-        if value is not None:
-            options.overrides.append(f"{key}={value}")
+    if options.workers is not None:
+        options.overrides.append(f"workers={options.workers}")
+    if options.ray_address is not None:
+        options.overrides.append(f"ray_address={options.ray_address}")
     job = read_job(options)
     try:
         # Standard output is for the answer alone: models and KerasTuner print to it.

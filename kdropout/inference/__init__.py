@@ -5,3 +5,7 @@ from kdropout.inference.mc_predict import mc_predict
 from kdropout.inference.prediction import Prediction
 
 __all__ = ["Prediction", "drop_fractions", "mc_predict"]
+
+
+def __dir__():
+    return __all__

@@ -146,7 +146,7 @@ def _check_model(model):
             "pass kdropout.convert(model)."
         )
     if not any(
-        layer.rate > 0.0 or isinstance(layer.rate_rule, ObservedRate)
+        layer.rate > 0.0 or isinstance(layer._rate_rule, ObservedRate)
         for layer in found.values()
     ):
         raise ValueError(

@@ -102,7 +102,7 @@ class Sampler:
     def _current(self, batch, inputs):
         """The compiled passes of the model, kept until the model changes."""
         layers = [layer for _, layer in walk(self._model)]
-        rules = [layer.rate_rule for layer in dropout_layers(self._model).values()]
+        rules = [layer._rate_rule for layer in dropout_layers(self._model).values()]
         parts = [*layers, *rules, *self._model.variables]
         key = (
             [id(part) for part in parts],

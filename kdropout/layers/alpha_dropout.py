@@ -9,16 +9,16 @@ from kdropout._types import Shape, Tensor
 from kdropout.layers.base import identity_at_zero
 from kdropout.layers.dropout import Dropout
 
-# -lambda * alpha of SELU: the value its output tends to for small inputs.
+# -lambda * alpha of SELU: the limit of its output for small inputs.
 _SATURATION = -1.0507009873554805 * 1.6732632423543772
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class AlphaDropout(Dropout):
-    """Keeps mean and variance, as `keras.layers.AlphaDropout`, at a live rate.
+    """Like `keras.layers.AlphaDropout`, with a rate that you can change in training.
 
     Dropped units are set to `s`, SELU's negative saturation value, and an affine
-    map restores the mean 0 and variance 1 that SELU networks keep:
+    map restores the mean of 0 and the variance of 1 that SELU networks keep:
 
         outputs = a * where(drop, s, inputs) + b
         a = ((1 - rate) * (1 + rate * s ** 2)) ** -0.5
@@ -60,9 +60,9 @@ class AlphaDropout(Dropout):
     def apply_noise(
         self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
     ) -> Tensor:
-        # In float32: rounded to bfloat16, the constants alone would shift the mean.
+        # In float32, because constants rounded to bfloat16 would shift the mean.
         units = ops.cast(inputs, "float32")
-        temperature = self.rate_rule.temperature
+        temperature = self._rate_rule.temperature
         if temperature is not None:
             keep = noise.concrete(shape, rate, seed, temperature)
             note_dropped(1.0 - keep)

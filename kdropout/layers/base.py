@@ -1,7 +1,8 @@
-"""The one call, config and state of every dropout layer."""
+"""The base of every dropout layer: its call, its config and its state."""
 
 import functools
 import math
+import warnings
 import weakref
 import zlib
 from collections.abc import Callable
@@ -14,14 +15,58 @@ from kdropout import _replay, _validation, noise, rate_rules
 from kdropout._sampling import active_scope, note_dropped
 from kdropout._types import RateLike, Shape, Tensor
 
+# Methods that a subclass could override in 0.1, and that are not called any more.
+_HOOKS_OF_0_1 = (
+    "add_rate_penalty",
+    "get_state",
+    "next_rate",
+    "next_seed",
+    "set_state",
+    "thin_out",
+)
+
+
+class _Deprecated:
+    """A name that was public in 0.1: reading it warns, and works as before."""
+
+    def __init__(self, advice):
+        self._advice = advice
+
+    def __set_name__(self, owner, name):
+        self._name = name
+
+    def __get__(self, layer, owner=None):
+        if layer is None:
+            return self
+        warnings.warn(
+            f"'{self._name}' of a dropout layer is deprecated. {self._advice}",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return getattr(layer, f"_{self._name}")
+
 
 class BaseDropout(keras.layers.Layer):
     """Base class of all layers that drop something.
 
-    To add a mask, subclass this and implement `get_noise_shape`; to add another
-    kind of noise, override `apply_noise`. In training, a call asks the rule for the
-    rate of this step and applies the noise; otherwise it returns its input, unless
-    `kdropout.mc_predict` samples from the thinned networks.
+    To add a mask, subclass this class and implement `get_noise_shape`. To add another
+    kind of noise, override `apply_noise`. In training, a call takes the rate of this
+    step from the rule of the layer and applies the noise. Otherwise it returns its
+    inputs, unless `kdropout.mc_predict` samples predictions with dropout on.
+
+    What a subclass may override:
+
+    | name | meaning |
+    |---|---|
+    | `get_noise_shape(shape)` | the shape of the mask |
+    | `apply_noise(inputs, shape, rate, seed)` | another noise than a mask |
+    | `undropped(inputs)` | the outputs at inference |
+    | `log_values()` | the numbers that `RateLogger` logs |
+    | `can_learn_rate` | False if the noise has no mask to relax |
+    | `has_noise_per_sample` | False if samples of a batch share their noise |
+
+    A rule, or code that restarts a schedule, reads `rate_variables`: a dict from name
+    to `keras.Variable`.
 
     Args:
         rate: Float in [0, 1], the probability of dropping; or a schedule (a Keras
@@ -48,16 +93,34 @@ class BaseDropout(keras.layers.Layer):
     # Whether the noise is a mask of kept and dropped units, which can be relaxed.
     can_learn_rate = True
 
-    # The way out, where the rate is decided elsewhere.
-    how_to_set_rate = "Pass a float 'rate' to the layer to set it yourself."
-
     # Whether the noise of each sample of a batch is independent of the others.
     has_noise_per_sample = True
 
+    # The last sentence of the error when the rate of this layer cannot be set.
+    _how_to_set_rate = "Pass a float 'rate' to the layer to set it yourself."
+
+    get_state = _Deprecated("Save the model: its files hold the state of its layers.")
+    rate_rule = _Deprecated(
+        "Read layer.get_config()['rate'] for the rate that was passed, or call "
+        "kdropout.summary(model) to see what decides it."
+    )
+    set_state = _Deprecated("Load the model or its weights, which restores the state.")
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name in _HOOKS_OF_0_1:
+            if name in vars(cls):
+                raise TypeError(
+                    f"Class '{cls.__name__}' must not define '{name}', which "
+                    "BaseDropout called in version 0.1 and does not call any more. "
+                    "Override 'get_noise_shape', 'apply_noise' or 'undropped', or "
+                    "give the method another name."
+                )
+
     def __init__(self, rate: RateLike, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.rate_rule = rate_rules.resolve(rate)
-        if self.rate_rule.temperature is not None and not self.can_learn_rate:
+        self._rate_rule = rate_rules.resolve(rate)
+        if self._rate_rule.temperature is not None and not self.can_learn_rate:
             raise TypeError(
                 f"'rate' of {type(self).__name__} must be a number in [0, 1] or a "
                 "schedule: its noise is not a mask that could be relaxed. "
@@ -65,18 +128,23 @@ class BaseDropout(keras.layers.Layer):
             )
         self.seed = _validation.layer_seed(seed)
         self.seed_generator = keras.random.SeedGenerator(_int32_seed(self.seed))
-        # In a scope of this layer alone: layers in two blocks may have the same name,
-        # and PyTorch finds variables by their paths.
+        # The scope is unique to this layer: layers in two blocks may have the same
+        # name, and PyTorch finds variables by their paths.
         with keras.name_scope(self.seed_generator.name):
-            self.rate_variables = self.rate_rule.build(self)
+            self.rate_variables = self._rate_rule.build(self)
         self.supports_masking = True
         self._build_at_init()
-        # A subclass may add to it, as before it is called.
+        # A subclass may still add weights and layers after this constructor.
         self._tracker.unlock()
+
+    def __dir__(self):
+        # Keras reads every name that is listed here when it saves the layer.
+        deprecated = (k for k, v in vars(BaseDropout).items() if type(v) is _Deprecated)
+        return sorted(set(super().__dir__()).difference(deprecated))
 
     @property
     def weights(self) -> list[keras.Variable]:
-        """As in Keras's dropout layers: without state, which `variables` has."""
+        """The weights without the state of the layer, which is in `variables`."""
         state = self._ids_of_state()
         return [weight for weight in super().weights if id(weight) not in state]
 
@@ -92,8 +160,8 @@ class BaseDropout(keras.layers.Layer):
         return {id(variable) for variable in variables if not variable.trainable}
 
     def _track_variables(self):
-        # What PyTorch moves between devices and puts into a `state_dict`: state apart
-        # from the parameters, of which there are those of Keras's layer.
+        # PyTorch moves these between devices and puts them into a `state_dict`. State
+        # is kept apart, so that the parameters are those of Keras's layer.
         import torch
 
         super()._track_variables()
@@ -104,54 +172,65 @@ class BaseDropout(keras.layers.Layer):
         self.register_module("rate_state", state)
 
     def _trackable_children(self, save_type="checkpoint", **kwargs):
-        # What `tf.train.Checkpoint` saves: it does not look into a dict of Keras's.
+        # `tf.train.Checkpoint` saves these. It does not look into a dict of Keras's.
         children = super()._trackable_children(save_type, **kwargs)
         return {**children, **self._state()}
 
     @property
     def rate(self) -> float:
-        """The rate in effect, a float. Settable if the layer was given a number."""
-        return self.rate_rule.value(self)
+        """The rate in effect, a float. You can set it if 'rate' was a number."""
+        return self._rate_rule.value(self)
 
     @rate.setter
     def rate(self, value: float) -> None:
-        self.rate_rule.assign(self, value)
+        self._rate_rule.assign(self, value)
 
     def log_values(self) -> dict[str, float]:
-        """What `kdropout.callbacks.RateLogger` logs: dict from name to float."""
-        return self.rate_rule.log_values(self)
-
-    def get_noise_shape(self, shape: Shape) -> Shape:
-        """Shape of the mask, which broadcasts against the inputs.
-
-        Args:
-            shape: Shape of the inputs, a tuple of integers or scalar tensors.
+        """The numbers that `kdropout.callbacks.RateLogger` logs.
 
         Returns:
-            Tuple of as many entries; units along an entry of 1 share their fate.
+            Dict from name, such as "rate", to float.
+        """
+        return self._rate_rule.log_values(self)
+
+    def get_noise_shape(self, shape: Shape) -> Shape:
+        """The shape of the mask, which broadcasts against the inputs.
+
+        Args:
+            shape: Tuple of integers or scalar tensors, the shape of the inputs.
+
+        Returns:
+            Tuple of as many entries. Units along an entry of 1 are dropped together.
         """
         return shape
 
     def undropped(self, inputs: Tensor) -> Tensor:
-        """The outputs at inference."""
+        """The outputs at inference.
+
+        Args:
+            inputs: Tensor, the inputs of the layer.
+
+        Returns:
+            Tensor of the shape of the outputs in training.
+        """
         return inputs
 
     def apply_noise(
         self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
     ) -> Tensor:
-        """Add noise to the inputs.
+        """The inputs with noise.
 
         Args:
-            inputs: Floating tensor.
-            shape: Shape of the noise, as `get_noise_shape` returns it.
-            rate: Float32 scalar tensor in [0, 1].
-            seed: Two integers, as a tensor.
+            inputs: Floating-point tensor.
+            shape: Tuple, the shape of the noise that `get_noise_shape` returns.
+            rate: Float32 scalar tensor in [0, 1], the probability of dropping.
+            seed: Tensor of two integers.
 
         Returns:
-            Tensor of the shape and dtype of the inputs; at rate 0, the inputs. See
-            `identity_at_zero` for noise that is not exactly 0 there.
+            Tensor of the shape and dtype of the inputs. At rate 0 it must be equal to
+            the inputs: see `identity_at_zero` for a formula that is only close there.
         """
-        temperature = self.rate_rule.temperature
+        temperature = self._rate_rule.temperature
         if temperature is not None:
             keep = noise.concrete(shape, rate, seed, temperature)
             note_dropped(1.0 - keep)
@@ -162,8 +241,8 @@ class BaseDropout(keras.layers.Layer):
         note_dropped(ops.logical_not(keep))
         return noise.drop_units(inputs, keep, scale)
 
-    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
-        """The outputs with something dropped at `rate`, a float32 scalar tensor."""
+    def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
+        """The outputs in training."""
         shape = tuple(self.get_noise_shape(ops.shape(inputs)))
         return self.apply_noise(inputs, shape, rate, seed)
 
@@ -171,38 +250,37 @@ class BaseDropout(keras.layers.Layer):
         draw = self._draw(inputs, training)
         if draw is None:
             return self.undropped(inputs)
-        if not ops.is_tensor(inputs):  # but a list of them, or an array
+        if not ops.is_tensor(inputs):  # a list of tensors, or an array
             inputs = ops.convert_to_tensor(inputs)
         self._check_dtype(inputs)
-        return self.drop(inputs, *draw)
+        return self._drop(inputs, *draw)
 
     def _draw(self, inputs, training):
-        """The rate and the seed of this call, or None if nothing is to be dropped."""
+        """The rate and the seed of this call, or None if nothing is dropped."""
         scope = active_scope()
         if scope is not None:
             seed = scope.next_seed(self)
-            return None if seed is None else (self.rate_rule.current_rate(self), seed)
-        if self.rate_rule.temperature is not None:
+            return None if seed is None else (self._rate_rule.current_rate(self), seed)
+        if self._rate_rule.temperature is not None:
             with _replay.moving_state():
-                self.add_rate_penalty(inputs, training)
+                self._add_rate_penalty(inputs, training)
         return _replay.next_draw(self) if training else None
 
     @functools.cached_property
     def _recent_draws(self):
-        """The `RecentDraws` of this layer."""
         return _replay.RecentDraws()
 
     def rematerialized_call(self, layer_call: Callable, *args, **kwargs) -> Callable:
-        # The outputs of this layer alone cost less memory than what draws them anew.
+        # Keeping the outputs of this layer takes less memory than drawing them again.
         return layer_call
 
-    def num_units(self, inputs: Tensor) -> int | Tensor:
-        """How many units are dropped per sample: the weight of the entropy term."""
+    def _num_units(self, inputs: Tensor) -> int | Tensor:
+        """The number of units that can be dropped, per sample."""
         return math.prod(self.get_noise_shape(ops.shape(inputs))[1:])
 
-    def add_rate_penalty(self, inputs: Tensor, training: bool) -> None:
+    def _add_rate_penalty(self, inputs: Tensor, training: bool) -> None:
         """Add the penalty of a learned rate to the loss."""
-        penalty = self.rate_rule.penalty(self, self.num_units(inputs), training)
+        penalty = self._rate_rule.penalty(self, self._num_units(inputs), training)
         if penalty is not None:
             self.add_loss(penalty)
 
@@ -227,19 +305,17 @@ class BaseDropout(keras.layers.Layer):
             )
 
     def _state(self):
-        """All variables of the layer, by the names under which they are saved."""
+        """Dict from the name in a file to the variable."""
         return {**self.rate_variables, "seed": self.seed_generator.state}
 
-    def get_state(self) -> dict[str, Any]:
-        """What is saved: dict from name to array."""
+    def _get_state(self) -> dict[str, Any]:
+        """Dict from the name in a file to an array."""
         return {name: ops.convert_to_numpy(v) for name, v in self._state().items()}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Take over what was saved, as far as it is there.
-
-        A file from Keras's own Dropout has nothing; one from a layer whose rate was
-        decided in another way has other names: then the rate starts anew.
-        """
+    def _set_state(self, state: dict[str, Any]) -> None:
+        """Load what `_get_state` returned."""
+        # A file from Keras's own Dropout has nothing here, and one from a layer whose
+        # rate is decided in another way has other names: the rate keeps its value.
         if self.rate_variables.keys() <= state.keys():
             for name, variable in self.rate_variables.items():
                 variable.assign(state[name])
@@ -248,12 +324,12 @@ class BaseDropout(keras.layers.Layer):
 
     @property
     def saved_state(self):
-        """The part of the layer that Keras saves."""
-        # Not an attribute, which Keras would take for a layer inside this one.
+        """The part of the layer that Keras saves. Its name is a part of the file."""
+        # Assigned as an attribute, Keras would take it for a layer inside this one.
         return vars(self).setdefault("_saved_state", _SavedState(self))
 
     def save_own_variables(self, store: Any) -> None:
-        pass  # see SavedState
+        pass  # see `_SavedState`
 
     def load_own_variables(self, store: Any) -> None:
         pass
@@ -261,43 +337,41 @@ class BaseDropout(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "rate": self.rate_rule.argument(self),
+            "rate": self._rate_rule.argument(self),
             "seed": self.seed,
         }
 
 
 class _SavedState(keras.layers.Layer):
-    """Saves and loads the state of a dropout layer, in a place of its own.
+    """Saves and loads the state of a dropout layer, beside the place of the layer."""
 
-    Keras's Dropout saves nothing, and refuses a file with something in its place. This
-    object stands beside it: so Keras loads the weights of a model with layers of
-    kdropout into one with its own, and the other way round, and a model loads in which
-    `kdropout.convert` made the dropout inside a layer of Keras live.
-
-    Args:
-        layer: The dropout layer, which owns the variables.
-    """
+    # Keras's Dropout saves nothing, and refuses a file with variables in its place.
+    # With the state beside it, weights load from layers of kdropout into Keras's and
+    # back, and also where `kdropout.convert` made the dropout inside a layer live.
 
     def __init__(self, layer):
         super().__init__(name="saved_state")
         self._layer = weakref.ref(layer)
 
     def save_own_variables(self, store):
-        for name, value in self._layer().get_state().items():
+        for name, value in self._layer()._get_state().items():
             store[name] = value
 
     def load_own_variables(self, store):
-        self._layer().set_state({name: store[name] for name in store.keys()})
+        self._layer()._set_state({name: store[name] for name in store.keys()})
 
 
 def identity_at_zero(apply_noise: Callable) -> Callable:
-    """Decorate an `apply_noise` so that it is not called at rate 0.
+    """Decorate an `apply_noise` so that the layer returns its inputs at rate 0.
 
-    There, the layer returns its inputs, on a CPU without computing anything. What is
-    decorated is traced within a branch: it must not assign to variables.
+    On a CPU, the method is not called at rate 0. It is traced within a branch, so it
+    must not assign to variables.
 
     Args:
-        apply_noise: A method as `BaseDropout.apply_noise`.
+        apply_noise: A method with the arguments of `BaseDropout.apply_noise`.
+
+    Returns:
+        The decorated method.
     """
 
     @functools.wraps(apply_noise)
@@ -305,8 +379,8 @@ def identity_at_zero(apply_noise: Callable) -> Callable:
         def add_noise():
             return apply_noise(self, inputs, shape, rate, seed)
 
-        # A learned rate is never 0, and a scope records each mask.
-        if self.rate_rule.temperature is not None or active_scope() is not None:
+        # A learned rate is never exactly 0. A scope records each mask.
+        if self._rate_rule.temperature is not None or active_scope() is not None:
             return add_noise()
         return noise.skip_at_zero(rate, inputs, add_noise)
 
@@ -314,7 +388,7 @@ def identity_at_zero(apply_noise: Callable) -> Callable:
 
 
 def _int32_seed(seed):
-    """A seed that all backends hold, the same for the same integer."""
+    """The seed itself if it fits into 31 bits, else 31 bits of its checksum."""
     if seed is None or 0 <= seed < 2**31:
         return seed
     num_bytes = seed.bit_length() // 8 + 1

@@ -8,13 +8,13 @@ from keras import ops
 from kdropout import _validation
 from kdropout._types import Shape, Tensor
 from kdropout.layers import linear_map
-from kdropout.layers.noise_shapes import per_axis
+from kdropout.layers.axes import per_axis
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.base import add_scalar, read
 from kdropout.rate_rules.learned import HIGHEST_REGULARIZER
 
-# What the authors use.
+# The temperatures of the authors' code.
 _TEMPERATURE_DENSE = 0.1
 _TEMPERATURE_CONVOLUTION = 2.0 / 3.0
 
@@ -24,19 +24,19 @@ class ConcreteDropout(DropoutWrapper):
     """Drops the inputs of a layer at a rate learned by variational inference.
 
     The inputs `x` of the wrapped layer are multiplied by a relaxed mask, which has a
-    gradient in the rate `p`; of a map, whole channels are dropped:
+    gradient in the rate `p`. A convolution drops whole channels:
 
         z = sigmoid((log p - log(1 - p) + log u - log(1 - u)) / temperature)
         outputs = layer(x * (1 - z) / (1 - p)),    u uniform in (0, 1)
 
-    Two terms are added to the loss, with `W` the kernel and `K` the number of inputs
-    (of a map, channels) that can be dropped:
+    Two terms are added to the loss. `W` is the kernel, and `K` is the number of inputs
+    (channels, for a convolution) that can be dropped:
 
         weight term  = weight_regularizer * sum(W ** 2) / (1 - p)
         entropy term = dropout_regularizer * K * (p log p + (1 - p) log(1 - p))
 
-    The entropy term is never positive, so a loss may become negative. Therefore
-    `kdropout.callbacks.RateLogger` logs both terms of the last step apart, as
+    The entropy term is never positive, so a loss may become negative.
+    `kdropout.callbacks.RateLogger` logs both terms of the last step as
     "weight_term/<layer>" and "entropy_term/<layer>".
 
     Args:
@@ -77,11 +77,13 @@ class ConcreteDropout(DropoutWrapper):
     0.1
 
     Reference:
-        Gal, Hron, Kendall 2017, "Concrete Dropout", arXiv:1705.07832; terms and
-        defaults in the form of the authors' code.
+        Gal, Hron, Kendall 2017, "Concrete Dropout", arXiv:1705.07832. Terms and
+        defaults have the form of the authors' code.
     """
 
-    how_to_set_rate = "Use kdropout.layers.Dropout before the layer to set it yourself."
+    _how_to_set_rate = (
+        "Use kdropout.layers.Dropout before the layer to set it yourself."
+    )
 
     def __init__(
         self,
@@ -120,14 +122,14 @@ class ConcreteDropout(DropoutWrapper):
         channels = linear_map.channel_axis(self.layer) % len(shape)
         return per_axis(shape, 0, channels)
 
-    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
+    def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         shape = self.get_noise_shape(ops.shape(inputs))
         return self.layer(self.apply_noise(inputs, shape, rate, seed))
 
-    def add_rate_penalty(self, inputs: Tensor, training: bool) -> None:
-        super().add_rate_penalty(inputs, training)
+    def _add_rate_penalty(self, inputs: Tensor, training: bool) -> None:
+        super()._add_rate_penalty(inputs, training)
         kernel = ops.cast(self.layer.kernel, "float32")
-        keep_probability = 1.0 - self.rate_rule.current_rate(self)
+        keep_probability = 1.0 - self._rate_rule.current_rate(self)
         weight_term = (
             self.weight_regularizer * ops.sum(ops.square(kernel)) / keep_probability
         )
@@ -144,8 +146,8 @@ class ConcreteDropout(DropoutWrapper):
         del config["rate"]
         return {
             **config,
-            "initial_rate": self.rate_rule.initial,
+            "initial_rate": self._rate_rule.initial,
             "weight_regularizer": self.weight_regularizer,
-            "dropout_regularizer": self.rate_rule.regularizer,
+            "dropout_regularizer": self._rate_rule.regularizer,
             "temperature": self.temperature,
         }

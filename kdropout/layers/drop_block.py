@@ -10,35 +10,16 @@ from keras import ops
 from kdropout import _block_mask, _validation
 from kdropout._sampling import note_dropped
 from kdropout._types import RateLike, Shape, Tensor
-from kdropout.layers.base import identity_at_zero
-from kdropout.layers.map_dropout import MapDropout
+from kdropout.layers import axes
+from kdropout.layers.base import BaseDropout, identity_at_zero
 
 
-class DropBlock(MapDropout):
-    """Drops contiguous blocks of a map, of any rank.
+class DropBlock(BaseDropout):
+    """Drops contiguous blocks of a map. Subclasses set the number of its dimensions."""
 
-    Neighbouring units of a map carry the same information, which single dropped
-    units do not remove; a block does. Blocks start at random places where they fit
-    entirely, so often that a unit is dropped with probability `rate` on average over
-    the map, overlaps and edges counted. What is kept is scaled by the number of all
-    units over the number kept. The classes for 1, 2 and 3 dimensions differ in
-    `rank` alone.
+    _rank = None
 
-    The paper derives how often a block starts from the rate without counting
-    overlaps, and so drops less than the rate: with blocks of 7 x 7 on a map of 28 x 28,
-    9.4 % for 10 % and 37 % for 50 %. Here the rate is what is dropped.
-
-    Raises:
-        TypeError: If an argument is of the wrong type, or inputs are not floating
-            point.
-        ValueError: If an argument is out of range, or inputs have the wrong rank.
-
-    Reference:
-        Ghiasi, Lin, Le 2018, "DropBlock: a regularization method for convolutional
-        networks", arXiv:1810.12890.
-    """
-
-    # What is kept is scaled by the share kept in the whole batch.
+    # Kept units are scaled by the share kept in the whole batch.
     has_noise_per_sample = False
 
     def __init__(
@@ -50,17 +31,23 @@ class DropBlock(MapDropout):
         seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(rate, data_format=data_format, seed=seed, **kwargs)
-        self.block_size = _check_block_size(block_size, self.rank)
+        super().__init__(rate, seed=seed, **kwargs)
+        self.data_format = axes.check_data_format(data_format)
+        self.input_spec = keras.layers.InputSpec(ndim=self._rank + 2)
+        self.block_size = _check_block_size(block_size, self._rank)
         if not isinstance(sync_channels, bool):
             raise _validation.type_error("sync_channels", "a bool", sync_channels)
         self.sync_channels = sync_channels
+
+    @property
+    def _channel_axis(self):
+        return axes.channel_axis(self.data_format, self._rank)
 
     def get_noise_shape(self, shape: Shape) -> Shape:
         shape = list(shape)
         self._warn_if_larger_than_the_map(shape)
         if self.sync_channels:
-            shape[self.channel_axis] = 1
+            shape[self._channel_axis] = 1
         return tuple(shape)
 
     @identity_at_zero
@@ -70,20 +57,20 @@ class DropBlock(MapDropout):
         if self.data_format == "channels_first":
             shape = (shape[0], *shape[2:], shape[1])
         drop = _block_mask.block_mask(
-            shape, self.block_size, rate, seed, self.rate_rule.temperature
+            shape, self.block_size, rate, seed, self._rate_rule.temperature
         )
         note_dropped(drop)
-        keep = ops.moveaxis(1.0 - drop, -1, self.channel_axis)
-        # The mean of so many ones is not always 1 in float32.
+        keep = ops.moveaxis(1.0 - drop, -1, self._channel_axis)
+        # In float32, the mean of many ones is not always 1.
         share_kept = ops.where(ops.equal(rate, 0.0), 1.0, ops.mean(keep))
-        # In float32: the scale, rounded to bfloat16, would shift the mean.
+        # In float32, because a scale rounded to bfloat16 would shift the mean.
         multiplier = ops.divide_no_nan(keep, share_kept)
         outputs = ops.cast(inputs, "float32") * multiplier
         return ops.cast(outputs, inputs.dtype)
 
     def _warn_if_larger_than_the_map(self, shape):
         sizes = [*shape[1:]]
-        del sizes[self.channel_axis - 1]
+        del sizes[self._channel_axis - 1]
         if any(
             isinstance(size, int) and size < length
             for size, length in zip(sizes, self.block_size, strict=True)
@@ -99,13 +86,14 @@ class DropBlock(MapDropout):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
+            "data_format": self.data_format,
             "block_size": self.block_size,
             "sync_channels": self.sync_channels,
         }
 
 
 def _check_block_size(block_size, rank):
-    """The argument `block_size` as a tuple of `rank` integers."""
+    """The argument `block_size`, as a tuple of `rank` integers."""
     if isinstance(block_size, (tuple, list)):
         if len(block_size) != rank:
             expected = f"an integer or a sequence of {rank}"
@@ -118,9 +106,13 @@ def _check_block_size(block_size, rank):
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class DropBlock1D(DropBlock):
-    """Drops contiguous stretches of a sequence, at a rate that is live.
+    """Drops contiguous stretches of a sequence, at a rate that you can change.
 
-    How often a block starts, and what is kept is scaled by, is told in `DropBlock`.
+    Neighbouring units of a map carry the same information, so a block removes more of
+    it than single units do. Blocks start at random places where they fit entirely, so
+    often that each unit is dropped with probability `rate` on average over the map.
+    Overlaps and edges are counted, unlike in the paper, which drops less than the
+    rate. Kept units are multiplied by the number of all units over that of kept ones.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
@@ -155,14 +147,18 @@ class DropBlock1D(DropBlock):
         networks", arXiv:1810.12890.
     """
 
-    rank = 1
+    _rank = 1
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class DropBlock2D(DropBlock):
-    """Drops contiguous blocks of an image, at a rate that is live.
+    """Drops contiguous blocks of an image, at a rate that you can change.
 
-    How often a block starts, and what is kept is scaled by, is told in `DropBlock`.
+    Neighbouring units of a map carry the same information, so a block removes more of
+    it than single units do. Blocks start at random places where they fit entirely, so
+    often that each unit is dropped with probability `rate` on average over the map.
+    Overlaps and edges are counted, unlike in the paper, which drops less than the
+    rate. Kept units are multiplied by the number of all units over that of kept ones.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
@@ -198,14 +194,18 @@ class DropBlock2D(DropBlock):
         networks", arXiv:1810.12890.
     """
 
-    rank = 2
+    _rank = 2
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class DropBlock3D(DropBlock):
-    """Drops contiguous blocks of a volume, at a rate that is live.
+    """Drops contiguous blocks of a volume, at a rate that you can change.
 
-    How often a block starts, and what is kept is scaled by, is told in `DropBlock`.
+    Neighbouring units of a map carry the same information, so a block removes more of
+    it than single units do. Blocks start at random places where they fit entirely, so
+    often that each unit is dropped with probability `rate` on average over the map.
+    Overlaps and edges are counted, unlike in the paper, which drops less than the
+    rate. Kept units are multiplied by the number of all units over that of kept ones.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
@@ -241,4 +241,4 @@ class DropBlock3D(DropBlock):
         networks", arXiv:1810.12890.
     """
 
-    rank = 3
+    _rank = 3

@@ -16,8 +16,8 @@ class DropConnect(DropoutWrapper):
 
     In training, `outputs = activation(inputs @ (kernel * mask / (1 - rate)) + bias)`,
     where each entry of `mask` is 0 with probability `rate`, else 1. The bias is
-    kept. One mask serves the whole batch, so that the step stays one matrix product
-    or convolution. At inference the outputs are those of the layer.
+    kept. The whole batch shares one mask, so that the step stays one matrix product
+    or convolution. At inference the outputs are those of the wrapped layer.
 
     Args:
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
@@ -48,15 +48,15 @@ class DropConnect(DropoutWrapper):
 
     Reference:
         Wan et al. 2013, "Regularization of neural networks using DropConnect",
-        ICML 28 (which draws a mask for each sample).
+        ICML 28. The paper draws a mask for each sample.
     """
 
     has_noise_per_sample = False
 
-    def num_units(self, inputs: Tensor) -> int | Tensor:
+    def _num_units(self, inputs: Tensor) -> int | Tensor:
         return math.prod(self.layer.kernel.shape)
 
-    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
+    def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         kernel = ops.convert_to_tensor(self.layer.kernel)
         kernel = self.apply_noise(kernel, tuple(kernel.shape), rate, seed)
         outputs = linear_map.apply_kernel(self.layer, inputs, kernel)

@@ -3,17 +3,17 @@
 import keras
 
 from kdropout._types import Shape
+from kdropout.layers.axes import per_axis
 from kdropout.layers.base import BaseDropout
-from kdropout.layers.noise_shapes import per_axis
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class DropPath(BaseDropout):
-    """Drops a residual branch for whole samples: stochastic depth.
+    """Drops a residual branch for whole samples (stochastic depth).
 
     Put it at the end of the branch, before the addition. In training,
     `outputs = inputs * b / (1 - rate)`, with one `b` for each sample: 0 with
-    probability `rate`, else 1. `kdropout.schedules.depth_rates` gives the rates that
+    probability `rate`, else 1. `kdropout.schedules.depth_rates` returns rates that
     grow with the depth, as in the paper.
 
     Args:
@@ -42,8 +42,8 @@ class DropPath(BaseDropout):
     (None, 8)
 
     Reference:
-        Huang et al. 2016, "Deep networks with stochastic depth", arXiv:1603.09382;
-        scaled in training, as Larsson et al. 2017, arXiv:1605.07648 and later code.
+        Huang et al. 2016, "Deep networks with stochastic depth", arXiv:1603.09382.
+        The scaling in training follows Larsson et al. 2017, arXiv:1605.07648.
     """
 
     def get_noise_shape(self, shape: Shape) -> Shape:

@@ -13,19 +13,19 @@ from kdropout.layers.base import BaseDropout
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class Dropout(BaseDropout):
-    """Drops units, as `keras.layers.Dropout` does, at a rate that is live.
+    """Like `keras.layers.Dropout`, with a rate that you can change in training.
 
     In training, `outputs = inputs * mask / (1 - rate)`, where each entry of `mask`
-    is 0 with probability `rate`, else 1. Otherwise the outputs are the inputs.
+    is 0 with probability `rate`, else 1. At inference the outputs are the inputs.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
             a `kdropout.LearnedRate`.
         noise_shape: Sequence of positive integers or None, one for each dimension
             of the inputs: the shape of the mask, with None for the size of the
-            inputs. `(None, 1, None)` drops the same features at all timesteps. A
-            shorter one holds the last dimensions of the mask; the others are 1.
-            Defaults to None: the shape of the inputs.
+            inputs. `(None, 1, None)` drops the same features at all time steps. A
+            shorter sequence gives the last dimensions of the mask, and the others are
+            1. Defaults to None: the shape of the inputs.
         seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
 
@@ -62,14 +62,14 @@ class Dropout(BaseDropout):
         **kwargs,
     ):
         super().__init__(rate, seed=seed, **kwargs)
-        self.noise_shape = check_noise_shape(noise_shape)
+        self.noise_shape = _check_noise_shape(noise_shape)
 
-    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
+    def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         if self.noise_shape is not None or _has_known_rank(inputs):
-            return super().drop(inputs, rate, seed)
-        import tensorflow as tf
+            return super()._drop(inputs, rate, seed)
+        import tensorflow as tf  # only TensorFlow has tensors of unknown rank
 
-        units = super().drop(tf.reshape(inputs, (-1,)), rate, seed)
+        units = super()._drop(tf.reshape(inputs, (-1,)), rate, seed)
         return tf.reshape(units, tf.shape(inputs))
 
     @property
@@ -77,24 +77,18 @@ class Dropout(BaseDropout):
         return self.noise_shape is None or self.noise_shape[0] is None
 
     def get_noise_shape(self, shape: Shape) -> Shape:
-        return resolve_noise_shape(self.noise_shape, shape, self.name)
+        return _resolve_noise_shape(self.noise_shape, shape, self.name)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "noise_shape": self.noise_shape}
 
 
 def _has_known_rank(inputs):
-    """False for a tensor of which TensorFlow does not know how many dimensions."""
     return getattr(inputs.shape, "rank", 0) is not None
 
 
-def check_noise_shape(noise_shape: Sequence[int | None] | None):
-    """The argument `noise_shape` as a tuple, or None.
-
-    Raises:
-        TypeError: If it is not a sequence of integers and None.
-        ValueError: If an integer is not positive.
-    """
+def _check_noise_shape(noise_shape: Sequence[int | None] | None):
+    """The argument `noise_shape` as a tuple, or None."""
     if noise_shape is None:
         return None
     expected = "None or a sequence of positive integers and None"
@@ -110,19 +104,15 @@ def check_noise_shape(noise_shape: Sequence[int | None] | None):
     return tuple(None if size is None else int(size) for size in noise_shape)
 
 
-def resolve_noise_shape(
+def _resolve_noise_shape(
     noise_shape: Sequence[int | None] | None, shape: Shape, layer_name
 ):
-    """`noise_shape` with None replaced by the size of the inputs.
-
-    Raises:
-        ValueError: If the mask could not broadcast against the inputs.
-    """
+    """`noise_shape` with None replaced by the size of the inputs."""
     if noise_shape is None:
         return shape
     if len(noise_shape) <= len(shape):
-        # As in Keras: None stands for the size at its own place, counted from the
-        # first dimension, and a mask with fewer dimensions broadcasts along the first.
+        # As in Keras, None stands for the size at the same place from the left, and a
+        # mask with fewer dimensions broadcasts along the first ones.
         resolved = tuple(
             size if mask is None else mask
             for mask, size in zip(noise_shape, shape, strict=False)

@@ -9,19 +9,19 @@ from keras import ops
 from kdropout import _validation, noise
 from kdropout._sampling import note_dropped
 from kdropout._types import RateLike, Shape, Tensor
+from kdropout.layers.axes import per_axis
 from kdropout.layers.base import BaseDropout, identity_at_zero
-from kdropout.layers.noise_shapes import per_axis
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class HeadDropout(BaseDropout):
-    """Drops whole attention heads: DropHead.
+    """Drops whole attention heads (DropHead).
 
     In training, `outputs = inputs * m * H / sum(m)`, with one `m` for each sample
-    and head: 0 with probability `rate`, else 1; `H` is the number of heads. Dividing
-    by the number kept, and not by its expectation, keeps the sum over the heads of
-    the same size in every sample. Where all heads are dropped, the outputs are 0:
-    the expectation of the outputs is `(1 - rate ** H) * inputs`.
+    and head: 0 with probability `rate`, else 1. `H` is the number of heads. Dividing
+    by the number of kept heads, and not by its expectation, keeps the sum over the
+    heads at the same size in every sample. If all heads are dropped, the outputs are
+    0, so their expectation is `(1 - rate ** H) * inputs`.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a head; or a schedule; or
@@ -71,11 +71,11 @@ class HeadDropout(BaseDropout):
     def apply_noise(
         self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
     ) -> Tensor:
-        keep = noise.keep_mask(shape, rate, seed, self.rate_rule.temperature)
+        keep = noise.keep_mask(shape, rate, seed, self._rate_rule.temperature)
         note_dropped(1.0 - keep)
         axis = self._positive_axis(len(shape))
         num_kept = ops.sum(keep, axis=axis, keepdims=True)
-        # In float32: H / sum(m), rounded to bfloat16, would shift the mean.
+        # In float32, because H / sum(m) rounded to bfloat16 would shift the mean.
         scale = ops.divide_no_nan(ops.cast(shape[axis], "float32"), num_kept)
         outputs = ops.cast(inputs, "float32") * (keep * scale)
         return ops.cast(outputs, inputs.dtype)

@@ -10,15 +10,10 @@ SUPPORTED = (keras.layers.Dense, keras.layers.EinsumDense, *_CONVOLUTIONS)
 
 
 def check_layer(layer):
-    """Return `layer` if its linear map is known, or raise.
-
-    Raises:
-        TypeError: If it is not a Keras layer, or of another kind.
-        ValueError: If it is quantized, or has an activity regularizer.
-    """
+    """Refuse a layer that a wrapper cannot compute with other weights."""
     names = ", ".join(kind.__name__ for kind in SUPPORTED)
     kinds = [kind for kind in SUPPORTED if isinstance(layer, kind)]
-    # A subclass with a call of its own computes something else.
+    # A subclass with another `call` computes something else.
     if not kinds or type(layer).call is not kinds[0].call:
         raise TypeError(
             f"'layer' must be one of {names}. Received: layer={layer!r}. For another "
@@ -31,11 +26,10 @@ def check_layer(layer):
         )
     if layer.activity_regularizer is not None:
         raise ValueError(
-            "'layer' must have no activity_regularizer, because the wrapper's outputs "
-            f"are what to regularize. Received: layer={layer!r}. Pass it to the "
-            "wrapper instead."
+            "'layer' must not have an activity_regularizer, because it would not see "
+            f"the outputs of the wrapper. Received: layer={layer!r}. Pass the "
+            "regularizer to the wrapper instead."
         )
-    return layer
 
 
 def is_convolution(layer):
@@ -50,7 +44,7 @@ def apply_kernel(layer, inputs, kernel):
     if isinstance(layer, keras.layers.EinsumDense):
         return ops.einsum(layer.equation, inputs, kernel)
     padding = layer.padding
-    if padding == "causal":  # Conv1D alone has it
+    if padding == "causal":  # only Conv1D has it
         margins = [(0, 0)] * 3
         axis = 2 if layer.data_format == "channels_first" else 1
         margins[axis] = (layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 0)
@@ -66,7 +60,7 @@ def apply_kernel(layer, inputs, kernel):
 
 
 def add_bias_and_activate(layer, outputs):
-    """What `layer` does with the outputs of its linear map."""
+    """The outputs of `layer`, from those of its linear map."""
     bias = layer.bias
     if bias is not None:
         if is_convolution(layer) and layer.data_format == "channels_first":
@@ -76,12 +70,7 @@ def add_bias_and_activate(layer, outputs):
 
 
 def num_inputs(layer, shape):
-    """How many inputs can be dropped: features, or channels of a map.
-
-    Args:
-        layer: A supported layer.
-        shape: Shape of its inputs, integers or scalar tensors.
-    """
+    """The number of inputs that can be dropped: features, or channels of a map."""
     if isinstance(layer, keras.layers.EinsumDense):
         return math.prod(shape[axis] for axis in _contracted_axes(layer.equation))
     return shape[channel_axis(layer)]
@@ -94,15 +83,13 @@ def channel_axis(layer):
 
 
 def keep_kernel(layer):
-    """Let `keras.Model.quantize` pass `layer` over, with a warning.
+    """Make `keras.Model.quantize` skip `layer`, with a warning."""
 
-    A wrapper computes with the kernel, which a quantized layer no longer has.
-    """
-
+    # A wrapper computes with the kernel, which a quantized layer does not have.
     def quantize(*args, **kwargs):
         raise NotImplementedError(
-            f"Layer '{layer.name}' is not quantized, because the layer of kdropout "
-            "around it needs its kernel. Quantize kdropout.strip(model) instead."
+            f"Layer '{layer.name}' is not quantized, because the kdropout layer around "
+            "it needs its kernel. Quantize kdropout.strip(model) instead."
         )
 
     layer.quantize = quantize

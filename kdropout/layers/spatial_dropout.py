@@ -1,28 +1,18 @@
 """Dropout of whole channels."""
 
+from typing import Any
+
 import keras
 
 from kdropout._types import RateLike, Shape
-from kdropout.layers.map_dropout import MapDropout
-from kdropout.layers.noise_shapes import per_axis
+from kdropout.layers import axes
+from kdropout.layers.base import BaseDropout
 
 
-class SpatialDropout(MapDropout):
-    """Drops whole channels of a map, the same at all positions.
+class SpatialDropout(BaseDropout):
+    """Drops whole channels of a map. Subclasses set the number of its dimensions."""
 
-    Neighbouring positions of a map carry the same information, so dropping single
-    units there removes little; the mask is drawn per sample and channel instead.
-    The classes for 1, 2 and 3 dimensions differ in `rank` alone.
-
-    Raises:
-        TypeError: If an argument is of the wrong type, or inputs are not floating
-            point.
-        ValueError: If an argument is out of range, or inputs have the wrong rank.
-
-    Reference:
-        Tompson et al. 2015, "Efficient object localization using convolutional
-        networks", arXiv:1411.4280.
-    """
+    _rank = None
 
     def __init__(
         self,
@@ -33,17 +23,25 @@ class SpatialDropout(MapDropout):
         dtype: str | None = None,
         **kwargs,
     ):
-        super().__init__(
-            rate, data_format=data_format, seed=seed, name=name, dtype=dtype, **kwargs
-        )
+        super().__init__(rate, seed=seed, name=name, dtype=dtype, **kwargs)
+        self.data_format = axes.check_data_format(data_format)
+        self.input_spec = keras.layers.InputSpec(ndim=self._rank + 2)
 
     def get_noise_shape(self, shape: Shape) -> Shape:
-        return per_axis(shape, 0, self.channel_axis)
+        channels = axes.channel_axis(self.data_format, self._rank)
+        return axes.per_axis(shape, 0, channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "data_format": self.data_format}
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class SpatialDropout1D(SpatialDropout):
-    """Drops whole channels of a sequence, at a rate that is live.
+    """Drops whole channels of a sequence, at a rate that you can change in training.
+
+    Neighbouring time steps carry nearly the same information, so dropping single units
+    removes little. In training, `outputs = inputs * m / (1 - rate)`, with one `m` for
+    each sample and channel: 0 with probability `rate`, else 1.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
@@ -61,14 +59,23 @@ class SpatialDropout1D(SpatialDropout):
     Output shape:
         Same as the input shape.
 
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range, or inputs have the wrong rank.
+
     Example:
 
     >>> layer = kdropout.layers.SpatialDropout1D(0.2)
     >>> layer.get_noise_shape((8, 20, 16))
     (8, 1, 16)
+
+    Reference:
+        Tompson et al. 2015, "Efficient object localization using convolutional
+        networks", arXiv:1411.4280.
     """
 
-    rank = 1
+    _rank = 1
 
     def __init__(
         self,
@@ -79,13 +86,17 @@ class SpatialDropout1D(SpatialDropout):
         data_format: str | None = None,
         **kwargs,
     ):
-        # In the order of Keras's class, which has no `data_format`.
+        # The order of the arguments is that of Keras's class, without `data_format`.
         super().__init__(rate, data_format, seed, name, dtype, **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class SpatialDropout2D(SpatialDropout):
-    """Drops whole channels of an image, at a rate that is live.
+    """Drops whole channels of an image, at a rate that you can change in training.
+
+    Neighbouring positions carry nearly the same information, so dropping single units
+    removes little. In training, `outputs = inputs * m / (1 - rate)`, with one `m` for
+    each sample and channel: 0 with probability `rate`, else 1.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
@@ -103,19 +114,32 @@ class SpatialDropout2D(SpatialDropout):
     Output shape:
         Same as the input shape.
 
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range, or inputs have the wrong rank.
+
     Example:
 
     >>> layer = kdropout.layers.SpatialDropout2D(0.2)
     >>> layer.get_noise_shape((8, 5, 5, 16))
     (8, 1, 1, 16)
+
+    Reference:
+        Tompson et al. 2015, "Efficient object localization using convolutional
+        networks", arXiv:1411.4280.
     """
 
-    rank = 2
+    _rank = 2
 
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class SpatialDropout3D(SpatialDropout):
-    """Drops whole channels of a volume, at a rate that is live.
+    """Drops whole channels of a volume, at a rate that you can change in training.
+
+    Neighbouring positions carry nearly the same information, so dropping single units
+    removes little. In training, `outputs = inputs * m / (1 - rate)`, with one `m` for
+    each sample and channel: 0 with probability `rate`, else 1.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
@@ -133,11 +157,20 @@ class SpatialDropout3D(SpatialDropout):
     Output shape:
         Same as the input shape.
 
+    Raises:
+        TypeError: If an argument is of the wrong type, or inputs are not floating
+            point.
+        ValueError: If an argument is out of range, or inputs have the wrong rank.
+
     Example:
 
     >>> layer = kdropout.layers.SpatialDropout3D(0.2)
     >>> layer.get_noise_shape((8, 3, 5, 5, 16))
     (8, 1, 1, 1, 16)
+
+    Reference:
+        Tompson et al. 2015, "Efficient object localization using convolutional
+        networks", arXiv:1411.4280.
     """
 
-    rank = 3
+    _rank = 3

@@ -17,21 +17,23 @@ from kdropout.rate_rules.base import ObservedRate, add_scalar, read, write
 class Standout(DropoutWrapper):
     """Drops outputs of a layer at rates that depend on its input.
 
-    A unit is the more likely kept, the stronger it is driven. With `a` the inputs and
-    `W` the kernel of the wrapped layer, unit `j` is kept with the probability
+    A unit with a larger input is kept more often. With the inputs `a` and the kernel
+    `W` of the wrapped layer, unit `j` is kept with the probability
 
         keep[j] = sigmoid(alpha * (a @ W)[j] + beta)
 
     In training, `outputs = mask * layer(a)`, where `mask[j]` is 1 with probability
-    `keep[j]`, else 0; otherwise `outputs = keep * layer(a)`. Nothing is scaled up in
-    training, so at inference the expectation is taken instead. `rate` shows the mean
-    of `1 - keep` in the last training step; 0 before the first.
+    `keep[j]`, else 0. At inference, `outputs = keep * layer(a)`, the expectation of
+    the outputs in training. `rate` is the mean of `1 - keep` in the last training
+    step, and 0 before the first one.
 
     Args:
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
-        alpha: Number, how strongly the rate depends on the input. At 0 all units are
-            kept with probability `sigmoid(beta)`. Settable. Defaults to 1.
-        beta: Number, how much is kept: the larger, the more. Settable. Defaults to 0.
+        alpha: Number, how strongly the rate depends on the input. At 0, all units are
+            kept with probability `sigmoid(beta)`. You can set it at any time. Defaults
+            to 1.
+        beta: Number. A larger one keeps more units. You can set it at any time.
+            Defaults to 0.
         seed: Integer, or None for a random one. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
             The dtype is that of `layer`.
@@ -57,11 +59,11 @@ class Standout(DropoutWrapper):
     8
 
     Reference:
-        Ba, Frey 2013, "Adaptive dropout for training deep neural networks", NIPS 26,
-        with the weights of the rates tied to those of the layer.
+        Ba, Frey 2013, "Adaptive dropout for training deep neural networks", NIPS 26.
+        The weights of the rates are tied to those of the layer.
     """
 
-    how_to_set_rate = "Set 'alpha' and 'beta' of the layer instead."
+    _how_to_set_rate = "Set 'alpha' and 'beta' of the layer instead."
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class Standout(DropoutWrapper):
 
     @property
     def alpha(self) -> float:
-        """How strongly the rate depends on the input, a float. Settable."""
+        """How strongly the rate depends on the input, a float. You can set it."""
         return read(self.rate_variables["alpha"])
 
     @alpha.setter
@@ -88,7 +90,7 @@ class Standout(DropoutWrapper):
 
     @property
     def beta(self) -> float:
-        """How much is kept, a float. Settable."""
+        """A float. A larger one keeps more units. You can set it."""
         return read(self.rate_variables["beta"])
 
     @beta.setter
@@ -99,10 +101,10 @@ class Standout(DropoutWrapper):
         outputs, keep_probability = self._drive(inputs)
         return outputs * ops.cast(keep_probability, outputs.dtype)
 
-    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
+    def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         outputs, keep_probability = self._drive(inputs)
         if active_scope() is None:
-            # The mean over no units would be NaN.
+            # The mean over an empty batch would be NaN.
             has_units = ops.size(keep_probability) > 0
             mean = ops.where(has_units, ops.mean(keep_probability), 1.0)
             self._observe(1.0 - mean)
@@ -118,13 +120,13 @@ class Standout(DropoutWrapper):
                 "possible in a function that jax.checkpoint, keras.remat on JAX or "
                 "torch.func transforms. Call the layer outside of that function."
             )
-        self.rate_rule.observe(self, rate)
+        self._rate_rule.observe(self, rate)
 
     def _drive(self, inputs):
-        """The outputs of the wrapped layer, and with what probability to keep them."""
+        """The outputs of the wrapped layer, and the probabilities of keeping them."""
         driven = linear_map.apply_kernel(self.layer, inputs, self.layer.kernel)
         outputs = linear_map.add_bias_and_activate(self.layer, driven)
-        # In float32: the mean over many units does not fit into half precision.
+        # In float32, because half precision cannot hold the mean over many units.
         alpha, beta = (self.rate_variables[name] for name in ("alpha", "beta"))
         return outputs, ops.sigmoid(alpha * ops.cast(driven, "float32") + beta)
 

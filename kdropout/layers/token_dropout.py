@@ -12,11 +12,11 @@ from kdropout.layers.base import BaseDropout
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class TokenDropout(BaseDropout):
-    """Drops whole tokens, or timesteps, of a sequence.
+    """Drops whole tokens, or time steps, of a sequence.
 
     In training, `outputs[n, t] = inputs[n, t] * m[n, t] / (1 - rate)`, where `m` is 0
     with probability `rate`, else 1: a token is kept or dropped with all its
-    features. Tokens are set to 0 rather than taken out, so that the length stays.
+    features. Dropped tokens are set to 0 and not removed, so the length stays.
     The first `num_prefix_tokens` (class and register tokens) pass unchanged.
 
     Args:
@@ -65,7 +65,6 @@ class TokenDropout(BaseDropout):
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def get_noise_shape(self, shape: Shape) -> Shape:
-        """Shape of the mask of the tokens after the prefix."""
         batch, tokens, _ = shape
         if isinstance(tokens, int) and max(tokens, 1) <= self.num_prefix_tokens:
             raise ValueError(

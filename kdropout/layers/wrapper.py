@@ -1,4 +1,4 @@
-"""Dropout inside a Dense, Conv or EinsumDense layer."""
+"""The base of the layers that wrap a Dense, Conv or EinsumDense layer."""
 
 from typing import Any
 
@@ -10,22 +10,7 @@ from kdropout.layers.base import BaseDropout
 
 
 class DropoutWrapper(BaseDropout):
-    """Base class of layers that wrap a Dense, Conv or EinsumDense layer.
-
-    At inference the outputs are those of the wrapped layer. A subclass implements
-    `drop`.
-
-    Args:
-        layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
-        rate: As for `BaseDropout`.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
-            The dtype is that of `layer`.
-
-    Raises:
-        TypeError: If an argument is of the wrong type, or `layer` of another kind.
-        ValueError: If an argument is out of range.
-    """
+    """Base class of layers that wrap another one. A subclass implements `_drop`."""
 
     def __init__(
         self,
@@ -39,8 +24,8 @@ class DropoutWrapper(BaseDropout):
         if dtype != layer.dtype_policy:
             raise ValueError(
                 "'dtype' must be left out, because it is that of 'layer'. Received: "
-                f"dtype={dtype.name}, and a layer of {layer.dtype_policy.name}. Give "
-                "'layer' the dtype that you want."
+                f"dtype={dtype.name}, and a layer with dtype "
+                f"{layer.dtype_policy.name}. Give 'layer' the dtype that you want."
             )
         super().__init__(rate, seed=seed, **kwargs)
         linear_map.keep_kernel(layer)
@@ -54,10 +39,10 @@ class DropoutWrapper(BaseDropout):
     def undropped(self, inputs: Tensor) -> Tensor:
         return self.layer(inputs)
 
-    def drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__} must implement 'drop'.")
+    def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} must implement '_drop'.")
 
-    def num_units(self, inputs: Tensor) -> int | Tensor:
+    def _num_units(self, inputs: Tensor) -> int | Tensor:
         return linear_map.num_inputs(self.layer, inputs.shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

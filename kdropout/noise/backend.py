@@ -1,23 +1,22 @@
-"""The one place that chooses the functions of the backend in use.
+"""Chooses the functions of the backend in use. Nothing else does.
 
 Each of the modules `on_tensorflow`, `on_jax` and `on_torch` has these functions:
 
-- `next_seed(generator)`: the seed of a call, two integers as a tensor. The
-  `keras.random.SeedGenerator` moves on, as with its `next()`.
+- `next_seed(generator)`: the seed of a call, a tensor of two integers. The
+  `keras.random.SeedGenerator` advances as with its `next()`.
 - `uniform(shape, seed)`: float32 tensor, uniform in [0, 1).
 - `normal(shape, seed)`: float32 tensor, standard normal.
-- `bernoulli(shape, rate, seed, dtype="float32")`: which units to keep, and by what to
-  multiply them. See `kdropout.noise.masks.keep_and_scale`.
+- `bernoulli(shape, rate, seed, dtype="float32")`: a mask of the units to keep, and the
+  scale of these units. See `kdropout.noise.masks.keep_and_scale`.
 - `drop_units(inputs, keep, scale)`: `where(keep, inputs * scale, 0)`. The inputs may be
   a variable. `keep` broadcasts against them; `scale` has their dtype, and is a scalar
   or of the shape of `keep`.
-- `dropout(inputs, shape, rate, seed)`: `drop_units` with a mask of this shape that
-  `bernoulli` draws, as fast as the backend can.
-- `skip_at_zero(rate, inputs, add_noise)`: `add_noise()`, a tensor like the inputs; on a
-  CPU, at rate 0, the inputs, without drawing anything. On an accelerator there is no
-  branch, which would have to wait for the rate. `add_noise` is traced within a branch:
-  it must not assign to variables, and what it computes must not leave it in another
-  way.
+- `dropout(inputs, shape, rate, seed)`: `drop_units` with a mask of `shape` from
+  `bernoulli`, in the fastest form of the backend.
+- `skip_at_zero(rate, inputs, add_noise)`: `add_noise()`, a tensor like the inputs. At
+  rate 0 on a CPU, it returns the inputs without drawing numbers. On an accelerator
+  there is no branch, because a branch waits for the rate. `add_noise` is traced within
+  a branch: it must not assign to variables, and its tensors must not be used outside.
 """
 
 import keras

@@ -1,4 +1,4 @@
-"""Noises that are not masks of zeros and ones, and masks without their scale."""
+"""Relaxed masks, Gaussian noise, and masks without their scale."""
 
 from keras import ops
 
@@ -9,16 +9,16 @@ _EPSILON = 1e-7
 
 
 def concrete(shape, rate, seed, temperature):
-    """Soft keep mask in (0, 1), differentiable in `rate`: the concrete relaxation.
+    """A soft mask in (0, 1) that is differentiable in `rate`: the concrete relaxation.
 
-    `keep = 1 - sigmoid((logit(rate) + logit(u)) / temperature)`, u uniform in
-    (0, 1). As the temperature goes to 0 it tends to a hard mask.
+    `keep = 1 - sigmoid((logit(rate) + logit(u)) / temperature)`, with `u` uniform in
+    (0, 1). It approaches a hard mask as the temperature goes to 0.
 
     Args:
-        shape: Shape of the mask, a tuple of integers or scalar tensors.
+        shape: Tuple of integers or scalar tensors, the shape of the mask.
         rate: Float32 scalar tensor in (0, 1).
-        seed: Two integers, as a tensor.
-        temperature: Float above 0.
+        seed: Tensor of two integers.
+        temperature: Float above 0, softness of the mask.
 
     Returns:
         Float32 tensor of `shape`.
@@ -31,13 +31,14 @@ def concrete(shape, rate, seed, temperature):
 
 
 def gaussian(shape, rate, seed, dtype="float32"):
-    """Multiplicative noise `N(1, rate / (1 - rate))`; zeros at rate 1.
+    """Multiplicative noise `N(1, rate / (1 - rate))`, and zeros at rate 1.
 
     Args:
-        shape: Shape of the noise, a tuple of integers or scalar tensors.
+        shape: Tuple of integers or scalar tensors, the shape of the noise.
         rate: Float32 scalar tensor in [0, 1].
-        seed: Two integers, as a tensor.
-        dtype: Floating dtype of the result; the noise is computed in float32.
+        seed: Tensor of two integers.
+        dtype: Floating-point dtype of the result. The noise is computed in float32.
+            Defaults to "float32".
 
     Returns:
         Tensor of `shape` and `dtype`.
@@ -51,13 +52,14 @@ def gaussian(shape, rate, seed, dtype="float32"):
 
 
 def keep_mask(shape, rate, seed, temperature=None):
-    """The keep mask alone, for layers that scale in another way.
+    """A mask of the units to keep, for layers that scale in another way.
 
     Args:
-        shape: Shape of the mask, a tuple of integers or scalar tensors.
+        shape: Tuple of integers or scalar tensors, the shape of the mask.
         rate: Float32 scalar tensor in [0, 1].
-        seed: Two integers, as a tensor.
+        seed: Tensor of two integers.
         temperature: None for a mask of 0 and 1, or a float above 0 for `concrete`.
+            Defaults to None.
 
     Returns:
         Float32 tensor of `shape`.

@@ -3,7 +3,7 @@
 `VALUES` is a fixed sequence. Each call starts it at a random place and inverts random
 bits of it, so that over many calls each place takes each value equally often. Within a
 call the values are spread evenly: the rounded thresholds average to the rate, and the
-share of units that a call drops varies no more than that of independent units.
+share of units that a call drops varies at most as much as that of independent units.
 """
 
 import random
@@ -11,23 +11,19 @@ import random
 import numpy as np
 
 NUM_PLACES = 4096
-# 8 * 509, of whole words and a large prime: no usual width of a layer divides it.
+# 8 * 509, whole words and a large prime: no usual width of a layer divides it.
 STRETCH = 4072
 BITS = 16
 _FINE_BITS = 4  # 4096 * 2^4 = 2^16
 
 
 def split(word):
-    """32 random bits as `(begin, inverted)`: 12 and 16 of them.
-
-    Args:
-        word: Integer, or integer tensor.
-    """
+    """The place to start at (12 bits) and the bits to invert (16), from 32 bits."""
     return (word // 2**20) & (NUM_PLACES - 1), word & (2**BITS - 1)
 
 
 def _values():
-    # Not of a library whose streams may change: a seed is to replay its masks.
+    # Not from NumPy, whose streams may change: a seed must always draw the same masks.
     generator = random.Random(0)
     permutation = sorted(range(NUM_PLACES), key=lambda _: generator.random())
     return [
@@ -36,5 +32,6 @@ def _values():
     ]
 
 
-# Spread evenly: one in each 4096th of their range. Twice, to begin at any place.
+# Spread evenly: one value in each 4096th of their range. The sequence is repeated, so
+# that a call can start at any place.
 VALUES = np.array(2 * _values(), "int32")

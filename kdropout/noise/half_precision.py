@@ -1,14 +1,14 @@
-"""Numbers that a half-precision dtype cannot hold, as an average of two it can."""
+"""A number that a half-precision dtype cannot hold, as the average of two others."""
 
 import keras
 from keras import ops
 
-# How many of the last bits of a float32 a dtype leaves out, and its largest number.
+# The number of last bits of a float32 that a dtype leaves out, and its largest number.
 DTYPES = {"float16": (13, 65504.0), "bfloat16": (16, 3.3895314e38)}
 
 
 def neighbours(value, dtype):
-    """The two numbers of `dtype` next to a value, and their shares in it.
+    """The two numbers of `dtype` next to a value, and the share of the second.
 
     `(1 - share) * nearest + share * other` is the value.
 
@@ -27,7 +27,7 @@ def neighbours(value, dtype):
     num_bits, largest = DTYPES[dtype]
     # Above rate 0.99998, float16 has no number as large as the exact scale.
     value = ops.minimum(value, largest)
-    # In bits, because a compiler may leave out the rounding to a dtype and back.
+    # Computed in bits, because a compiler may leave out a cast to a dtype and back.
     step = 1 << num_bits
     low = ops.bitwise_and(ops.view(value, "int32"), -step)
     high = ops.minimum(ops.view(low + step, "float32"), largest)

@@ -39,21 +39,16 @@ def dropout(inputs, shape, rate, seed):
 
 
 def skip_at_zero(rate, inputs, add_noise):
-    if not _on_cpu():  # a branch on an accelerator waits for it
+    if not _on_cpu():  # on an accelerator, a branch waits for the rate
         return add_noise()
     is_zero = rate == 0.0
-    if not isinstance(is_zero, jax.core.Tracer):  # else `cond` compiles at each call
+    if not isinstance(is_zero, jax.core.Tracer):  # `cond` would compile at each call
         return inputs if is_zero else add_noise()
     return jax.lax.cond(is_zero, lambda: inputs, add_noise)
 
 
 class ByteDraw:
-    """A random byte for each unit: see `kdropout.noise.masks`.
-
-    Args:
-        shape: Shape of the mask, a tuple of integers.
-        seed: Two integers, as an array.
-    """
+    """A random byte for each unit: see `kdropout.noise.masks`."""
 
     def __init__(self, shape, seed):
         self._shape, self._count = shape, 1
@@ -64,7 +59,7 @@ class ByteDraw:
         words_per_row = dither.NUM_PLACES // _BYTES_PER_WORD
         words = jax.random.bits(key, (num_rows, 1, words_per_row))
         shifts = jnp.arange(0, 32, 8, "uint32").reshape(1, _BYTES_PER_WORD, 1)
-        # Whatever is computed here for each unit, XLA fuses with what follows.
+        # XLA fuses these operations on each unit with those that follow.
         self.numbers = ((words >> shifts) & 255).astype("int32")
         extra = jax.random.bits(jax.random.fold_in(key, 1), (num_rows,))
         begin, inverted = dither.split(extra.astype("int32"))
@@ -80,16 +75,11 @@ class ByteDraw:
 
 
 class WordDraw:
-    """A random word for each unit, of which 24 bits are compared.
-
-    Args:
-        shape: Shape of the mask, a tuple of integers.
-        seed: Two integers, as an array.
-    """
+    """A random word for each unit, of which 24 bits are compared."""
 
     def __init__(self, shape, seed):
         words = jax.random.bits(_key(seed), shape, "uint32")
-        # Exact in float32, as levels are.
+        # 24 bits are exact in float32, like the levels.
         self.numbers = (words >> 8).astype("float32")
 
     def compare(self, level, below=None):

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from kdropout.noise import dither, masks
 
-# The generator is named and given its key. `tf.random.stateless_uniform` makes the key
-# in 18 operations; or, if it may choose, takes one that XLA compiles to code that is a
-# hundred times slower on a CPU.
+# The generator and its key are given. `tf.random.stateless_uniform` takes 18 operations
+# to make the key, or chooses a generator that XLA compiles to code that is a hundred
+# times slower on a CPU.
 _PHILOX = 1
 _COUNTER = np.array([0, 0], "uint64")
 _OTHER_COUNTER = np.array([0, 1], "uint64")
@@ -20,13 +20,13 @@ _REPLICA_STRIDE = 0x3C6EF372
 
 _BYTES_PER_WORD = 4
 
-# From how many units on a branch costs less than the mask that it saves at rate 0, and
-# the batch size to count with where TensorFlow does not know it yet.
+# With at least so many units, a branch costs less than the mask that it saves at rate
+# 0. If the batch size is not known yet, the usual one counts.
 _MANY_UNITS = 2**15
 _USUAL_BATCH = 32
 
-# The dither in blocks, of which row `n` begins at place `n`. TensorFlow gathers single
-# values slowly; a slice would make XLA compile again for each seed.
+# The dither in blocks: row `n` begins at place `n`. TensorFlow gathers single values
+# slowly, and XLA would compile a slice again for each seed.
 _BLOCK = 8
 _BLOCKS = np.lib.stride_tricks.sliding_window_view(dither.VALUES, _BLOCK)[
     : dither.NUM_PLACES + dither.STRETCH - _BLOCK
@@ -52,9 +52,9 @@ def bernoulli(shape, rate, seed, dtype="float32"):
 def drop_units(inputs, keep, scale):
     inputs = tf.convert_to_tensor(inputs)  # the weights of a layer are a variable
     if keep.shape == inputs.shape and inputs.dtype != tf.float16:
-        # It keeps no more than the mask for the gradient.
+        # For the gradient, this form keeps only the mask.
         return tf.where(keep, inputs * scale, tf.zeros((), inputs.dtype))
-    # Selecting is slow in float16, and where it has to broadcast.
+    # `tf.where` is slow in float16, and when it broadcasts.
     return tf.math.multiply_no_nan(inputs, tf.cast(keep, scale.dtype) * scale)
 
 
@@ -76,12 +76,7 @@ def skip_at_zero(rate, inputs, add_noise):
 
 
 class ByteDraw:
-    """A random byte for each unit: see `kdropout.noise.masks`.
-
-    Args:
-        shape: Shape of the mask, a tuple of integers or scalar tensors.
-        seed: Two integers, as a tensor.
-    """
+    """A random byte for each unit: see `kdropout.noise.masks`."""
 
     def __init__(self, shape, seed):
         self._shape, self._count = shape, _product(shape)
@@ -98,8 +93,8 @@ class ByteDraw:
         num_words = num_rows * (bytes_per_row // _BYTES_PER_WORD)
         numbers = tf.bitcast(_draw(draw, (num_words,), key, tf.uint32), tf.uint8)
         self.numbers = tf.reshape(numbers, (-1, blocks_per_row, _BLOCK))
-        # A draw for itself: of a part of the other draw, XLA would compute all words
-        # anew for each of their bytes.
+        # A separate draw: from a part of the other draw, XLA would compute all words
+        # again for each byte.
         word = _draw(draw, (), key, tf.int32, _OTHER_COUNTER)
         begin, inverted = dither.split(word)
         places = _BLOCK * np.arange(blocks_per_row, dtype="int32") + begin
@@ -118,12 +113,12 @@ class ByteDraw:
 
 
 def _factor(shape, rate, seed, dtype):
-    """By what to multiply the units: by the scale, or by 0."""
+    """The factor of each unit: the scale, or 0."""
     draw = ByteDraw(shape, seed)
     if dtype.size == 2:
         keep, scale = masks.keep_and_scale(draw, rate, dtype)
         return tf.cast(keep, dtype) * scale
-    # The same, without a pass over booleans to invert them, which is slow.
+    # The same without inverting booleans, which is slow.
     num_kept, num_dropped, mostly = masks.split_levels(rate)
     below = draw.compare(tf.minimum(num_kept, num_dropped))
     scale = tf.cast(tf.math.divide_no_nan(masks.LEVELS, num_kept), dtype)
@@ -143,8 +138,8 @@ def _branched_dropout(inputs, shape, rate, seed):
     """`dropout` that draws nothing at rate 0."""
     is_zero = rate == 0.0
 
-    # By itself, TensorFlow would keep all that a branch computes, in a slow way. To
-    # keep the factors takes more memory than the mask, and less time.
+    # Without a custom gradient, TensorFlow slowly keeps all that a branch computes.
+    # Keeping the factors takes more memory than the mask, but less time.
     @tf.custom_gradient
     def drop(inputs):
         def add_noise():
@@ -173,7 +168,7 @@ def _branched_dropout(inputs, shape, rate, seed):
 
 @functools.cache
 def _on_accelerator():
-    # A branch there waits for the rate.
+    # On an accelerator, a branch waits for the rate.
     return bool(tf.config.list_logical_devices("GPU"))
 
 
@@ -183,7 +178,7 @@ def _branch_pays(shape):
 
 
 def _product(shape):
-    """The number of units, by one operation for each size that is not known."""
+    """The number of units, with one operation for each size that is not known."""
     count = math.prod(size for size in shape if isinstance(size, int))
     for size in shape:
         if not isinstance(size, int):
@@ -205,10 +200,10 @@ def _draw(draw, shape, key, dtype=tf.float32, counter=_COUNTER):
 
 
 def _key(seed):
-    """The key of the generator: the last 31 bits of both integers of a seed."""
+    """The key of the generator: the last 31 bits of each integer of a seed."""
     replica = tf.distribute.get_replica_context()
     if replica is not None and replica.num_replicas_in_sync > 1:
-        # Replicas share the seed's variable: without this, their masks are equal.
+        # Replicas share the variable of the seed, so their masks would be equal.
         stride = replica.replica_id_in_sync_group * _REPLICA_STRIDE
         seed += tf.stack([tf.cast(stride, seed.dtype), tf.zeros((), seed.dtype)])
         seed &= tf.int32.max

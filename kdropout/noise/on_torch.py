@@ -19,21 +19,21 @@ _RANK_STRIDE = 0x3C6EF372
 
 _BYTES_PER_WORD = 8
 
-# These hold any scale.
+# Dtypes that hold any scale.
 _EXACT_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
-# On Windows, PyTorch for a GPU comes without it.
+# On Windows, PyTorch comes without Triton.
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
 def next_seed(generator):
     state = generator.state
     seed = state.value.clone()
-    # Counted on the device: Keras copies the [0, 1] that it adds to it, at each call.
+    # Made on the device: Keras would copy the [0, 1] that it adds, at each call.
     steps = torch.arange(2, dtype=seed.dtype, device=seed.device)
     state.assign(seed + steps)
     rank = _rank()
-    # All ranks have the state of the first: without this, their masks are equal.
+    # All ranks have the state of the first one, so their masks would be equal.
     return seed if rank == 0 else seed + rank * _RANK_STRIDE * (1 - steps)
 
 
@@ -80,27 +80,20 @@ def skip_at_zero(rate, inputs, add_noise):
 
 
 def in_transform():
-    """Whether this call is one of a function that torch.func transforms."""
+    """Whether this call is inside a function that `torch.func` transforms."""
     if torch.compiler.is_compiling():
         return False
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def is_batch_of_gradients(gradient):
-    """Whether several are computed at once, as `torch.autograd.grad` calls it.
-
-    These have a kind of tensor that no custom function of ours sees the inside of.
-    """
+    """Whether `torch.autograd.grad` computes several gradients at once."""
+    # Custom functions cannot read the tensors of this kind.
     return torch._C._functorch.is_legacy_batchedtensor(gradient)
 
 
 class ByteDraw:
-    """A random byte for each unit: see `kdropout.noise.masks`.
-
-    Args:
-        shape: Shape of the mask, a tuple of integers.
-        seed: Two integers, as a tensor.
-    """
+    """A random byte for each unit: see `kdropout.noise.masks`."""
 
     def __init__(self, shape, seed):
         self._shape, self._count = tuple(shape), 1
@@ -109,7 +102,7 @@ class ByteDraw:
         words_per_row = dither.STRETCH // _BYTES_PER_WORD
         num_rows = -(-self._count // dither.STRETCH)
         if _may_branch(seed) and num_rows == 1 and not in_transform():
-            # The first words of a draw on a CPU are those of a longer one.
+            # On a CPU, a short draw has the first words of a longer one.
             words_per_row = -(-self._count // _BYTES_PER_WORD)
         shape = num_rows, words_per_row
         if seed.device.type == "meta":
@@ -122,10 +115,7 @@ class ByteDraw:
             self.numbers, self.dither = _seeded(_bytes, shape, seed)
 
     def compare(self, level, below=None):
-        """See `kdropout.noise.masks.keep_and_scale`.
-
-        Here, `level` and `below` may also be an integer and a boolean of Python.
-        """
+        """See `kdropout.noise.masks.keep_and_scale`. Python numbers work as well."""
         if isinstance(level, torch.Tensor):
             level = level.to(torch.int32)
         thresholds = (level + self.dither) >> dither.BITS
@@ -141,19 +131,18 @@ class ByteDraw:
 
 
 class _DropUnits(torch.autograd.Function):
-    """`where(keep, inputs * scale, 0)`, with as much kept for the gradient as a mask.
+    """`where(keep, inputs * scale, 0)`, which keeps only the mask for the gradient."""
 
-    The bits of dropped units are cleared, so they are 0 whatever they were.
-    `torch.where` and arithmetic with booleans are several times slower on a CPU.
-    """
+    # Clearing the bits of dropped units makes them 0, also if they are infinite or NaN.
+    # `torch.where` and arithmetic with booleans are several times slower on a CPU.
 
     @staticmethod
     def forward(inputs, keep, scale):
         integer = _INTEGERS[inputs.element_size()]
-        kept_bits = (-keep.view(torch.int8)).to(integer)  # all bits, or none
+        kept_bits = (-keep.view(torch.int8)).to(integer)  # all bits or no bit
         if keep.shape != inputs.shape:
             return (inputs.view(integer) & kept_bits).view(inputs.dtype).mul_(scale)
-        # In place: on a CPU, memory that is new costs more than what is done in it.
+        # In place, because new memory costs more than the arithmetic on a CPU.
         return (
             kept_bits.bitwise_and_(inputs.view(integer)).view(inputs.dtype).mul_(scale)
         )
@@ -171,7 +160,7 @@ class _DropUnits(torch.autograd.Function):
                 return tensor.expand(info.batch_size, *tensor.shape)
             return tensor.movedim(axis, 0)
 
-        # All with the batch in front, as the mask is written into.
+        # All have the batch axis first, because the mask is overwritten.
         inputs, keep, scale = map(batched, (inputs, keep, scale), in_dims)
         missing = inputs.dim() - scale.dim()
         scale = scale.reshape(-1, *[1] * missing, *scale.shape[1:])
@@ -191,7 +180,7 @@ class _DropUnits(torch.autograd.Function):
 
 def _kernels(seed):
     """The module of the kernels for a GPU, or None."""
-    # A kernel does not see the samples that a transform maps over.
+    # A kernel cannot see the samples that a transform maps over.
     if seed.device.type != "cuda" or not _HAS_TRITON or in_transform():
         return None
     from kdropout.noise import on_torch_gpu
@@ -208,13 +197,7 @@ def _rank():
 
 
 def _keep_and_scale(draw, rate, dtype):
-    """`masks.keep_and_scale` on a CPU, where operations on scalars cost most of it.
-
-    Args:
-        draw: A `ByteDraw`.
-        rate: Float in [0, 1].
-        dtype: Name of a dtype that holds any scale.
-    """
+    """`masks.keep_and_scale` with a Python rate: tensor scalars are slow on a CPU."""
     num_kept, num_dropped, mostly = masks.split_levels(np.float32(rate))
     keep = draw.compare(int(min(num_kept, num_dropped)), below=bool(mostly))
     scale = np.float32(masks.LEVELS) / num_kept if num_kept > 0 else 0.0
@@ -226,12 +209,12 @@ def _is_known_to_be_zero(rate):
 
 
 def _may_branch(scalar):
-    # A branch on an accelerator waits for it, and splits a compiled graph.
+    # On an accelerator, a branch waits for the scalar. It also splits compiled graphs.
     return scalar.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _draw(draw, shape, seed):
-    if seed.device.type == "meta":  # shape inference: there is nothing to draw
+    if seed.device.type == "meta":  # shape inference draws no numbers
         return draw(shape, dtype=torch.float32, device="meta")
 
     def floats(shape, seed):
@@ -252,17 +235,17 @@ def _bytes(shape, seed):
     return words.view(torch.uint8), torch.as_tensor(values, device=seed.device)
 
 
-# A generator cannot be traced by torch.compile.
+# `torch.compile` cannot trace a generator.
 @torch.compiler.disable
 def _seeded(draw, shape, seed):
-    """`draw(shape, seed)`, a tuple of which the first has `shape` in front."""
+    """`draw(shape, seed)`, a tuple whose first tensor begins with `shape`."""
     if in_transform():
         return _Draw.apply(seed, draw, shape)
     return draw(shape, seed)
 
 
 class _Draw(torch.autograd.Function):
-    """What a seed decides, in a function that `torch.func.vmap` maps."""
+    """A draw that `torch.func.vmap` can map over."""
 
     @staticmethod
     def forward(seed, draw, shape):
@@ -274,7 +257,7 @@ class _Draw(torch.autograd.Function):
 
     @staticmethod
     def vmap(info, in_dims, seed, draw, shape):
-        # One draw for all samples, so each has numbers of its own.
+        # One draw for all samples, so that each sample has other numbers.
         seed = seed.movedim(in_dims[0], 0)[0]
         drawn = draw((info.batch_size, *shape), seed)
         return drawn, (0, *[None] * (len(drawn) - 1))
@@ -289,10 +272,10 @@ class _Draw(torch.autograd.Function):
 
 
 def _generator(seed):
-    """A generator, and 32 random bits more."""
+    """A seeded generator, and 32 more random bits."""
     mixed = _mix(*seed.tolist())
     generator = _generator_on(seed.device, threading.get_ident())
-    # PyTorch's generator on a CPU reads no more than 32 bits of a seed.
+    # On a CPU, PyTorch's generator reads only 32 bits of a seed.
     generator.manual_seed(mixed >> 32)
     return generator, mixed & 0xFFFFFFFF
 
@@ -303,11 +286,9 @@ def _generator_on(device, thread):
 
 
 def _mix(seed, counter):
-    """One 64-bit number of two integers.
-
-    A sum would let a layer seeded 1 replay the masks of a layer seeded 0, one step
-    later. This is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
-    """
+    """One 64-bit number from two integers: the finaliser of SplitMix64."""
+    # Steele, Lea, Flood 2014. With a sum of the integers, a layer of seed 1 would
+    # repeat the masks of a layer of seed 0, one step later.
     mask = (1 << 64) - 1
     word = ((seed << 32) + counter + 0x9E3779B97F4A7C15) & mask
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & mask

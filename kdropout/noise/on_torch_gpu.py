@@ -1,9 +1,8 @@
-"""Masks on a GPU, by PyTorch: drawn and applied by one kernel, in Triton.
+"""Masks on a GPU with PyTorch: one Triton kernel draws and applies a mask.
 
-On a GPU, random numbers cost little. But each operation has to be launched, and a
-number that Python reads waits for all that was launched before. So the kernels read
-seed and rate where they are, and nothing is kept for the gradient but these, of which
-the mask is drawn again.
+On a GPU, random numbers cost little, but each operation must be launched, and a number
+that Python reads waits for all launches before. So the kernels read seed and rate on
+the device, and the backward pass stores only these two and draws the mask again.
 """
 
 import contextlib
@@ -15,10 +14,10 @@ import triton
 from kdropout.noise import on_torch, triton_kernels
 from kdropout.noise.half_precision import DTYPES
 
-_BLOCK = 512  # counters of a program
-_PER_COUNTER = 4  # words that Philox draws of each
+_BLOCK = 512  # counters per program
+_PER_COUNTER = 4  # words that Philox draws per counter
 _BITS = {getattr(torch, name): numbers for name, numbers in DTYPES.items()}
-_EXACT = (0, 0.0)  # a dtype that holds any scale
+_EXACT = (0, 0.0)  # for a dtype that holds any scale
 
 
 def bernoulli(shape, rate, seed, dtype="float32"):
@@ -51,7 +50,7 @@ def normal(shape, seed):
 
 
 class _Dropout(torch.autograd.Function):
-    """A mask of the shape of the inputs, drawn where it is applied."""
+    """Draws a mask of the shape of the inputs and applies it, in one kernel."""
 
     @staticmethod
     def forward(inputs, rate, seed):
@@ -60,14 +59,14 @@ class _Dropout(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         _, rate, seed = inputs
-        # A copy: the rate of a layer may move before the gradient is asked for.
+        # A copy, because the rate of a layer may change before the backward pass.
         rate = rate.clone()
         ctx.save_for_backward(rate, seed)
         ctx.save_for_forward(rate, seed)
 
     @staticmethod
     def vmap(info, in_dims, inputs, rate, seed):
-        inputs = inputs.movedim(in_dims[0], 0)  # which share a mask
+        inputs = inputs.movedim(in_dims[0], 0)  # all samples share a mask
         return dropout(inputs, (1, *inputs.shape[1:]), rate, seed), 0
 
     @staticmethod
@@ -76,7 +75,7 @@ class _Dropout(torch.autograd.Function):
         if on_torch.is_batch_of_gradients(gradient):
             keep, scale = bernoulli(gradient.shape, rate, seed, gradient.dtype)
             return torch.where(keep, gradient * scale, 0.0), None, None
-        # Each launch counts: only who differentiates twice needs more than the kernel.
+        # Each launch costs time, so only a second derivative uses the function.
         thin = _Dropout.apply if torch.is_grad_enabled() else _thinned
         return thin(gradient, rate, seed), None, None
 
@@ -100,16 +99,16 @@ def _continuous(shape, seed, is_normal):
 
 
 def _launch(kernel, units, tensors, *constants):
-    """Run a kernel that has a counter for each four of the units."""
+    """Run a kernel that has one counter for every four units."""
     count = units.numel()
-    # Without units, there is a scale to be computed still.
+    # An empty batch also needs a program, which computes the scale.
     grid = (max(triton.cdiv(count, _BLOCK * _PER_COUNTER), 1),)
     with _current(units.device):
         kernel[grid](*tensors, count, *constants, BLOCK=_BLOCK)
 
 
 def _current(device):
-    """Makes a device the one that kernels are launched on."""
+    """A context that launches kernels on a device."""
     if device.type != "cuda" or device.index == torch.cuda.current_device():
-        return contextlib.nullcontext()  # not of a GPU: it is Triton's interpreter
+        return contextlib.nullcontext()  # a CPU means Triton's interpreter
     return torch.cuda.device(device)

@@ -1,7 +1,7 @@
 """The kernels of `on_torch_gpu`, which draw a whole word for each unit.
 
-    word    = Philox 4x32-10, with the seed for its key and the place for its counter
-    number  = the first 24 bits of it
+    word    = Philox 4x32-10, with the seed as key and the place as counter
+    number  = the first 24 bits of the word
     drop    where number < rate * 2^24, which is a whole number
 
 Reference:
@@ -47,10 +47,10 @@ def bernoulli(
 ):
     word0, word1, word2, word3 = tl.randint4x(_key(seed), _counters(BLOCK))
     rate, unit = tl.load(rate), _first_units(BLOCK)
-    _tell(keep, scale, word0, unit, count, rate, NUM_BITS, LARGEST)
-    _tell(keep, scale, word1, unit + BLOCK, count, rate, NUM_BITS, LARGEST)
-    _tell(keep, scale, word2, unit + 2 * BLOCK, count, rate, NUM_BITS, LARGEST)
-    _tell(keep, scale, word3, unit + 3 * BLOCK, count, rate, NUM_BITS, LARGEST)
+    _store_mask(keep, scale, word0, unit, count, rate, NUM_BITS, LARGEST)
+    _store_mask(keep, scale, word1, unit + BLOCK, count, rate, NUM_BITS, LARGEST)
+    _store_mask(keep, scale, word2, unit + 2 * BLOCK, count, rate, NUM_BITS, LARGEST)
+    _store_mask(keep, scale, word3, unit + 3 * BLOCK, count, rate, NUM_BITS, LARGEST)
 
 
 @triton.jit
@@ -86,7 +86,7 @@ def _thin(
 
 
 @triton.jit
-def _tell(
+def _store_mask(
     keep,
     scale,
     word,
@@ -99,19 +99,19 @@ def _tell(
     kept, value = _decide(word, rate, NUM_BITS, LARGEST)
     tl.store(keep + unit, kept, unit < count)
     if NUM_BITS == 0:
-        tl.store(scale, value)  # by each program: it is the same
+        tl.store(scale, value)  # every program stores the same value
     else:
         tl.store(scale + unit, value, unit < count)
 
 
 @triton.jit
 def _decide(word, rate, NUM_BITS: tl.constexpr, LARGEST: tl.constexpr):
-    """Whether to keep each unit, and by what to multiply it: see `noise.masks`."""
+    """Whether to keep each unit, and its scale: see `noise.masks`."""
     number = _number(word)
-    num_kept = (1.0 - rate) * _LEVELS  # whole, as float32 is exact to 2^-24 there
+    num_kept = (1.0 - rate) * _LEVELS  # whole, because float32 is exact to 2^-24 here
     num_dropped = _LEVELS - num_kept
     scale = tl.where(num_kept == 0.0, 0.0, tl.div_rn(_LEVELS, num_kept))
-    # Written so that a rate that is no number keeps all, and multiplies them by it.
+    # In this form, a NaN rate keeps all units and multiplies them by NaN.
     keep = (number < num_dropped) == 0
     if NUM_BITS > 0:
         # The two neighbours of the scale: see `noise.half_precision`.
@@ -135,7 +135,7 @@ def _number(word):
 
 @triton.jit
 def _key(seed):
-    """Both integers of the seed, the key of Philox."""
+    """The key of Philox, from both integers of the seed."""
     high = tl.load(seed).to(tl.uint32).to(tl.uint64)
     low = tl.load(seed + 1).to(tl.uint32).to(tl.uint64)
     return (high << 32) | low
@@ -148,5 +148,5 @@ def _counters(BLOCK: tl.constexpr):
 
 @triton.jit
 def _first_units(BLOCK: tl.constexpr):
-    """The unit of the first word of each counter; the others follow a block apart."""
+    """The unit of the first word of each counter. The others are a block apart."""
     return tl.program_id(0).to(tl.int64) * (4 * BLOCK) + tl.arange(0, BLOCK)

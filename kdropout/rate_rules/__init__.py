@@ -1,4 +1,4 @@
-"""How a rate is decided."""
+"""The rules that decide a rate, and what a new rule needs."""
 
 import keras
 
@@ -19,20 +19,24 @@ __all__ = [
 ]
 
 
+def __dir__():
+    return __all__
+
+
 def resolve(rate: RateLike) -> RateRule:
-    """The rule for a layer's argument `rate`.
+    """The rule for the argument `rate` of a layer.
 
     Args:
         rate: Number in [0, 1], Keras `LearningRateSchedule`, callable from step to
-            rate, `RateRule`, or the serialised form of one of them.
+            rate, `RateRule`, or the serialised form of one of these.
 
     Returns:
         A `RateRule`.
 
     Raises:
-        TypeError: If `rate` is of no such type.
+        TypeError: If `rate` is not of one of these types.
         ValueError: If it is a number outside [0, 1], or a schedule that starts
-            there.
+            outside [0, 1].
     """
     if isinstance(rate, dict):
         rate = keras.saving.deserialize_keras_object(rate)

@@ -1,4 +1,4 @@
-"""How a rate is decided: what all ways share, and the two that need no clock."""
+"""The base of the rules, and the two rules without a clock."""
 
 from typing import Any
 
@@ -8,21 +8,24 @@ import numpy as np
 from kdropout import _validation
 from kdropout._types import RateLike, Tensor
 
-EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
+_EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
 
 
 class RateRule:
-    """A way of deciding the rate of a layer. Stateless: the layer owns the variables.
+    """Decides the rate of a layer. A rule has no state: the layer owns the variables.
 
-    To add a way of deciding, subclass this, implement `build`, `next_rate` and
-    `value`, register the class with `keras.saving.register_keras_serializable`, and
-    pass an instance as `rate` to any layer. No layer needs to change.
+    To add a rule, subclass this class, implement `build`, `next_rate` and `value`,
+    register the class with `keras.saving.register_keras_serializable`, and pass an
+    instance as `rate` to any layer. No layer needs to change.
 
     Attributes:
-        decided_by: What `kdropout.summary` shows in its last column.
-        settable: Whether `layer.rate = x` is allowed.
-        temperature: None for hard masks. A float above 0 asks the layer for masks
-            that are differentiable in the rate.
+        decided_by: String that `kdropout.summary` shows in its last column.
+        settable: Whether `layer.rate = x` is allowed. Defaults to False.
+        temperature: Float above 0, the softness of masks that are differentiable in
+            the rate; or None for hard masks. Defaults to None.
+
+    Reference:
+        `docs/internals/add_a_rule.md` has a complete example.
     """
 
     decided_by = ""
@@ -30,22 +33,44 @@ class RateRule:
     temperature = None
 
     def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
-        """Add the variables to `layer`; return them as a dict by name.
+        """Add the variables of the rule to a layer.
 
-        The names are the keys under which the variables are saved.
+        Args:
+            layer: The layer that owns the variables.
+
+        Returns:
+            Dict from name to variable. The names are the keys in saved files.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement 'build'.")
 
     def next_rate(self, layer: keras.layers.Layer) -> Tensor:
-        """The rate of this training step: float32 scalar tensor in [0, 1]."""
+        """The rate of this training step.
+
+        Args:
+            layer: The layer that owns the variables, which this method may change.
+
+        Returns:
+            Float32 scalar tensor in [0, 1].
+        """
         raise NotImplementedError(f"{type(self).__name__} must implement 'next_rate'.")
 
     def current_rate(self, layer: keras.layers.Layer) -> Tensor:
-        """The rate in effect, as a tensor. Override it if `next_rate` moves it."""
+        """The rate in effect. Override it if `next_rate` changes variables.
+
+        Args:
+            layer: The layer that owns the variables.
+
+        Returns:
+            Float32 scalar tensor in [0, 1].
+        """
         return self.next_rate(layer)
 
     def value(self, layer: keras.layers.Layer) -> float:
-        """The rate in effect, as a float."""
+        """The rate in effect, as a float.
+
+        Args:
+            layer: The layer that owns the variables.
+        """
         raise NotImplementedError(f"{type(self).__name__} must implement 'value'.")
 
     def penalty(
@@ -53,45 +78,67 @@ class RateRule:
     ) -> Tensor | None:
         """A scalar to add to the loss at each call, or None.
 
-        Only a rule with a `temperature` is asked: without a gradient in the rate, a
-        penalty would be a constant.
+        A layer calls this only for a rule with a `temperature`. Without a gradient in
+        the rate, a penalty would be a constant.
 
         Args:
             layer: The layer that owns the variables.
-            num_units: Number of units dropped per sample, integer or scalar tensor.
-            training: Whether this is a training step: only then variables change.
+            num_units: Integer or scalar tensor, the number of units that can be
+                dropped per sample.
+            training: Whether this is a training step. Variables may change only then.
+
+        Returns:
+            Float32 scalar tensor, or None.
         """
         return None
 
     def log_values(self, layer: keras.layers.Layer) -> dict[str, float]:
-        """What `kdropout.callbacks.RateLogger` logs: dict from name to float."""
+        """The numbers that `kdropout.callbacks.RateLogger` logs.
+
+        Args:
+            layer: The layer that owns the variables.
+
+        Returns:
+            Dict from name to float.
+        """
         return {"rate": self.value(layer)}
 
     def assign(self, layer: keras.layers.Layer, value: float) -> None:
-        """Set the rate.
+        """Set the rate of a layer.
+
+        Args:
+            layer: The layer that owns the variables.
+            value: Float in [0, 1], the rate to set.
 
         Raises:
             TypeError: Always, unless a subclass is settable.
         """
         raise TypeError(
             f"The rate of layer '{layer.path or layer.name}' is decided by "
-            f"{self.decided_by}, so it cannot be set. {layer.how_to_set_rate} "
+            f"{self.decided_by}, so it cannot be set. {layer._how_to_set_rate} "
             f"Received: rate={value!r}"
         )
 
     def argument(self, layer: keras.layers.Layer) -> Any:
-        """What `get_config` of a layer stores for the argument `rate`."""
+        """The value that `get_config` of a layer stores for the argument `rate`.
+
+        Args:
+            layer: The layer that owns the variables.
+
+        Returns:
+            A value that JSON can hold, and that `rate` of a layer takes.
+        """
         return keras.saving.serialize_keras_object(self)
 
 
 class FixedRate(RateRule):
-    """The rate is a number, and whoever holds the layer may move it."""
+    """The rate is a number that a user or a callback may set at any time."""
 
     decided_by = "you"
     settable = True
 
     def __init__(self, rate: RateLike):
-        self.rate = check_rate(rate)
+        self.rate = _check_rate(rate)
 
     def build(self, layer: keras.layers.Layer) -> dict[str, keras.Variable]:
         return {"rate": add_scalar(layer, "rate", self.rate)}
@@ -103,14 +150,14 @@ class FixedRate(RateRule):
         return read(layer.rate_variables["rate"])
 
     def assign(self, layer: keras.layers.Layer, value: float) -> None:
-        write(layer.rate_variables["rate"], check_rate(value, "a number in [0, 1]"))
+        write(layer.rate_variables["rate"], _check_rate(value, "a number in [0, 1]"))
 
     def argument(self, layer: keras.layers.Layer) -> Any:
         return self.rate
 
 
 class ObservedRate(RateRule):
-    """The inputs decide: the layer records the mean over the units of a step."""
+    """The inputs decide the rate, and the layer records its mean in each step."""
 
     decided_by = "inputs"
 
@@ -124,11 +171,11 @@ class ObservedRate(RateRule):
         return read(layer.rate_variables["rate"])
 
     def observe(self, layer: keras.layers.Layer, rate: Tensor) -> None:
-        """Record `rate`, a float32 scalar tensor, as the one in effect."""
+        """Record a float32 scalar tensor as the rate in effect."""
         layer.rate_variables["rate"].assign(rate)
 
     def argument(self, layer: keras.layers.Layer) -> Any:
-        return None  # no argument of a layer makes this rule
+        return None  # the layer that uses this rule has no argument `rate`
 
 
 def add_scalar(
@@ -138,9 +185,19 @@ def add_scalar(
     dtype: str = "float32",
     trainable: bool = False,
 ) -> keras.Variable:
-    """A scalar variable of `layer`, kept in `dtype` under mixed precision.
+    """Add a scalar variable to a layer. It keeps its dtype under mixed precision.
 
-    On several replicas, the first one's write counts, and reaches all.
+    On several replicas, all of them take the value that the first one writes.
+
+    Args:
+        layer: The layer to add the variable to.
+        name: Name of the variable.
+        value: Number, the initial value.
+        dtype: Dtype of the variable. Defaults to "float32".
+        trainable: Whether gradients train the variable. Defaults to False.
+
+    Returns:
+        The variable.
     """
     return layer.add_weight(
         shape=(),
@@ -154,35 +211,37 @@ def add_scalar(
 
 
 def read(variable: keras.Variable) -> float:
-    """A float32 variable as the shortest Python float that rounds to it.
+    """The value of a float32 variable, as the shortest float that rounds to it.
 
-    So 0.3 reads back as 0.3, and assigning what was read changes no bit.
+    A rate of 0.3 reads back as 0.3, and assigning the value again changes no bit.
+
+    Args:
+        variable: Float32 scalar variable.
 
     Raises:
-        RuntimeError: If the variable has no value at present.
+        RuntimeError: If Keras's training on JAX holds the value at present.
     """
-    require_value(variable)
+    _require_value(variable)
     return float(str(np.float32(keras.ops.convert_to_numpy(variable))))
 
 
 def write(variable: keras.Variable, value: float) -> None:
     """Assign a value to a variable.
 
+    Args:
+        variable: Scalar variable.
+        value: Number to assign.
+
     Raises:
-        RuntimeError: If the variable has no value at present.
+        RuntimeError: If Keras's training on JAX holds the value at present.
     """
-    require_value(variable)
+    _require_value(variable)
     variable.assign(value)
 
 
-def require_value(variable: keras.Variable) -> None:
-    """Refuse a variable whose value Keras's training on JAX has taken away.
-
-    What is written to it meanwhile would be lost without a word.
-
-    Raises:
-        RuntimeError: If it has no value at present.
-    """
+def _require_value(variable: keras.Variable) -> None:
+    """Refuse a variable whose value Keras's training on JAX holds at present."""
+    # Keras would overwrite what is written to the variable meanwhile.
     try:
         variable.value  # noqa: B018
     except TypeError:
@@ -194,13 +253,8 @@ def require_value(variable: keras.Variable) -> None:
         ) from None
 
 
-def check_rate(rate, expected=EXPECTED):
-    """A rate as a float.
-
-    Raises:
-        TypeError: If it is not a number.
-        ValueError: If it is not in [0, 1].
-    """
+def _check_rate(rate, expected=_EXPECTED):
+    """The argument `rate` as a float."""
     try:
         return _validation.number("rate", rate, 0.0, 1.0)
     except TypeError:

@@ -21,26 +21,26 @@ HIGHEST_REGULARIZER = 1e20
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class LearnedRate(RateRule):
-    """A dropout rate that is trained by gradient, with the model's weights.
+    """A dropout rate that gradient descent trains with the weights of the model.
 
     The hard mask is replaced by its concrete relaxation, so that the loss has a
-    gradient in the rate `p`. Noise alone would drive the rate to 0, where it
-    disturbs the fit least; the entropy term added to the loss pulls it to 0.5:
+    gradient in the rate `p`. The training loss alone would drive the rate to 0, where
+    noise disturbs the fit least. The entropy term pulls it to 0.5:
 
         penalty = regularizer * K * (p log p + (1 - p) log(1 - p))
 
-    with K the number of units dropped per sample. It is never positive, so a loss
-    may become negative; `kdropout.callbacks.RateLogger` logs it apart, as
-    "entropy_term/<layer>". Both training and evaluation include it: the clean gap
-    does not, because it cancels. An optimizer with weight decay pulls the rate to 0.5,
-    too, unless told `optimizer.exclude_from_weight_decay(var_names=["rate_logit"])`.
+    `K` is the number of units that can be dropped per sample. The penalty is never
+    positive, so a loss may become negative. `kdropout.callbacks.RateLogger` logs it as
+    "entropy_term/<layer>". The losses of training and of evaluation both include the
+    penalty, so it cancels in the clean gap. An optimizer with weight decay also pulls
+    the rate to 0.5. To prevent this, call
+    `optimizer.exclude_from_weight_decay(var_names=["rate_logit"])`.
 
     Args:
         initial: Float in (0, 1), the rate to start from. Defaults to 0.1.
-        regularizer: Float in [0, 1e20], weight of the entropy term. The paper's
-            value is `1 / N` for cross-entropy and `2 / N` for squared loss (unit
-            model precision), N being the number of training samples. Defaults to
-            1e-5.
+        regularizer: Float in [0, 1e20], weight of the entropy term. For `N` training
+            samples, the paper's value is `1 / N` for cross-entropy and `2 / N` for
+            squared loss (with a model precision of 1). Defaults to 1e-5.
         temperature: Float of at least 1e-6, softness of the mask. The authors use 0.1
             for dense layers and 2/3 for convolutions. Defaults to 0.1.
 
@@ -85,12 +85,12 @@ class LearnedRate(RateRule):
 
     def next_rate(self, layer: keras.layers.Layer) -> Tensor:
         rate = ops.sigmoid(layer.rate_variables["logit"])
-        # Rounded to 0 or 1, it would have an infinite logit, or divide by 0.
+        # A rate of 0 or 1 would have an infinite logit, or divide by 0.
         return ops.clip(rate, _EPSILON, 1.0 - _EPSILON)
 
     def value(self, layer: keras.layers.Layer) -> float:
         logit = float(ops.convert_to_numpy(layer.rate_variables["logit"]))
-        # Seven digits are what a float32 logit determines.
+        # A float32 logit determines seven digits.
         return float(f"{0.5 + 0.5 * math.tanh(0.5 * logit):.7g}")
 
     def penalty(
@@ -98,7 +98,7 @@ class LearnedRate(RateRule):
     ) -> Tensor | None:
         logit = ops.convert_to_tensor(layer.rate_variables["logit"])
         rate = ops.sigmoid(logit)
-        # log p and log(1 - p) from the logit: finite however far it has moved.
+        # log p and log(1 - p) are computed from the logit, so they are always finite.
         negative_entropy = rate * ops.log_sigmoid(logit) + (
             1.0 - rate
         ) * ops.log_sigmoid(-logit)

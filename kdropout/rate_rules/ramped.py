@@ -1,4 +1,4 @@
-"""A ramp that may be moved while the model trains."""
+"""A ramp whose ends and length a search can change in a compiled model."""
 
 from typing import Any
 
@@ -11,25 +11,16 @@ from kdropout.rate_rules.base import add_scalar, read, write
 from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.schedules import CURVES, FORMULAS, Ramp
 
-# What an integer variable holds on all backends.
+# The largest integer that a variable holds on all backends.
 MOST_STEPS = 2**31 - 1
 
 
 class RampedRate(ClockedRate):
-    """The rate is a `Ramp` of the step, whose ends, length and shape are variables.
+    """The rate is a `Ramp` of the step, whose ends, length and curve are variables."""
 
-    So a search moves them in a model that is compiled already, without another
-    trace. The clock is that of `ScheduledRate`, and the rate at each step that of
-    `kdropout.schedules.Ramp`. `get_config` of the layer stores an ordinary `Ramp` with
-    the values in effect, so saved models do not depend on this class.
-
-    Args:
-        ramp: A `kdropout.schedules.Ramp`, the one to begin with.
-
-    Raises:
-        TypeError: If `ramp` is not a `Ramp`.
-        ValueError: If its steps are too many for an integer variable.
-    """
+    # A search sets the variables in a compiled model, without another trace.
+    # `get_config` of the layer stores an ordinary `Ramp` with the values in effect, so
+    # saved models do not depend on this class.
 
     decided_by = "schedule Ramp"
 
@@ -47,11 +38,11 @@ class RampedRate(ClockedRate):
         return Ramp(start, end, steps, begin, CURVES[shape])
 
     def set_ramp(self, layer: keras.layers.Layer, ramp: Ramp) -> None:
-        """Go on as `ramp`, from the step at which the layer is."""
+        """Continue with `ramp`, from the current step of the layer."""
         variables = layer.rate_variables
         for name, value in _values(_check(ramp)).items():
             write(variables[name], value)
-        # In effect is the rate of the last training call, as without the change.
+        # The rate in effect is that of the last training call.
         step = ops.cast(ops.convert_to_tensor(variables["step"]), "float32")
         write(variables["rate"], self._at(layer, ops.maximum(step - 1.0, 0.0)))
 
@@ -78,7 +69,7 @@ class RampedRate(ClockedRate):
         )
         elapsed = step - ops.cast(begin, "float32")
         share = ops.clip(elapsed / ops.cast(steps, "float32"), 0.0, 1.0)
-        # All shapes, of which a variable chooses one: a branch would need a trace.
+        # A variable chooses among all curves: a Python branch would need a trace.
         rates = [formula(start, end, share) for formula in FORMULAS.values()]
         return ops.take(ops.stack(rates), shape)
 

@@ -18,12 +18,23 @@ _LIBRARIES = ("kdropout", "keras")
 class ClockedRate(RateRule):
     """Base class of rules whose rate is a function of the training step.
 
-    A subclass adds the variables "rate" and "step", an integer, and implements
-    `rate_at`. The step is the number of training calls of the layer before this one.
+    A subclass implements `rate_at`, and its `build` adds the variables "rate" and
+    "step", an integer: the number of training calls of the layer before this one.
+
+    Reference:
+        `docs/internals/add_a_rule.md`.
     """
 
     def rate_at(self, layer: keras.layers.Layer, step: Tensor) -> Tensor:
-        """The rate of a step, an integer scalar tensor: float32 scalar tensor."""
+        """The rate of a step.
+
+        Args:
+            layer: The layer that owns the variables.
+            step: Integer scalar tensor.
+
+        Returns:
+            Float32 scalar tensor in [0, 1].
+        """
         raise NotImplementedError(f"{type(self).__name__} must implement 'rate_at'.")
 
     def next_rate(self, layer: keras.layers.Layer) -> Tensor:
@@ -42,12 +53,10 @@ class ClockedRate(RateRule):
 
 
 class ScheduledRate(ClockedRate):
-    """The rate is `schedule(step)`, computed in the graph at each training call.
+    """The rate is `schedule(step)`, computed in the graph at each training call."""
 
-    `step` is a float32 scalar tensor: the number of training calls of that layer
-    before this one. The count is a variable of the layer, so it is exact whatever
-    `steps_per_execution`, and goes on where it was after loading.
-    """
+    # The step is a float32 scalar tensor. The count is a variable of the layer, so it
+    # is exact with any `steps_per_execution`, and loading a model restores it.
 
     def __init__(self, schedule: Callable[[Tensor], Tensor]):
         _warn_if_not_loadable(schedule)
@@ -99,29 +108,29 @@ class ScheduledRate(ClockedRate):
             rate,
             step,
         )
-        # Compiled by XLA, TensorFlow cannot raise: a NaN rate makes the loss NaN.
+        # TensorFlow compiled by XLA cannot raise. A NaN rate makes the loss NaN.
         return ops.where(inside, rate, float("nan"))
 
 
 def _warn_if_not_loadable(schedule):
-    """Tell in time that a saved model with this schedule will not load."""
+    """Warn early that a saved model with this schedule will not load."""
     name = getattr(schedule, "__name__", None)
-    if name is None:  # an object: Keras serialises it, or says why it cannot
+    if name is None:  # Keras serialises an object, or says why it cannot
         return
     if (
         keras.saving.get_registered_object(keras.saving.get_registered_name(schedule))
         is not schedule
     ):
         warnings.warn(
-            f"The schedule '{name}' can be trained with, but a model saved with it "
-            "will not load. Decorate a named function with "
+            f"The schedule '{name}' works in training, but a model saved with it will "
+            "not load. Decorate a named function with "
             "@keras.saving.register_keras_serializable() to save the model.",
             stacklevel=_level_of_the_caller(),
         )
 
 
 def _level_of_the_caller():
-    """The `stacklevel` of the line that made the layer, seen from our caller."""
+    """The `stacklevel` of the line that made the layer, counted from our caller."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back and frame.f_globals["__name__"].split(".")[0] in _LIBRARIES:
         level, frame = level + 1, frame.f_back
@@ -129,15 +138,19 @@ def _level_of_the_caller():
 
 
 def stop_unless(condition: Tensor, message: str, *values) -> None:
-    """Raise with `message` and `values` when `condition` is false at run time.
+    """Raise an error when a condition is false at run time.
 
-    The exception is the backend's: `tf.errors.InvalidArgumentError`, JAX's runtime
-    error, or ValueError on PyTorch. TensorFlow compiled by XLA drops the check.
+    TensorFlow compiled by XLA drops the check.
 
     Args:
         condition: Boolean scalar tensor.
-        message: Text of the error.
-        values: Scalar tensors, appended to the message.
+        message: String, the text of the error.
+        *values: Scalar tensors to append to the message.
+
+    Raises:
+        tf.errors.InvalidArgumentError: On TensorFlow.
+        Exception: On JAX, its runtime error.
+        ValueError: On PyTorch.
     """
     _GUARDS[keras.backend.backend()](condition, message, values)
 
@@ -153,7 +166,7 @@ def _outside_trace():
         import jax
 
         return jax.ensure_compile_time_eval()
-    return keras.device("cpu")  # and not "meta", on which shapes are inferred
+    return keras.device("cpu")  # not "meta", on which shapes are inferred
 
 
 def _tensorflow(condition, message, values):
@@ -172,7 +185,7 @@ def _jax(condition, message, values):
 
 
 def _torch(condition, message, values):
-    if condition.device.type == "meta":  # shape inference: there is no value yet
+    if condition.device.type == "meta":  # shape inference has no values
         return
     if not bool(condition):
         raise ValueError(_text(message, [value.item() for value in values]))

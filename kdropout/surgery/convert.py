@@ -147,7 +147,7 @@ def convert(
     )
     live = {layer: layer for layer in ours} | dict(made)
     clocked = [
-        layer for layer in paths if isinstance(live[layer].rate_rule, ClockedRate)
+        layer for layer in paths if isinstance(live[layer]._rate_rule, ClockedRate)
     ]
     modes = modes_of_calls(model, clocked, training=False)
     _warn(
@@ -423,6 +423,7 @@ def _transform(layer, live):
     with unlocked(layer):
         for name in _public(new) - (_KEPT & old.keys()):
             setattr(layer, name, new[name])
+        layer._rate_rule = live._rate_rule
     for name in new:
         # What Keras found out about the signature of `call`, and its input checks.
         if name.startswith("_call_") or name in ("_supports_masking", "_input_spec"):

@@ -29,3 +29,7 @@ __all__ = [
     "run_job",
     "tune_rates",
 ]
+
+
+def __dir__():
+    return __all__

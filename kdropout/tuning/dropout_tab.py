@@ -5,7 +5,7 @@ import math
 from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.report.records import dimensions_seen
 from kdropout.tuning.space.dimension import dimensions_of
-from kdropout.tuning.trial_records import failure_text
+from kdropout.tuning.trial_records import failure_of
 from kdropout_dashboard import tags
 
 # What the tab shows of a `Dimension`.
@@ -41,7 +41,7 @@ def describe_trial(trial, values):
         rates={},
         score=trial.score,
         status=trial.status,
-        message=failure_text(trial.message or ""),
+        message=failure_of(trial),
     )
     content = {
         "format": tags.FORMAT,

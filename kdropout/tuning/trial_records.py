@@ -40,37 +40,35 @@ def stored_trials(project):
     return [Trial.from_state(state) for state in states if state is not None]
 
 
-def failure_text(message):
-    """The end of a traceback in one line, without what Keras adds to the message.
+def failure_of(trial):
+    """Why a trial of KerasTuner failed, in one line; empty if it did not.
 
-    The traceback itself stays in the file of the trial.
-
-    Args:
-        message: String, a traceback or any other text.
-
-    Returns:
-        String of one line.
+    KerasTuner keeps the traceback as the trial's message. Nothing else of the error is
+    in its files, or comes from its workers and from Ray, so no other code reads it.
 
     Example:
 
-    >>> from kdropout.tuning.trial_records import failure_text
-    >>> failure_text('''Traceback (most recent call last):
+    >>> from keras_tuner.engine.trial import Trial
+    >>> from kdropout.tuning.trial_records import failure_of
+    >>> trial = Trial(None)
+    >>> trial.message = '''Traceback (most recent call last):
     ...   File "models.py", line 7, in call
     ...     raise ValueError("broken")
     ... ValueError: Exception encountered when calling Block.call().
     ...
     ... broken
     ...
-    ... Arguments received by Block.call():''')
+    ... Arguments received by Block.call():'''
+    >>> failure_of(trial)
     'ValueError: Exception encountered when calling Block.call(). broken'
     """
-    lines = _COLOURS.sub("", message).splitlines()
+    lines = _COLOURS.sub("", trial.message or "").splitlines()
     frames = [i for i, line in enumerate(lines) if line.startswith('  File "')]
     begin = frames[-1] + 1 if frames else 0
     while frames and begin < len(lines) and lines[begin].startswith(" "):
         begin += 1
     text = " ".join("\n".join(lines[begin:]).split())
-    text = text.partition(" Arguments received by ")[0]
+    text = text.partition(" Arguments received by ")[0]  # which Keras adds
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
@@ -85,7 +83,7 @@ def _record(trial, plan, epochs):
         metrics={name: trial.metrics.get_last_value(name) for name in tracked},
         status=trial.status,
         epochs=values.get("tuner/epochs", epochs),
-        message=failure_text(trial.message or ""),
+        message=failure_of(trial),
     )
 
 

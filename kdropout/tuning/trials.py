@@ -25,7 +25,7 @@ from kdropout.tuning.oracles import StoredOracle, stored
 from kdropout.tuning.progress import Progress, follow
 from kdropout.tuning.project_lock import ProjectLock
 from kdropout.tuning.search_log import SearchLog
-from kdropout.tuning.trial_records import failure_text
+from kdropout.tuning.trial_records import failure_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -400,8 +400,9 @@ class TrialEngine(keras_tuner.Tuner):
     def _require_results(self):
         if self.oracle.get_best_trials(1):
             return
-        failed = [t for t in self._own_oracle.trials.values() if t.message]
-        why = failure_text(failed[0].message) if failed else "none was run"
+        trials = self._own_oracle.trials.values()
+        failures = [failure_of(trial) for trial in trials if trial.message]
+        why = failures[0] if failures else "none was run"
         raise RuntimeError(
             f"No trial of the search in '{self.project_dir}' has completed, so none "
             f"is the best: {why}"

@@ -36,7 +36,7 @@ LAYERS = {
     "TokenDropout": (layers.TokenDropout, {}, (5, 3)),
     "HeadDropout": (layers.HeadDropout, {}, (4, 3)),
 }
-# Their classes differ from those of rank 2 in `rank` alone, whatever decides the rate.
+# Their classes differ from those of rank 2 in `_rank` only, whatever decides the rate.
 OTHER_RANKS = ("SpatialDropout1D", "SpatialDropout3D", "DropBlock1D", "DropBlock3D")
 # Their rule is that of "our_schedule".
 OTHER_SCHEDULES = ("keras_schedule", "callable")
@@ -125,8 +125,8 @@ def test_wrapper_keeps_the_contract(wrapper, wrapped, check):
 
 
 class ForgetsSeedState(layers.Dropout):
-    def get_state(self):
-        state = super().get_state()
+    def _get_state(self):
+        state = super()._get_state()
         del state["seed"]
         return state
 

@@ -79,7 +79,7 @@ def test_no_variable_changes_and_the_seed_decides():
         ]
     )
     before = [keras.ops.convert_to_numpy(v) for v in model.variables]
-    states = [layer.get_state() for layer in (model.get_layer("drop"),)]
+    states = [layer._get_state() for layer in (model.get_layer("drop"),)]
     x = np.ones((8, 20), "float32")
     shares = drop_fractions(model, x, seed=1)
     assert list(shares) == ["drop", "standout"]
@@ -89,7 +89,7 @@ def test_no_variable_changes_and_the_seed_decides():
     for variable, old in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), old)
     for name, old in states[0].items():
-        np.testing.assert_array_equal(model.get_layer("drop").get_state()[name], old)
+        np.testing.assert_array_equal(model.get_layer("drop")._get_state()[name], old)
 
 
 def test_model_of_several_inputs_takes_a_structure():

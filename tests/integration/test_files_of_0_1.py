@@ -111,7 +111,8 @@ def test_unfinished_job_gives_a_report_of_its_trials(tmp_path):
 def test_job_is_taken_up_again(tmp_path):
     folder = tmp_path / "job"
     shutil.copytree(FILES / "job", folder)
-    job = tuning.load_job(FILES / "job" / "job.yaml", [f"output={folder}"])
+    with pytest.warns(DeprecationWarning, match="names of kdropout 0.1"):
+        job = tuning.load_job(FILES / "job" / "job.yaml", [f"output={folder}"])
     with pytest.warns(UserWarning, match="does not say which data and code"):
         report = tuning.run_job(job, resume=True, verbose=0)
     stored = json.loads((FILES / "job" / "report.json").read_text())
@@ -120,13 +121,15 @@ def test_job_is_taken_up_again(tmp_path):
 
 
 def test_job_on_data_of_uci_loads():
-    job = tuning.load_job(FILES / "jobs" / "grid.yaml")
+    with pytest.warns(DeprecationWarning, match="'grid' is now called 'GridSearch'"):
+        job = tuning.load_job(FILES / "jobs" / "grid.yaml")
     assert job.search.max_trials == 2
 
 
 @pytest.mark.parametrize("name", ["mlp", "bayesian"])
 def test_job_loads_and_is_right(name):
-    job = tuning.load_job(FILES / "jobs" / f"{name}.yaml")
+    with pytest.warns(DeprecationWarning, match="names of kdropout 0.1"):
+        job = tuning.load_job(FILES / "jobs" / f"{name}.yaml")
     job.check()
 
 

@@ -249,7 +249,7 @@ def main():
         first, second = (kdropout.layers.Dropout(0.5, seed=s) for s in (3, 4))
         run_first, run_second = runner(first), runner(second)
     run_first(), run_second()
-    second.set_state(first.get_state())
+    second._set_state(first._get_state())
     measured["masks_go_on_after_loading"] = all(
         np.array_equal(one, other)
         for one, other in zip(run_first(), run_second(), strict=True)

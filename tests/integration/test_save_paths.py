@@ -44,7 +44,7 @@ def data(rows=32):
 
 
 def state_of(model):
-    return model.get_layer("drop").get_state()
+    return model.get_layer("drop")._get_state()
 
 
 def assert_same_state(model, other):
@@ -60,7 +60,7 @@ def trained(rate):
     for _ in range(5):
         model(data()[0], training=True)
     drop = model.get_layer("drop")
-    if drop.rate_rule.settable:
+    if drop._rate_rule.settable:
         drop.rate = 0.7
     elif "logit" in drop.rate_variables:
         drop.rate_variables["logit"].assign(1.0)
@@ -201,7 +201,7 @@ def test_files_of_kdropout_0_1_load(file):
         model = keras.models.clone_model(model)
         model.load_weights(OLD_FILES / file)
     for name, state in expected["state"].items():
-        for key, value in model.get_layer(name).get_state().items():
+        for key, value in model.get_layer(name)._get_state().items():
             assert np.allclose(value, state[key], rtol=1e-6), (name, key)
     predictions = model.predict(data()[0], verbose=0)
     assert np.allclose(predictions, expected["predictions"], atol=1e-5)
@@ -243,7 +243,7 @@ def test_checkpoints_of_tensorflow_hold_the_state_of_every_layer(tmp_path):
     path = tf.train.Checkpoint(model=model).save(str(tmp_path / "checkpoint"))
     tf.train.Checkpoint(model=other).restore(path).assert_existing_objects_matched()
     for name in ("standout", "concrete", "converted"):
-        mine, its = (m.get_layer(name).get_state() for m in (model, other))
+        mine, its = (m.get_layer(name)._get_state() for m in (model, other))
         for key, value in mine.items():
             assert np.array_equal(value, its[key]), (name, key)
 
@@ -273,7 +273,7 @@ def test_state_dict_of_a_layer_holds_its_state(kind):
     keras.utils.clear_session()
     other = Net()
     other.load_state_dict(net.state_dict())
-    mine, its = net.drop.get_state(), other.drop.get_state()
+    mine, its = net.drop._get_state(), other.drop._get_state()
     assert all(np.array_equal(value, its[name]) for name, value in mine.items())
     assert other.drop.rate == net.drop.rate
     # As Keras's layer: its seed, and here what is learned.

@@ -67,7 +67,7 @@ def test_layer_trains_compiled_and_its_rate_moves(case):
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     if case in ENDS:
         assert layer.rate == pytest.approx(ENDS[case], abs=1e-6)
-    if layer.rate_rule.settable:
+    if layer._rate_rule.settable:
         layer.rate = 1.0  # nothing passes, so that the kernel stays as it is
         before = np.copy(keras.ops.convert_to_numpy(dense.kernel))
         model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)

@@ -517,7 +517,7 @@ WRAPPERS = [
         lambda: layers.Standout(keras.layers.Dense(3, activity_regularizer="l2")),
         ValueError,
         [
-            "'layer' must have no activity_regularizer",
+            "'layer' must not have an activity_regularizer",
             "layer=<Dense",
             "Pass it to the wrapper instead",
         ],

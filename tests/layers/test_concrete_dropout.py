@@ -259,7 +259,7 @@ def test_training_continues_after_saving(tmp_path):
     other = restored.get_layer("concrete")
     for name in ("initial_rate", "weight_regularizer", "dropout_regularizer", "seed"):
         assert other.get_config()[name] == layer.get_config()[name]
-    assert other.rate_rule.temperature == 0.5
+    assert other._rate_rule.temperature == 0.5
     assert other.rate == layer.rate != RATE
     for each in (model, restored):
         each.train_on_batch(x, y)
@@ -273,7 +273,7 @@ def test_training_continues_after_saving(tmp_path):
 @pytest.mark.parametrize("kind, temperature", [("dense", 0.1), ("conv2d", 2 / 3)])
 def test_default_temperature_is_that_of_the_authors(kind, temperature):
     layer, _, _, _ = make(kind)
-    assert layer.rate_rule.temperature == temperature
+    assert layer._rate_rule.temperature == temperature
     assert layer.get_config()["temperature"] is None
 
 

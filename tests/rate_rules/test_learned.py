@@ -168,7 +168,7 @@ def test_learned_rate_survives_saving(tmp_path):
     model.save(tmp_path / "model.keras")
     restored = keras.saving.load_model(tmp_path / "model.keras").get_layer("drop")
     assert restored.rate == pytest.approx(sigmoid(0.7), rel=1e-6)
-    assert restored.rate_rule.get_config() == {
+    assert restored._rate_rule.get_config() == {
         "initial": 0.2,
         "regularizer": 1e-3,
         "temperature": 0.4,

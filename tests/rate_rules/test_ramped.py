@@ -34,7 +34,7 @@ def formula(ramp, step):
 
 
 def move(layer, ramp):
-    layer.rate_rule.set_ramp(layer, ramp)
+    layer._rate_rule.set_ramp(layer, ramp)
 
 
 def number(variable):
@@ -143,12 +143,14 @@ def test_clock_stands_still_outside_training():
 
 def test_configuration_tells_a_plain_ramp_with_the_values_in_effect():
     layer = Dropout(RampedRate(Ramp(0.0, 0.8, 8)))
-    assert layer.rate_rule.ramp_of(layer).get_config() == Ramp(0.0, 0.8, 8).get_config()
+    assert (
+        layer._rate_rule.ramp_of(layer).get_config() == Ramp(0.0, 0.8, 8).get_config()
+    )
     wanted = Ramp(0.1, 0.7, 30, begin=2, curve="exponential")
     move(layer, wanted)
     copy = Dropout.from_config(layer.get_config())
-    assert type(copy.rate_rule) is ScheduledRate
-    assert copy.rate_rule.schedule.get_config() == wanted.get_config()
+    assert type(copy._rate_rule) is ScheduledRate
+    assert copy._rate_rule.schedule.get_config() == wanted.get_config()
 
 
 @pytest.mark.parametrize("ramp", RAMPS[:4], ids=repr)
@@ -179,7 +181,7 @@ def test_weights_bring_the_ramp_back(tmp_path):
     model.save_weights(tmp_path / "model.weights.h5")
     other.load_weights(tmp_path / "model.weights.h5")
     moved = other.get_layer("drop")
-    assert moved.rate_rule.ramp_of(moved).get_config() == ramp.get_config()
+    assert moved._rate_rule.ramp_of(moved).get_config() == ramp.get_config()
     assert other.get_layer("drop").rate == model.get_layer("drop").rate
 
 
@@ -246,4 +248,4 @@ def test_a_move_that_would_be_lost_is_refused():
     model.compile("sgd", "mse")
     with pytest.raises(RuntimeError, match="has no value, because on JAX"):
         model.fit(ONES, ONES, callbacks=[MovesBetweenBatches(layer)], verbose=0)
-    assert layer.rate_rule.ramp_of(layer).get_config() == RAMPS[0].get_config()
+    assert layer._rate_rule.ramp_of(layer).get_config() == RAMPS[0].get_config()

@@ -130,7 +130,7 @@ def test_warning_points_to_the_line_that_made_the_layer(kind):
 
 
 def test_unregistered_function_warns_and_registered_does_not():
-    with pytest.warns(UserWarning, match="'unregistered' can be trained with, but"):
+    with pytest.warns(UserWarning, match="'unregistered' works in training, but"):
         Dropout(unregistered)
     Dropout(halving)  # warnings are errors
 

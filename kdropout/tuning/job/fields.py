@@ -1,10 +1,12 @@
 """Kinds of values of a job's keys: choices between mappings, paths, sizes, names."""
 
 import functools
+import itertools
 import operator
 import os
 import pathlib
 import re
+import typing
 from typing import Annotated, Any
 
 import keras
@@ -13,19 +15,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
+    ValidationError,
 )
 from pydantic_core import PydanticCustomError
 
 from kdropout._validation import nearest, shorten
-
-# Names of the members of a union in pydantic's error locations. No key looks so.
-KIND = "<kind>"
-
-# The settings that such a name stands for.
-MEMBERS = {}
+from kdropout.tuning.job.errors import dotted
 
 
 class Settings(BaseModel):
@@ -43,45 +39,35 @@ def invalid(message, *key):
 
 def invalid_parts(problems):
     """The errors of a check, for each a key below the value, a tuple, and a message."""
-    text = "; ".join(message for _, message in problems)
+    text = "; ".join(
+        f"{dotted(key)}: {message}" if key else message for key, message in problems
+    )
     return PydanticCustomError("invalid", "{text}", {"text": text, "parts": problems})
 
 
-def one_of(kinds, choose, example):
-    """A union of settings, of which `choose` says which one a mapping is.
+def one_of(key, kinds, choose, example):
+    """The value of `key`: one of several kinds of settings, which `choose` chooses.
 
     `choose` returns a name in `kinds`, or raises the error of a mapping that is none of
     them. The message for what is not a mapping shows `example`.
     """
 
-    def name_of(value):
+    def read(value):
         if isinstance(value, Settings):
-            return next(n for n, kind in kinds.items() if type(value) is kind)
-        return choose(value)
-
-    def check(value):
-        if not isinstance(value, (dict, Settings)):
+            return value
+        if not isinstance(value, dict):
             raise invalid(
                 f"must be a mapping. Received: {shorten(value)}. Write one such as "
                 f"{example}"
             )
-        name_of(value)
-        return value
+        kind = kinds[choose(value)]
+        try:
+            return kind.model_validate(value)
+        except ValidationError as error:
+            raise invalid_parts(problems_of(error, kind, key)) from None
 
-    union = functools.reduce(operator.or_, map(_member, kinds.values()))
-    choice = Discriminator(lambda value: _tag_of(kinds[name_of(value)]))
-    return Annotated[union, choice, BeforeValidator(check)]
-
-
-def _member(kind):
-    """A subclass of `Settings` as a member of a union."""
-    MEMBERS[_tag_of(kind)] = kind
-    return Annotated[kind, Tag(_tag_of(kind))]
-
-
-def _tag_of(kind):
-    """The name of a subclass of `Settings` in pydantic's error locations."""
-    return f"{KIND}{kind.__name__}"
+    union = functools.reduce(operator.or_, kinds.values())
+    return Annotated[union, BeforeValidator(read)]
 
 
 def choose_by_key(kinds, others, way_out=""):
@@ -132,6 +118,89 @@ def other_keys(kinds, chosen_by):
     """All keys of some settings but those that choose among them: a set."""
     fields = {name for kind in kinds.values() for name in kind.model_fields}
     return fields - {*chosen_by}
+
+
+# By pydantic's kind of error, with the names of what its context holds.
+_EXPECTED = {
+    "int_type": "must be an integer",
+    "float_type": "must be a number",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping of 'key: value'",
+    "model_type": "must be a mapping of 'key: value'",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be above {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be below {lt}",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must not be empty",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have no more than {max_length} entries",
+}
+
+
+def problems_of(error, kind, *outer):
+    """The key and the message of each error in a mapping that is not a `kind`.
+
+    `outer` is the key of the mapping.
+    """
+    return [
+        ((*detail["loc"], *key), message)
+        for detail in error.errors(include_url=False)
+        for key, message in _messages(detail, kind, outer)
+    ]
+
+
+def _messages(detail, kind, outer):
+    """Keys below the place of an error of pydantic, and messages."""
+    location, context = detail["loc"], detail.get("ctx", {})
+    error, value = detail["type"], detail["input"]
+    if error == "invalid":
+        return context["parts"]
+    if error == "missing":
+        return [((), "is required.")]
+    if error == "extra_forbidden":
+        return [((), _unknown_key(location, kind, outer))]
+    # Pydantic counts the entries that are right, and the wrong ones are listed.
+    if error == "too_short" and len(value) >= context["min_length"]:
+        return []
+    expected = _EXPECTED.get(error, detail["msg"]).format(**context)
+    message = f"{expected}. Received: {shorten(value)}"
+    if error == "literal_error":
+        hint = nearest(value, _options(_annotation_at(location, kind)))
+        if hint:
+            message = f"{message}.{hint}"
+    return [((), message)]
+
+
+def _unknown_key(location, kind, outer):
+    *inner, key = location
+    names = list(_annotation_at(inner, kind).model_fields)
+    section = dotted((*outer, *inner))
+    where = f" of '{section}'" if section else ""
+    return (
+        f"is not a known key{where}.{nearest(key, names)} The keys are: "
+        f"{', '.join(names)}"
+    )
+
+
+def _annotation_at(location, kind):
+    """What the schema says of a key."""
+    for part in location:
+        if part in getattr(kind, "model_fields", ()):
+            kind = kind.model_fields[part].annotation
+    return kind
+
+
+def _options(annotation):
+    """The values of a `Literal`, also of one that may be None."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return typing.get_args(annotation)
+    inner = map(_options, typing.get_args(annotation))
+    return tuple(itertools.chain.from_iterable(inner))
 
 
 def _check_path(value):

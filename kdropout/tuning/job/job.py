@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import keras
 import keras_tuner
 import numpy as np
 import yaml
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from kdropout import _validation
 from kdropout._data import iterate_batches
@@ -22,7 +23,18 @@ from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers, walk
 from kdropout.tuning.job.data import Data, prepare, task_text
 from kdropout.tuning.job.digests import ModelDigests, digests_of_model
-from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem, place_of
+from kdropout.tuning.job.earlier_names import (
+    earlier_name,
+    text_about_names,
+    with_current_names,
+)
+from kdropout.tuning.job.errors import (
+    InvalidSetting,
+    JobError,
+    Problem,
+    dotted,
+    place_of,
+)
 from kdropout.tuning.job.fields import Count, PathText, Settings
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, keep_contents, locked
@@ -76,7 +88,7 @@ class Checked:
 
 
 # What may change while a search is interrupted: none of it changes a trial.
-NOT_DECISIVE = ("confirm", "workers", "ray", "threads_per_worker", "output")
+NOT_DECISIVE = ("confirm", "workers", "ray_address", "threads_per_worker", "output")
 
 
 class Job(Settings):
@@ -85,8 +97,8 @@ class Job(Settings):
     Nothing is read or trained before a method is called.
 
     The keys of the file are attributes, with all defaults: `model`, `data`, `search`,
-    `space`, `objective`, `training`, `confirm`, `workers`, `ray`, `threads_per_worker`
-    and `output`. `path` is the path of the file, or None.
+    `space`, `objective`, `training`, `confirm`, `workers`, `ray_address`,
+    `threads_per_worker` and `output`. `path` is the path of the file, or None.
 
     Raises:
         pydantic.ValidationError: If it is made in Python, of settings that are wrong.
@@ -96,7 +108,7 @@ class Job(Settings):
     >>> from kdropout.tuning.job import Job
     >>> job = Job(data={"sklearn": "iris"}, training={"epochs": 5})
     >>> job.search.algorithm, job.training.epochs, job.make_data().num_classes
-    ('random', 5, 3)
+    ('RandomSearch', 5, 3)
     """
 
     model: AnyModel = Field(
@@ -127,7 +139,7 @@ class Job(Settings):
     workers: Count = Field(
         1, description="Trials at a time, each in its own process if above 1."
     )
-    ray: str | None = Field(
+    ray_address: str | None = Field(
         None,
         description="Address of a Ray cluster, such as ray://host:10001 or auto. "
         "Defaults to this machine.",
@@ -143,6 +155,18 @@ class Job(Settings):
     _path: str | None = PrivateAttr(None)
     _folders: tuple = PrivateAttr(default_factory=lambda: (os.getcwd(),))
     _places: dict = PrivateAttr(default_factory=dict)
+
+    ray = earlier_name("ray", "ray_address")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_earlier_names(cls, settings):
+        settings, renamed = with_current_names(settings)
+        if renamed:
+            problems = [Problem("", dotted(r.key), r.message) for r in renamed]
+            text = text_about_names("The job", problems)
+            warnings.warn(text, DeprecationWarning, stacklevel=3)
+        return settings
 
     @property
     def path(self) -> str | None:

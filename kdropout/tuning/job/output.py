@@ -18,9 +18,14 @@ from kdropout.tuning.job.digests import (
     digests_of_code,
     digests_of_model,
 )
+from kdropout.tuning.job.earlier_names import with_current_names
 from kdropout.tuning.job.errors import InvalidSetting, dotted
 from kdropout.tuning.job.references import blame_user_code
-from kdropout.tuning.job.schema import BuildModel, FunctionData, plain_space
+from kdropout.tuning.job.schema import (
+    BuildModel,
+    FunctionData,
+    plain_space,
+)
 from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.project_lock import ProjectInUse, ProjectLock
 from kdropout.tuning.space.parsing import parse_all
@@ -128,7 +133,8 @@ def _refuse_other(job, folder, earlier):
 
 
 def _canonical(settings):
-    """Settings with the space as this version writes it; 0.1 wrote all defaults."""
+    """Settings as this version writes them. 0.1 had other names and wrote defaults."""
+    settings, _ = with_current_names(settings)
     if settings.get("space") is None:
         return settings
     space, errors, _ = parse_all(settings["space"])

@@ -1,20 +1,23 @@
 """From a YAML file, and settings of the command line, to a `Job`."""
 
-import itertools
 import os
 import pathlib
 import re
-import typing
+import warnings
 from collections.abc import Sequence
 
 import yaml
 from pydantic import ValidationError
 
 from kdropout._validation import nearest, shorten
+from kdropout.tuning.job.earlier_names import (
+    other_name,
+    text_about_names,
+    with_current_names,
+)
 from kdropout.tuning.job.errors import JobError, Problem, dotted, place_of_path
-from kdropout.tuning.job.fields import KIND, MEMBERS
+from kdropout.tuning.job.fields import problems_of
 from kdropout.tuning.job.job import Job
-from kdropout.tuning.space.renamed import warn_about_name
 
 
 def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
@@ -43,6 +46,15 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
     >>> job.model.units, job.training.epochs, job.objective.metric
     ((64,), 5, 'val_loss')
     """
+    job, renamed = read_job(path, overrides)
+    if renamed:
+        text = text_about_names(path, renamed)
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return job
+
+
+def read_job(path, overrides=()):
+    """The job of `load_job`, and a list of `Problem` about names of kdropout 0.1."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"'path' must be the path of a file. Received: path={path!r}")
     if not _are_strings(overrides):
@@ -50,38 +62,34 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
             "'overrides' must be a sequence of strings such as 'training.epochs=5'. "
             f"Received: overrides={overrides!r}"
         )
-    job, old_names = _read_job(path, overrides)
-    for where, name in old_names:
-        warn_about_name(f"{path}: {where}", name, stacklevel=3)
-    return job
-
-
-def load_written_job(path):
-    """The job in a folder of results. It may use old names: no user wrote them."""
-    job, _ = _read_job(path, ())
-    return job
-
-
-def _read_job(path, overrides):
-    """The job of a file, and pairs of where an old name is and the name of today."""
     tree, lines = read_tree(path)
     set_places, problems = apply_overrides(tree, overrides)
     places = {key: f"line {line}" for key, line in lines.items()}
     for key, place in set_places.items():
         places = {k: v for k, v in places.items() if k[: len(key)] != key}
         places[key] = place
+    tree, renamed = with_current_names(tree)
+    notes = []
+    for name in renamed:
+        place = place_of_path(name.key, places)
+        places[name.current_key] = place
+        notes.append(Problem(place, dotted(name.key), name.message))
     old_names = {}
     try:
         job = Job.model_validate(tree, context=old_names)
     except ValidationError as error:
-        problems += explain(error, places, Job)
+        problems += [
+            Problem(place_of_path(key, places), dotted(key), message)
+            for key, message in problems_of(error, Job)
+        ]
     if problems:
         raise JobError(path, problems)
     job.read_from(path, places)
-    return job, [
-        (f"{place_of_path(key, places)}, '{dotted(key)}'", name)
+    notes += [
+        Problem(place_of_path(key, places), dotted(key), f"is now called '{name}'.")
         for key, name in old_names.items()
     ]
+    return job, notes
 
 
 def _are_strings(values):
@@ -138,6 +146,9 @@ def _put(tree, names, value):
         path.append(name)
         if number == len(names) - 1:
             inner[name] = value
+            other = other_name(tuple(path))
+            if other is not None:
+                inner.pop(other[-1], None)
             break
         if isinstance(inner, dict) and inner.get(name) is None:
             inner[name] = {}
@@ -350,94 +361,3 @@ _SCALARS = {
     "float": _float,
     "str": str,
 }
-
-
-# By pydantic's kind of error, with the names of what its context holds.
-_EXPECTED = {
-    "int_type": "must be an integer",
-    "float_type": "must be a number",
-    "string_type": "must be a text",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
-    "dict_type": "must be a mapping of 'key: value'",
-    "model_type": "must be a mapping of 'key: value'",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be above {gt}",
-    "less_than_equal": "must be at most {le}",
-    "less_than": "must be below {lt}",
-    "finite_number": "must be a finite number",
-    "literal_error": "must be {expected}",
-    "string_too_short": "must not be empty",
-    "too_short": "must have at least {min_length} entries",
-    "too_long": "must have no more than {max_length} entries",
-}
-
-
-def explain(error, places, root):
-    """The `Problem`s of a pydantic `ValidationError`."""
-    problems = []
-    for detail in error.errors(include_url=False):
-        location = detail["loc"]
-        key = _key(location)
-        for inner, message in _messages(detail, location, key, root):
-            whole = (*key, *inner)
-            problems.append(
-                Problem(place_of_path(whole, places), dotted(whole), message)
-            )
-    return problems
-
-
-def _messages(detail, location, key, root):
-    """Keys below `key` and messages, for one of the errors that pydantic lists."""
-    kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
-    if kind == "invalid":
-        return context["parts"]
-    if kind == "missing":
-        return [((), "is required.")]
-    if kind == "extra_forbidden":
-        return [((), _unknown(key, location, root))]
-    # Pydantic counts the entries that are right, and the wrong ones are listed.
-    if kind == "too_short" and len(value) >= context["min_length"]:
-        return []
-    expected = _EXPECTED.get(kind, detail["msg"]).format(**context)
-    message = f"{expected}. Received: {shorten(value)}"
-    if kind == "literal_error":
-        hint = nearest(value, _options(_annotation_at(location, root)))
-        if hint:
-            message = f"{message}.{hint}"
-    return [((), message)]
-
-
-def _key(location):
-    """The location without the names of the members of unions."""
-    return tuple(part for part in location if not str(part).startswith(KIND))
-
-
-def _unknown(key, location, root):
-    """What to say of a key that is not in the schema."""
-    names = list(_annotation_at(location[:-1], root).model_fields)
-    where = f" of '{dotted(key[:-1])}'" if key[:-1] else ""
-    return (
-        f"is not a known key{where}.{nearest(key[-1], names)} The keys are: "
-        f"{', '.join(names)}"
-    )
-
-
-def _annotation_at(location, kind):
-    """What the schema says of a location, in which tags name the members of unions."""
-    for part in location:
-        tag = str(part)
-        if tag.startswith(KIND):
-            kind = MEMBERS[tag]
-        elif part in getattr(kind, "model_fields", ()):
-            kind = kind.model_fields[part].annotation
-    return kind
-
-
-def _options(annotation):
-    """The values of a `Literal`, also of one that may be None."""
-    if typing.get_origin(annotation) is typing.Literal:
-        return typing.get_args(annotation)
-    inner = map(_options, typing.get_args(annotation))
-    return tuple(itertools.chain.from_iterable(inner))

@@ -18,7 +18,7 @@ from kdropout.rate_rules.ramped import RampedRate
 from kdropout.schedules import Ramp
 from kdropout.tuning import tuners
 from kdropout.tuning.job.job import Job
-from kdropout.tuning.job.reading import load_written_job
+from kdropout.tuning.job.reading import read_job
 from kdropout.tuning.report import (
     Report,
     choose_candidates,
@@ -33,7 +33,7 @@ from kdropout.tuning.space.dimension import dimensions_of
 from kdropout.tuning.space.groups import make_group
 from kdropout.tuning.space.plan import RatePlan
 from kdropout.tuning.space.selection import select_groups
-from kdropout.tuning.trial_records import failure_text, stored_trials, trial_records
+from kdropout.tuning.trial_records import failure_of, stored_trials, trial_records
 
 # The job as it was run, beside its results.
 JOB_FILE = "job.yaml"
@@ -54,10 +54,10 @@ _SEED_STRIDE, _LARGEST_SEED = 1_000_003, 2**31 - 1
 
 
 _TUNERS = {
-    "random": tuners.RandomSearch,
-    "bayesian": tuners.BayesianOptimization,
-    "hyperband": tuners.Hyperband,
-    "grid": tuners.GridSearch,
+    "RandomSearch": tuners.RandomSearch,
+    "BayesianOptimization": tuners.BayesianOptimization,
+    "Hyperband": tuners.Hyperband,
+    "GridSearch": tuners.GridSearch,
 }
 
 
@@ -192,8 +192,8 @@ def _about_failures(tuner):
             f"({len(scores)}): the training diverges. A lower learning rate, or inputs "
             f"of a smaller scale (data.standardize=true), may help. {way_out}"
         )
-    messages = [trial.message for trial in ended if trial.message]
-    last = f"The last said:\n  {failure_text(messages[-1])}\n" if messages else ""
+    failures = [failure_of(trial) for trial in ended if trial.message]
+    last = f"The last said:\n  {failures[-1]}\n" if failures else ""
     return (
         f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. {way_out}"
     )
@@ -204,8 +204,7 @@ def make_tuner(job, build, folder):
     settings = job.search.model_dump()
     settings["seed"] = settings["seed"] * _SEED_STRIDE % _LARGEST_SEED + 1
     algorithm = settings.pop("algorithm")
-    if algorithm == "hyperband":
-        settings["hyperband_iterations"] = settings.pop("iterations")
+    if algorithm == "Hyperband":
         settings["max_epochs"] = job.training.epochs
     objective = keras_tuner.Objective(
         job.objective.name, job.objective.resolved_direction
@@ -220,16 +219,16 @@ def make_tuner(job, build, folder):
         project_name=PROJECT,
         log_dir=log_dir,
         workers=job.workers,
-        ray_address=job.ray,
+        ray_address=job.ray_address,
         threads_per_worker=job.threads_per_worker,
-        scored_epoch=job.objective.epoch,
+        scored_epoch=job.objective.scored_epoch,
         **settings,
     )
 
 
 def _check_can_travel(job, data):
     """Refuse data that cannot be sent to workers, before anything is trained."""
-    if not data.is_dataset or (job.workers == 1 and job.ray is None):
+    if not data.is_dataset or (job.workers == 1 and job.ray_address is None):
         return
     from ray import cloudpickle
 
@@ -237,11 +236,11 @@ def _check_can_travel(job, data):
         cloudpickle.dumps((data.training, data.validation))
     except Exception as error:  # of whatever the dataset is made of
         raise job.error(
-            "workers" if job.workers > 1 else "ray",
+            "workers" if job.workers > 1 else "ray_address",
             "needs data that can be sent to other processes: arrays, or a "
             f"keras.utils.PyDataset. Received: {type(data.x_train).__name__}, which "
             f"cannot be pickled ({type(error).__name__}). Return arrays from the "
-            "function, or set workers=1 and no ray.",
+            "function, or set workers=1 and no ray_address.",
         ) from None
 
 
@@ -249,8 +248,8 @@ def _fit_arguments(job, data):
     """What `search` hands to each training: a dict."""
     more = {} if data.is_dataset else {"batch_size": job.training.batch_size}
     callbacks = job.make_callbacks(data)
-    last_alone = job.objective.epoch == "last" and not callbacks
-    if last_alone and job.search.algorithm != "hyperband":
+    last_alone = job.objective.scored_epoch == "last" and not callbacks
+    if last_alone and job.search.algorithm != "Hyperband":
         more["validation_freq"] = job.training.epochs  # what counts, and no more
     return {
         "x": data.x_train,
@@ -405,7 +404,7 @@ def _give_rates(model, rates):
     """Give layers constant rates, also those whose schedule was searched."""
     layers = dropout_layers(model)
     for path, rate in rates.items():
-        rule = layers[path].rate_rule
+        rule = layers[path]._rate_rule
         if isinstance(rule, RampedRate):
             rule.set_ramp(layers[path], Ramp(rate, rate, steps=1))
         else:
@@ -529,7 +528,7 @@ def load_report(folder: str | os.PathLike) -> Report:
             f"{_validation.received('folder', expected, str(folder))}. It has no "
             f"'{JOB_FILE}' and no '{PROJECT}'. The folder is the 'output' of the job."
         )
-    job = load_written_job(folder / JOB_FILE)
+    job, _ = read_job(folder / JOB_FILE)  # which may hold the names of 0.1
     plan, baseline = read_plan(folder, job)
     records = trial_records(trials, plan, job.training.epochs)
     return Report(

@@ -12,8 +12,10 @@ from pydantic import (
     model_validator,
 )
 
+from kdropout._renamed import warn_about_name
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout.tuning.job.earlier_names import earlier_name
 from kdropout.tuning.job.errors import dotted
 from kdropout.tuning.job.fields import (
     ActivationName,
@@ -38,7 +40,6 @@ from kdropout.tuning.job.fields import (
 )
 from kdropout.tuning.space.parsing import parse_all, to_plain
 from kdropout.tuning.space.rates import Rates
-from kdropout.tuning.space.renamed import warn_about_name
 
 # The key `model`.
 
@@ -176,7 +177,7 @@ def _choose(value):
 
 
 MODEL_KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
-AnyModel = one_of(MODEL_KINDS, _choose, "{architecture: mlp}")
+AnyModel = one_of("model", MODEL_KINDS, _choose, "{architecture: mlp}")
 
 
 # The key `data`.
@@ -362,6 +363,7 @@ DATA_KINDS = {
     "text": TextData,
 }
 AnyData = one_of(
+    "data",
     DATA_KINDS,
     choose_by_key(
         tuple(DATA_KINDS),
@@ -386,7 +388,7 @@ MaxTrials = Annotated[Count, Field(description="Settings to try.")]
 class RandomSearch(Settings):
     """Settings at random."""
 
-    algorithm: Literal["random"] = "random"
+    algorithm: Literal["RandomSearch"] = "RandomSearch"
     max_trials: MaxTrials = 20
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
@@ -395,7 +397,7 @@ class RandomSearch(Settings):
 class BayesianSearch(Settings):
     """Settings where a Gaussian process expects the best."""
 
-    algorithm: Literal["bayesian"]
+    algorithm: Literal["BayesianOptimization"]
     max_trials: MaxTrials = 20
     num_initial_points: Count | None = Field(
         None,
@@ -415,19 +417,21 @@ class BayesianSearch(Settings):
 class HyperbandSearch(Settings):
     """Many short trainings, of which the best go on to `training.epochs`."""
 
-    algorithm: Literal["hyperband"]
+    algorithm: Literal["Hyperband"]
     factor: Annotated[int, Field(ge=2, lt=2**31)] = Field(
         3, description="One in so many goes on, for so many times the epochs."
     )
-    iterations: Count = Field(1, description="Repetitions of the whole.")
+    hyperband_iterations: Count = Field(1, description="Repetitions of the whole.")
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
+
+    iterations = earlier_name("iterations", "hyperband_iterations")
 
 
 class GridSearch(Settings):
     """All combinations of the values that `space` lists, or of its steps."""
 
-    algorithm: Literal["grid"]
+    algorithm: Literal["GridSearch"]
     max_trials: Count | None = Field(
         None, description="Stop after so many. Defaults to all combinations."
     )
@@ -436,15 +440,16 @@ class GridSearch(Settings):
 
 
 ALGORITHMS = {
-    "random": RandomSearch,
-    "bayesian": BayesianSearch,
-    "hyperband": HyperbandSearch,
-    "grid": GridSearch,
+    "RandomSearch": RandomSearch,
+    "BayesianOptimization": BayesianSearch,
+    "Hyperband": HyperbandSearch,
+    "GridSearch": GridSearch,
 }
 AnySearch = one_of(
+    "search",
     ALGORITHMS,
-    choose_by_value(ALGORITHMS, "algorithm", "random"),
-    "{algorithm: random}",
+    choose_by_value(ALGORITHMS, "algorithm", "RandomSearch"),
+    "{algorithm: RandomSearch}",
 )
 
 
@@ -466,8 +471,7 @@ class ObjectiveSettings(Settings):
         description="Largest gap_loss allowed, in the unit of the loss. Epochs above "
         "it count only where none is below.",
     )
-
-    epoch: Literal["best", "last"] = Field(
+    scored_epoch: Literal["best", "last"] = Field(
         "best",
         description="The epoch of a training that counts: the best one, or the last, "
         "as without early stopping.",
@@ -484,6 +488,8 @@ class ObjectiveSettings(Settings):
                 "gap_limit",
             )
         return self
+
+    epoch = earlier_name("epoch", "scored_epoch")
 
     @property
     def resolved_direction(self):

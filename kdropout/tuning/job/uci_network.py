@@ -94,7 +94,7 @@ class LiveWeightDecay(keras.regularizers.Regularizer):
     def __call__(self, x):
         rate = self.rate
         if isinstance(rate, BaseDropout):
-            rate = rate.rate_rule.current_rate(rate)
+            rate = rate._rate_rule.current_rate(rate)
         return self.scale * (1.0 - rate) * ops.sum(ops.square(x))
 
     def get_config(self):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kdropout import _statistics, _validation
+from kdropout import _statistics
 from kdropout._statistics import Interval
 from kdropout.tuning.report.importance import (
     UNIFORM_STEP,
@@ -18,7 +18,6 @@ from kdropout.tuning.report.importance import (
 from kdropout.tuning.report.records import (
     SCHEDULE,
     TrialRecord,
-    check_direction,
     is_schedule,
     ranked,
 )
@@ -82,10 +81,6 @@ def choose_candidates(
         then "search 1", "search 2", best first. There is no uniform one where a single
         rate for all layers was searched, because then all are uniform.
 
-    Raises:
-        TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range.
-
     Example:
 
     >>> from kdropout.tuning.report import TrialRecord, choose_candidates
@@ -93,14 +88,10 @@ def choose_candidates(
     >>> choose_candidates(trials, "min")
     {'no dropout': {'a': 0.0}, 'search 1': {'a': 0.1}, 'search 2': {'a': 0.2}}
     """
-    check_direction(direction)
-    top = _validation.integer("top", top, low=1)
     best = ranked(trials, direction)
     paths = list(best[0].rates)
     chosen: dict[str, Setting] = {BASELINE: dict.fromkeys(paths, 0.0)}
-    if uniform is not None:
-        uniform = _validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
-    elif any(len(set(trial.rates.values())) > 1 for trial in best):
+    if uniform is None and any(len(set(trial.rates.values())) > 1 for trial in best):
         scores = _uniform_scores(trials, importance, seed)
         uniform = best_uniform_rate(trials, direction, scores)
     if uniform:
@@ -206,10 +197,6 @@ def confirm(
     Returns:
         `Confirmation`.
 
-    Raises:
-        TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range, or "no dropout" is missing.
-
     Example:
 
     >>> from kdropout.tuning.report import confirm
@@ -220,14 +207,6 @@ def confirm(
     >>> found.scores["search 1", 7]
     1.1
     """
-    candidates = check_candidates(candidates)
-    seeds = check_seeds(seeds)
-    check_direction(direction)
-    for name, function in (("train", train), ("progress", progress), ("save", save)):
-        if not callable(function) and (name == "train" or function is not None):
-            raise _validation.type_error(name, "a function", function)
-    if not isinstance(measure, str):
-        raise _validation.type_error("measure", "a string", measure)
     earlier = {} if partial is None else partial
     pairs = [(label, seed) for seed in seeds for label in candidates]
     scores = {pair: earlier[pair] for pair in pairs if pair in earlier}
@@ -244,38 +223,9 @@ def confirm(
                 save(dict(scores))
         if progress:
             progress(done, len(pairs), label, seed, scores.get((label, seed)))
-    return Confirmation(candidates, tuple(seeds), direction, measure, scores, failures)
-
-
-def check_candidates(candidates):
-    """A copy of `candidates`.
-
-    Raises:
-        TypeError: If it is not a dict from strings to dicts.
-        ValueError: If it lacks "no dropout" or anything to compare with it.
-    """
-    if not isinstance(candidates, dict) or not all(
-        isinstance(label, str) and isinstance(setting, dict)
-        for label, setting in candidates.items()
-    ):
-        expected = "a dict from labels to dicts of rates"
-        raise _validation.type_error("candidates", expected, candidates)
-    if BASELINE not in candidates or len(candidates) < 2:
-        expected = f"a dict with '{BASELINE}' and at least one other label"
-        raise _validation.value_error("candidates", expected, list(candidates))
-    return {label: dict(setting) for label, setting in candidates.items()}
-
-
-def check_seeds(seeds):
-    """The seeds as a tuple of at least 2 different integers, or an error."""
-    if not isinstance(seeds, (list, tuple, range)):
-        expected = "a sequence of integers, such as range(100, 105)"
-        raise _validation.type_error("seeds", expected, seeds)
-    seeds = tuple(_validation.integer("seeds", seed) for seed in seeds)
-    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
-        expected = "at least 2 different integers, because an interval needs two scores"
-        raise _validation.value_error("seeds", expected, seeds)
-    return seeds
+    return Confirmation(
+        dict(candidates), tuple(seeds), direction, measure, scores, failures
+    )
 
 
 def _score(value):

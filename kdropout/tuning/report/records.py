@@ -9,11 +9,6 @@ import numpy as np
 from kdropout import _validation
 from kdropout.tuning.space.dimension import Dimension
 
-# The words of KerasTuner.
-_STATUSES = ("COMPLETED", "FAILED", "INVALID", "RUNNING", "STOPPED", "IDLE")
-
-_DIRECTIONS = ("min", "max")
-
 # The endings of the hyperparameters of a schedule whose values are not its final rate.
 SCHEDULE = ("start", "steps", "shape")
 
@@ -40,10 +35,6 @@ class TrialRecord:
             which it was stopped early), or None. Defaults to None.
         message: String, why the trial failed. Defaults to "".
 
-    Raises:
-        TypeError: If an argument is of the wrong type.
-        ValueError: If a rate is not in [0, 1], or `status` is none of the above.
-
     Example:
 
     >>> from kdropout.tuning.report import TrialRecord
@@ -61,27 +52,17 @@ class TrialRecord:
     message: str = ""
 
     def __post_init__(self):
-        for name in ("trial_id", "message"):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise _validation.type_error(name, "a string", value)
-        score, message = self.score, self.message
-        if score is not None:
-            score = _plain_number("score", score)
-            if not math.isfinite(score):
-                shown = "NaN" if math.isnan(score) else score
-                message = message or f"The score was {shown}."
-                score = None
-        if self.epochs is not None:
-            object.__setattr__(
-                self, "epochs", _validation.integer("epochs", self.epochs)
-            )
+        score, message = _finite(self.score), self.message
+        if score is None and self.score is not None:
+            shown = "NaN" if math.isnan(self.score) else float(self.score)
+            message = message or f"The score was {shown}."
+        rates = {path: float(rate) for path, rate in self.rates.items()}
+        metrics = {name: _finite(value) for name, value in self.metrics.items()}
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "message", message)
         object.__setattr__(self, "values", _plain_values(self.values))
-        object.__setattr__(self, "rates", check_rates("rates", self.rates))
-        object.__setattr__(self, "metrics", _plain_metrics(self.metrics))
-        _validation.choice("status", self.status, _STATUSES)
+        object.__setattr__(self, "rates", rates)
+        object.__setattr__(self, "metrics", metrics)
 
     @property
     def completed(self) -> bool:
@@ -236,94 +217,21 @@ def fixed_rates(trials):
 
 
 def check_trials(trials):
-    """The trials as a tuple, of which at least one is completed.
-
-    Raises:
-        TypeError: If `trials` is not a sequence of `TrialRecord`.
-        ValueError: If no trial is completed, an id comes twice, or completed trials
-            have different layers.
-    """
-    expected = "a sequence of TrialRecord"
-    if not isinstance(trials, (list, tuple)):
-        raise _validation.type_error("trials", expected, trials)
-    for trial in trials:
-        if not isinstance(trial, TrialRecord):
-            raise _validation.type_error("trials", expected, trial)
-    ids = [trial.trial_id for trial in trials]
-    twice = next((trial_id for trial_id in ids if ids.count(trial_id) > 1), None)
-    if twice is not None:
-        raise ValueError(
-            "'trials' must hold each trial once. Received: two of the id "
-            f"trial_id={twice!r}"
-        )
+    """Raise if no trial is completed, or completed ones have different layers."""
     done = completed(trials)
     if not done:
         raise NoCompletedTrial(trials)
     for trial in done:
         if set(trial.rates) != set(done[0].rates):
             differing = sorted(set(trial.rates) ^ set(done[0].rates))
-            raise ValueError(
-                "'trials' must all have rates of the same layers. Received: "
+            raise _validation.argument_error(
+                ValueError,
+                "trials",
+                "must all have rates of the same layers. Received: "
                 f"{', '.join(map(repr, differing))} in only one of the trials "
                 f"{done[0].trial_id!r} and {trial.trial_id!r}. Run a separate search "
-                "for each model."
+                "for each model.",
             )
-    return tuple(trials)
-
-
-def check_direction(direction):
-    """Return "min" or "max", or raise a ValueError."""
-    return _validation.choice("direction", direction, _DIRECTIONS)
-
-
-def check_rates(name, rates):
-    """A copy of a dict from layer paths to rates, as floats.
-
-    Raises:
-        TypeError: If it is something else.
-        ValueError: If a rate is not in [0, 1].
-    """
-    rates = _dict_by_name(name, rates, "from layer paths to rates")
-    return {path: _validation.number(name, rate, 0, 1) for path, rate in rates.items()}
-
-
-def check_dimensions(dimensions):
-    """The dimensions as a tuple, or None.
-
-    Raises:
-        TypeError: If it is something else.
-    """
-    if dimensions is None:
-        return None
-    expected = "a sequence of Dimension, or None"
-    if not isinstance(dimensions, (list, tuple)):
-        raise _validation.type_error("dimensions", expected, dimensions)
-    for dimension in dimensions:
-        if not isinstance(dimension, Dimension):
-            raise _validation.type_error("dimensions", expected, dimension)
-    return tuple(dimensions)
-
-
-def check_limits(limits):
-    """A copy of a dict from hyperparameter to (lowest, highest) value, or None.
-
-    Raises:
-        TypeError: If it is something else.
-        ValueError: If a number is not finite.
-    """
-    if limits is None:
-        return None
-    expected = "a dict from hyperparameters to pairs of numbers, or None"
-    if not isinstance(limits, dict):
-        raise _validation.type_error("limits", expected, limits)
-    checked = {}
-    for name, pair in limits.items():
-        if not isinstance(name, str) or not isinstance(pair, (list, tuple)):
-            raise _validation.type_error("limits", expected, {name: pair})
-        if len(pair) != 2:
-            raise _validation.type_error("limits", expected, {name: pair})
-        checked[name] = tuple(_validation.number("limits", value) for value in pair)
-    return checked
 
 
 def _why_none_completed(trials):
@@ -337,39 +245,15 @@ def _why_none_completed(trials):
 
 
 def _plain_values(values):
-    values = _dict_by_name("values", values, "from hyperparameters to values")
-    plain = {}
-    for name, value in values.items():
-        value = value.item() if isinstance(value, np.generic) else value
-        if not isinstance(value, (bool, int, float, str)):
-            expected = "a dict from hyperparameters to numbers, strings or bools"
-            raise _validation.type_error("values", expected, {name: value})
-        if isinstance(value, float):
-            _validation.number("values", value)
-        plain[name] = value
-    return plain
+    """The values as those of Python: a search may have drawn them with NumPy."""
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in values.items()
+    }
 
 
-def _plain_metrics(metrics):
-    metrics = _dict_by_name("metrics", metrics, "from metrics to numbers")
-    plain = {}
-    for name, value in metrics.items():
-        number = None if value is None else _plain_number("metrics", value)
-        plain[name] = number if number is not None and math.isfinite(number) else None
-    return plain
-
-
-def _plain_number(name, value):
-    """`value` as a float, which may be NaN: a training can diverge."""
-    try:
-        if isinstance(value, (bool, str)):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
-        raise _validation.type_error(name, "a number or None", value) from None
-
-
-def _dict_by_name(name, value, what):
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise _validation.type_error(name, f"a dict {what}", value)
-    return dict(value)
+def _finite(value):
+    """A number as a float; None if it is missing, NaN or infinite."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)

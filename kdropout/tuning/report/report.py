@@ -10,13 +10,7 @@ from collections.abc import Sequence
 from kdropout import _validation
 from kdropout._files import replacing
 from kdropout.tuning.report.answer import Answer, answer
-from kdropout.tuning.report.confirmation import (
-    Confirmation,
-    Setting,
-    check_candidates,
-    check_seeds,
-    trial_of,
-)
+from kdropout.tuning.report.confirmation import Confirmation, Setting, trial_of
 from kdropout.tuning.report.importance import (
     TREES,
     FeatureImportance,
@@ -26,10 +20,6 @@ from kdropout.tuning.report.importance import (
 )
 from kdropout.tuning.report.records import (
     TrialRecord,
-    check_dimensions,
-    check_direction,
-    check_limits,
-    check_rates,
     check_trials,
     dimensions_seen,
     ranked,
@@ -70,8 +60,9 @@ class Report:
             measured before. None to measure it when it is asked for. Defaults to None.
 
     Raises:
-        TypeError: If an argument is of the wrong type.
-        ValueError: If no trial is completed, or an argument is out of range.
+        TypeError: If `seed` or `trees` is not an integer.
+        ValueError: If no trial is completed, the trials are of different layers, or an
+            argument is out of range.
 
     Example:
 
@@ -101,28 +92,19 @@ class Report:
         dimensions: Sequence[Dimension] | None = None,
         importance: Importance | None = None,
     ):
-        self.trials = check_trials(trials)
-        if not isinstance(objective, str):
-            raise _validation.type_error("objective", "a string", objective)
+        check_trials(trials)
+        if limits is None and dimensions is not None:
+            limits = {entry.name: (entry.low, entry.high) for entry in dimensions}
+        self.trials = tuple(trials)
         self.objective = objective
-        self.direction = check_direction(direction)
-        self.baseline = None if baseline is None else check_rates("baseline", baseline)
-        if not isinstance(confirmation, Confirmation | None):
-            expected = "what kdropout.tuning.report.confirm returned, or None"
-            raise _validation.type_error("confirmation", expected, confirmation)
+        self.direction = _validation.choice("direction", direction, ("min", "max"))
+        self.baseline = baseline
         self.confirmation = confirmation
         self.seed = _validation.integer("seed", seed)
         self.trees = _validation.integer("trees", trees, low=2)
-        self.dimensions = check_dimensions(dimensions)
-        if limits is None and dimensions is not None:
-            limits = {entry.name: (entry.low, entry.high) for entry in dimensions}
-        self.limits = check_limits(limits)
-        if not isinstance(task, str | None):
-            raise _validation.type_error("task", "a string or None", task)
+        self.limits = limits
         self.task = task
-        if not isinstance(importance, Importance | None):
-            expected = "an Importance that was measured on these trials, or None"
-            raise _validation.type_error("importance", expected, importance)
+        self.dimensions = None if dimensions is None else tuple(dimensions)
         if importance is not None:
             self.importance = importance
 
@@ -259,7 +241,7 @@ class Report:
                 _confirmation_from_plain(content["confirmation"]),
                 content["seed"],
                 content["trees"],
-                content.get("limits"),
+                _limits_from_plain(content.get("limits")),
                 content.get("task"),
                 dimensions,
             )
@@ -267,7 +249,7 @@ class Report:
                 content, report.dimensions or dimensions_seen(report.trials)
             )
             return report
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 "'text' must be the JSON of a report, as Report.to_json writes it. "
                 f"Received: one that lacks or garbles {error}"
@@ -356,18 +338,20 @@ def _confirmation_to_plain(confirmation):
 def _confirmation_from_plain(plain):
     if plain is None:
         return None
-    scores = {
-        pair: _validation.number("scores", score)
-        for pair, score in _pairs_from_plain(plain["scores"], "score").items()
-    }
     return Confirmation(
-        check_candidates(plain["candidates"]),
-        check_seeds(plain["seeds"]),
-        check_direction(plain["direction"]),
+        plain["candidates"],
+        tuple(plain["seeds"]),
+        plain["direction"],
         plain["measure"],
-        scores,
+        _pairs_from_plain(plain["scores"], "score"),
         _pairs_from_plain(plain["failures"], "message"),
     )
+
+
+def _limits_from_plain(plain):
+    if plain is None:
+        return None
+    return {name: tuple(pair) for name, pair in plain.items()}
 
 
 def _dimensions_to_plain(dimensions):

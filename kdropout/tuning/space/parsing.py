@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdropout import _validation
+from kdropout._renamed import both_given, warn_about_name
 from kdropout.tuning.space import rates, schedules
 from kdropout.tuning.space.rates import Rates
-from kdropout.tuning.space.renamed import both_given, warn_about_name
 from kdropout.tuning.space.schedules import Schedules, pair_of_rates
 
 _CHECKS = {Rates: rates.CHECKS, Schedules: schedules.CHECKS}

@@ -5,7 +5,7 @@ import functools
 import math
 
 from kdropout import _validation
-from kdropout.tuning.space.renamed import renamed
+from kdropout._renamed import renamed
 
 SAMPLINGS = ("linear", "log", "reverse_log")
 TIES = ("free", "shared", "linear", "rising", "falling")

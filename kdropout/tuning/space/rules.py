@@ -15,14 +15,14 @@ def check_can_set(path, layer, argument="space"):
     Raises:
         TypeError: If a gradient or the inputs decide it.
     """
-    rule = layer.rate_rule
+    rule = layer._rate_rule
     if not (rule.settable or isinstance(rule, (ScheduledRate, RampedRate))):
         error = _validation.argument_error(
             TypeError,
             argument,
             "must name layers whose rate was given as a number or a schedule. "
             f"Received: '{path}', whose rate is decided by {rule.decided_by}. "
-            f"{layer.how_to_set_rate} Or name the other layers, by their paths or by "
+            f"{layer._how_to_set_rate} Or name the other layers, by their paths or by "
             "globs that do not match this one.",
         )
         error.layer = path
@@ -31,7 +31,7 @@ def check_can_set(path, layer, argument="space"):
 
 def own_values(layer):
     """What the layer has now: its rate, and the parts of its ramp."""
-    rule = layer.rate_rule
+    rule = layer._rate_rule
     ramp = rule.ramp_of(layer) if isinstance(rule, RampedRate) else None
     if isinstance(rule, ScheduledRate) and isinstance(rule.schedule, Ramp):
         ramp = rule.schedule
@@ -54,7 +54,7 @@ def apply(model, settings):
 
 def _apply(layer, setting):
     """Whether the rule had to be replaced."""
-    rule = layer.rate_rule
+    rule = layer._rate_rule
     if isinstance(setting, Ramp):
         if isinstance(rule, RampedRate):
             rule.set_ramp(layer, setting)
@@ -75,4 +75,4 @@ def _replace_rule(layer, rule):
         for variable in old:
             layer._untrack_variable(variable)
         layer.rate_variables = rule.build(layer)
-        layer.rate_rule = rule
+        layer._rate_rule = rule

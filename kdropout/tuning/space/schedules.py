@@ -3,10 +3,10 @@
 import dataclasses
 
 from kdropout import _validation
+from kdropout._renamed import renamed
 from kdropout.rate_rules.ramped import MOST_STEPS
 from kdropout.schedules import CURVES, Ramp
 from kdropout.tuning.space.rates import Rates
-from kdropout.tuning.space.renamed import renamed
 
 # The argument behind each part of a ramp. Hyperparameters are named by the part: the
 # searches of version 0.1, where the argument was called `shape`, go on.

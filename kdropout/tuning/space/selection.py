@@ -88,13 +88,14 @@ def _free(model, layers, choice):
     """Paths of the layers that a space without patterns is about."""
     paths = []
     for path, layer in layers.items():
-        rule = layer.rate_rule
+        rule = layer._rate_rule
         again = isinstance(choice, Schedules) and isinstance(rule, RampedRate)
         if rule.settable or again:
             paths.append(path)
     if not paths:
         decided = ", ".join(
-            f"'{path}' ({layer.rate_rule.decided_by})" for path, layer in layers.items()
+            f"'{path}' ({layer._rate_rule.decided_by})"
+            for path, layer in layers.items()
         )
         raise _validation.argument_error(
             ValueError,

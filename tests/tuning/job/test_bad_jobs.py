@@ -117,7 +117,7 @@ CASES = [
     ),
     BadJob(
         "key of another member",
-        "search:\n  algorithm: grid\n  factor: 3\n",
+        "search:\n  algorithm: GridSearch\n  factor: 3\n",
         [
             "line 3, search.factor",
             "is not a known key of 'search'. The keys are: algorithm, max_trials, seed",
@@ -237,10 +237,10 @@ CASES = [
     # search and objective
     BadJob(
         "unknown algorithm",
-        "search: {algorithm: gird}\n",
+        "search: {algorithm: GridSerch}\n",
         [
-            "search.algorithm: must be one of 'random'",
-            "Received: 'gird'. Did you mean 'grid'?",
+            "search.algorithm: must be one of 'RandomSearch'",
+            "Received: 'GridSerch'. Did you mean 'GridSearch'?",
         ],
     ),
     BadJob(
@@ -255,12 +255,12 @@ CASES = [
     ),
     BadJob(
         "trials of hyperband",
-        "search: {algorithm: hyperband, max_trials: 9}\n",
-        ["search.max_trials: is not a known key", "factor", "iterations"],
+        "search: {algorithm: Hyperband, max_trials: 9}\n",
+        ["search.max_trials: is not a known key", "factor", "hyperband_iterations"],
     ),
     BadJob(
         "factor 1",
-        "search: {algorithm: hyperband, factor: 1}\n",
+        "search: {algorithm: Hyperband, factor: 1}\n",
         ["must be at least 2"],
     ),
     BadJob(
@@ -318,7 +318,11 @@ CASES = [
         ["confirm.seeds", "at least 2", "Received: 1"],
     ),
     BadJob("no workers", "workers: 0\n", ["line 1, workers: must be at least 1"]),
-    BadJob("ray as number", "ray: 8080\n", ["ray: must be a text. Received: 8080"]),
+    BadJob(
+        "ray_address as number",
+        "ray_address: 8080\n",
+        ["line 1, ray_address: must be a text. Received: 8080"],
+    ),
     BadJob("no output", "output: ''\n", ["output: must not be empty"]),
     # Paths, numbers and texts that nothing can hold
     BadJob(
@@ -460,7 +464,7 @@ def test_all_problems_are_told_at_once(job_of):
             data:
               sklearn: digit
               label_noise: 2
-            search: {algorithm: gird}
+            search: {algorithm: GridSerch}
             training: {epochs: 0}
             """,
             "confirm.seeds=-1",

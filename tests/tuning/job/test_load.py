@@ -28,7 +28,7 @@ SHORT = """\
     training:
       epochs: 3
     search:
-      algorithm: grid
+      algorithm: GridSearch
     output: here
 """
 
@@ -102,7 +102,7 @@ def test_ten_lines_are_enough(job_of):
     job = job_of(SHORT)
     assert job.model.units == (16,)
     assert job.model.input_dropout is False
-    assert job.search.algorithm == "grid" and job.search.max_trials is None
+    assert job.search.algorithm == "GridSearch" and job.search.max_trials is None
     assert job.space is None
     assert job.objective.metric == "val_loss"
     assert (job.training.epochs, job.training.batch_size) == (3, 32)
@@ -218,6 +218,62 @@ def test_a_space_may_hold_objects_and_is_written_as_plain_values(job_of):
 def test_settings_of_rates_that_are_left_out_have_their_defaults(job_of):
     assert job_of("space: {'*': {}}").space == {"*": Rates()}
     assert job_of("model: {architecture: mlp}").choices == Rates()
+
+
+OLD_NAMES = """\
+search:
+  algorithm: hyperband
+  iterations: 2
+objective:
+  epoch: last
+ray: auto
+"""
+
+
+def test_names_of_0_1_work_with_a_warning_that_names_line_and_new_name(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text(OLD_NAMES)
+    with pytest.warns(DeprecationWarning) as warned:
+        job = load_job(path)
+    assert job.search.algorithm == "Hyperband"
+    assert job.search.hyperband_iterations == 2
+    assert job.objective.scored_epoch == "last"
+    assert job.ray_address == "auto"
+    assert str(warned[0].message) == (
+        f"{path} uses names of kdropout 0.1, which the next version will refuse:\n"
+        "  line 6, ray: is now called 'ray_address'.\n"
+        "  line 5, objective.epoch: is now called 'objective.scored_epoch'.\n"
+        "  line 3, search.iterations: is now called 'search.hyperband_iterations'.\n"
+        "  line 2, search.algorithm: 'hyperband' is now called 'Hyperband'."
+    )
+    assert len(warned) == 1 and warned[0].filename == __file__
+
+
+def test_an_override_counts_by_its_old_and_by_its_new_name(job_of):
+    new = "objective: {scored_epoch: best}"
+    with pytest.warns(DeprecationWarning, match="--set objective.epoch=last, obj"):
+        assert job_of(new, "objective.epoch=last").objective.scored_epoch == "last"
+    old = "objective: {epoch: best}"
+    job = job_of(old, "objective.scored_epoch=last")
+    assert job.objective.scored_epoch == "last"
+
+
+def test_an_error_about_an_old_name_has_its_line(job_of):
+    with pytest.raises(JobError, match="line 2, objective.scored_epoch: must be"):
+        job_of("objective:\n  epoch: first\n")
+    with pytest.raises(JobError, match="line 2, ray: is not a known key"):
+        job_of("ray_address: auto\nray: auto\n")
+
+
+def test_names_of_0_1_work_in_python():
+    with pytest.warns(DeprecationWarning, match="ray: is now called") as warned:
+        job = Job(ray="auto", search={"algorithm": "grid"}, objective={"epoch": "last"})
+    assert warned[0].filename == __file__
+    assert job.search.algorithm == "GridSearch"
+    with pytest.warns(DeprecationWarning, match="'ray' is now called 'ray_address'"):
+        assert job.ray == "auto"
+    with pytest.warns(DeprecationWarning, match="'epoch' is now called 'scored_epoch'"):
+        assert job.objective.epoch == "last"
 
 
 def test_importing_kdropout_imports_nothing_that_jobs_need():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdropout.tuning.report import Report, TrialRecord, choose_candidates, confirm
+from kdropout.tuning.report import Report, TrialRecord, confirm
 from kdropout.tuning.report.records import NoCompletedTrial
 from tests.tools import Case, assert_refused, name_of
 
@@ -39,76 +39,6 @@ def confirmed(**changes):
 
 CASES = [
     Case(
-        "trial_id",
-        lambda: record(trial_id=3),
-        TypeError,
-        ["'trial_id' must be a string", "3"],
-    ),
-    Case(
-        "message",
-        lambda: record(message=None),
-        TypeError,
-        ["'message' must be a string", "None"],
-    ),
-    Case(
-        "rate",
-        lambda: record(rates={"a": 1.5}),
-        ValueError,
-        ["'rates' must be", "[0, 1]", "1.5"],
-    ),
-    Case(
-        "rates", lambda: record(rates=0.5), TypeError, ["'rates' must be a dict", "0.5"]
-    ),
-    Case(
-        "path",
-        lambda: record(rates={1: 0.5}),
-        TypeError,
-        ["'rates' must be a dict", "{1: 0.5}"],
-    ),
-    Case(
-        "values",
-        lambda: record(values={"x": [1]}),
-        TypeError,
-        ["'values' must be", "{'x': [1]}", "numbers, strings or bools"],
-    ),
-    Case(
-        "value",
-        lambda: record(values={"x": float("nan")}),
-        ValueError,
-        ["'values' must", "nan"],
-    ),
-    Case("score", lambda: record(score="0.5"), TypeError, ["'score' must be", "'0.5'"]),
-    Case(
-        "metrics",
-        lambda: record(metrics={"x": "y"}),
-        TypeError,
-        ["'metrics' must be", "'y'"],
-    ),
-    Case(
-        "epochs",
-        lambda: record(epochs=1.5),
-        TypeError,
-        ["'epochs' must be an integer", "1.5"],
-    ),
-    Case(
-        "status",
-        lambda: record(status="DONE"),
-        ValueError,
-        ["'status' must be one of 'COMPLETED'", "'DONE'"],
-    ),
-    Case(
-        "no sequence of trials",
-        lambda: Report(GOOD, "val_loss", "min"),
-        TypeError,
-        ["'trials' must be a sequence"],
-    ),
-    Case(
-        "no trial",
-        lambda: report([{"score": 1}]),
-        TypeError,
-        ["'trials' must be a sequence of", "{'score': 1}"],
-    ),
-    Case(
         "nothing completed",
         lambda: report([FAILED]),
         NoCompletedTrial,
@@ -126,22 +56,10 @@ CASES = [
         ["at least one completed trial", "0 trials", "Let the search run on"],
     ),
     Case(
-        "twice",
-        lambda: report([GOOD, GOOD]),
-        ValueError,
-        ["each trial once", "trial_id='0'"],
-    ),
-    Case(
         "other layers",
         lambda: report([GOOD, record(trial_id="2", rates={"b": 0.1})]),
         ValueError,
         ["rates of the same layers", "'a', 'b'", "'0' and '2'"],
-    ),
-    Case(
-        "objective",
-        lambda: report(objective=3),
-        TypeError,
-        ["'objective' must be", "3"],
     ),
     Case(
         "direction",
@@ -149,66 +67,12 @@ CASES = [
         ValueError,
         ["'direction' must be one of 'min', 'max'", "'up'"],
     ),
-    Case(
-        "baseline",
-        lambda: report(baseline={"a": 2}),
-        ValueError,
-        ["'baseline' must be", "2"],
-    ),
-    Case(
-        "confirmation",
-        lambda: report(confirmation={}),
-        TypeError,
-        ["'confirmation' must be what", "confirmation={}"],
-    ),
     Case("seed", lambda: report(seed=-1), ValueError, ["'seed' must be", "-1"]),
     Case(
         "trees",
         lambda: report(trees=1),
         ValueError,
         ["'trees' must be", "at least 2", "1"],
-    ),
-    Case(
-        "limits",
-        lambda: report(limits=[0, 1]),
-        TypeError,
-        ["'limits' must be a dict", "[0, 1]"],
-    ),
-    Case(
-        "limit",
-        lambda: report(limits={"a": 0.8}),
-        TypeError,
-        ["'limits' must be", "{'a': 0.8}"],
-    ),
-    Case(
-        "pair of limits",
-        lambda: report(limits={"a": (0, 1, 2)}),
-        TypeError,
-        ["(0, 1, 2)"],
-    ),
-    Case(
-        "dimensions",
-        lambda: report(dimensions=3),
-        TypeError,
-        ["'dimensions' must be", "3"],
-    ),
-    Case(
-        "dimension",
-        lambda: report(dimensions=["rate/a"]),
-        TypeError,
-        ["of Dimension", "rate/a"],
-    ),
-    Case(
-        "importance",
-        lambda: report(importance=[]),
-        TypeError,
-        ["'importance' must be", "[]"],
-    ),
-    Case(
-        "no number",
-        lambda: report(limits={"a": (0, "x")}),
-        TypeError,
-        ["'limits'", "'x'"],
     ),
     Case(
         "JSON that is none",
@@ -233,90 +97,6 @@ CASES = [
         lambda: Report.from_json(3),
         TypeError,
         ["'text' must be", "3"],
-    ),
-    Case(
-        "top",
-        lambda: choose_candidates([GOOD], "min", top=0),
-        ValueError,
-        ["'top' must be", "0"],
-    ),
-    Case(
-        "uniform",
-        lambda: choose_candidates([GOOD], "min", uniform=1.5),
-        ValueError,
-        ["'uniform' must", "(0, 1]", "1.5"],
-    ),
-    Case(
-        "candidates",
-        lambda: confirmed(candidates=[0.1]),
-        TypeError,
-        ["'candidates' must be a dict from", "[0.1]"],
-    ),
-    Case(
-        "setting",
-        lambda: confirmed(candidates={"no dropout": 0.0}),
-        TypeError,
-        ["'candidates' must be"],
-    ),
-    Case(
-        "no baseline",
-        lambda: confirmed(candidates={"search 1": {}, "search 2": {}}),
-        ValueError,
-        ["a dict with 'no dropout' and at least one other", "['search 1', 'search 2']"],
-    ),
-    Case(
-        "nothing to compare",
-        lambda: confirmed(candidates={"no dropout": {}}),
-        ValueError,
-        ["at least one other"],
-    ),
-    Case(
-        "seeds",
-        lambda: confirmed(seeds=5),
-        TypeError,
-        ["'seeds' must be", "range(100, 105)", "5"],
-    ),
-    Case(
-        "one seed",
-        lambda: confirmed(seeds=[5]),
-        ValueError,
-        ["at least 2 different integers"],
-    ),
-    Case(
-        "equal seeds",
-        lambda: confirmed(seeds=[5, 5]),
-        ValueError,
-        ["different", "(5, 5)"],
-    ),
-    Case(
-        "seed of text",
-        lambda: confirmed(seeds=["a", "b"]),
-        TypeError,
-        ["'seeds' must", "'a'"],
-    ),
-    Case(
-        "train",
-        lambda: confirmed(train=0.5),
-        TypeError,
-        ["'train' must be a function", "0.5"],
-    ),
-    Case(
-        "save",
-        lambda: confirmed(save="x"),
-        TypeError,
-        ["'save' must be a function", "'x'"],
-    ),
-    Case(
-        "progress",
-        lambda: confirmed(progress=1),
-        TypeError,
-        ["'progress' must be a function"],
-    ),
-    Case(
-        "measure",
-        lambda: confirmed(measure=None),
-        TypeError,
-        ["'measure' must be", "None"],
     ),
 ]
 

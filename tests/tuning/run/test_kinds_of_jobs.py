@@ -62,7 +62,7 @@ def module(tmp_path):
 def test_hyperband_tells_how_long_each_trial_was_trained(tmp_path):
     report = run(
         tmp_path / "results",
-        search={"algorithm": "hyperband", "factor": 3},
+        search={"algorithm": "Hyperband", "factor": 3},
         training={"epochs": 3},
         confirm=UNCONFIRMED,
     )
@@ -72,7 +72,7 @@ def test_hyperband_tells_how_long_each_trial_was_trained(tmp_path):
 def test_a_grid_is_tried_as_a_whole(tmp_path):
     report = run(
         tmp_path / "results",
-        search={"algorithm": "grid"},
+        search={"algorithm": "GridSearch"},
         space={"*": {"values": [0.1, 0.2, 0.4]}},
         confirm=UNCONFIRMED,
     )
@@ -83,7 +83,11 @@ def test_a_grid_is_tried_as_a_whole(tmp_path):
 def test_bayesian_optimization_tries_no_rate_twice(tmp_path):
     report = run(
         tmp_path / "results",
-        search={"algorithm": "bayesian", "max_trials": 5, "num_initial_points": 2},
+        search={
+            "algorithm": "BayesianOptimization",
+            "max_trials": 5,
+            "num_initial_points": 2,
+        },
         confirm=UNCONFIRMED,
     )
     assert len({trial.rates["dense1_drop"] for trial in report.trials}) == 5
@@ -278,7 +282,7 @@ def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(
     report = run(
         tmp_path / "results",
         model={"architecture": "mlp", "units": (8,), "rate": 0.0},
-        search={"algorithm": "grid", "max_trials": 1},
+        search={"algorithm": "GridSearch", "max_trials": 1},
         space={"*": {"values": [0.0, 0.5]}},
     )
     assert report.best_rates == {"dense1_drop": 0.0}
@@ -311,7 +315,7 @@ def test_if_all_scores_are_nan_there_is_no_report_but_its_reason(tmp_path):
 
 def test_rates_at_a_limit_of_the_space_of_a_job_are_reported(tmp_path):
     settings = {
-        "search": {"algorithm": "grid"},
+        "search": {"algorithm": "GridSearch"},
         "space": {"*": {"values": [0.5, 0.9]}},
         "confirm": UNCONFIRMED,
     }

@@ -344,11 +344,11 @@ def test_bad_argument_of_schedules_is_named(bad):
 def test_refused_space_leaves_model_and_hyperparameters_as_they_were(space):
     hp, model = keras_tuner.HyperParameters(), mixed()
     before = kdropout.rates(model)
-    rules = [layer.rate_rule for layer in model.layers]
+    rules = [layer._rate_rule for layer in model.layers]
     with pytest.raises((TypeError, ValueError)):
         tune_rates(hp, model, space)
     assert kdropout.rates(model) == before
-    assert [layer.rate_rule for layer in model.layers] == rules
+    assert [layer._rate_rule for layer in model.layers] == rules
     assert hp.space == [] and plan_of(model) is None
 
 

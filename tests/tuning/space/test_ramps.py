@@ -203,7 +203,7 @@ def test_saved_model_loads_as_one_with_a_plain_ramp(tmp_path):
     rates = fit(model, 3)
     model.save(tmp_path / "model.keras")
     restored = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    rule = restored.get_layer("a").rate_rule
+    rule = restored.get_layer("a")._rate_rule
     assert type(rule) is ScheduledRate and type(rule.schedule) is Ramp
     assert rule.schedule.get_config() == RAMPS[2].get_config()
     assert plan_of(restored) is None

@@ -48,6 +48,11 @@ def _alias(cls, old, new):
     return property(get, doc=f"Deprecated name of `{new}`.")
 
 
+def with_new_names(settings, names):
+    """A dict of arguments, with the new names in place of the old ones of `names`."""
+    return {names.get(name, name): value for name, value in settings.items()}
+
+
 def both_given(old, new):
     """What is wrong with two names of one argument, and the way out."""
     return f"is the old name of '{new}'. Received: both. Leave '{old}' out."

@@ -1,0 +1,129 @@
+"""The names of a layer that a user sees, and those of 0.1 that became private."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kdropout
+from kdropout import layers
+
+# Names that a user reads, or that a subclass overrides.
+API = {
+    "apply_noise",
+    "can_learn_rate",
+    "get_noise_shape",
+    "has_noise_per_sample",
+    "log_values",
+    "rate",
+    "rate_variables",
+    "undropped",
+}
+# The places of the state in files of Keras, and in a `state_dict` of PyTorch.
+PLACES = {"rate_state", "saved_state"}
+DEPRECATED = {"get_state", "rate_rule", "set_state"}
+
+
+def parameters(kind):
+    return set(inspect.signature(kind).parameters)
+
+
+def make(kind):
+    if "layer" not in parameters(kind):
+        return kind(0.3)
+    wrapped = keras.layers.Dense(2)
+    return kind(wrapped, 0.3) if "rate" in parameters(kind) else kind(wrapped)
+
+
+def public_names(layer):
+    return {name for name in dir(layer) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", layers.__all__)
+def test_a_layer_has_the_names_of_keras_its_arguments_and_the_api(name):
+    kind = getattr(layers, name)
+    added = public_names(make(kind)) - public_names(keras.layers.Layer())
+    arguments = parameters(kind) - API
+    assert added - arguments - PLACES - {"seed_generator"} == API
+
+
+def test_keras_saves_the_layer_without_a_deprecation_warning(tmp_path, recwarn):
+    model = keras.Sequential([keras.Input((3,)), layers.Dropout(0.3)])
+    model.save(tmp_path / "model.keras")
+    keras.saving.load_model(tmp_path / "model.keras")
+    assert not [w for w in recwarn if "of a dropout layer" in str(w.message)]
+
+
+@pytest.mark.parametrize("name", sorted(DEPRECATED))
+def test_a_name_of_0_1_works_with_a_warning(name):
+    layer = layers.Dropout(0.3, seed=1)
+    with pytest.warns(DeprecationWarning, match=f"'{name}' of a dropout layer"):
+        value = getattr(layer, name)
+    assert value == getattr(layer, f"_{name}")
+
+
+def test_the_state_of_a_layer_moves_by_the_names_of_0_1():
+    first, second = layers.Dropout(0.3, seed=1), layers.Dropout(0.5, seed=2)
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        second.set_state(first.get_state())
+    x = np.ones((4, 100), "float32")
+    outputs = [
+        ops.convert_to_numpy(layer(x, training=True)) for layer in (first, second)
+    ]
+    assert second.rate == 0.3
+    assert np.array_equal(*outputs)
+
+
+class SubclassOf01(layers.BaseDropout):
+    """It overrides all that the documentation of 0.1 named."""
+
+    can_learn_rate = False
+    has_noise_per_sample = False
+
+    def get_noise_shape(self, shape):
+        return (1, *shape[1:])
+
+    def apply_noise(self, inputs, shape, rate, seed):
+        assert self.rate_rule.temperature is None
+        return super().apply_noise(inputs, shape, rate, seed)
+
+    def undropped(self, inputs):
+        return inputs * 2.0
+
+    def log_values(self):
+        return {**super().log_values(), "one": 1.0}
+
+
+def test_a_subclass_of_0_1_works():
+    layer, x = SubclassOf01(0.5, seed=1), np.ones((4, 100), "float32")
+    with pytest.warns(DeprecationWarning, match="'rate_rule' of a dropout layer"):
+        outputs = ops.convert_to_numpy(layer(x, training=True))
+    assert (outputs == outputs[:1]).all() and set(outputs.flat) == {0.0, 2.0}
+    assert np.array_equal(ops.convert_to_numpy(layer(x)), 2.0 * x)
+    assert layer.log_values() == {"rate": 0.5, "one": 1.0}
+    with pytest.raises(TypeError, match="not a mask that could be relaxed"):
+        SubclassOf01(kdropout.LearnedRate())
+    model = keras.Sequential([keras.Input((100,)), layer])
+    with pytest.warns(DeprecationWarning, match="'rate_rule' of a dropout layer"):
+        samples = kdropout.mc_predict(
+            model, x, num_samples=2, seed=1, return_samples=True
+        ).samples
+    assert (samples == samples[:, :1]).all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "add_rate_penalty",
+        "get_state",
+        "next_rate",
+        "next_seed",
+        "set_state",
+        "thin_out",
+    ],
+)
+def test_a_subclass_with_a_hook_of_0_1_is_refused(name):
+    with pytest.raises(TypeError, match=f"'Mine' must not define '{name}', which"):
+        type("Mine", (layers.Dropout,), {name: lambda self: None})
