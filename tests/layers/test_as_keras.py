@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 import kdropout
+from tests.tools import numpy
 
 BACKEND = keras.backend.backend()
 SHAPES = {
@@ -49,10 +50,6 @@ tensorflow_alone = pytest.mark.skipif(
 
 def both(name):
     return getattr(keras.layers, name), getattr(kdropout.layers, name)
-
-
-def numpy(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def test_every_layer_is_in_the_table():

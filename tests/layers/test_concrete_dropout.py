@@ -8,26 +8,11 @@ from keras import ops
 from kdropout import noise
 from kdropout.callbacks import RateLogger
 from kdropout.layers import ConcreteDropout
+from tests.tools import entropy_term, logit, numpy, sigmoid
 
 # JAX need not compile the models here: most of the time would go there.
 EAGERLY = keras.backend.backend() == "jax"
 RATE, WEIGHT, ENTROPY = 0.3, 2e-2, 0.2
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def logit(rate):
-    return np.log(rate / (1 - rate))
-
-
-def entropy_term(rate):
-    return rate * np.log(rate) + (1 - rate) * np.log1p(-rate)
 
 
 def dropped(x, u, rate, temperature):

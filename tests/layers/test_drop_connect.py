@@ -3,17 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from kdropout import LearnedRate, schedules
 from kdropout.layers import DropConnect
+from tests.tools import entropy_term, numpy
 
 INPUTS, UNITS = 120, 150
 BIAS = 5.0
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
 
 
 def dense(units=UNITS, **kwargs):
@@ -28,10 +24,6 @@ def dense(units=UNITS, **kwargs):
 def effective_kernel(layer):
     """What a training call of a layer of `dense` multiplies single inputs with."""
     return numpy(layer(np.eye(INPUTS, dtype="float32"), training=True)) - BIAS
-
-
-def entropy_term(rate):
-    return rate * np.log(rate) + (1 - rate) * np.log1p(-rate)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.93])

@@ -9,21 +9,9 @@ from keras import ops
 
 from kdropout.layers import Dropout, GaussianDropout
 from kdropout.rate_rules.scheduled import stop_unless
+from tests.tools import runtime_error
 
 BACKEND = keras.backend.backend()
-
-
-def runtime_error():
-    """What the backend raises from inside a step."""
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
-
-        return tf.errors.InvalidArgumentError
-    if BACKEND == "jax":
-        import jax
-
-        return jax.errors.JaxRuntimeError
-    return ValueError
 
 
 @keras.saving.register_keras_serializable(package="test_guard")

@@ -9,6 +9,7 @@ from kdropout.layers import Dropout
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.rate_rules.scheduled import ScheduledRate
 from kdropout.schedules import Ramp
+from tests.tools import CountedModel
 
 ONES = np.ones((4, 3), "float32")
 EAGER = keras.backend.backend() == "torch"
@@ -57,16 +58,6 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.rates.append(self.model.get_layer("drop").rate)
-
-
-class CountedModel(keras.Model):
-    """Counts how often Python runs through its training step."""
-
-    entered = 0
-
-    def train_step(self, *args, **kwargs):
-        self.entered += 1
-        return super().train_step(*args, **kwargs)
 
 
 def in_model(rate, kind=keras.Model):
