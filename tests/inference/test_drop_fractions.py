@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kdropout import LearnedRate, layers
-from kdropout.inference import drop_fractions
+from kdropout import LearnedRate, drop_fractions, layers
 
 RATE = 0.3
 

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from kdropout.layers import Dropout, GaussianDropout
-from kdropout.rate_rules.scheduled import stop_unless
+from kdropout.rate_rules import stop_unless
 from tests.tools import runtime_error
 
 BACKEND = keras.backend.backend()

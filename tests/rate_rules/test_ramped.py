@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 from kdropout.layers import Dropout
+from kdropout.rate_rules import ScheduledRate
 from kdropout.rate_rules.ramped import RampedRate
-from kdropout.rate_rules.scheduled import ScheduledRate
 from kdropout.schedules import Ramp
 from tests.tools import CountedModel
 

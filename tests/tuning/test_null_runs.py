@@ -9,7 +9,7 @@ import pytest
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.job import Job
+from kdropout.tuning import Job
 
 # What a search makes of scores does not depend on the backend.
 pytestmark = pytest.mark.on_one_backend

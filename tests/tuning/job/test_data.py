@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
 from kdropout.demo.training import noisy_digits
-from kdropout.tuning.job import Job, JobError
+from kdropout.tuning import Job, JobError
 
 
 def data_of(**settings):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import kdropout
-from kdropout.tuning.job import Description, Job, JobError, uci_network
+from kdropout.tuning import Job, JobError
+from kdropout.tuning.job import Description, uci_network
 from kdropout.tuning.job.models import build_architecture
 from kdropout.tuning.job.uci_network import LiveWeightDecay
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kdropout.tuning.job import JobError
+from kdropout.tuning import JobError
 
 JOB = "data: {sklearn: iris}\nmodel: {architecture: mlp}\noutput: results/here\n"
 

@@ -12,11 +12,11 @@ from scipy import stats
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.report import Confirmation, Report, TrialRecord
+from kdropout.tuning import Report
+from kdropout.tuning.report import Confirmation, NoCompletedTrial, TrialRecord
 from kdropout.tuning.report.answer import SEEDS, find_edges
 from kdropout.tuning.report.confirmation import CONFIDENCE
 from kdropout.tuning.report.markdown import escape
-from kdropout.tuning.report.records import NoCompletedTrial
 
 NONE = {"a": 0.0, "b": 0.0}
 UNIFORM = {"a": 0.3, "b": 0.3}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kdropout import tuning
+from kdropout.tuning import Job, JobError
 from kdropout.tuning import project_lock as lock_module
-from kdropout.tuning.job import Job, JobError
 from kdropout.tuning.job.run import ConfirmationRun
 from tests.tuning.run.conftest import make_job
 

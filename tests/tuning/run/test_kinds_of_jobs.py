@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kdropout import cli, tuning
-from kdropout.tuning.job import JobError
+from kdropout.tuning import JobError
 from kdropout.tuning.job.run import make_tuner
 from tests.tuning.run.conftest import make_job, run
 

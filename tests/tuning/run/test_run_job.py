@@ -5,10 +5,9 @@ import json
 import pytest
 
 from kdropout import tuning
+from kdropout.tuning import JobError, Report
 from kdropout.tuning.checkpoint import BestEpoch
-from kdropout.tuning.job import JobError
 from kdropout.tuning.job.run import ConfirmationRun
-from kdropout.tuning.report import Report
 from tests.tuning.run.conftest import make_job, run
 
 NUM_TEST = 30  # samples of iris that are neither trained nor validated on

@@ -7,10 +7,9 @@ from keras import ops
 
 import kdropout
 from kdropout.inspection import dropout_layers
-from kdropout.rate_rules.scheduled import ScheduledRate
+from kdropout.rate_rules import ScheduledRate
 from kdropout.schedules import Ramp
-from kdropout.tuning.space import Rates, Schedules, plan_of
-from kdropout.tuning.tune_rates import tune_rates
+from kdropout.tuning import Rates, Schedules, plan_of, tune_rates
 from tests.tools import CountedModel
 
 EAGER = keras.backend.backend() == "torch"

@@ -8,8 +8,7 @@ from keras import ops
 
 import kdropout
 from kdropout.schedules import Ramp
-from kdropout.tuning.space import Rates, Schedules, plan_of
-from kdropout.tuning.tune_rates import tune_rates
+from kdropout.tuning import Rates, Schedules, plan_of, tune_rates
 
 UNITS = 2000
 
