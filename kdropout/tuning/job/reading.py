@@ -85,10 +85,9 @@ def read_job(path, overrides=()):
     if problems:
         raise JobError(path, problems)
     job.read_from(path, places)
-    notes += [
-        Problem(place_of_path(key, places), dotted(key), f"is now called '{name}'.")
-        for key, name in old_names.items()
-    ]
+    for key, name in old_names.items():
+        message = f"is now called '{dotted((*key[:-1], name))}'."
+        notes.append(Problem(place_of_path(key, places), dotted(key), message))
     return job, notes
 
 
