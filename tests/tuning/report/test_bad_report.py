@@ -2,8 +2,8 @@
 
 import pytest
 
-from kdropout.tuning import Report
-from kdropout.tuning.report import NoCompletedTrial, TrialRecord, confirm
+from kdropout.tuning.report import Report, TrialRecord, confirm
+from kdropout.tuning.report.records import NoCompletedTrial
 from tests.tools import Case, assert_refused, name_of
 
 GOOD = TrialRecord("0", {"rate/a": 0.1}, {"a": 0.1}, 0.5)
