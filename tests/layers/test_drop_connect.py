@@ -34,7 +34,7 @@ def test_share_of_the_weights_is_dropped_and_the_others_are_scaled(rate):
     # Five standard deviations of the share of 18 000 weights.
     deviation = np.sqrt(rate * (1 - rate) / kernel.size)
     assert abs(dropped.mean() - rate) < 5 * deviation
-    # Each weight has a fate of its own: rows and columns are binomial, too.
+    # Weights are dropped independently: rows and columns are binomial as well.
     for axis in (0, 1):
         counts = dropped.sum(axis)
         spread = kernel.shape[axis] * rate * (1 - rate)

@@ -100,7 +100,7 @@ def test_scores_of_kept_heads_still_sum_to_one_over_the_keys_on_average():
 
 
 def test_mean_is_not_biased_in_half_precision():
-    # 5 / 3 and 5 / 4 are no numbers of bfloat16: rounded, they would be off by 0.2 %.
+    # bfloat16 cannot hold 5 / 3 and 5 / 4: rounded, they would be off by 0.2 %.
     layer = HeadDropout(0.3, seed=1, dtype="mixed_bfloat16")
     x = np.random.default_rng(0).normal(1.0, 1.0, (BATCH, 5, 40))
     x = ops.cast(ops.convert_to_tensor(x), "bfloat16")

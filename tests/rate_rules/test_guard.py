@@ -1,4 +1,4 @@
-"""A schedule that leaves [0, 1] in training stops it, and tells where and when."""
+"""A schedule that leaves [0, 1] stops the training; the error says where and when."""
 
 import re
 

@@ -132,7 +132,7 @@ def test_clock_stands_still_outside_training():
     assert number(layer.rate_variables["step"]) == 1
 
 
-def test_configuration_tells_a_plain_ramp_with_the_values_in_effect():
+def test_configuration_has_a_plain_ramp_with_the_values_in_effect():
     layer = Dropout(RampedRate(Ramp(0.0, 0.8, 8)))
     assert (
         layer._rate_rule.ramp_of(layer).get_config() == Ramp(0.0, 0.8, 8).get_config()
@@ -206,7 +206,7 @@ def test_gradients_are_finite_where_an_exponential_ramp_would_not_be():
         ),
     ],
 )
-def test_what_is_no_ramp_is_refused(make, error, words):
+def test_what_is_not_a_ramp_is_refused(make, error, words):
     with pytest.raises(error) as caught:
         make()
     for word in words:

@@ -307,7 +307,7 @@ def with_frozen(make_layer, live=True):
 
 
 @pytest.mark.parametrize("kind", FROZEN)
-def test_dropout_that_is_no_layer_is_named_in_a_warning(kind):
+def test_dropout_that_is_not_a_layer_is_named_in_a_warning(kind):
     make_layer, what = FROZEN[kind]
     model = with_frozen(make_layer)
     with pytest.warns(UserWarning, match="could not be made live") as caught:

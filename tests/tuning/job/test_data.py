@@ -213,7 +213,7 @@ def test_pictures_of_bytes_and_flags_are_floats_and_integers_stay(tmp_path):
         assert data_of(npz="t.npz").description.input_dtype == expected
 
 
-def test_a_first_batch_of_one_class_is_no_reason_to_refuse_a_dataset(tmp_path):
+def test_a_dataset_may_begin_with_a_batch_of_one_class(tmp_path):
     module = write_module(
         tmp_path,
         "def load():\n"
@@ -300,7 +300,7 @@ def test_whole_floats_are_classes_if_the_job_says_so():
         data_of(npz=write_labels(LABELS["texts"][0]), task="regression")
 
 
-def test_classes_that_do_not_occur_are_told():
+def test_classes_that_do_not_occur_are_reported():
     checked = Job(
         model={"architecture": "mlp", "units": [4]},
         data={"npz": write_labels(1990 + CLASSES)},

@@ -157,7 +157,7 @@ def test_the_builder_can_be_sent_to_another_process_and_sets_the_rates():
     assert list(hp.values) == ["rate/*"]
 
 
-def test_a_function_is_told_of_the_data_and_a_compiled_model_stays(tmp_path, job_of):
+def test_a_function_receives_the_data_and_a_compiled_model_stays(tmp_path, job_of):
     (tmp_path / "their_models.py").write_text(
         "import keras\n"
         "class Inner:\n"

@@ -1,4 +1,4 @@
-"""Every bad space is refused with a message that names it and tells the way out."""
+"""Every bad space is refused with a message that names it and the way out."""
 
 import keras
 import keras_tuner

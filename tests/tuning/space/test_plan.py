@@ -1,4 +1,4 @@
-"""The plan tells which hyperparameters move which layers, and moves them."""
+"""The plan shows which hyperparameters set which layers, and sets them."""
 
 import pickle
 

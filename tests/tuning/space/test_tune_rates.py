@@ -175,7 +175,7 @@ def test_dropout_inside_attention_is_searched():
     assert list(kdropout.rates(model).values()) == [0.5]
 
 
-def test_dropout_that_is_no_layer_is_warned_of():
+def test_dropout_that_is_not_a_layer_is_warned_of():
     model = keras.Sequential(
         [
             keras.Input((4, 3)),
