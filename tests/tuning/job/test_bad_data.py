@@ -299,7 +299,7 @@ def test_a_mixture_of_texts_and_numbers_is_refused(tmp_path, job_of):
         make(job_of, "function: mixed_labels:load")
 
 
-def test_a_folder_of_the_environment_that_is_no_path_is_named(job_of, monkeypatch):
+def test_a_folder_of_the_environment_that_is_not_a_path_is_named(job_of, monkeypatch):
     for value in ("~nosuch/data", "x" * 300):
         monkeypatch.setenv("KDROPOUT_DATA", value)
         with pytest.raises(JobError, match="needs KDROPOUT_DATA to be a folder"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kdropout import cli, tuning
-from kdropout.tuning.job import JobError
+from kdropout.tuning import JobError
 from kdropout.tuning.job.run import make_tuner
 from tests.tuning.run.conftest import make_job, run
 
@@ -59,7 +59,7 @@ def module(tmp_path):
     return name
 
 
-def test_hyperband_tells_how_long_each_trial_was_trained(tmp_path):
+def test_hyperband_reports_how_long_each_trial_was_trained(tmp_path):
     report = run(
         tmp_path / "results",
         search={"algorithm": "Hyperband", "factor": 3},
@@ -292,7 +292,7 @@ def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(
     assert "the job is not finished" not in capsys.readouterr().err
 
 
-def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path):
+def test_if_all_trials_fail_the_error_says_why_in_a_few_lines(module, tmp_path):
     with pytest.raises(RuntimeError) as raised:
         run(tmp_path / "results", model={"build": f"{module}:broken"})
     lines = str(raised.value).splitlines()
