@@ -23,7 +23,10 @@ ARRAYS = {
     "infinite targets": ({"y_train": np.full(10, np.inf)}, "y_train must be finite"),
     "beyond float32": ({"x_train": X * 1e300}, "x_train must be finite in float32"),
     "another length": (
-        *({"y_train": Y[:9]}, "x_train and y_train must have as many samples"),
+        *(
+            {"y_train": Y[:9]},
+            "x_train and y_train must have the same number of samples",
+        ),
         "shapes (10, 2) and (9,)",
     ),
     "no samples": (
@@ -193,7 +196,9 @@ def test_functions_that_return_no_data(name, tmp_path, job_of):
 def test_what_is_for_arrays_is_refused_for_datasets(tmp_path, job_of):
     body = "def load():\n    batch = [([[1.0]], [1.0])]\n    return batch, batch\n"
     (tmp_path / "batches_of_mine.py").write_text(body)
-    with pytest.raises(JobError, match="--set data.label_noise=0.1.*is for arrays"):
+    with pytest.raises(
+        JobError, match="--set data.label_noise=0.1.*applies to arrays only"
+    ):
         make(job_of, "function: batches_of_mine:load", "data.label_noise=0.1")
 
 
