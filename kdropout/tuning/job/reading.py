@@ -306,8 +306,8 @@ class _Reader:
         return self._note(
             line,
             key,
-            f"has the tag '{tag}'. A job holds plain values only: texts, numbers, true, "
-            "false, null, lists and mappings. Remove the tag.",
+            f"has the tag '{tag}'. A job holds plain values only: texts, numbers, "
+            "true, false, null, lists and mappings. Remove the tag.",
         )
 
     def _mapping(self, node, key):
