@@ -98,37 +98,37 @@ class Data:
     digests: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def training(self):
+    def training(self) -> Any:
         """The training data: a tuple `(x, y)`, or a dataset."""
         return _pair(self.x_train, self.y_train)
 
     @property
-    def validation(self):
+    def validation(self) -> Any:
         """The validation data: a tuple `(x, y)`, or a dataset."""
         return _pair(self.x_val, self.y_val)
 
     @property
-    def test(self):
+    def test(self) -> Any:
         """The test data: a tuple `(x, y)`, or a dataset; None without a test set."""
         return None if self.x_test is None else _pair(self.x_test, self.y_test)
 
     @property
-    def is_dataset(self):
+    def is_dataset(self) -> bool:
         """Whether the training data come in batches, rather than as arrays."""
         return self.y_train is None
 
     @property
-    def task(self):
+    def task(self) -> str:
         """ "classification" or "regression"."""
         return self.description.task
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         """Shape of one sample."""
         return self.description.input_shape
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int | None:
         """Number of classes, or None."""
         return self.description.num_classes
 
@@ -286,11 +286,7 @@ VALIDATION_SHARE = 0.2
 
 
 def split(settings, pairs, generator):
-    """Split at random the parts that are missing.
-
-    Returns:
-        The same dict, now with "train" and "val", and "test" if any is left.
-    """
+    """The parts, of which missing ones are split off at random: a dict."""
     train_size = getattr(settings, "train_size", None)
     validation_size = getattr(settings, "validation_size", None)
     if "val" in pairs:
@@ -450,11 +446,7 @@ def _check_classes(key, part, y):
 
 
 def number_classes(pairs):
-    """Labels that are texts, as integers in alphabetical order; others as they are.
-
-    Returns:
-        Tuple of the pairs and the texts, or None.
-    """
+    """The pairs, with texts as labels replaced by numbers, and the texts or None."""
     if pairs["train"][1].dtype.kind != "O":
         return pairs, None
     every = np.concatenate([y.ravel() for _, y in pairs.values()])

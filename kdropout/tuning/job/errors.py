@@ -51,7 +51,7 @@ class InvalidSetting(ValueError):
         message: What is expected, what was received, and the way out.
     """
 
-    def __init__(self, key, message):
+    def __init__(self, key: str, message: str):
         self.key, self.message = key, message
         super().__init__(f"{key}: {message}")
 

@@ -73,8 +73,8 @@ def one_of(key, kinds, choose, example):
 def choose_by_key(kinds, others, way_out=""):
     """A function that chooses by the one key of `kinds` that a mapping has.
 
-    `others` returns the other keys that a mapping may have. `way_out` ends the message
-    for a mapping without any of them.
+    `others` are the other keys that a mapping may have. `way_out` ends the message for
+    a mapping without a key of `kinds`.
     """
 
     def choose(value):
@@ -88,7 +88,7 @@ def choose_by_key(kinds, others, way_out=""):
                 f"{', '.join(map(shorten, given))}"
             )
         # The first unknown key is probably one of these, misspelt.
-        unknown = [key for key in value if key not in others()]
+        unknown = [key for key in value if key not in others]
         hint = nearest(unknown[0], kinds) if unknown else ""
         raise invalid(
             f"must have one of the keys {names}. Received: "
@@ -143,10 +143,7 @@ _EXPECTED = {
 
 
 def problems_of(error, kind, *outer):
-    """The key and the message of each error in a mapping that is not a `kind`.
-
-    `outer` is the key of the mapping.
-    """
+    """Key and message of each error in a mapping, whose key is `outer`, as a `kind`."""
     return [
         ((*detail["loc"], *key), message)
         for detail in error.errors(include_url=False)

@@ -82,7 +82,7 @@ class Checked:
     digests: ModelDigests
 
     @property
-    def task(self):
+    def task(self) -> str:
         """The task, the classes, the loss and the metrics, in words."""
         return task_text(self.data, self.model.loss, self.metrics)
 
@@ -380,7 +380,7 @@ class LimitedMetric(keras.callbacks.Callback):
         self.limit = _validation.number("limit", limit, low=0.0)
         self.direction = _validation.choice("direction", direction, ("min", "max"))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         missing = [n for n in (self.metric, "gap_loss") if n not in (logs or {})]
         if missing:
             raise ValueError(

@@ -3,8 +3,10 @@
 import math
 import os
 import pathlib
+from typing import TYPE_CHECKING
 
 import keras
+import keras_tuner
 
 from kdropout._validation import nearest
 from kdropout.layers import Dropout, SpatialDropout2D
@@ -13,6 +15,10 @@ from kdropout.tuning.job.fields import make_optimizer
 from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.schema import BuildModel, FileModel
 from kdropout.tuning.tune_rates import tune_parsed
+
+if TYPE_CHECKING:
+    from kdropout.tuning.job.data import Description
+    from kdropout.tuning.job.job import Job
 
 # The defaults for each kind of labels. The losses of classes expect probabilities.
 _LOSS = {
@@ -54,20 +60,22 @@ class ModelBuilder:
     {'rate/dense1_drop': 0.3, 'rate/dense2_drop': 0.3}
     """
 
-    def __init__(self, job, description):
+    def __init__(self, job: "Job", description: "Description"):
         self.job = job
         self.description = description
         # The loss chosen for the last model, if neither it nor the job names one.
         self.chosen_loss = None
 
-    def __call__(self, hp):
+    def __call__(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         return self.give_rates(hp, self.build())
 
-    def give_rates(self, hp, model):
+    def give_rates(
+        self, hp: keras_tuner.HyperParameters, model: keras.Model
+    ) -> keras.Model:
         """A model of `build` with the rates of a trial."""
         return tune_parsed(hp, model, self.job.choices)
 
-    def build(self):
+    def build(self) -> keras.Model:
         """A new compiled model, with the rates that it has before a search.
 
         Raises:
@@ -166,12 +174,7 @@ def _load(key, folder, name):
 
 
 def build_architecture(settings, data):
-    """A model, not compiled, for the shape of the data.
-
-    Returns:
-        `keras.Model`. It gives probabilities for classification, and the targets for
-        regression.
-    """
+    """A model, not compiled, of which the outputs are probabilities or targets."""
     if data.task == "classification" and data.num_classes is None:
         raise InvalidSetting(
             "model.architecture",

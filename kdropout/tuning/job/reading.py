@@ -188,12 +188,7 @@ for _kind, _pattern, _first in (
 
 
 def read_tree(path):
-    """Read a YAML file that holds a mapping.
-
-    Returns:
-        Tuple of the mapping, as plain values, and a dict from the key of each value,
-        a tuple of names and indices, to the line where it begins, counted from 1.
-    """
+    """The mapping in a YAML file, and a dict from each key, a tuple, to its line."""
     text = _read_text(path)
     reader = _Reader()
     try:

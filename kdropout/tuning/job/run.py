@@ -270,15 +270,7 @@ _FIRST_SEED = 1000
 
 
 class ConfirmationRun:
-    """The confirmation of one job, which can be interrupted and continued.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-        tuner: Its tuner, after the search.
-        checked: `kdropout.tuning.job.Checked`, the data and a model of the job.
-        arguments: Dict of the arguments of `fit`.
-        folder: `pathlib.Path` of the output.
-    """
+    """The confirmation of one job, which can be interrupted and continued."""
 
     def __init__(self, job, tuner, checked, arguments, folder):
         self._job = job
@@ -411,14 +403,7 @@ def _give_rates(model, rates):
 
 
 class ConfirmationProgress:
-    """A bar on a terminal; elsewhere one line for each seed.
-
-    Args:
-        labels: Sequence of the labels of the settings.
-        seeds: Sequence of the seeds.
-        measure: String, name of the score.
-        show: Whether to show anything.
-    """
+    """A bar on a terminal; elsewhere one line for each seed."""
 
     def __init__(self, labels, seeds, measure, show):
         self._labels, self._seeds = list(labels), list(seeds)

@@ -164,9 +164,11 @@ ARCHITECTURES = {"mlp": MlpModel, "cnn": CnnModel, "transformer": TransformerMod
 
 _by_architecture = choose_by_value(ARCHITECTURES, "architecture")
 
-SOURCES = ("architecture", "build", "file")
+MODEL_KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
 
-_by_key = choose_by_key(SOURCES, lambda: other_keys(MODEL_KINDS, SOURCES))
+_SOURCES = ("architecture", "build", "file")
+
+_by_key = choose_by_key(_SOURCES, other_keys(MODEL_KINDS, _SOURCES))
 
 
 def _choose(value):
@@ -174,7 +176,6 @@ def _choose(value):
     return _by_architecture(value) if key == "architecture" else key
 
 
-MODEL_KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
 AnyModel = one_of("model", MODEL_KINDS, _choose, "{architecture: mlp}")
 
 
@@ -353,19 +354,15 @@ class TextData(Settings):
 
 
 DATA_KINDS = {
-    "sklearn": SklearnData,
-    "npz": NpzData,
-    "function": FunctionData,
-    "keras": KerasData,
-    "uci": UciData,
-    "text": TextData,
+    kind.source: kind
+    for kind in (SklearnData, NpzData, FunctionData, KerasData, UciData, TextData)
 }
 AnyData = one_of(
     "data",
     DATA_KINDS,
     choose_by_key(
         tuple(DATA_KINDS),
-        lambda: other_keys(DATA_KINDS, DATA_KINDS),
+        other_keys(DATA_KINDS, DATA_KINDS),
         " Other files, such as CSV, are read by a function of yours: {function: "
         "my_data:load}.",
     ),

@@ -29,11 +29,7 @@ class Parts:
 
 
 def read_source(settings, folders):
-    """The data of a job's key `data`, not yet checked or split.
-
-    Returns:
-        Tuple of the dotted key for messages, and `Parts`.
-    """
+    """The dotted key of the source, and its `Parts`, not yet checked or split."""
     key = f"data.{settings.source}"
     return key, _READERS[settings.source](key, settings, folders)
 
@@ -155,12 +151,7 @@ def data_folder(key, data_dir, required=True):
 
 
 def read_keras(key, name, data_dir):
-    """The training and test data of a set of keras.datasets.
-
-    Returns:
-        Two tuples of float32 images in [0, 1], of shape (height, width, channels),
-        and integer labels.
-    """
+    """Training and test data of keras.datasets: images in [0, 1], integer labels."""
     folder = data_folder(key, data_dir, required=False)
     if folder is not None and name in ("mnist", "fashion_mnist"):
         parts = [
@@ -257,12 +248,7 @@ def _read_table(key, path, dtype):
 
 
 def read_text(key, settings):
-    """Training, validation and test sequences of the characters of a text.
-
-    Returns:
-        Three tuples of integer arrays of shape (sequences, characters): the
-        characters, and those that follow.
-    """
+    """Training, validation and test sequences: the characters, and their successors."""
     if settings.text == "tinyshakespeare":
         folder = data_folder(key, settings.data_dir)
         path = folder / "text" / settings.text / "input.txt"
