@@ -146,7 +146,7 @@ CASES = [
     BadModel(
         "gap of a metric without direction",
         "{build: checked_models:own_metric}\nobjective: gap_loss",
-        ["line 3, objective: needs the overfitting gap", "a lower 'odd' is better"],
+        ["line 3, objective: needs the overfitting gap", "'odd' does not show whether"],
     ),
     BadModel(
         "objective that is not logged",

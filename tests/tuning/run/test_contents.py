@@ -120,7 +120,7 @@ def test_other_numbers_in_a_file_are_refused_and_nothing_is_trained():
         resume(data={"npz": "d.npz"})
     message = str(raised.value)
     for part in (
-        "data.npz: is not what the trials in 'results' are of",
+        "data.npz: is not what the trials in 'results' used",
         "the training data, the validation data, the test data",
         "--set output=FOLDER",
         "delete 'results/contents.json'",

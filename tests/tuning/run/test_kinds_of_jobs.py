@@ -219,7 +219,7 @@ def test_the_last_epoch_may_be_what_counts(tmp_path):
     scores = {}
     for epoch in ("best", "last"):
         # As if a higher loss were better: the first epochs are the best.
-        objective = {"metric": "val_loss", "direction": "max", "epoch": epoch}
+        objective = {"metric": "val_loss", "direction": "max", "scored_epoch": epoch}
         report = run(tmp_path / epoch, objective=objective, confirm=UNCONFIRMED)
         scores[epoch] = np.array([trial.score for trial in report.trials])
     assert (scores["best"] > scores["last"]).all()
@@ -332,7 +332,7 @@ def test_rates_at_a_limit_of_the_space_of_a_job_are_reported(tmp_path):
 
 def test_workers_of_a_job_are_those_of_its_tuner(tmp_path):
     pytest.importorskip("ray")
-    job = make_job(tmp_path, workers=2, threads_per_worker=1, ray="auto")
+    job = make_job(tmp_path, workers=2, threads_per_worker=1, ray_address="auto")
     tuner = make_tuner(job, job.check().build, tmp_path)
     runner = tuner._ray_runner
     assert (runner.num_workers, runner.num_threads, runner.address) == (2, 1, "auto")
