@@ -281,7 +281,6 @@ def _first_batch(key, name, part):
 # The defaults of `train_size` and `validation_size`.
 TRAIN_SHARE = 0.6
 
-
 VALIDATION_SHARE = 0.2
 
 

@@ -33,7 +33,6 @@ from kdropout.version import __version__
 
 JOB_FILE = "job.json"
 
-
 # Name of the lock in the folder, beside that of the search.
 _LOCK = "job"
 
@@ -159,9 +158,7 @@ def _flat(settings, key=()):
 
 CONTENTS_FILE = "contents.json"
 
-
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
-
 
 # The model of the check is built without a seed. Nobody is likely to have set this one.
 _OTHER_SEED = 1_713_907_321

@@ -38,27 +38,16 @@ from kdropout.tuning.trial_records import failure_of, stored_trials, trial_recor
 # The job as it was run, beside its results.
 JOB_FILE = "job.yaml"
 
-
 # The layers that each entry of the space matched. With them, the report of a search
 # that was stopped needs neither model nor data nor code.
 PLAN_FILE = "plan.json"
 
-
 # Folders of the search and of its log for TensorBoard, within that of the job.
 PROJECT, LOG = "search", "tensorboard"
-
 
 # KerasTuner adds 1 to the seed with each draw: neighbouring seeds would try the same
 # settings, shifted by one. Two primes keep them apart, and 0 for none.
 _SEED_STRIDE, _LARGEST_SEED = 1_000_003, 2**31 - 1
-
-
-_TUNERS = {
-    "RandomSearch": tuners.RandomSearch,
-    "BayesianOptimization": tuners.BayesianOptimization,
-    "Hyperband": tuners.Hyperband,
-    "GridSearch": tuners.GridSearch,
-}
 
 
 def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
@@ -212,7 +201,7 @@ def make_tuner(job, build, folder):
     log_dir = folder / LOG
     if not (folder / PROJECT).exists():
         clear(log_dir)  # it is of a search that was deleted
-    return _TUNERS[algorithm](
+    return getattr(tuners, algorithm)(  # a job calls it by its name in Python
         build,
         objective,
         directory=str(folder),
@@ -263,7 +252,6 @@ def _fit_arguments(job, data):
 
 
 CONFIRMATION_FILE = "confirmation.json"
-
 
 # Numbers of executions that no search reaches, so that the initial weights are new.
 _FIRST_SEED = 1000
