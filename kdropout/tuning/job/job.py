@@ -6,7 +6,7 @@ import os
 import pathlib
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import keras_tuner
@@ -156,7 +156,7 @@ class Job(Settings):
     _folders: tuple = PrivateAttr(default_factory=lambda: (os.getcwd(),))
     _places: dict = PrivateAttr(default_factory=dict)
 
-    ray = earlier_name("ray", "ray_address")
+    ray: ClassVar = earlier_name("ray", "ray_address")
 
     @model_validator(mode="before")
     @classmethod
@@ -381,11 +381,12 @@ class LimitedMetric(keras.callbacks.Callback):
         self.direction = _validation.choice("direction", direction, ("min", "max"))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        missing = [n for n in (self.metric, "gap_loss") if n not in (logs or {})]
+        logs = {} if logs is None else logs
+        missing = [name for name in (self.metric, "gap_loss") if name not in logs]
         if missing:
             raise ValueError(
                 f"LimitedMetric needs '{missing[0]}' in the logs. Received: "
-                f"{sorted(logs or {})}. Put OverfittingGap before it."
+                f"{sorted(logs)}. Put OverfittingGap before it."
             )
         penalty = WEIGHT * max(0.0, logs["gap_loss"] - self.limit)
         sign = 1.0 if self.direction == "min" else -1.0

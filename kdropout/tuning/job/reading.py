@@ -5,6 +5,7 @@ import pathlib
 import re
 import warnings
 from collections.abc import Sequence
+from typing import ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -161,7 +162,7 @@ class _Loader(yaml.SafeLoader):
     Of 1.1, only yes, no, on and off keep their meaning here.
     """
 
-    yaml_implicit_resolvers = {}
+    yaml_implicit_resolvers: ClassVar[dict] = {}
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):

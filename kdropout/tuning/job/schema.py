@@ -313,7 +313,9 @@ class UciData(Settings):
     """A regression table of the UCI repository, with the standard splits."""
 
     source: ClassVar[str] = "uci"
-    uci: Literal[tuple(UCI_FOLDERS)] = Field(description="Name of the set.")
+    uci: Literal[tuple(UCI_FOLDERS)] = Field(  # type: ignore[valid-type]
+        description="Name of the set."
+    )
     split: Annotated[int, Field(ge=0, le=19)] = Field(
         0,
         description="Number of the standard split: 72 % for training, 18 % for "
@@ -424,7 +426,7 @@ class HyperbandSearch(Settings):
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
 
-    iterations = earlier_name("iterations", "hyperband_iterations")
+    iterations: ClassVar = earlier_name("iterations", "hyperband_iterations")
 
 
 class GridSearch(Settings):
@@ -490,7 +492,7 @@ class ObjectiveSettings(Settings):
             )
         return self
 
-    epoch = earlier_name("epoch", "scored_epoch")
+    epoch: ClassVar = earlier_name("epoch", "scored_epoch")
 
     @property
     def resolved_direction(self):

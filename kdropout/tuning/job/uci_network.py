@@ -38,6 +38,9 @@ def build(
         `keras.Model`, with the rate 0.05 in both dropout layers, `input_drop` and
         `hidden_drop`.
 
+    Raises:
+        ValueError: If the number of training samples is not known.
+
     Example:
 
     >>> from kdropout.tuning.job import Job, uci_network
@@ -48,6 +51,12 @@ def build(
     Reference:
         Gal, Ghahramani 2016, "Dropout as a Bayesian approximation", ICML, section 5.
     """
+    if data.num_samples is None:
+        raise ValueError(
+            "'data' must have a known number of training samples, which the decay "
+            "depends on. Received: num_samples=None. Give the job arrays, or a dataset "
+            "with a cardinality."
+        )
     inputs = keras.Input(data.input_shape, name="features")
     scale = length_scale**2 / (2.0 * data.num_samples * tau)
     x = inputs

@@ -97,7 +97,7 @@ def choose_candidates(
     top = _validation.integer("top", top, low=1)
     best = ranked(trials, direction)
     paths = list(best[0].rates)
-    chosen = {BASELINE: dict.fromkeys(paths, 0.0)}
+    chosen: dict[str, Setting] = {BASELINE: dict.fromkeys(paths, 0.0)}
     if uniform is not None:
         uniform = _validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
     elif any(len(set(trial.rates.values())) > 1 for trial in best):
@@ -241,7 +241,7 @@ def confirm(
                 save(dict(scores))
         if progress:
             progress(done, len(pairs), label, seed, scores.get((label, seed)))
-    return Confirmation(candidates, seeds, direction, measure, scores, failures)
+    return Confirmation(candidates, tuple(seeds), direction, measure, scores, failures)
 
 
 def _checked_candidates(candidates):

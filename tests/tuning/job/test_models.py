@@ -14,9 +14,13 @@ from kdropout.tuning.job.uci_network import LiveWeightDecay
 
 
 def describe(shape, dtype="float32", task="classification", **rest):
-    rest = {"target_shape": (), "num_classes": 3, "num_tokens": None} | rest
-    rest |= {"num_samples": 12}
-    return Description(task, shape, dtype, **rest)
+    usual = {
+        "target_shape": (),
+        "num_classes": 3,
+        "num_tokens": None,
+        "num_samples": 12,
+    }
+    return Description(task, shape, dtype, **(usual | rest))
 
 
 IMAGE = describe((8, 8, 2))
@@ -202,6 +206,12 @@ def test_a_saved_model_begins_with_its_weights(tmp_path, job_of):
     for one, two in zip(model.get_weights(), checked.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
     assert checked.hyperparameters.values == {"rate/drop": pytest.approx(0.2)}
+
+
+def test_the_network_of_uci_needs_the_number_of_samples():
+    data = describe((3,), task="regression", num_classes=None, num_samples=None)
+    with pytest.raises(ValueError, match="'data' must have .*Received: num_samples=N"):
+        uci_network.build(data)
 
 
 def test_the_weight_decay_of_uci_follows_the_rate():
