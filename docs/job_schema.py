@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 
 Each file here is a search for the dropout rates of a model. `kdropout tune FILE` runs
 it, `kdropout check FILE` finds what is wrong with it without training anything, and
-`--set training.epochs=5` changes a key for once. In Python:
+`--set training.epochs=5` changes a key for one run. In Python:
 
 ```python
 from kdropout import tuning
@@ -46,17 +46,19 @@ data:
 output: results/first
 ```
 
-Paths count from the current folder. Modules of yours are also found in the folder of
-the file. Texts that begin with `*` need quotes. All that is wrong is listed at
-once, with its line.
+Paths count from the current folder. Your modules are also found in the folder of the
+file. Texts that begin with `*` need quotes. An error lists everything that is wrong,
+with its line. The names of kdropout 0.1 (`ray`, `objective.epoch`, `search.iterations`,
+and `random`, `bayesian`, `hyperband` and `grid` as `algorithm`) work for one release,
+with a warning that shows the new name.
 
 This page is made from the schema, by
 `python docs/job_schema.py > tuner_configs/README.md`.
 """
 
 _COMPILED = """\
-A model that comes compiled stays as it is, unless one of these is given: then
-it is compiled anew with all three.
+A model that is compiled already stays as it is. If one of these keys is given, it is
+compiled anew with all three.
 """
 
 # The arguments of `kdropout.tuning.Rates` and `Schedules`, in the words of YAML.

@@ -48,7 +48,7 @@ def _all_digits_of_float32():
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_keras_state_left_over():
-    """Once per file: the collection of garbage that it makes takes half a second."""
+    """Once per file, because its garbage collection takes half a second."""
     keras.utils.clear_session()
 
 

@@ -114,7 +114,7 @@ def test_wrong_command_exits_with_2(arguments, capsys):
         ("tensorboard", "tensorboard"),
     ],
 )
-def test_missing_package_is_told_before_any_training(
+def test_missing_package_is_reported_before_any_training(
     module, package, capsys, monkeypatch, tmp_path
 ):
     monkeypatch.setitem(sys.modules, module, None)
@@ -128,7 +128,7 @@ def test_missing_package_is_told_before_any_training(
     assert not output.exists()
 
 
-def test_folder_that_cannot_be_written_is_told_without_a_traceback(
+def test_folder_that_cannot_be_written_is_reported_without_a_traceback(
     capsys, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(training, "train", lambda *_: pytest.fail("it trained"))

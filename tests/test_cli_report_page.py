@@ -191,7 +191,7 @@ def test_the_page_of_a_log_folder_needs_nothing_of_the_tuner(
     assert not (logs / "report.html").exists()
 
 
-def test_what_is_read_is_told_if_it_takes_a_while(logs, monkeypatch):
+def test_what_is_read_is_reported_if_it_takes_a_while(logs, monkeypatch):
     assert main(logs, "--html")[2] == ""
     monkeypatch.setattr(page_module._Progress, "PATIENCE", -1.0)
     lines = main(logs, "--html")[2].splitlines()
@@ -219,7 +219,7 @@ def test_several_jobs_in_one_folder_are_several_searches(output):
         (["logs", "--html", "no/page.html"], "'--html' must be .*no/page.html"),
     ],
 )
-def test_what_cannot_be_done_is_told(arguments, message, logs, monkeypatch):
+def test_what_cannot_be_done_is_reported(arguments, message, logs, monkeypatch):
     monkeypatch.chdir(logs.parent)
     pathlib.Path("empty").mkdir()
     code, out, err = main(*arguments)

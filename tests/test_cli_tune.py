@@ -99,7 +99,7 @@ def test_check_shows_what_would_be_searched_and_writes_nothing():
     assert [path.name for path in pathlib.Path().iterdir()] == ["job.yaml"]
 
 
-def test_all_that_is_wrong_is_told_at_once_with_its_place():
+def test_all_that_is_wrong_is_reported_at_once_with_its_place():
     pathlib.Path("job.yaml").write_text(JOB.replace("units", "unit"))
     for command in ("check", "tune"):
         code, out, err = main(command, "job.yaml", "--set", "training.epochs=0")
@@ -162,7 +162,7 @@ def test_data_dir_is_where_data_are_looked_for():
 
 @pytest.mark.parametrize("command", ["tune", "check", "report"])
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_missing_package_is_told_at_once(package, command, monkeypatch):
+def test_a_missing_package_is_reported_at_once(package, command, monkeypatch):
     module = PACKAGES[package]
 
     class Blocker:
@@ -180,7 +180,7 @@ def test_a_missing_package_is_told_at_once(package, command, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c_is_heard")
-def test_ctrl_c_tells_how_to_go_on_and_that_works(monkeypatch):
+def test_ctrl_c_shows_how_to_go_on_and_that_works(monkeypatch):
     settings = ["training.epochs=300", "search.max_trials=12"]
     changes = [f"--set={setting}" for setting in settings] + ["--data-dir", "my data"]
     process = subprocess.Popen(

@@ -139,7 +139,7 @@ def test_what_needs_live_layers_names_convert(name, tmp_path, monkeypatch):
     PLAIN_MODELS[name](kdropout.convert(model))
 
 
-def test_layer_of_keras_in_a_model_that_is_live_in_part_is_told_from_a_typing_error():
+def test_layer_of_keras_in_a_partly_live_model_is_not_taken_for_a_typing_error():
     plain = keras.layers.Dropout(0.5, name="plain")
     model = keras.Sequential([Dropout(0.2, name="live"), plain])
     for layers in ("plain", plain):

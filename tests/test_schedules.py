@@ -198,7 +198,7 @@ def telling_steps(schedule, rng):
 
 
 def assert_in_unit_interval(rates, schedule, steps):
-    outside = ~((rates >= 0.0) & (rates <= 1.0))  # true for NaN, too
+    outside = ~((rates >= 0.0) & (rates <= 1.0))  # also true for NaN
     found = list(zip(steps[outside], rates[outside] - 1.0, strict=True))
     assert not found, f"{schedule!r} at (step, rate - 1): {found[:3]}"
 

@@ -21,7 +21,7 @@ def test_number_returns_a_plain_float(value):
 
 
 @pytest.mark.parametrize("value", ["0.5", None, True, np.True_, 1j, [0.5], {}])
-def test_what_is_no_number_is_a_type_error(value):
+def test_what_is_not_a_number_is_a_type_error(value):
     with pytest.raises(TypeError, match=r"'x' must be a number in \(-inf, inf\)") as e:
         _validation.number("x", value)
     assert str(e.value).endswith(f"Received: x={value!r}")
@@ -54,7 +54,7 @@ def test_integer_beyond_all_floats_is_a_value_error():
         (True, True, [1e-9, 1 - 1e-9], [0, 1], r"\(0, 1\)"),
     ],
 )
-def test_bounds_are_open_or_closed_as_told(
+def test_bounds_are_open_or_closed_as_asked(
     open_low, open_high, inside, outside, interval
 ):
     def check(value):
@@ -79,7 +79,7 @@ def test_integer_returns_a_plain_int(value):
 
 
 @pytest.mark.parametrize("value", [3.0, "3", None, True, np.float64(3), [3]])
-def test_what_is_no_integer_is_a_type_error(value):
+def test_what_is_not_an_integer_is_a_type_error(value):
     with pytest.raises(TypeError, match="'steps' must be an integer of at least 1"):
         _validation.integer("steps", value, low=1)
 

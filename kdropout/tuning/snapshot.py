@@ -232,6 +232,7 @@ class _Same:
     __hash__ = None  # type: ignore[assignment]
 
 
+@functools.cache
 def _left_out_of(kind):
     """The names of the attributes that are left out of the objects of a class."""
     if kind.__name__ in ("CompileMetrics", "CompileLoss"):  # not public

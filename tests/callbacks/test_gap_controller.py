@@ -148,7 +148,7 @@ def test_rates_that_others_decide_are_left_alone():
 
 
 @pytest.mark.parametrize("gap", [float("nan"), float("inf"), -float("inf")])
-def test_gap_that_is_no_number_moves_nothing(gap):
+def test_gap_that_is_not_a_number_moves_nothing(gap):
     assert single(GapController(0.0), 0.3, [gap, gap]) == [0.3, 0.3]
 
 
@@ -172,7 +172,7 @@ def test_any_gap_of_the_logs_may_be_monitored():
     assert single(naive, 0.3, [0.2], monitor="naive_gap_loss")[0] > 0.3
 
 
-def test_target_out_of_reach_is_told_exactly_once():
+def test_target_out_of_reach_is_reported_exactly_once():
     controller = GapController(0.0, gain=100.0, max_rate=0.4, slew_limit=1.0)
     model, gaps = (
         model_with_rates(drop=0.3, other=0.1),
@@ -186,7 +186,7 @@ def test_target_out_of_reach_is_told_exactly_once():
     assert "max_rate=0.4 for 5 epochs" in message and "out of reach" in message
 
 
-def test_target_that_may_still_be_met_is_not_told_out_of_reach():
+def test_target_that_may_still_be_met_is_not_reported_out_of_reach():
     # Warnings are errors; five epochs in a row at the upper limit would be one.
     controller = GapController(0.0, gain=100.0, max_rate=0.4, slew_limit=1.0)
     single(controller, 0.4, [0.5] * 4 + [0.0] + [0.5] * 4 + [-1.0] + [0.5] * 4)
@@ -195,7 +195,7 @@ def test_target_that_may_still_be_met_is_not_told_out_of_reach():
     drive(GapController(0.0, gain=0.01), model_with_rates(a=0.8, b=0.1), [0.5] * 20)
 
 
-def test_limit_that_is_no_float32_is_told_out_of_reach_as_well():
+def test_limit_that_is_not_a_float32_is_reported_out_of_reach():
     controller = GapController(0.0, gain=100.0, max_rate=0.5**0.5, slew_limit=1.0)
     with pytest.warns(UserWarning, match="out of reach"):
         single(controller, 0.4, [0.5] * 20)
@@ -298,7 +298,7 @@ def test_lowering_gain_of_0_holds_the_rate_while_the_gap_is_below(rate):
     assert single(controller, rate, [0.1, -0.5]) == pytest.approx([rate] * 2, abs=1e-7)
 
 
-def test_fit_without_validation_data_is_told_so():
+def test_fit_without_validation_data_is_reported():
     x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
     model = keras.Sequential([model_with_rates(drop=0.3), keras.layers.Dense(1)])
     model.compile(optimizer="sgd", loss="mse", run_eagerly=True)

@@ -152,7 +152,7 @@ def trained(*compile_metrics, **kwargs):
     return model
 
 
-def test_class_tells_the_direction_of_a_metric_with_a_name_of_its_own():
+def test_class_decides_the_direction_of_a_renamed_metric():
     model = trained(
         metrics.AUC(name="area"),
         metrics.MeanSquaredError(name="accuracy_of_sorts"),

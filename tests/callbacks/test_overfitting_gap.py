@@ -169,7 +169,7 @@ def test_sample_weights_count():
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of 8, each of rows of a length of its own if `lengths` says so."""
+    """Batches of 8. With `lengths`, the rows of each batch have another length."""
 
     def __init__(self, x, y, lengths=None):
         super().__init__()
@@ -272,7 +272,7 @@ def test_epochs_without_validation_have_no_gap():
 @pytest.mark.parametrize(
     "kwargs", [{"validation": None}, {"validation_freq": 2, "epochs": 2}]
 )
-def test_missing_validation_is_told_so(kwargs):
+def test_missing_validation_is_reported(kwargs):
     gap = OverfittingGap((X, Y))
     with pytest.raises(ValueError, match="OverfittingGap needs validation data") as e:
         fit(linear(), gap, **kwargs)
@@ -288,7 +288,7 @@ def test_losses_that_are_no_numbers_reach_the_logs():
     assert np.isinf(logs["clean_loss"]).all() and np.isinf(logs["gap_loss"]).all()
 
 
-def test_metric_of_unknown_direction_is_told_so_and_taken_with_directions():
+def test_metric_of_unknown_direction_is_reported_and_taken_with_directions():
     def oddness(y, outputs):
         return ops.mean(outputs - y, axis=-1)
 
@@ -575,7 +575,7 @@ def test_metric_with_a_value_per_class_has_a_gap_per_class(capsys):
     assert f"f1_score [{text}], loss " in capsys.readouterr().out
 
 
-def test_controller_of_several_values_is_told_to_average():
+def test_controller_of_several_values_is_asked_to_average():
     model = several_classes(keras.metrics.F1Score())
     controller = GapController(0.1, "gap_f1_score")
     gap = OverfittingGap((X, one_hot(Y)))

@@ -168,7 +168,7 @@ def test_scheduler_is_copied_for_each_trial():
 
 
 @pytest.mark.parametrize("bad", [1.5, -0.1, float("nan"), None, "much", [0.5, 0.5]])
-def test_schedule_that_returns_no_rate_is_told_so(bad):
+def test_schedule_that_returns_no_rate_is_refused(bad):
     model = model_of(drop=0.5)
     scheduler = RateScheduler(lambda epoch, rate: bad)
     with pytest.raises(ValueError, match="'schedule' must return a number in") as error:
@@ -178,7 +178,7 @@ def test_schedule_that_returns_no_rate_is_told_so(bad):
 
 
 @pytest.mark.parametrize("bad", [True, "0.25"])
-def test_schedule_that_returns_a_bool_or_text_is_told_so(bad):
+def test_schedule_that_returns_a_bool_or_text_is_refused(bad):
     scheduler = RateScheduler(lambda epoch, rate: bad)
     with pytest.raises(ValueError, match="'schedule' must return a number in"):
         begin_epochs(scheduler, model_of(drop=0.5), [0])

@@ -286,12 +286,12 @@ def test_sequence_models_are_measured_with_their_masks(tmp_path):
         ({"update_freq": "step"}, ValueError, "'epoch', 'batch' or an integer"),
     ],
 )
-def test_bad_arguments_are_told(tmp_path, arguments, error, message):
+def test_bad_arguments_are_reported(tmp_path, arguments, error, message):
     with pytest.raises(error, match=message):
         TensorBoardRates(**{"log_dir": tmp_path, **arguments})
 
 
-def test_what_cannot_be_is_told_before_the_training(tmp_path):
+def test_what_cannot_be_is_reported_before_the_training(tmp_path):
     model = compiled(Dropout(0.5, name="drop"))
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
@@ -301,7 +301,7 @@ def test_what_cannot_be_is_told_before_the_training(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_tensorboard_is_told_with_the_extra(tmp_path, monkeypatch):
+def test_missing_tensorboard_is_reported_with_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(MissingPackages, match=r'pip install "kdropout\[tensorboard\]"'):
         TensorBoardRates(tmp_path)
@@ -393,7 +393,7 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("update_freq", ["epoch", 1])
-def test_full_disk_is_told_once_and_the_training_goes_on(
+def test_full_disk_is_reported_once_and_the_training_goes_on(
     tmp_path, monkeypatch, update_freq
 ):
     open_file = _event_log._open_file

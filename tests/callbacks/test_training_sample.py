@@ -21,7 +21,7 @@ def model_of_zero(shape=(2,)):
     return model
 
 
-# Powers of two: the sum of the targets of a sample tells which rows are in it.
+# Powers of two: the sum of the targets of a sample shows which rows are in it.
 POWERS = 2.0 ** np.arange(20).reshape(20, 1)
 ROWS = np.zeros((20, 2)), POWERS
 
@@ -222,12 +222,12 @@ def test_batches_may_be_lists_as_those_of_a_torch_loader_are():
         ((batch for batch in [ROWS]), TypeError, "Received: a generator"),
     ],
 )
-def test_what_is_no_training_data_is_told_so_at_once(data, error, message):
+def test_what_is_not_training_data_is_refused_at_once(data, error, message):
     with pytest.raises(error, match=f"'train_data' must .*{message}"):
         TrainingSample(data, 10, 256)
 
 
-def test_empty_dataset_is_told_so_when_it_is_read():
+def test_empty_dataset_is_refused_when_it_is_read():
     sample = TrainingSample(Batches([]), 10, 256)
     with pytest.raises(ValueError, match="'train_data' must hold at least one sample"):
         sample.evaluate(model_of_zero())

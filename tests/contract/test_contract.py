@@ -58,14 +58,14 @@ WRAPPED = {
         (2, 4),
     ),
 }
-WRAPPERS = {
-    # The kind of rate and the kind of layer are independent: not their product.
-    **{
-        f"DropConnect-{rate}": lambda layer, rate=rate: layers.DropConnect(
-            layer, RATES[rate](), seed=1
-        )
-        for rate in RATES
-    },
+# The kind of rate and the kind of layer are independent: not their product.
+DROP_CONNECTS = {
+    f"DropConnect-{rate}": lambda layer, rate=rate: layers.DropConnect(
+        layer, RATES[rate](), seed=1
+    )
+    for rate in RATES
+}
+WRAPPERS = DROP_CONNECTS | {
     "ConcreteDropout": lambda layer: layers.ConcreteDropout(layer, seed=1),
     "Standout": lambda layer: layers.Standout(layer, beta=1.0, seed=1),
 }

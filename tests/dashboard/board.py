@@ -44,7 +44,7 @@ class Board:
         return json.loads(body)
 
     def tab(self):
-        """What TensorBoard tells the browser about our tab, or None."""
+        """What TensorBoard sends to the browser about our tab, or None."""
         return json.loads(self.get("data/plugins_listing")[2]).get("kdropout")
 
 

@@ -29,7 +29,7 @@ OPTIONS = (
 
 @contextlib.contextmanager
 def chromium(folder):
-    """Start a browser with a profile of its own below `folder`, and end it.
+    """Start a browser with a new profile below `folder`, and end it.
 
     Where there is none the test is skipped; it fails if the environment variable
     KDROPOUT_REQUIRE_BROWSER is 1.

@@ -1,4 +1,4 @@
-"""Event files as nobody should write them, and what the page is told about a folder."""
+"""Event files that nobody should write, and what the page receives about a folder."""
 
 import json
 

@@ -498,7 +498,7 @@ def test_search_without_finished_trials_says_why(open_page):
     assert "2 trials: The score was NaN. 1 trial: x" in reader.text("note")
 
 
-def test_page_refuses_what_is_no_number():
+def test_page_refuses_what_is_not_a_number():
     with pytest.raises(ValueError, match="Out of range float values"):
         page.render(page_of([training("run", FEW, 1, target=float("nan"))]))
 

@@ -31,7 +31,7 @@ EACH_WAY = ["rust", pytest.param("python", marks=pytest.mark.slow)]
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory):
-    """A folder with all that can happen, and what the page is told about it."""
+    """A folder with all that can happen, and what the page receives about it."""
     folder = tmp_path_factory.mktemp("logs")
     gaps = [{"loss": epoch / 8, "naive_loss": -1.0} for epoch in range(4)]
     target = {"metric": "loss", "value": 0.4, "dead_band": 0.0}
@@ -99,7 +99,7 @@ def test_runs_are_listed_in_natural_order(board, logs):
     assert [name for name in names if name[1] != "long"] == list(expected)
 
 
-def test_what_tensorboard_left_out_is_told(board):
+def test_what_tensorboard_left_out_is_reported(board):
     def served():
         return board.data("training", run="long")
 

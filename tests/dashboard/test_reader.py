@@ -1,4 +1,4 @@
-"""What the page is told about a training."""
+"""What the page receives about a training."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the page is told about a search."""
+"""What the page receives about a search."""
 
 import math
 

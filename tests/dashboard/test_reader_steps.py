@@ -53,7 +53,9 @@ def test_long_series_are_thinned_evenly_and_end_with_the_latest(tmp_path, monkey
     ]
 
 
-def test_of_many_layers_fewer_steps_are_read_and_that_is_told(tmp_path, monkeypatch):
+def test_of_many_layers_fewer_steps_are_read_and_that_is_reported(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(series, "MOST_POINTS", 100)
     rates = [step / 1000 for step in range(101)]
     write_training(tmp_path / "more", {"a": rates, "b": rates})
@@ -81,7 +83,7 @@ def test_a_thousand_epochs_arrive_whole_also_of_many_layers():
     assert not aligned.is_sampled
 
 
-def test_sampled_tells_that_tensorboard_keeps_no_more():
+def test_sampled_shows_that_tensorboard_keeps_no_more():
     def is_sampled(steps, kept):
         column = (list(steps), [0.5] * len(steps))
         return series.Aligned([column], kept).is_sampled

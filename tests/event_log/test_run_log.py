@@ -107,7 +107,7 @@ def test_copy_of_an_open_log_begins_a_file_of_its_own(tmp_path, duplicate):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_folder_that_cannot_be_written_to_is_told_at_once(tmp_path):
+def test_folder_that_cannot_be_written_to_is_reported_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         RunLog(tmp_path / "file").open()

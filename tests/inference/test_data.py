@@ -6,8 +6,7 @@ import pytest
 from keras import ops
 
 import kdropout
-from kdropout import layers
-from kdropout.inference import drop_fractions
+from kdropout import drop_fractions, layers
 
 BACKEND = keras.backend.backend()
 X = np.random.default_rng(0).normal(size=(10, 4)).astype("float32")

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kdropout import LearnedRate, layers
-from kdropout.inference import drop_fractions
+from kdropout import LearnedRate, drop_fractions, layers
 
 RATE = 0.3
 
@@ -100,7 +99,7 @@ def test_model_of_several_inputs_takes_a_structure():
     assert drop_fractions(model, x) == {"drop": 1.0}
 
 
-def test_dropout_inside_of_a_recurrent_layer_is_no_obstacle():
+def test_dropout_inside_a_recurrent_layer_does_not_matter():
     class Cell(keras.layers.SimpleRNNCell):
         def __init__(self, units, **kwargs):
             super().__init__(units, **kwargs)
@@ -121,7 +120,7 @@ def test_dropout_inside_of_a_recurrent_layer_is_no_obstacle():
     assert set(shares.values()) == {1.0}
 
 
-def test_model_without_dropout_is_told():
+def test_model_without_dropout_is_reported():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="'model' must hold dropout layers"):
         drop_fractions(model, np.ones((2, 3), "float32"))

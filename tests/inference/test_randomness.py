@@ -13,8 +13,8 @@ import pytest
 from keras import ops
 
 import kdropout
-from kdropout import layers
-from kdropout.inference import drop_fractions, randomness, sampler
+from kdropout import drop_fractions, layers
+from kdropout.inference import randomness, sampler
 
 BACKEND = keras.backend.backend()
 SAMPLES = 200

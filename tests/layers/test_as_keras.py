@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 import kdropout
+from tests.tools import numpy
 
 BACKEND = keras.backend.backend()
 SHAPES = {
@@ -21,10 +22,9 @@ SHAPES = {
 }
 # All that kdropout has, and a shape of inputs.
 OURS = {
-    **{
-        name: (lambda name=name: getattr(kdropout.layers, name)(0.5), shape)
-        for name, shape in SHAPES.items()
-    },
+    name: (lambda name=name: getattr(kdropout.layers, name)(0.5), shape)
+    for name, shape in SHAPES.items()
+} | {
     "DropPath": (lambda: kdropout.layers.DropPath(0.5), (2, 3)),
     "DropBlock1D": (lambda: kdropout.layers.DropBlock1D(0.5, 2), (2, 4, 3)),
     "DropBlock2D": (lambda: kdropout.layers.DropBlock2D(0.5, 2), (2, 4, 4, 3)),
@@ -50,10 +50,6 @@ tensorflow_alone = pytest.mark.skipif(
 
 def both(name):
     return getattr(keras.layers, name), getattr(kdropout.layers, name)
-
-
-def numpy(tensor):
-    return ops.convert_to_numpy(tensor)
 
 
 def test_every_layer_is_in_the_table():

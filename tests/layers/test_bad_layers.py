@@ -519,7 +519,7 @@ WRAPPERS = [
         [
             "'layer' must not have an activity_regularizer",
             "layer=<Dense",
-            "Pass it to the wrapper instead",
+            "Pass the regularizer to the wrapper instead",
         ],
     ),
     Case(

@@ -8,26 +8,11 @@ from keras import ops
 from kdropout import noise
 from kdropout.callbacks import RateLogger
 from kdropout.layers import ConcreteDropout
+from tests.tools import entropy_term, logit, numpy, sigmoid
 
 # JAX need not compile the models here: most of the time would go there.
 EAGERLY = keras.backend.backend() == "jax"
 RATE, WEIGHT, ENTROPY = 0.3, 2e-2, 0.2
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def logit(rate):
-    return np.log(rate / (1 - rate))
-
-
-def entropy_term(rate):
-    return rate * np.log(rate) + (1 - rate) * np.log1p(-rate)
 
 
 def dropped(x, u, rate, temperature):
@@ -42,16 +27,22 @@ CASES = {
     "dense over time": (lambda: keras.layers.Dense(4), (6, 3, 5), (6, 3, 5), 5),
     "einsum": (
         lambda: keras.layers.EinsumDense("abcd,cde->abe", (None, 4), bias_axes="e"),
-        *((6, 2, 3, 5), (6, 2, 3, 5), 15),
+        (6, 2, 3, 5),
+        (6, 2, 3, 5),
+        15,
     ),
     "conv1d": (lambda: keras.layers.Conv1D(4, 2), (6, 5, 3), (6, 1, 3), 3),
     "conv2d": (
         lambda: keras.layers.Conv2D(4, 2, padding="same", activation="tanh"),
-        *((6, 5, 4, 3), (6, 1, 1, 3), 3),
+        (6, 5, 4, 3),
+        (6, 1, 1, 3),
+        3,
     ),
     "conv2d, channels first": (
         lambda: keras.layers.Conv2D(4, 2, data_format="channels_first"),
-        *((6, 3, 5, 4), (6, 3, 1, 1), 3),
+        (6, 3, 5, 4),
+        (6, 3, 1, 1),
+        3,
     ),
     "conv3d": (lambda: keras.layers.Conv3D(4, 1), (6, 2, 3, 2, 3), (6, 1, 1, 1, 3), 3),
 }
@@ -130,7 +121,9 @@ def test_inference_is_the_wrapped_layer(name):
 def one_layer_model(learning_rate=1.0, **kwargs):
     layer = ConcreteDropout(
         keras.layers.Dense(2),
-        *(RATE, WEIGHT, ENTROPY),
+        RATE,
+        WEIGHT,
+        ENTROPY,
         temperature=0.5,
         seed=7,
         name="concrete",
@@ -172,7 +165,7 @@ def test_gradient_of_the_rate_is_the_slope_of_the_whole_loss():
 def test_loss_of_fit_is_the_data_loss_and_the_terms_in_the_logs():
     model, _, x, y = one_layer_model(0.1)
     logs = model.fit(
-        *(x, y), batch_size=6, epochs=3, verbose=0, callbacks=[RateLogger()]
+        x, y, batch_size=6, epochs=3, verbose=0, callbacks=[RateLogger()]
     ).history
     terms = [logs["weight_term/concrete"], logs["entropy_term/concrete"]]
     np.testing.assert_allclose(logs["loss"], np.sum([logs["mse"], *terms], 0), 1e-5)
@@ -208,7 +201,8 @@ def test_terms_of_all_layers_add_up():
 @pytest.mark.parametrize("initial", [0.05, 0.9])
 def test_rate_moves_to_one_half_under_a_strong_entropy_term(initial):
     layer = ConcreteDropout(
-        *(keras.layers.Dense(1), initial),
+        keras.layers.Dense(1),
+        initial,
         weight_regularizer=0.0,
         dropout_regularizer=10.0,
         seed=7,
@@ -224,7 +218,8 @@ def test_rate_moves_to_one_half_under_a_strong_entropy_term(initial):
 def test_large_weights_drive_the_rate_down():
     # Only the weight term has a slope: d/dz of 1 / (1 - sigmoid(z)) is exp(z).
     layer = ConcreteDropout(
-        *(keras.layers.Dense(3, kernel_initializer="ones"), RATE),
+        keras.layers.Dense(3, kernel_initializer="ones"),
+        RATE,
         weight_regularizer=0.01,
         dropout_regularizer=0.0,
     )

@@ -7,6 +7,7 @@ from keras import ops
 
 from kdropout import LearnedRate
 from kdropout.layers import DropBlock1D, DropBlock2D, DropBlock3D
+from tests.tools import call_in_training, numpy
 
 BACKEND = keras.backend.backend()
 
@@ -26,14 +27,6 @@ LARGER_THAN_THE_MAP = [(DropBlock1D, (5,), 7), (DropBlock2D, (4, 9), 6)]
 larger_block_is_meant = pytest.mark.filterwarnings("ignore:'block_size' of layer")
 
 
-def numpy(x):
-    return ops.convert_to_numpy(ops.cast(x, "float32"))
-
-
-def train(layer, x):
-    return numpy(layer(x, training=True))
-
-
 def ones(sizes, samples=SAMPLES):
     return np.ones((samples, *sizes, CHANNELS), "float32")
 
@@ -51,7 +44,7 @@ def test_share_dropped_is_the_rate(layer, sizes, block_size):
     layer = layer(0.0, block_size=block_size, seed=1)
     for rate in RATES:
         layer.rate = rate
-        dropped = train(layer, ones(sizes)) == 0
+        dropped = call_in_training(layer, ones(sizes)) == 0
         # Units of a block fall together, so the deviation is that between maps.
         maps = dropped.mean(tuple(range(1, 1 + len(sizes)))).ravel()
         sigmas = (maps.mean() - rate) / (maps.std(ddof=1) / np.sqrt(maps.size))
@@ -63,17 +56,17 @@ def test_share_dropped_is_the_rate(layer, sizes, block_size):
 def test_kept_units_are_scaled_so_that_the_mean_stays(layer, sizes, block_size):
     layer = layer(0.4, block_size=block_size, seed=2)
     x = numbers(SAMPLES, *sizes, CHANNELS)
-    outputs = train(layer, x)
+    outputs = call_in_training(layer, x)
     kept = outputs != 0
     wanted = np.where(kept, x * kept.size / np.count_nonzero(kept), 0.0)
     np.testing.assert_allclose(outputs, wanted, rtol=2e-6)
-    constant = train(layer, np.full_like(x, 3.0))
+    constant = call_in_training(layer, np.full_like(x, 3.0))
     assert constant.mean(dtype="float64") == pytest.approx(3.0, rel=1e-6)
 
 
 def test_dropped_units_lie_in_blocks_and_kept_ones_need_not():
     layer = DropBlock2D(0.15, block_size=(3, 2), seed=1)
-    dropped = np.moveaxis(train(layer, ones((9, 11), 40)) == 0, -1, 1)
+    dropped = np.moveaxis(call_in_training(layer, ones((9, 11), 40)) == 0, -1, 1)
     windows = np.lib.stride_tricks.sliding_window_view(dropped, (3, 2), axis=(2, 3))
     # Each dropped unit is in a window that is dropped as a whole.
     explained = np.zeros_like(dropped)
@@ -87,7 +80,7 @@ def test_dropped_units_lie_in_blocks_and_kept_ones_need_not():
 @larger_block_is_meant
 @pytest.mark.parametrize("layer, sizes", [(DropBlock1D, (5,)), (DropBlock2D, (4, 3))])
 def test_block_larger_than_the_map_drops_whole_maps(layer, sizes):
-    dropped = train(layer(0.4, block_size=7, seed=1), ones(sizes)) == 0
+    dropped = call_in_training(layer(0.4, block_size=7, seed=1), ones(sizes)) == 0
     maps = dropped.reshape(SAMPLES, -1, CHANNELS)
     assert (maps == maps[:, :1]).all()
     deviation = np.sqrt(0.24 / (SAMPLES * CHANNELS))
@@ -96,13 +89,18 @@ def test_block_larger_than_the_map_drops_whole_maps(layer, sizes):
 
 @larger_block_is_meant
 def test_block_longer_than_one_axis_drops_bands():
-    dropped = train(DropBlock2D(0.3, block_size=(9, 2), seed=1), ones((4, 10))) == 0
+    dropped = (
+        call_in_training(DropBlock2D(0.3, block_size=(9, 2), seed=1), ones((4, 10)))
+        == 0
+    )
     assert (dropped == dropped[:, :1]).all()
     assert not (dropped == dropped[:, :, :1]).all()
 
 
 def test_blocks_of_size_1_are_dropout():
-    dropped = train(DropBlock2D(0.3, block_size=1, seed=1), ones((8, 5))) == 0
+    dropped = (
+        call_in_training(DropBlock2D(0.3, block_size=1, seed=1), ones((8, 5))) == 0
+    )
     # Five standard deviations of the share of 80 000 independent units.
     assert abs(dropped.mean() - 0.3) < 5 * np.sqrt(0.21 / dropped.size)
     pairs = dropped[:, 1::2] == dropped[:, ::2]
@@ -114,7 +112,7 @@ def test_blocks_of_size_1_are_dropout():
 def test_channels_drop_the_same_blocks_if_asked_to(layer, sizes, block_size):
     for sync_channels in (False, True):
         made = layer(0.3, block_size, sync_channels=sync_channels, seed=1)
-        dropped = train(made, ones(sizes)) == 0
+        dropped = call_in_training(made, ones(sizes)) == 0
         assert (dropped == dropped[..., :1]).all() == sync_channels
         assert not (dropped == dropped[:1]).all()
         # One map per sample, or else one per sample and channel, is independent.
@@ -133,8 +131,10 @@ def test_channels_first_is_channels_last_transposed(
     last = layer(0.3, data_format="channels_last", **arguments)
     first = layer(0.3, data_format="channels_first", **arguments)
     x = numbers(SAMPLES, *sizes, CHANNELS)
-    outputs = train(first, np.moveaxis(x, -1, 1))
-    np.testing.assert_array_equal(np.moveaxis(outputs, 1, -1), train(last, x))
+    outputs = call_in_training(first, np.moveaxis(x, -1, 1))
+    np.testing.assert_array_equal(
+        np.moveaxis(outputs, 1, -1), call_in_training(last, x)
+    )
 
 
 def test_data_format_defaults_to_that_of_keras():
@@ -196,7 +196,7 @@ def test_gradient_of_a_learned_rate_is_the_slope_of_the_loss():
     def loss(logit):
         layer.rate_variables["logit"].assign(logit)
         layer.seed_generator.state.assign(state)
-        return np.mean((train(layer, x).astype("float64") - x) ** 2)
+        return np.mean((call_in_training(layer, x).astype("float64") - x) ** 2)
 
     slope = (loss(logit + 1e-2) - loss(logit - 1e-2)) / 2e-2
     layer.rate_variables["logit"].assign(logit)
@@ -231,8 +231,8 @@ def test_entropy_of_a_learned_rate_counts_the_units_with_a_fate_of_their_own():
 @pytest.mark.parametrize("layer, sizes, block_size", CASES[::3])
 def test_rate_0_is_the_identity_and_rate_1_gives_zeros(layer, sizes, block_size):
     x = numbers(SAMPLES, *sizes, CHANNELS)
-    np.testing.assert_array_equal(train(layer(0.0, block_size), x), x)
-    assert (train(layer(1.0, block_size), x) == 0).all()
+    np.testing.assert_array_equal(call_in_training(layer(0.0, block_size), x), x)
+    assert (call_in_training(layer(1.0, block_size), x) == 0).all()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3])
@@ -241,8 +241,8 @@ def test_mean_is_not_biased_in_half_precision(rate):
     layer = DropBlock2D(rate, block_size=3, seed=1, dtype="mixed_bfloat16")
     x = np.random.default_rng(0).normal(1.0, 1.0, (200, 9, 9, 8))
     x = ops.cast(ops.convert_to_tensor(x), "bfloat16")
-    outputs = train(layer, x)
-    x = numpy(x).astype("float64")
+    outputs = numpy(ops.cast(layer(x, training=True), "float32"))
+    x = numpy(ops.cast(x, "float32")).astype("float64")
     exact = np.where(outputs != 0, x, 0.0) / np.mean((outputs != 0) | (x == 0))
     # Rounding is off by up to half a spacing of 2^-7, alike for equal numbers.
     values, counts = np.unique(exact, return_counts=True)

@@ -3,17 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from kdropout import LearnedRate, schedules
 from kdropout.layers import DropConnect
+from tests.tools import entropy_term, numpy
 
 INPUTS, UNITS = 120, 150
 BIAS = 5.0
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
 
 
 def dense(units=UNITS, **kwargs):
@@ -30,10 +26,6 @@ def effective_kernel(layer):
     return numpy(layer(np.eye(INPUTS, dtype="float32"), training=True)) - BIAS
 
 
-def entropy_term(rate):
-    return rate * np.log(rate) + (1 - rate) * np.log1p(-rate)
-
-
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.93])
 def test_share_of_the_weights_is_dropped_and_the_others_are_scaled(rate):
     kernel = effective_kernel(DropConnect(dense(), rate, seed=1))
@@ -42,7 +34,7 @@ def test_share_of_the_weights_is_dropped_and_the_others_are_scaled(rate):
     # Five standard deviations of the share of 18 000 weights.
     deviation = np.sqrt(rate * (1 - rate) / kernel.size)
     assert abs(dropped.mean() - rate) < 5 * deviation
-    # Each weight has a fate of its own: rows and columns are binomial, too.
+    # Weights are dropped independently: rows and columns are binomial as well.
     for axis in (0, 1):
         counts = dropped.sum(axis)
         spread = kernel.shape[axis] * rate * (1 - rate)

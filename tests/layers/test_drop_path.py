@@ -7,16 +7,13 @@ from keras import ops
 
 from kdropout.layers import DropPath
 from kdropout.schedules import Ramp, depth_rates
+from tests.tools import call_in_training
 
 # JAX need not compile where the compiled step is not what is tested.
 EAGERLY = keras.backend.backend() == "jax"
 
 # The residual network of the paper: 54 blocks, the last dropped with probability 0.5.
 DEPTH, LAST = 54, 0.5
-
-
-def train(layer, x):
-    return ops.convert_to_numpy(layer(x, training=True))
 
 
 def residual_network(depth, rates, branch):
@@ -33,7 +30,7 @@ def residual_network(depth, rates, branch):
 def test_each_sample_is_dropped_as_a_whole_or_scaled(rate, shape):
     samples = 4000
     x = np.random.default_rng(0).uniform(0.5, 1.5, (samples, *shape)).astype("float32")
-    outputs = train(DropPath(rate, seed=1), x)
+    outputs = call_in_training(DropPath(rate, seed=1), x)
     kept = (outputs != 0).reshape(samples, -1)
     assert (kept == kept[:, :1]).all()
     wanted = np.where(outputs != 0, x / (1 - rate), 0.0)
@@ -46,7 +43,7 @@ def test_each_sample_is_dropped_as_a_whole_or_scaled(rate, shape):
 def test_decisions_of_samples_and_of_calls_are_independent():
     layer = DropPath(0.5, seed=1)
     x = np.ones((4000, 2), "float32")
-    first, second = (train(layer, x)[:, 0] != 0 for _ in range(2))
+    first, second = (call_in_training(layer, x)[:, 0] != 0 for _ in range(2))
     for one, other in [(first, second), (first[1:], first[:-1])]:
         # Equal by chance in half of the pairs.
         assert abs((one == other).mean() - 0.5) < 5 * np.sqrt(0.25 / len(one))
@@ -58,7 +55,7 @@ def test_gradient_of_a_branch_comes_from_the_samples_that_kept_it():
     model = keras.Sequential([keras.Input((1,)), branch, layer])
     state = ops.convert_to_numpy(layer.seed_generator.state)
     x = np.arange(1.0, 51.0, dtype="float32")[:, None]
-    kept = train(layer, x) != 0
+    kept = call_in_training(layer, x) != 0
     layer.seed_generator.state.assign(state)
     model.compile(
         optimizer=keras.optimizers.SGD(1.0),
@@ -80,7 +77,7 @@ def test_rates_by_depth_give_the_depth_of_the_paper():
     np.testing.assert_allclose([path.rate for path in paths], wanted, rtol=1e-6)
     samples = 2000
     ones = np.ones((samples, 1), "float32")
-    kept = np.hstack([train(path, ones) != 0 for path in paths])
+    kept = np.hstack([call_in_training(path, ones) != 0 for path in paths])
     deviation = np.sqrt(np.multiply(wanted, np.subtract(1, wanted)) / samples)
     assert (np.abs(1 - kept.mean(0) - wanted) < 5 * deviation).all()
     # Huang et al. 2016, section 3: (3 L - 1) / 4 of L blocks survive, 40 of 54.
@@ -148,5 +145,7 @@ def test_scheduled_drop_path_has_the_rate_of_its_formula_after_each_step():
 
 def test_rate_1_leaves_only_the_shortcut_and_rate_0_the_whole():
     x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
-    assert (train(DropPath(1.0), np.full((5, 3), np.inf, "float32")) == 0).all()
-    np.testing.assert_array_equal(train(DropPath(0.0), x), x)
+    assert (
+        call_in_training(DropPath(1.0), np.full((5, 3), np.inf, "float32")) == 0
+    ).all()
+    np.testing.assert_array_equal(call_in_training(DropPath(0.0), x), x)

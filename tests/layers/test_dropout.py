@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from kdropout.layers import Dropout
+from tests.tools import call_in_training
 
 # JAX need not compile the models here: most of the time would go there.
 EAGERLY = keras.backend.backend() == "jax"
@@ -18,14 +19,10 @@ def inputs(*shape):
     )
 
 
-def train(layer, x):
-    return ops.convert_to_numpy(layer(x, training=True))
-
-
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.93])
 def test_kept_units_are_scaled_and_the_others_are_zero(rate):
     x = inputs(500, 40)
-    outputs = train(Dropout(rate, seed=1), x)
+    outputs = call_in_training(Dropout(rate, seed=1), x)
     kept = outputs != 0.0
     # The rate is the nearest multiple of 2^-24.
     wanted = np.where(kept, x / (1 - rate), 0.0)
@@ -56,7 +53,7 @@ def shared_axes(kept):
 )
 def test_units_along_an_entry_of_1_share_their_fate(noise_shape, shared):
     x = inputs(20, 8, 6)
-    outputs = train(Dropout(0.5, noise_shape=noise_shape, seed=3), x)
+    outputs = call_in_training(Dropout(0.5, noise_shape=noise_shape, seed=3), x)
     kept = outputs != 0.0
     assert shared_axes(kept) == shared
     np.testing.assert_allclose(outputs, np.where(kept, 2 * x, 0.0), rtol=1e-6)
@@ -94,7 +91,9 @@ def test_equals_keras_at_rate_0_and_at_inference(training):
 
 
 def test_rate_1_gives_zeros_whatever_the_inputs():
-    outputs = train(Dropout(1.0), np.array([[np.inf, -np.inf, 0, 1e38]], "float32"))
+    outputs = call_in_training(
+        Dropout(1.0), np.array([[np.inf, -np.inf, 0, 1e38]], "float32")
+    )
     assert (outputs == 0.0).all()
 
 
@@ -136,7 +135,7 @@ def test_gradient_passes_where_units_are_kept():
 
 def test_rate_near_1_scales_by_the_keep_probability_that_was_used():
     rate = 1 - 2.0**-10
-    outputs = train(Dropout(rate, seed=1), np.ones((1000, 1000), "float32"))
+    outputs = call_in_training(Dropout(rate, seed=1), np.ones((1000, 1000), "float32"))
     assert set(np.unique(outputs)) == {0.0, 1024.0}
     # 976 kept of 1e6: five standard deviations are 156.
     assert abs(np.count_nonzero(outputs) - 976.6) < 157

@@ -7,6 +7,7 @@ from keras import ops
 
 from kdropout import LearnedRate
 from kdropout.layers import HeadDropout
+from tests.tools import call_in_training
 
 BATCH = 600
 BACKEND = keras.backend.backend()
@@ -14,10 +15,6 @@ BACKEND = keras.backend.backend()
 
 def inputs(*shape):
     return np.random.default_rng(0).uniform(0.5, 1.5, shape).astype("float32")
-
-
-def train(layer, x):
-    return ops.convert_to_numpy(layer(x, training=True))
 
 
 def softmax(x):
@@ -42,7 +39,7 @@ def test_heads_are_scaled_by_the_number_kept_in_their_sample(
     rate, shape, axis, heads_at
 ):
     x = inputs(BATCH, *shape)
-    outputs = train(HeadDropout(rate, axis=axis, seed=1), x)
+    outputs = call_in_training(HeadDropout(rate, axis=axis, seed=1), x)
     kept = np.moveaxis(outputs != 0, heads_at, 1)
     kept = kept.reshape(BATCH, kept.shape[1], -1)
     assert (kept == kept[..., :1]).all()
@@ -63,7 +60,9 @@ def test_heads_are_scaled_by_the_number_kept_in_their_sample(
 @pytest.mark.parametrize("num_heads, rate", [(1, 0.4), (2, 0.5), (4, 0.6), (12, 0.9)])
 def test_expectation_is_short_of_the_samples_that_lost_all_heads(num_heads, rate):
     batch = 20_000
-    outputs = train(HeadDropout(rate, seed=1), np.ones((batch, num_heads), "float32"))
+    outputs = call_in_training(
+        HeadDropout(rate, seed=1), np.ones((batch, num_heads), "float32")
+    )
     kept = np.count_nonzero(outputs, axis=1)
     assert (outputs[kept == 0] == 0).all()
     lost = rate**num_heads
@@ -85,7 +84,7 @@ def test_scores_of_kept_heads_still_sum_to_one_over_the_keys_on_average():
     rng = np.random.default_rng(1)
     scores = softmax(rng.normal(size=(BATCH, heads, queries, keys)))
     values = rng.normal(size=(BATCH, heads, keys, features))
-    outputs = train(HeadDropout(0.4, seed=3), scores.astype("float32"))
+    outputs = call_in_training(HeadDropout(0.4, seed=3), scores.astype("float32"))
     kept = outputs[..., 0, 0] != 0
     num_kept = kept.sum(1)
     some = num_kept > 0
@@ -101,7 +100,7 @@ def test_scores_of_kept_heads_still_sum_to_one_over_the_keys_on_average():
 
 
 def test_mean_is_not_biased_in_half_precision():
-    # 5 / 3 and 5 / 4 are no numbers of bfloat16: rounded, they would be off by 0.2 %.
+    # bfloat16 cannot hold 5 / 3 and 5 / 4: rounded, they would be off by 0.2 %.
     layer = HeadDropout(0.3, seed=1, dtype="mixed_bfloat16")
     x = np.random.default_rng(0).normal(1.0, 1.0, (BATCH, 5, 40))
     x = ops.cast(ops.convert_to_tensor(x), "bfloat16")
@@ -120,8 +119,8 @@ def test_mean_is_not_biased_in_half_precision():
 @pytest.mark.parametrize("axis", [1, -1])
 def test_rate_0_is_the_identity_and_rate_1_gives_zeros(axis):
     x = inputs(5, 3, 4)
-    np.testing.assert_array_equal(train(HeadDropout(0.0, axis=axis), x), x)
-    assert (train(HeadDropout(1.0, axis=axis), x) == 0).all()
+    np.testing.assert_array_equal(call_in_training(HeadDropout(0.0, axis=axis), x), x)
+    assert (call_in_training(HeadDropout(1.0, axis=axis), x) == 0).all()
 
 
 def test_gradient_reaches_a_learned_rate():
@@ -135,7 +134,7 @@ def test_gradient_reaches_a_learned_rate():
     def loss(logit):
         layer.rate_variables["logit"].assign(logit)
         layer.seed_generator.state.assign(state)
-        return np.mean(train(layer, x).astype("float64") ** 2)
+        return np.mean(call_in_training(layer, x).astype("float64") ** 2)
 
     slope = (loss(logit + 1e-2) - loss(logit - 1e-2)) / 2e-2
     loss(logit)

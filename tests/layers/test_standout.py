@@ -6,18 +6,11 @@ import pytest
 from keras import ops
 
 from kdropout.layers import Standout
+from tests.tools import CountedModel, numpy, sigmoid
 
 BACKEND = keras.backend.backend()
 EAGERLY = BACKEND == "jax"  # which need not compile the small models here
 ALPHA, BETA = 0.8, -0.3
-
-
-def numpy(x):
-    return ops.convert_to_numpy(x)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 def make(activation="sigmoid", units=4, **kwargs):
@@ -129,16 +122,6 @@ def test_gradient_passes_the_kept_units_only():
     np.testing.assert_allclose(before - numpy(layer.layer.bias), kept, atol=1e-5)
 
 
-class CountedModel(keras.Model):
-    """Counts how often Python runs through its training step."""
-
-    entered = 0
-
-    def train_step(self, *args, **kwargs):
-        CountedModel.entered += 1
-        return super().train_step(*args, **kwargs)
-
-
 class Mover(keras.callbacks.Callback):
     """Sets alpha and beta before each epoch, and notes the rate after it."""
 
@@ -161,11 +144,10 @@ def test_alpha_and_beta_move_in_a_compiled_fit_with_one_trace():
     model = CountedModel(inputs, layer(inputs))
     model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=BACKEND == "jax")
     mover = Mover([(0.8, 0.0), (0, 20), (0, -20), (-3.0, 0.5)])
-    CountedModel.entered = 0
     y = np.zeros((6, 4), "float32")
     model.fit(x, y, batch_size=6, epochs=4, verbose=0, callbacks=[mover])
     # PyTorch runs step by step: there each training step enters `train_step` anew.
-    assert CountedModel.entered == (4 if BACKEND == "torch" else 1)
+    assert model.entered == (4 if BACKEND == "torch" else 1)
     product, _ = driven(layer, x)
     for (alpha, beta), rate in zip(mover.values, mover.rates, strict=True):
         wanted = np.mean(1 - sigmoid(alpha * product + beta))

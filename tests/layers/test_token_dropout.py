@@ -7,6 +7,7 @@ from keras import ops
 
 from kdropout import LearnedRate
 from kdropout.layers import TokenDropout
+from tests.tools import call_in_training
 
 BATCH, TOKENS, FEATURES = 200, 30, 5
 
@@ -18,15 +19,11 @@ def inputs(batch=BATCH, tokens=TOKENS):
     return (sizes * rng.choice([-1, 1], sizes.shape)).astype("float32")
 
 
-def train(layer, x):
-    return ops.convert_to_numpy(layer(x, training=True))
-
-
 @pytest.mark.parametrize("prefix", [0, 1, 5, TOKENS - 1])
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.93])
 def test_whole_tokens_after_the_prefix_are_dropped_or_scaled(rate, prefix):
     x = inputs()
-    outputs = train(TokenDropout(rate, num_prefix_tokens=prefix, seed=1), x)
+    outputs = call_in_training(TokenDropout(rate, num_prefix_tokens=prefix, seed=1), x)
     np.testing.assert_array_equal(outputs[:, :prefix], x[:, :prefix])
     outputs, x = outputs[:, prefix:], x[:, prefix:]
     kept = outputs != 0
@@ -40,7 +37,7 @@ def test_whole_tokens_after_the_prefix_are_dropped_or_scaled(rate, prefix):
 
 
 def test_each_token_has_a_fate_of_its_own():
-    mask = train(TokenDropout(0.5, seed=1), inputs())[..., 0] != 0
+    mask = call_in_training(TokenDropout(0.5, seed=1), inputs())[..., 0] != 0
     # Neighbours in the sequence and in the batch agree by chance, in half of the pairs.
     for one, other in [(mask[:, 1:], mask[:, :-1]), (mask[1:], mask[:-1])]:
         assert abs((one == other).mean() - 0.5) < 5 * np.sqrt(0.25 / one.size)
@@ -62,7 +59,7 @@ def test_prefix_passes_bit_for_bit_in_every_dtype(rate, dtype):
 
 def test_rate_1_drops_infinite_tokens_and_keeps_an_infinite_prefix():
     x = np.full((2, 4, FEATURES), np.inf, "float32")
-    outputs = train(TokenDropout(1.0, num_prefix_tokens=1), x)
+    outputs = call_in_training(TokenDropout(1.0, num_prefix_tokens=1), x)
     assert np.isposinf(outputs[:, 0]).all()
     assert (outputs[:, 1:] == 0).all()
 

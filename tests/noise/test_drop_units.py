@@ -25,7 +25,7 @@ CASES = [
     ((700,), (700,)),
     ((700,), (1,)),
 ]
-# JAX has no float64 unless it is told so.
+# JAX has no float64 unless it is configured.
 ALL_DTYPES = DTYPES if BACKEND == "jax" else (*DTYPES, "float64")
 SPECIAL = (np.inf, -np.inf, np.nan, -0.0)
 

@@ -92,7 +92,7 @@ def test_what_stretches_have_in_common_is_measured_and_found(rate, mask_counts):
     assert places.z(2 * covariance) == 0.0
 
 
-def test_numbers_of_few_pairs_are_told_by_poisson(mask_counts):
+def test_numbers_of_few_pairs_are_judged_by_poisson(mask_counts):
     pairs = mask_counts.PairCounts()
     words = np.zeros(1000, "uint64")
     words[:8] = 1

@@ -81,7 +81,7 @@ def test_at_the_ends_all_units_share_their_fate(rate, wanted, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mask_shape", [(30, 200), (30, 1)])
-def test_a_rate_that_is_no_number_hides_nothing(mask_shape, dtype):
+def test_a_rate_that_is_not_a_number_hides_nothing(mask_shape, dtype):
     keep, scale = bernoulli(mask_shape, np.nan, dtype=dtype)
     assert np.isnan(numpy(scale)).all()
     outputs = noise.drop_units(ops.ones((30, 200), dtype), keep, scale)
@@ -109,7 +109,7 @@ def test_dtype_does_not_change_what_is_dropped(dtype):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_mask_has_as_many_units_as_its_shape_tells(size):
+def test_a_mask_has_as_many_units_as_its_shape(size):
     keep, _ = bernoulli((size,), 0.5)
     mask = numpy(keep)
     assert mask.shape == (size,) and mask.dtype == bool

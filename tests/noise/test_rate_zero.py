@@ -170,7 +170,7 @@ def test_drop_connect_uses_the_whole_kernel(draws):
 
 
 @where_it_branches
-def test_a_rate_that_is_no_number_is_not_zero():
+def test_a_rate_that_is_not_a_number_is_not_zero():
     x = rate_tensor(3.0)
     for rate, wanted in ((0.0, 3.0), (-0.0, 3.0), (1e-30, 6.0), (np.nan, 6.0)):
         outputs = noise.skip_at_zero(rate_tensor(rate), x, lambda: 2.0 * x)

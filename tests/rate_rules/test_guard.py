@@ -1,4 +1,4 @@
-"""A schedule that leaves [0, 1] in training stops it, and tells where and when."""
+"""A schedule that leaves [0, 1] stops the training; the error says where and when."""
 
 import re
 
@@ -8,22 +8,10 @@ import pytest
 from keras import ops
 
 from kdropout.layers import Dropout, GaussianDropout
-from kdropout.rate_rules.scheduled import stop_unless
+from kdropout.rate_rules import stop_unless
+from tests.tools import runtime_error
 
 BACKEND = keras.backend.backend()
-
-
-def runtime_error():
-    """What the backend raises from inside a step."""
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
-
-        return tf.errors.InvalidArgumentError
-    if BACKEND == "jax":
-        import jax
-
-        return jax.errors.JaxRuntimeError
-    return ValueError
 
 
 @keras.saving.register_keras_serializable(package="test_guard")

@@ -7,14 +7,7 @@ from keras import ops
 
 from kdropout import LearnedRate
 from kdropout.layers import AlphaDropout, Dropout, SpatialDropout1D
-
-
-def entropy_term(rate):
-    return rate * np.log(rate) + (1 - rate) * np.log1p(-rate)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+from tests.tools import entropy_term, sigmoid
 
 
 def set_logit(layer, logit):

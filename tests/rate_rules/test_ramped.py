@@ -6,9 +6,10 @@ import pytest
 from keras import ops
 
 from kdropout.layers import Dropout
+from kdropout.rate_rules import ScheduledRate
 from kdropout.rate_rules.ramped import RampedRate
-from kdropout.rate_rules.scheduled import ScheduledRate
 from kdropout.schedules import Ramp
+from tests.tools import CountedModel
 
 ONES = np.ones((4, 3), "float32")
 EAGER = keras.backend.backend() == "torch"
@@ -57,16 +58,6 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.rates.append(self.model.get_layer("drop").rate)
-
-
-class CountedModel(keras.Model):
-    """Counts how often Python runs through its training step."""
-
-    entered = 0
-
-    def train_step(self, *args, **kwargs):
-        self.entered += 1
-        return super().train_step(*args, **kwargs)
 
 
 def in_model(rate, kind=keras.Model):
@@ -141,7 +132,7 @@ def test_clock_stands_still_outside_training():
     assert number(layer.rate_variables["step"]) == 1
 
 
-def test_configuration_tells_a_plain_ramp_with_the_values_in_effect():
+def test_configuration_has_a_plain_ramp_with_the_values_in_effect():
     layer = Dropout(RampedRate(Ramp(0.0, 0.8, 8)))
     assert (
         layer._rate_rule.ramp_of(layer).get_config() == Ramp(0.0, 0.8, 8).get_config()
@@ -215,7 +206,7 @@ def test_gradients_are_finite_where_an_exponential_ramp_would_not_be():
         ),
     ],
 )
-def test_what_is_no_ramp_is_refused(make, error, words):
+def test_what_is_not_a_ramp_is_refused(make, error, words):
     with pytest.raises(error) as caught:
         make()
     for word in words:

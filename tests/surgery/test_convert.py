@@ -253,7 +253,7 @@ def test_dropout_inside_layers_of_a_subclassed_model_is_live():
     np.testing.assert_allclose(outputs, expected, rtol=1e-6)
 
 
-def test_a_layer_that_is_no_model_is_converted_too():
+def test_a_layer_that_is_not_a_model_is_converted():
     layer = Composite(depth=0)
     layer(np.ones((2, 3), "float32"))
     kdropout.convert(layer)

@@ -92,10 +92,9 @@ def own_call(x):
 
 SEQUENCES = np.random.default_rng(0).normal(size=(16, 5, 4)).astype("float32")
 FITTED = {
-    **{
-        name: lambda make=make, x=x: (make(), many(x))
-        for name, (make, x, _) in MODELS.items()
-    },
+    name: lambda make=make, x=x: (make(), many(x))
+    for name, (make, x, _) in MODELS.items()
+} | {
     "MultiHeadAttention": lambda: (
         attention_model("MultiHeadAttention", 0.2),
         SEQUENCES,
@@ -308,7 +307,7 @@ def with_frozen(make_layer, live=True):
 
 
 @pytest.mark.parametrize("kind", FROZEN)
-def test_dropout_that_is_no_layer_is_named_in_a_warning(kind):
+def test_dropout_that_is_not_a_layer_is_named_in_a_warning(kind):
     make_layer, what = FROZEN[kind]
     model = with_frozen(make_layer)
     with pytest.warns(UserWarning, match="could not be made live") as caught:

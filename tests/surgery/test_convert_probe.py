@@ -195,7 +195,7 @@ class RepeatsItsRate(layers.Layer):
         return inputs + 0.1 * noise
 
 
-def test_what_is_no_dropout_of_its_own_gives_no_alarm():
+def test_what_is_not_a_separate_dropout_raises_no_alarm():
     model = beside_dropout(RepeatsItsRate(name="own"))
     for rate in (None, 0.4):  # also not when it is converted again
         assert messages_of_convert(model, rate=rate) == []

@@ -63,21 +63,20 @@ WRAPPERS = {
     "Standout": lambda layer: layers.Standout(layer, alpha=0.7, beta=0.3),
 }
 # A factory, its input shape and the Keras class, for every layer of kdropout.
-ALL = {
-    **{
-        name: (lambda make=make: make(0.3), shape, plain)
-        for name, (make, shape, plain) in MASKS.items()
-    },
-    **{
-        f"{name} of {inner}": (
-            lambda make=make, make_inner=make_inner: make(make_inner()),
-            shape,
-            "Functional" if name == "Standout" else inner,
-        )
-        for name, make in WRAPPERS.items()
-        for inner, (make_inner, shape) in WRAPPED.items()
-    },
+ALL_MASKS = {
+    name: (lambda make=make: make(0.3), shape, plain)
+    for name, (make, shape, plain) in MASKS.items()
 }
+ALL_WRAPPERS = {
+    f"{name} of {inner}": (
+        lambda make=make, make_inner=make_inner: make(make_inner()),
+        shape,
+        "Functional" if name == "Standout" else inner,
+    )
+    for name, make in WRAPPERS.items()
+    for inner, (make_inner, shape) in WRAPPED.items()
+}
+ALL = ALL_MASKS | ALL_WRAPPERS
 
 
 def functional(make_layer, shape):

@@ -9,7 +9,7 @@ import pytest
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.job import Job
+from kdropout.tuning import Job
 
 # What a search makes of scores does not depend on the backend.
 pytestmark = pytest.mark.on_one_backend
@@ -61,8 +61,8 @@ def test_the_coins_of_the_network_are_fair_at_any_rate(rate, null_runs):
     assert abs(of_kept.mean() - 0.5) < 5 * 0.5 / np.sqrt(of_kept.size)
 
 
-# The seeds are the first that the benchmark does not take. What changes the draws may
-# change a verdict, too: one in 20 reports at most claims by chance.
+# The seeds are the first that the benchmark does not take. Other draws may give
+# another verdict: at most one report in 20 claims by chance.
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [10, 11])
 def test_nothing_is_claimed_of_rates_that_only_turn_fair_coins(number, null_runs):

@@ -21,16 +21,16 @@ from kdropout.tuning.job.schema import (
 )
 from kdropout.tuning.job.sources import check_pair, check_same_shapes, read_source
 
-# A row of probabilities that were written with few digits may miss 1 by as much.
+# The sum of probabilities that were written with few digits may miss 1 by this much.
 _TOLERANCE = 1e-3
 
-# Names of classes that are shown.
+# The number of class names that a text shows.
 _MOST_NAMES = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a model must know of the data. A function that builds one may ask for it.
+    """What a model must know about the data. The function of `build` can take it.
 
     Args:
         task: "classification" or "regression".
@@ -39,7 +39,7 @@ class Description:
         input_dtype: "float32" or "int32", nested likewise.
         target_shape: Shape of the label or target of one sample, a tuple.
         num_classes: Number of classes, or of the flags of a sample. None for a
-            regression, and where a dataset does not show it: its labels are integers.
+            regression, and for a dataset with integer labels, which does not show it.
         num_tokens: Number of different tokens where inputs are integers, else None.
         num_samples: Number of training samples, or None if a dataset does not show it.
         labels: What a label is: "classes" (an integer, or one per position),
@@ -79,9 +79,9 @@ class Data:
         x_test: Likewise for the test, or None without a test set.
         y_test: Likewise.
         description: `Description`.
-        target_mean: What was subtracted from the targets. Defaults to 0.
-        target_scale: By what they were divided then: a root mean squared error times
-            this is in the unit of the targets. Defaults to 1.
+        target_mean: Value that was subtracted from the targets. Defaults to 0.
+        target_scale: Value by which they were divided then. A root mean squared error
+            times this value has the unit of the targets. Defaults to 1.
         digests: Dict from "train", "val" and "test" to the digest of the arrays, as
             they were split and before they were scaled. Empty with datasets.
     """
@@ -98,37 +98,37 @@ class Data:
     digests: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def training(self):
-        """What `fit` and the callbacks take: a tuple `(x, y)`, or a dataset."""
+    def training(self) -> Any:
+        """The training data: a tuple `(x, y)`, or a dataset."""
         return _pair(self.x_train, self.y_train)
 
     @property
-    def validation(self):
-        """Likewise."""
+    def validation(self) -> Any:
+        """The validation data: a tuple `(x, y)`, or a dataset."""
         return _pair(self.x_val, self.y_val)
 
     @property
-    def test(self):
-        """Likewise, or None without a test set."""
+    def test(self) -> Any:
+        """The test data: a tuple `(x, y)`, or a dataset; None without a test set."""
         return None if self.x_test is None else _pair(self.x_test, self.y_test)
 
     @property
-    def is_dataset(self):
+    def is_dataset(self) -> bool:
         """Whether the training data come in batches, rather than as arrays."""
         return self.y_train is None
 
     @property
-    def task(self):
+    def task(self) -> str:
         """ "classification" or "regression"."""
         return self.description.task
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> Any:
         """Shape of one sample."""
         return self.description.input_shape
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int | None:
         """Number of classes, or None."""
         return self.description.num_classes
 
@@ -165,7 +165,7 @@ def prepare(settings, folders):
         num_classes = num_tokens = max(num_classes, num_tokens)
     if settings.label_noise:
         pairs = _with_noise(settings, pairs, labels, num_classes, generator)
-    # Before the scaling, whose last bits are not the same on all machines.
+    # Taken before the scaling, whose last bits differ between machines.
     digests = {name: digest_of_arrays(pair) for name, pair in pairs.items()}
     mean, scale = np.float32(0.0), np.float32(1.0)
     if _is_standardized(settings):
@@ -191,7 +191,7 @@ def _is_pair(part):
 
 
 def _with_noise(settings, pairs, labels, num_classes, generator):
-    """Replace a share of the labels by random ones; those of the test stay right."""
+    """Replace a share of the training and validation labels by random ones."""
     if labels not in ("classes", "one-hot"):
         raise InvalidSetting(
             "data.label_noise",
@@ -217,14 +217,14 @@ def _is_standardized(settings):
 
 
 def _prepare_datasets(key, settings, parts):
-    """Data that come in batches; only what the first batch shows can be checked."""
+    """Data in batches, of which only the first one is checked."""
     names = ("label_noise", "standardize", "train_size", "validation_size")
     given = [name for name in names if getattr(settings, name)]
     if given:
         raise InvalidSetting(
             f"data.{given[0]}",
-            "is for arrays. The function returns datasets: do it there, or return "
-            "tuples (x, y) of arrays.",
+            "applies to arrays only, but the function returns datasets. Do this in "
+            "the function, or return tuples (x, y) of arrays.",
         )
     if parts["val"] is None:
         raise InvalidSetting(
@@ -262,7 +262,7 @@ def _first_batch(key, name, part):
     if isinstance(part, collections.abc.Iterator):
         raise InvalidSetting(
             key,
-            f"the {name} data must be there for each epoch. Received: "
+            f"the {name} data must be available in each epoch. Received: "
             f"{type(part).__name__}, which is used up by the first. Return arrays, a "
             "tf.data.Dataset, a keras.utils.PyDataset or a list of batches.",
         )
@@ -278,7 +278,7 @@ def _first_batch(key, name, part):
     return keras.tree.map_structure(numpy, batch[0]), numpy(batch[1])
 
 
-# Where a job does not say it.
+# The defaults of `train_size` and `validation_size`.
 TRAIN_SHARE = 0.6
 
 
@@ -286,11 +286,7 @@ VALIDATION_SHARE = 0.2
 
 
 def split(settings, pairs, generator):
-    """Split at random what is not split yet.
-
-    Returns:
-        The same dict, now with "train" and "val", and "test" if any is left.
-    """
+    """The parts, of which missing ones are split off at random: a dict."""
     train_size = getattr(settings, "train_size", None)
     validation_size = getattr(settings, "validation_size", None)
     if "val" in pairs:
@@ -385,8 +381,8 @@ def _moments(array):
 def find_labels(key, settings, pairs):
     """What the labels are: a value of `Description.labels`.
 
-    The rows of the labels decide, unless the job says which task it is. Rows with a
-    single 1 are classes, as for Keras, whatever their type.
+    The labels themselves decide, unless the job states the task. Rows with a single 1
+    are classes of any type, as for Keras.
     """
     labels = [y for _, y in pairs.values()]
     x = pairs["train"][0]
@@ -441,7 +437,7 @@ def count_classes(key, labels, pairs):
 
 
 def _check_classes(key, part, y):
-    """Refuse labels that count no classes."""
+    """Refuse labels below 0."""
     if y.min() < 0:
         raise InvalidSetting(
             key,
@@ -450,11 +446,7 @@ def _check_classes(key, part, y):
 
 
 def number_classes(pairs):
-    """Labels that are texts, as integers in alphabetical order; others as they are.
-
-    Returns:
-        Tuple of the pairs and the texts, or None.
-    """
+    """The pairs, with texts as labels replaced by numbers, and the texts or None."""
     if pairs["train"][1].dtype.kind != "O":
         return pairs, None
     every = np.concatenate([y.ravel() for _, y in pairs.values()])
@@ -510,7 +502,7 @@ def _what(description, data):
 
 
 def _given_task(settings):
-    """The task that the source of the data or the job says, or None."""
+    """The task that the source of the data or the job states, or None."""
     if isinstance(settings, (KerasData, TextData)):
         return "classification"
     if isinstance(settings, UciData):
@@ -532,7 +524,7 @@ def _kind_of_labels(labels, x):
     if all(_are_flags(y) for y in labels):
         if all((y.sum(-1) == 1).all() for y in labels):
             return "one-hot"
-        # A label for each token is a class, also where there are two of them.
+        # A label for each token is a class, even if there are only two classes.
         if isinstance(x, np.ndarray) and x.dtype.kind == "i" and is_integer:
             return "classes" if x.shape[1:] == first.shape[1:] else "flags"
         return "flags"

@@ -15,7 +15,7 @@ import numpy as np
 from kdropout._data import iterate_batches
 from kdropout.tuning.job.references import is_installed
 
-# Bytes of a digest: enough that no two contents of one job share one by chance.
+# Bytes of a digest: enough that two contents never have the same digest by chance.
 _SIZE = 16
 
 
@@ -37,7 +37,7 @@ def digest_of_arrays(values):
         digest.update(json.dumps([*head, array.shape]).encode())
         if is_text:
             digest.update(json.dumps(array.ravel().tolist(), default=str).encode())
-        elif array.dtype.kind == "V":  # bfloat16, whose bytes NumPy does not lend
+        elif array.dtype.kind == "V":  # bfloat16, which has no buffer in NumPy
             digest.update(array.tobytes())
         else:
             digest.update(np.ascontiguousarray(array).data)
@@ -45,7 +45,7 @@ def digest_of_arrays(values):
 
 
 def digest_of_samples(dataset):
-    """Digest of the samples of a dataset, in whatever order they come."""
+    """Digest of the samples of a dataset, in any order."""
     total = 0
     for batch in iterate_batches(dataset):
         parts = [part for part in keras.tree.flatten(batch) if part is not None]
@@ -65,7 +65,7 @@ def digests_of_model(model):
         if "seed_generator_state" in variable.path:
             continue
         path = variable.path
-        while path in digests:  # nothing keeps two layers from having one name
+        while path in digests:  # two layers may have the same name
             path += "'"
         digests[path] = digest_of_arrays(keras.ops.convert_to_numpy(variable))
     return ModelDigests(digests, _digest_of_config(model))
@@ -75,7 +75,7 @@ def _digest_of_config(model):
     """Digest of the configuration of a model, or None if it has none."""
     try:
         config = keras.saving.serialize_keras_object(model)
-    except Exception:  # of a layer of the user's; its code is compared
+    except Exception:  # of a user's layer, whose code is compared
         return None
     text = json.dumps(_plain(config), sort_keys=True, default=lambda v: str(type(v)))
     text = re.sub(r" at 0x[0-9a-f]+", "", text)  # the address of a function
@@ -103,7 +103,7 @@ def digests_of_code(references):
         seen.add(name)
         if "." in name:
             left.append(name.rpartition(".")[0])
-        file = _own_file(name)
+        file = _user_file(name)
         if file is None:
             continue
         content = file.read_bytes()
@@ -116,7 +116,7 @@ def digests_of_code(references):
     return digests
 
 
-def _own_file(name):
+def _user_file(name):
     """The file of an imported module, unless it is Python's or an installed package's.
 
     What is installed is compared by version.
@@ -129,7 +129,7 @@ def _own_file(name):
 
 
 def _imported(tree, name):
-    """Names of the modules that a module imports, and of some that are none."""
+    """Names that a module imports: modules, and members of modules."""
     module = sys.modules[name]
     package = name if hasattr(module, "__path__") else name.rpartition(".")[0]
     for node in ast.walk(tree):

@@ -10,8 +10,8 @@ class Problem:
     """One thing that is wrong.
 
     Args:
-        place: Where it was read, such as "line 7" or "--set training.epochs=0"; empty
-            if it was read nowhere.
+        place: Where the value was read, such as "line 7" or "--set training.epochs=0";
+            empty for a job that was made in Python.
         key: Dotted key, such as "training.epochs"; empty for the whole file.
         message: What is expected, what was received, and the way out.
     """
@@ -26,10 +26,10 @@ class Problem:
 
 
 class JobError(ValueError):
-    """A job cannot be used. Lists everything that is wrong with it.
+    """A job that cannot be used. Lists everything that is wrong with it.
 
     Args:
-        path: Path of the job's file, or None for a job that was read from no file.
+        path: Path of the job's file, or None for a job that was made in Python.
         problems: Sequence of `Problem`.
     """
 
@@ -44,14 +44,14 @@ class JobError(ValueError):
 
 
 class InvalidSetting(ValueError):
-    """The value of one key cannot be used; whoever knows its line adds that.
+    """The value of one key cannot be used. `Job` makes a `JobError` with its line.
 
     Args:
         key: Dotted key, such as "data.npz".
         message: What is expected, what was received, and the way out.
     """
 
-    def __init__(self, key, message):
+    def __init__(self, key: str, message: str):
         self.key, self.message = key, message
         super().__init__(f"{key}: {message}")
 
@@ -60,7 +60,7 @@ class InvalidSetting(ValueError):
 
 
 def dotted(key):
-    """A key as people write it."""
+    """A key, a tuple, as a user writes it."""
     return ".".join(map(str, key))
 
 

@@ -73,8 +73,8 @@ def one_of(key, kinds, choose, example):
 def choose_by_key(kinds, others, way_out=""):
     """A function that chooses by the one key of `kinds` that a mapping has.
 
-    `others` returns the other keys that a mapping may have; `way_out` says what to do
-    if none of the kinds is right.
+    `others` are the other keys that a mapping may have. `way_out` ends the message for
+    a mapping without a key of `kinds`.
     """
 
     def choose(value):
@@ -87,8 +87,8 @@ def choose_by_key(kinds, others, way_out=""):
                 f"must have one of the keys {names}, not several. Received: "
                 f"{', '.join(map(shorten, given))}"
             )
-        # The first key that is none of the others is the one that was meant.
-        unknown = [key for key in value if key not in others()]
+        # The first unknown key is probably one of these, misspelt.
+        unknown = [key for key in value if key not in others]
         hint = nearest(unknown[0], kinds) if unknown else ""
         raise invalid(
             f"must have one of the keys {names}. Received: "
@@ -143,10 +143,7 @@ _EXPECTED = {
 
 
 def problems_of(error, kind, *outer):
-    """The key and the message of each error in a mapping that is not a `kind`.
-
-    `outer` is the key of the mapping.
-    """
+    """Key and message of each error in a mapping, whose key is `outer`, as a `kind`."""
     return [
         ((*detail["loc"], *key), message)
         for detail in error.errors(include_url=False)
@@ -247,10 +244,10 @@ Size = Annotated[
     Field(json_schema_extra={"kind": "number of samples, or share in (0, 1)"}),
 ]
 
-# What counts things: more of them than this is a slip, and overflows elsewhere.
+# A number of things. A larger one is a typing error, and overflows elsewhere.
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 
-# The size of a layer; one above would not fit into any memory.
+# The size of a layer. A larger one does not fit into any memory.
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
 
 # Lists of YAML become tuples, which cannot be changed.

@@ -55,13 +55,13 @@ from kdropout.tuning.job.schema import (
 from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.space import Rates, Schedules
 
-# A prime: labels and outputs of another size are less likely to broadcast.
+# A prime, so that labels and outputs of different sizes do not broadcast by accident.
 NUM_SAMPLES = 7
 
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """What `Job.check` made: all that a search needs.
+    """What `Job.check` makes: everything that a search needs.
 
     Args:
         data: `kdropout.tuning.job.Data`.
@@ -82,12 +82,12 @@ class Checked:
     digests: ModelDigests
 
     @property
-    def task(self):
+    def task(self) -> str:
         """The task, the classes, the loss and the metrics, in words."""
         return task_text(self.data, self.model.loss, self.metrics)
 
 
-# What may change while a search is interrupted: none of it changes a trial.
+# These may change while a search is interrupted: they do not change a trial.
 NOT_DECISIVE = ("confirm", "workers", "ray_address", "threads_per_worker", "output")
 
 
@@ -124,7 +124,7 @@ class Job(Settings):
     )
     space: Space | None = Field(
         default=None,
-        description="What may become of each rate, by layer path or glob. Defaults to "
+        description="What each rate may be, by layer path or glob. Defaults to "
         "[0.0, 0.8] for each layer whose rate is a number.",
     )
     objective: Objective = Field(
@@ -175,19 +175,19 @@ class Job(Settings):
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Where modules are looked for: the file's folder, and the current one.
+        """Where modules are looked for: the folder of the file, and the current one.
 
-        As they were when the job was read. They are sent along to other processes.
+        The current one is that in which the job was read, also in other processes.
         """
         return self._folders
 
     @property
     def choices(self) -> Rates | dict[str, float | Rates | Schedules]:
-        """What may become of the rates, as `kdropout.tuning.space.parse` returns it."""
+        """The space, as `kdropout.tuning.space.parse` returns it."""
         return Rates() if self.space is None else self.space
 
     def read_from(self, path: str | os.PathLike, places: dict) -> None:
-        """Note the file that the job was read from, and the place of each key in it."""
+        """Keep the path of the file of the job, and the place of each key in it."""
         folder = os.path.dirname(os.path.abspath(path))
         self._path, self._places = os.fspath(path), places
         self._folders = tuple(dict.fromkeys((folder, os.getcwd())))
@@ -220,7 +220,7 @@ class Job(Settings):
         return ModelBuilder(self, data.description)
 
     def make_callbacks(self, data: Data) -> list[keras.callbacks.Callback]:
-        """New callbacks that the objective needs, and early stopping if wanted.
+        """Make the callbacks that the objective needs, and early stopping if wanted.
 
         Args:
             data: What `make_data` returned.
@@ -231,7 +231,7 @@ class Job(Settings):
         return make_callbacks(self.objective, self.training, data)
 
     def check(self) -> Checked:
-        """Make the data and a model, and evaluate it once, so that nothing is trained.
+        """Make the data and a model, and evaluate the model without training it.
 
         Returns:
             `kdropout.tuning.job.Checked`: the data, the builder, the model and its
@@ -269,7 +269,7 @@ class Job(Settings):
     def keep_contents(
         self, checked: Checked, folder: pathlib.Path, has_results: bool
     ) -> None:
-        """Note what data, model and code the trials are of, or compare it.
+        """Record data, model and code of the trials, or compare them with the record.
 
         Args:
             checked: What `check` returned.
@@ -277,12 +277,12 @@ class Job(Settings):
             has_results: Whether the folder holds trials of the job.
 
         Raises:
-            JobError: If the trials are of other data, another model or other code.
+            JobError: If data, model or code have changed since the trials were run.
         """
         self._located(keep_contents, self, checked, folder, has_results)
 
     def claim_output(self) -> pathlib.Path:
-        """Make the folder of the results, and say in it which job they are of.
+        """Make the folder of the results, and write into it which job it belongs to.
 
         Returns:
             `pathlib.Path` of the folder.
@@ -295,8 +295,8 @@ class Job(Settings):
     def decisive(self) -> dict[str, Any]:
         """The settings that decide what a trial is, as plain values.
 
-        Of the budget, only how long a training is: a search may be given more trials
-        when it goes on. The location of the data is excluded as well.
+        Of the budget, only the length of a training counts: a search may continue with
+        more trials. The location of the data does not count.
         """
         settings = self.model_dump(mode="json", exclude=set(NOT_DECISIVE))
         settings["search"].pop("max_trials", None)
@@ -309,7 +309,7 @@ class Job(Settings):
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None)
 
     def _located(self, function, *arguments):
-        """Call a function, and add the line to its errors about a key."""
+        """Call a function, and add the line to an error about a key."""
         try:
             return function(*arguments)
         except InvalidSetting as error:
@@ -334,20 +334,20 @@ def make_callbacks(objective, training, data):
     return callbacks
 
 
-# Above what a unit of gap can be worth in the metric; not so large that the surrogate
-# of a Bayesian search would see nothing else.
+# More than the metric can gain from one unit of gap, but small enough for the surrogate
+# of a Bayesian search to see other differences as well.
 WEIGHT = 100.0
 
 
 class LimitedMetric(keras.callbacks.Callback):
-    """Logs a metric that pays for each unit of gap beyond a limit.
+    """Logs a metric with a penalty for each unit of gap above a limit.
 
         limited_<metric> = metric + 100 * max(0, gap_loss - limit)
 
-    and with a minus where larger is better. This is an exact penalty: where some
-    setting keeps the limit, the best of this number keeps it, and is the best that
-    does, as long as 1 nat more of gap gains less than 100 units of the metric. Unlike
-    a refusal, it shows a search that begins beyond the limit which way to go.
+    with a minus if a larger metric is better. This is an exact penalty: if some setting
+    keeps the limit, the best value belongs to the best setting that keeps it, as long
+    as 1 nat more of gap improves the metric by less than 100. Unlike a refusal, the
+    penalty shows a search that begins above the limit in which direction to go.
 
     Put it after `kdropout.callbacks.OverfittingGap`.
 
@@ -355,7 +355,7 @@ class LimitedMetric(keras.callbacks.Callback):
         metric: Name in the logs, such as "val_loss".
         limit: Float of at least 0, largest gap that costs nothing, in the unit of the
             loss.
-        direction: "min" or "max", whichever is better.
+        direction: "min" if a smaller metric is better, "max" if a larger one is.
 
     Raises:
         TypeError: If `limit` is not a number.
@@ -380,7 +380,7 @@ class LimitedMetric(keras.callbacks.Callback):
         self.limit = _validation.number("limit", limit, low=0.0)
         self.direction = _validation.choice("direction", direction, ("min", "max"))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         missing = [n for n in (self.metric, "gap_loss") if n not in (logs or {})]
         if missing:
             raise ValueError(
@@ -424,7 +424,7 @@ def _rates_before(model):
 
 
 def _about_space(error):
-    """The error of `tune_rates`, at the pattern that it is about, if it is one's."""
+    """The error of `tune_rates`, at the pattern that causes it, if one does."""
     pattern = getattr(error, "pattern", None)
     key = "space" if pattern is None else f"space.{pattern}"
     return InvalidSetting(key, f"does not fit the model: {error}")
@@ -438,7 +438,7 @@ def _evaluate(model, data, chosen_loss):
     # Of a dataset, they may be tensors of another backend.
     numpy = keras.ops.convert_to_numpy
     x, y = keras.tree.map_structure(lambda array: numpy(array)[:NUM_SAMPLES], (x, y))
-    # Nothing is compiled for so few, and errors point to the layer.
+    # For so few samples nothing is compiled, and errors point to the layer.
     eagerly, model.run_eagerly = model.run_eagerly, True
     try:
         logged = model.test_on_batch(x, y, return_dict=True)
@@ -458,8 +458,9 @@ def _evaluate(model, data, chosen_loss):
         raise InvalidSetting(
             "model",
             f"must have a finite loss to begin with. Received: {logged['loss']}, on "
-            f"inputs of shape {_shapes(x)} and labels of shape {_shapes(y)}. Are there "
-            "as many outputs as classes, and do loss and labels belong together?",
+            f"inputs of shape {_shapes(x)} and labels of shape {_shapes(y)}. Check "
+            "that there are as many outputs as classes, and that the loss fits the "
+            "labels.",
         )
     model.reset_metrics()
     model.run_eagerly, model.test_function = eagerly, None
@@ -467,7 +468,7 @@ def _evaluate(model, data, chosen_loss):
     return logged
 
 
-# Losses that the job chooses for classes, and whether the outputs must sum to 1.
+# The losses that a job chooses for classes, and whether outputs must sum to 1.
 _OF_PROBABILITIES = {
     "sparse_categorical_crossentropy": True,
     "categorical_crossentropy": True,
@@ -479,7 +480,7 @@ _TOLERANCE = 0.02  # what half precision leaves of a sum of probabilities
 
 
 def _check_probabilities(outputs, loss):
-    """Refuse outputs of which the loss would be a number without a meaning."""
+    """Refuse outputs that are not probabilities, for which the loss has no meaning."""
     wrong = (outputs < 0.0) | (outputs > 1.0 + _TOLERANCE)
     if _OF_PROBABILITIES[loss]:
         wrong = wrong | (np.abs(outputs.sum(-1, keepdims=True) - 1.0) > _TOLERANCE)
@@ -524,15 +525,15 @@ def _check_confirmation(confirm, logged):
 
 
 def _check_directions(objective, logged, model):
-    """The gap is that of all metrics: its sign needs the direction of each."""
+    """Refuse a metric without a direction, which the sign of its gap needs."""
     for name in logged:
         try:
             lower_is_better(name, model, objective.directions)
         except ValueError:
             raise InvalidSetting(
                 "objective",
-                f"needs the overfitting gap, and whether a lower '{name}' is better "
-                "cannot be told from its name. Give that metric of the model a name "
-                "that ends with one of Keras's, such as '_accuracy' or '_loss', or "
-                "leave it out.",
+                "needs the overfitting gap, but the name of the metric "
+                f"'{name}' does not show whether a lower value is better. Give it a "
+                "name that ends with one of Keras's, such as '_accuracy' or '_loss', "
+                "or leave it out.",
             ) from None

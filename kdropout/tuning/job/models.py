@@ -3,8 +3,10 @@
 import math
 import os
 import pathlib
+from typing import TYPE_CHECKING
 
 import keras
+import keras_tuner
 
 from kdropout._validation import nearest
 from kdropout.layers import Dropout, SpatialDropout2D
@@ -14,7 +16,11 @@ from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.schema import BuildModel, FileModel
 from kdropout.tuning.tune_rates import tune_parsed
 
-# By what the labels are. The losses of classes are of probabilities.
+if TYPE_CHECKING:
+    from kdropout.tuning.job.data import Description
+    from kdropout.tuning.job.job import Job
+
+# The defaults for each kind of labels. The losses of classes expect probabilities.
 _LOSS = {
     "classes": "sparse_categorical_crossentropy",
     "one-hot": "categorical_crossentropy",
@@ -54,24 +60,26 @@ class ModelBuilder:
     {'rate/dense1_drop': 0.3, 'rate/dense2_drop': 0.3}
     """
 
-    def __init__(self, job, description):
+    def __init__(self, job: "Job", description: "Description"):
         self.job = job
         self.description = description
-        # The loss of the last model, where neither it nor the job says which one.
+        # The loss chosen for the last model, if neither it nor the job names one.
         self.chosen_loss = None
 
-    def __call__(self, hp):
+    def __call__(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         return self.give_rates(hp, self.build())
 
-    def give_rates(self, hp, model):
+    def give_rates(
+        self, hp: keras_tuner.HyperParameters, model: keras.Model
+    ) -> keras.Model:
         """A model of `build` with the rates of a trial."""
         return tune_parsed(hp, model, self.job.choices)
 
-    def build(self):
+    def build(self) -> keras.Model:
         """A new compiled model, with the rates that it has before a search.
 
         Raises:
-            InvalidSetting: If there is none for the job and its data.
+            InvalidSetting: If no model can be built for the job and its data.
         """
         settings = self.job.model
         if isinstance(settings, BuildModel):
@@ -89,7 +97,7 @@ class ModelBuilder:
             return build_architecture(self.job.model, self.description)
         except InvalidSetting:
             raise
-        except Exception as error:  # of any backend, where memory is short
+        except Exception as error:  # of any backend, if memory is short
             reason = " ".join(str(error).split())[:300]
             raise InvalidSetting(
                 "model",
@@ -123,7 +131,7 @@ class ModelBuilder:
         )
 
     def _loss_of(self, model):
-        """The loss for the labels, and for what the model gives for a sample."""
+        """The loss for the labels and the outputs of the model."""
         labels = self.description.labels
         if labels == "classes" and _has_one_output(model):
             return "binary_crossentropy"
@@ -131,7 +139,7 @@ class ModelBuilder:
 
 
 def _has_one_output(model):
-    """Whether a model gives one number per sample, as a sigmoid of two classes."""
+    """Whether a model has one output per sample, as a sigmoid for two classes."""
     outputs = model.outputs if model.built else None
     if not outputs or len(outputs) != 1:
         return False
@@ -155,23 +163,18 @@ def _load(key, folder, name):
         return keras.saving.load_model(path)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # of Keras, zipfile, h5py or a layer of the user's
+    except BaseException as error:  # of Keras, zipfile, h5py or a user's layer
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise InvalidSetting(
             key,
             f"must be a model that model.save wrote. '{path}' cannot be loaded: "
-            f"{type(error).__name__}: {reason}. A model of your own classes loads by "
-            "'build', in place of 'file'.",
+            f"{type(error).__name__}: {reason}. For a model with your own classes, use "
+            "'build' in place of 'file'.",
         ) from error
 
 
 def build_architecture(settings, data):
-    """A model, not compiled, for the shape of the data.
-
-    Returns:
-        `keras.Model`. It gives probabilities for classification, and the targets for
-        regression.
-    """
+    """A model, not compiled, of which the outputs are probabilities or targets."""
     if data.task == "classification" and data.num_classes is None:
         raise InvalidSetting(
             "model.architecture",
@@ -239,7 +242,7 @@ def _transformer(settings, data):
             f"must divide embedding_dim={settings.embedding_dim}. Received: "
             f"{settings.num_heads}",
         )
-    # One label for each token: then each may see only those before it.
+    # With one label for each token, each token may see only those before it.
     causal = data.task == "classification" and _label_shape(data) == shape
     inputs = keras.Input(shape, dtype="int32", name="tokens")
     x = keras.layers.Embedding(
@@ -295,7 +298,7 @@ def _dense(x, settings):
 
 
 def _label_shape(data):
-    """Shape of the labels of a sample, of which a row may be one."""
+    """Shape of the labels of a sample; a row may be one label."""
     return data.target_shape if data.labels == "classes" else data.target_shape[:-1]
 
 

@@ -44,7 +44,7 @@ def locked(job):
     folder = pathlib.Path(job.output).expanduser()
     lock = ProjectLock(folder, _LOCK)
     try:
-        with _told(folder):
+        with _reporting_write_errors(folder):
             lock.acquire()
     except ProjectInUse as error:
         raise InvalidSetting(
@@ -62,7 +62,7 @@ def locked(job):
 def claim(job):
     """Make the folder of a job, and write into it which job it belongs to."""
     folder = pathlib.Path(job.output).expanduser()
-    with _told(folder):
+    with _reporting_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / JOB_FILE
         earlier = _read_job(file) if file.exists() else None
@@ -74,13 +74,13 @@ def claim(job):
         "kdropout": __version__,
         "settings": job.decisive(),
     }
-    with _told(folder), replacing(file) as temporary:
+    with _reporting_write_errors(folder), replacing(file) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
     return folder
 
 
 @contextlib.contextmanager
-def _told(folder):
+def _reporting_write_errors(folder):
     try:
         yield
     except OSError as error:
@@ -98,9 +98,9 @@ def _read_job(file):
     except (ValueError, KeyError, TypeError):
         raise InvalidSetting(
             "output",
-            f"'{file}' is damaged, so nothing shows which job the results are of. If "
-            "they are of this one, delete that file; else choose another folder, by "
-            "--set output=FOLDER.",
+            f"'{file}' is damaged, so it does not show which job the results belong "
+            "to. If they belong to this job, delete that file; else choose another "
+            "folder, by --set output=FOLDER.",
         ) from None
 
 
@@ -169,10 +169,10 @@ _OTHER_SEED = 1_713_907_321
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """Digests of all that decides a score and is not in the settings of the job.
+    """Digests of everything that decides a score and is not in the job's settings.
 
-    What is drawn anew each time, such as a dataset that augments its samples or the
-    weights that an initializer draws, cannot be compared and is left out.
+    Values that are drawn anew each time, such as augmented samples or the weights of an
+    initializer, cannot be compared and are left out.
 
     Args:
         data: Dict from "train", "val" and "test" to digest.
@@ -191,7 +191,7 @@ class Contents:
 
 
 def keep_contents(job, checked, folder, has_results):
-    """Note the contents of a job in its folder, or compare them with those noted."""
+    """Record the contents of a job in its folder, or compare them with the record."""
     file = folder / CONTENTS_FILE
     earlier = _read_contents(file) if has_results and file.exists() else None
     if earlier is not None:
@@ -199,9 +199,9 @@ def keep_contents(job, checked, folder, has_results):
         return
     if has_results:
         warnings.warn(
-            f"'{folder}' does not say which data and code its trials are of: kdropout "
-            "0.1 wrote them, or the file was deleted. Changes since then cannot be "
-            "found; from now on they can.",
+            f"'{folder}' does not say which data and code its trials used: kdropout "
+            "0.1 wrote them, or the file was deleted. Changes since then are not "
+            "noticed; later changes are.",
             stacklevel=2,
         )
     write_json(file, dataclasses.asdict(_contents_of(job, checked)))
@@ -216,7 +216,7 @@ def _contents_of(job, checked, earlier=None):
     references = []
     if isinstance(job.model, BuildModel):
         references.append(job.model.build)
-    # Of data that can be compared, it does not matter how they were made.
+    # If the data can be compared, the code that makes them does not matter.
     is_random = None in data.values()
     if isinstance(job.data, FunctionData) and is_random:
         references.append(job.data.function)
@@ -233,7 +233,7 @@ def _read_contents(file):
     except (ValueError, TypeError) as error:
         raise InvalidSetting(
             "output",
-            f"'{file}' is damaged ({error}), so nothing shows whether data and "
+            f"'{file}' is damaged ({error}), so it does not show whether data and "
             f"code are still those of the trials. {_ways_out(file)}",
         ) from None
 
@@ -262,7 +262,7 @@ def _compare(earlier, now, job, file):
         for name, version in now.versions.items()
         if earlier.versions.get(name) != version
     }
-    if "python" not in versions:  # another Python may parse the same code otherwise
+    if "python" not in versions:  # another Python may parse the code differently
         names = sorted({*earlier.code, *now.code})
         changed = [f"'{n}'" for n in names if earlier.code.get(n) != now.code.get(n)]
         if changed:
@@ -284,7 +284,7 @@ def _compare(earlier, now, job, file):
         described = ", ".join(f"{n} {a} to {b}" for n, (a, b) in versions.items())
         warnings.warn(
             f"Versions have changed since the trials in '{folder}': {described}. The "
-            "same settings may get other scores.",
+            "same settings may get different scores.",
             stacklevel=2,
         )
 
@@ -296,7 +296,7 @@ def _differ(earlier, now):
 def _changed(key, changed, file):
     return InvalidSetting(
         key,
-        f"is not what the trials in '{file.parent}' are of. Since then these have "
+        f"is not what the trials in '{file.parent}' used. Since then these have "
         f"changed: {', '.join(changed)}. {_ways_out(file)}",
     )
 
@@ -304,7 +304,7 @@ def _changed(key, changed, file):
 def _ways_out(file):
     return (
         "Put back what was there, or search in another folder, by --set output=FOLDER. "
-        f"If the change decides no score, delete '{file}' and go on."
+        f"If the change does not affect a score, delete '{file}' and go on."
     )
 
 
@@ -323,7 +323,7 @@ def _digests_of_datasets(data, earlier):
             "data.function", f"the {_PARTS[part]} data cannot be read"
         ):
             digests[part] = digest_of_samples(dataset)
-            # Whether samples are random shows in a second pass; once is enough.
+            # A second pass shows whether samples are random. It is needed only once.
             if earlier is None and digest_of_samples(dataset) != digests[part]:
                 digests[part] = None
     return {part: digests[part] for part in digests if datasets[part] is not None}

@@ -1,4 +1,4 @@
-"""From a YAML file, and settings of the command line, to a `Job`."""
+"""Reads a job from a YAML file and settings of the command line."""
 
 import os
 import pathlib
@@ -63,11 +63,8 @@ def read_job(path, overrides=()):
             f"Received: overrides={overrides!r}"
         )
     tree, lines = read_tree(path)
-    set_places, problems = apply_overrides(tree, overrides)
     places = {key: f"line {line}" for key, line in lines.items()}
-    for key, place in set_places.items():
-        places = {k: v for k, v in places.items() if k[: len(key)] != key}
-        places[key] = place
+    problems = _apply_overrides(tree, places, overrides)
     tree, renamed = with_current_names(tree)
     notes = []
     for name in renamed:
@@ -97,19 +94,14 @@ def _are_strings(values):
     )
 
 
-def apply_overrides(tree, overrides):
-    """Put each "key.sub=value" of `overrides` into `tree`, which is changed.
-
-    Returns:
-        Tuple of a dict from key, a tuple of names, to the place for messages, and a
-        list of `Problem`.
-    """
-    places, problems = {}, []
+def _apply_overrides(tree, places, overrides):
+    """Put each "key.sub=value" into the tree and the places; return the problems."""
+    problems = []
     for override in overrides:
         place = f"--set {override}"
-        dotted, equals, text = override.partition("=")
-        dotted = dotted.strip()
-        if not equals or not all(dotted.split(".")):
+        key, equals, text = override.partition("=")
+        key = key.strip()
+        if not equals or not all(key.split(".")):
             expected = "must be key=value, such as training.epochs=5."
             problems.append(
                 Problem(place, "", f"{expected} Received: {shorten(override)}")
@@ -117,13 +109,14 @@ def apply_overrides(tree, overrides):
             continue
         try:
             value = parse_value(text)
-            path = _put(tree, dotted.split("."), value)
+            path = _put(tree, key.split("."), value)
         except ValueError as error:
-            problems.append(Problem(place, dotted, str(error)))
+            problems.append(Problem(place, key, str(error)))
         else:
-            places = {k: v for k, v in places.items() if k[: len(path)] != path}
+            for inner in [inner for inner in places if inner[: len(path)] == path]:
+                del places[inner]
             places[path] = place
-    return places, problems
+    return problems
 
 
 def _put(tree, names, value):
@@ -155,16 +148,17 @@ def _put(tree, names, value):
     return tuple(path)
 
 
-# A job is a page long. What is larger was not meant to be one.
+# A job is about a page long. A larger file is probably something else.
 MAX_BYTES = 1_000_000
 
 _CORE = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people write it today, and nothing that builds objects.
+    """YAML 1.2, without tags that build objects.
 
-    PyYAML reads by the rules of 2005: 1e-3 is a text, 1:30 is ninety, 010 is eight.
+    PyYAML follows YAML 1.1, in which 1e-3 is a text, 1:30 is ninety and 010 is eight.
+    Of 1.1, only yes, no, on and off keep their meaning here.
     """
 
     yaml_implicit_resolvers = {}
@@ -198,44 +192,39 @@ for _kind, _pattern, _first in (
 
 
 def read_tree(path):
-    """Read a YAML file that holds a mapping.
-
-    Returns:
-        Tuple of the mapping, as plain values, and a dict from the key of each value,
-        a tuple of names and indices, to the line where it begins, counted from 1.
-    """
+    """The mapping in a YAML file, and a dict from each key, a tuple, to its line."""
     text = _read_text(path)
-    problems, lines = [], {}
+    reader = _Reader()
     try:
         node = _Loader(text).get_single_node()
         if node is None:
             raise _failed(path, "", "is empty. A job names at least a model and data.")
-        tree = _plain(node, (), lines, problems)
+        tree = reader.value(node)
     except yaml.MarkedYAMLError as error:
         raise _failed(path, *_explain(error, text)) from None
     except yaml.YAMLError as error:
         raise _failed(path, "", f"is not text that YAML allows: {error}") from None
     except RecursionError:
         raise _failed(path, "", "is nested too deeply for a job.") from None
-    if problems:
-        raise JobError(path, problems)
+    if reader.problems:
+        raise JobError(path, reader.problems)
     if not isinstance(tree, dict):
         expected = "must be a mapping: lines such as 'model: {architecture: mlp}'."
         raise _failed(path, "line 1", f"{expected} Received: {shorten(tree)}")
-    return tree, lines
+    return tree, reader.lines
 
 
 def parse_value(text):
-    """The plain value that `text` is in YAML."""
-    problems = []
+    """The plain value of a text in YAML."""
+    reader = _Reader()
     try:
         node = _Loader(text).get_single_node()
-        value = None if node is None else _plain(node, (), {}, problems)
+        value = None if node is None else reader.value(node)
     except (yaml.YAMLError, RecursionError) as error:
         problem = getattr(error, "problem", None) or str(error)
         raise ValueError(f"is not YAML: {problem}.") from None
-    if problems:
-        raise ValueError(problems[0].message)
+    if reader.problems:
+        raise ValueError(reader.problems[0].message)
     return value
 
 
@@ -271,7 +260,7 @@ def _others(path):
 
 
 def _explain(error, text):
-    """Place and message of what the parser of YAML found."""
+    """Place and message of an error of the parser."""
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}"
     line = [*text.split("\n"), ""][mark.line]
@@ -289,55 +278,61 @@ def _char_at(text, mark):
     return text[mark.index : mark.index + 1]
 
 
-def _plain(node, key, lines, problems):
-    """The value of a node of the parsed tree; notes lines and problems."""
-    line = node.start_mark.line + 1
-    lines[key] = line
+class _Reader:
+    """Makes plain values of parsed YAML; collects their lines and the problems."""
 
-    def note(message, key=key, line=line):
-        problems.append(Problem(f"line {line}", ".".join(map(str, key)), message))
+    def __init__(self):
+        self.lines, self.problems = {}, []
 
-    kind = node.tag.removeprefix(_CORE)
-    if isinstance(node, yaml.MappingNode) and kind == "map":
+    def value(self, node, key=()):
+        """The plain value of a node, or None after a problem."""
+        line = self.lines[key] = node.start_mark.line + 1
+        kind = node.tag.removeprefix(_CORE)
+        if isinstance(node, yaml.MappingNode) and kind == "map":
+            return self._mapping(node, key)
+        if isinstance(node, yaml.SequenceNode) and kind == "seq":
+            return [
+                self.value(item, (*key, index)) for index, item in enumerate(node.value)
+            ]
+        if isinstance(node, yaml.ScalarNode) and not _is_text(node.value):
+            return self._note(line, key, _HALF_A_PAIR)
+        if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
+            try:
+                return _SCALARS[kind](node.value)
+            except ValueError:  # such as !!int x
+                pass
+        tag = node.tag.replace(_CORE, "!!")
+        return self._note(
+            line,
+            key,
+            f"has the tag '{tag}'. A job holds plain values only: texts, numbers, "
+            "true, false, null, lists and mappings. Remove the tag.",
+        )
+
+    def _mapping(self, node, key):
         mapping = {}
         for name_node, value_node in node.value:
-            at = name_node.start_mark.line + 1
-            name = name_node.value
+            line, name = name_node.start_mark.line + 1, name_node.value
+            kind = name_node.tag.removeprefix(_CORE)
             if isinstance(name, str) and not _is_text(name):
-                note(_HALF_A_PAIR, line=at)
-                continue
-            if not isinstance(name_node, yaml.ScalarNode) or (
-                name_node.tag != f"{_CORE}str"
-            ):
-                note(f"a key must be a text. Received: {shorten(name)}", line=at)
-                continue
-            if name in mapping:
-                first = lines[(*key, name)]
-                text = f"is given twice: first in line {first}. Remove one."
-                note(text, (*key, name), at)
-                continue
-            mapping[name] = _plain(value_node, (*key, name), lines, problems)
-            lines[(*key, name)] = at
+                self._note(line, key, _HALF_A_PAIR)
+            elif not isinstance(name_node, yaml.ScalarNode) or kind != "str":
+                problem = f"a key must be a text. Received: {shorten(name)}"
+                self._note(line, key, problem)
+            elif name in mapping:
+                first = self.lines[(*key, name)]
+                problem = f"is given twice: first in line {first}. Remove one."
+                self._note(line, (*key, name), problem)
+            else:
+                mapping[name] = self.value(value_node, (*key, name))
+                self.lines[(*key, name)] = line
         return mapping
-    if isinstance(node, yaml.SequenceNode) and kind == "seq":
-        items = enumerate(node.value)
-        return [_plain(item, (*key, i), lines, problems) for i, item in items]
-    if isinstance(node, yaml.ScalarNode) and not _is_text(node.value):
-        note(_HALF_A_PAIR)
-        return None
-    if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
-        try:
-            return _SCALARS[kind](node.value)
-        except ValueError:
-            pass
-    note(
-        f"has the tag '{node.tag.replace(_CORE, '!!')}'. A job holds plain values "
-        "only: texts, numbers, true, false, null, lists and mappings. Remove the tag."
-    )
-    return None
+
+    def _note(self, line, key, message):
+        self.problems.append(Problem(f"line {line}", dotted(key), message))
 
 
-# YAML's escapes can write what no file can hold.
+# An escape of YAML can write half a pair, which no file can hold.
 _HALF_A_PAIR = "holds half of a surrogate pair, which is not a character. Remove it."
 
 

@@ -22,8 +22,8 @@ def find_reference(key, reference, folders):
     Modules are looked for where Python looks for them, then in `folders`.
     """
     module_name, _, attribute = reference.partition(":")
-    # Last, so that no file there takes the place of a package. They stay: a module
-    # may import its neighbours later.
+    # At the end, so that no file there hides a package. The folders stay in the path,
+    # because a module may import its neighbours later.
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     importlib.invalidate_caches()
     with blame_user_code(key, "cannot be imported"):
@@ -79,10 +79,11 @@ def call_reference(key, reference, arguments, folders, **offered):
 
 @contextlib.contextmanager
 def blame_user_code(key, what):
-    """Report whatever code of the user's raises, as an error of one key of the job.
+    """Report anything that the user's code raises, as an error of one key of the job.
 
-    Also what is not an `Exception`: a `sys.exit(0)` in a module would end the command
-    as if all were well. Only an interrupt passes, because the user asked for it.
+    This includes what is not an `Exception`: a `sys.exit(0)` in a module would end the
+    command as if it had succeeded. Only an interrupt passes, because the user asked
+    for it.
     """
     try:
         yield
@@ -94,9 +95,9 @@ def blame_user_code(key, what):
 
 @contextlib.contextmanager
 def blame_exits(key):
-    """Report code of the user's that ends the process while it trains.
+    """Report user code that ends the process during training.
 
-    What else it raises is the failure of a trial.
+    Anything else that it raises is the failure of a trial.
     """
     try:
         yield
@@ -117,18 +118,16 @@ def is_installed(file):
 
 def _raised(what, error):
     """What happened, with the line of the user's code that did it."""
-    own = [
+    frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(("<", _PACKAGE))
     ]
-    # Where a library raised, the line that called it is of more use.
-    own = [frame for frame in own if not is_installed(frame.filename)] or own
-    where = (
-        f" ({pathlib.Path(own[-1].filename).name}, line {own[-1].lineno})"
-        if own
-        else ""
-    )
+    # If a library raised the error, the line that called the library is more useful.
+    frames = [f for f in frames if not is_installed(f.filename)] or frames
+    where = ""
+    if frames:
+        where = f" ({pathlib.Path(frames[-1].filename).name}, line {frames[-1].lineno})"
     text = f"{what}: {type(error).__name__}: {error}{where}"
     if isinstance(error, SystemExit):
         text += (

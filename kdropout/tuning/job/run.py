@@ -39,8 +39,8 @@ from kdropout.tuning.trial_records import failure_of, stored_trials, trial_recor
 JOB_FILE = "job.yaml"
 
 
-# The layers that each entry of the space has found: all that a report of a search that
-# was stopped needs of model, data and code.
+# The layers that each entry of the space matched. With them, the report of a search
+# that was stopped needs neither model nor data nor code.
 PLAN_FILE = "plan.json"
 
 
@@ -62,7 +62,7 @@ _TUNERS = {
 
 
 def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
-    """Search the best dropout rates, find out whether they help, and write a report.
+    """Search the best dropout rates, test whether they help, and write a report.
 
     Everything that can be wrong is checked first, without training. The output folder
     then holds the search ("search/"), the job ("job.yaml"), a row for each trial
@@ -104,7 +104,7 @@ def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
         raise _validation.type_error("job", "a kdropout.tuning.Job", job)
     checked = job.check()
     _check_can_travel(job, checked.data)
-    # Also the confirmation writes what another process must not overwrite.
+    # The lock includes the confirmation, which writes files as well.
     with job.locked_output(), job.no_exits():
         return _run(job, checked, resume, verbose)
 
@@ -128,11 +128,11 @@ def _run(job, checked, resume, verbose):
     tuner = make_tuner(job, checked.build, folder)
     arguments = _fit_arguments(job, checked.data)
     with warnings.catch_warnings():
-        # Of a model that is converted in each build, once is enough.
+        # A model that is converted in each build warns each time. Once is enough.
         warnings.filterwarnings("once", message="Some dropout is not a layer")
-        # Of a tf.data.Dataset, whose order is fixed: nobody asked to shuffle it.
+        # Keras warns about a tf.data.Dataset, although nobody asked to shuffle it.
         warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
-        # Of KerasTuner; a score that is NaN is reported below.
+        # KerasTuner warns about scores of NaN, which are reported below.
         warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
@@ -182,7 +182,7 @@ def _about_failures(tuner):
     ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
     scores = [trial.score for trial in ended if trial.score is not None]
     way_out = (
-        "A failed trial is not tried again: mend the cause, and search in another "
+        "A failed trial is not tried again: fix the cause, and search in another "
         "folder, by --set output=FOLDER."
     )
     if scores and len(scores) == len(ended):
@@ -193,7 +193,7 @@ def _about_failures(tuner):
             f"of a smaller scale (data.standardize=true), may help. {way_out}"
         )
     failures = [failure_of(trial) for trial in ended if trial.message]
-    last = f"The last said:\n  {failures[-1]}\n" if failures else ""
+    last = f"The last error:\n  {failures[-1]}\n" if failures else ""
     return (
         f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. {way_out}"
     )
@@ -270,15 +270,7 @@ _FIRST_SEED = 1000
 
 
 class ConfirmationRun:
-    """The confirmation of one job, which can be taken up again.
-
-    Args:
-        job: `kdropout.tuning.job.Job`.
-        tuner: Its tuner, after the search.
-        checked: `kdropout.tuning.job.Checked`, the data and a model of the job.
-        arguments: Dict of the arguments of `fit`.
-        folder: `pathlib.Path` of the output.
-    """
+    """The confirmation of one job, which can be interrupted and continued."""
 
     def __init__(self, job, tuner, checked, arguments, folder):
         self._job = job
@@ -318,7 +310,7 @@ class ConfirmationRun:
             )
 
     def _train(self, setting, seed):
-        """What a model with these rates scores, after its best epoch."""
+        """The score of a model with these rates, after its best epoch."""
 
         def prepare(model):
             plan = plan_of(model)
@@ -345,10 +337,9 @@ class ConfirmationRun:
         return "min" if lower else "max"
 
     def _save(self, candidates, scores):
-        """Write the scores so far, and those of trainings that are not asked for now.
+        """Write the scores so far, and those that this run does not need.
 
-        A later run may ask for them again: with another metric, more seeds, or after
-        more trials.
+        A later run may need them: with another metric, more seeds, or more trials.
         """
         now = [
             {"measure": self._measure(), **score}
@@ -359,14 +350,14 @@ class ConfirmationRun:
         write_json(self._file, {"scores": [*others, *now]})
 
     def _earlier(self, candidates):
-        """The scores that other runs of the job have left for these candidates."""
+        """The scores that earlier runs of the job have left for these candidates."""
         measure = self._measure()
         plain = [score for score in self._kept if score["measure"] == measure]
         return scores_from_plain(candidates, plain)
 
 
 def _read_scores(file):
-    """The scores in a file: list of dicts."""
+    """The scores in a file, a list of dicts."""
     try:
         content = json.loads(file.read_text())
         # kdropout 0.1 wrote the measure once.
@@ -392,7 +383,7 @@ def _training(score):
 
 
 def _metric(job):
-    """What the settings are compared by, as the model calls it."""
+    """The metric of the model by which the settings are compared."""
     if job.confirm.metric is not None:
         return job.confirm.metric
     if job.objective.needs_gap and job.objective.gap_limit is None:
@@ -401,7 +392,7 @@ def _metric(job):
 
 
 def _give_rates(model, rates):
-    """Give layers constant rates, also those whose schedule was searched."""
+    """Give layers constant rates, including those whose schedule was searched."""
     layers = dropout_layers(model)
     for path, rate in rates.items():
         rule = layers[path]._rate_rule
@@ -412,14 +403,7 @@ def _give_rates(model, rates):
 
 
 class ConfirmationProgress:
-    """A bar on a terminal; elsewhere one line for each seed.
-
-    Args:
-        labels: Sequence of the labels of the settings.
-        seeds: Sequence of the seeds.
-        measure: String, name of the score.
-        show: Whether to show anything.
-    """
+    """A bar on a terminal; elsewhere one line for each seed."""
 
     def __init__(self, labels, seeds, measure, show):
         self._labels, self._seeds = list(labels), list(seeds)
@@ -472,7 +456,7 @@ def _write_plan(folder, job, checked):
 
 
 def read_plan(folder, job):
-    """Tuple of the `RatePlan` of a job, and the rates before the search."""
+    """The `RatePlan` of a job and the rates before the search, a tuple."""
     path, space = folder / PLAN_FILE, job.choices
     try:
         content = json.loads(path.read_text())
@@ -490,7 +474,7 @@ def read_plan(folder, job):
 
 
 def _read_task(folder):
-    """What the model of a job is trained for, or None where no file says it."""
+    """The task of a job in words, or None if no file states it."""
     try:
         return json.loads((folder / PLAN_FILE).read_text()).get("task")
     except (OSError, ValueError, AttributeError):

@@ -166,9 +166,11 @@ ARCHITECTURES = {"mlp": MlpModel, "cnn": CnnModel, "transformer": TransformerMod
 
 _by_architecture = choose_by_value(ARCHITECTURES, "architecture")
 
-SOURCES = ("architecture", "build", "file")
+MODEL_KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
 
-_by_key = choose_by_key(SOURCES, lambda: other_keys(MODEL_KINDS, SOURCES))
+_SOURCES = ("architecture", "build", "file")
+
+_by_key = choose_by_key(_SOURCES, other_keys(MODEL_KINDS, _SOURCES))
 
 
 def _choose(value):
@@ -176,7 +178,6 @@ def _choose(value):
     return _by_architecture(value) if key == "architecture" else key
 
 
-MODEL_KINDS = {**ARCHITECTURES, "build": BuildModel, "file": FileModel}
 AnyModel = one_of("model", MODEL_KINDS, _choose, "{architecture: mlp}")
 
 
@@ -193,7 +194,7 @@ UCI_FOLDERS = {
     "yacht": "yacht",
 }
 
-# Sets of which each row is a table's, with columns of different units.
+# Sets that are tables, with columns of different units.
 TABLES = ("breast_cancer", "diabetes", "iris", "wine")
 
 # What can be done to any data.
@@ -229,7 +230,7 @@ ValidationSize = Annotated[
     Field(description="Validation data. Defaults to 0.2, or to all of those given."),
 ]
 
-# For data that do not say what they are.
+# For data of which it is not known what the labels are.
 Task = Annotated[
     Literal["classification", "regression"] | None,
     Field(
@@ -241,7 +242,7 @@ Task = Annotated[
 
 
 class SklearnData(Settings):
-    """A set that scikit-learn ships: nothing is downloaded."""
+    """A data set that scikit-learn ships; nothing is downloaded."""
 
     source: ClassVar[str] = "sklearn"
     sklearn: Literal["breast_cancer", "diabetes", "digits", "iris", "wine"] = Field(
@@ -289,11 +290,11 @@ class FunctionData(Settings):
 
 
 class KerasData(Settings):
-    """A set of keras.datasets. Images are scaled to [0, 1]."""
+    """A data set of keras.datasets. Images are scaled to [0, 1]."""
 
     source: ClassVar[str] = "keras"
     keras: Literal["cifar10", "cifar100", "fashion_mnist", "mnist"] = Field(
-        description="Name of the set. The test set stays apart."
+        description="Name of the set. Its test set is used for the test alone."
     )
     data_dir: PathText | None = Field(
         None,
@@ -329,7 +330,7 @@ class UciData(Settings):
 
 
 class TextData(Settings):
-    """Characters, each of which is predicted from those before it.
+    """A text, of which each character is predicted from those before it.
 
     The first 80 % of the text are for training, the last 10 % for the test.
     """
@@ -355,19 +356,15 @@ class TextData(Settings):
 
 
 DATA_KINDS = {
-    "sklearn": SklearnData,
-    "npz": NpzData,
-    "function": FunctionData,
-    "keras": KerasData,
-    "uci": UciData,
-    "text": TextData,
+    kind.source: kind
+    for kind in (SklearnData, NpzData, FunctionData, KerasData, UciData, TextData)
 }
 AnyData = one_of(
     "data",
     DATA_KINDS,
     choose_by_key(
         tuple(DATA_KINDS),
-        lambda: other_keys(DATA_KINDS, DATA_KINDS),
+        other_keys(DATA_KINDS, DATA_KINDS),
         " Other files, such as CSV, are read by a function of yours: {function: "
         "my_data:load}.",
     ),
@@ -408,7 +405,7 @@ class BayesianSearch(Settings):
         1e-4, description="Variance of the noise in the scores."
     )
     beta: Annotated[float, Field(ge=0.0)] = Field(
-        2.6, description="Weight of what is not known yet: more explores more."
+        2.6, description="Weight of the uncertainty: a larger one explores more."
     )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
@@ -419,7 +416,9 @@ class HyperbandSearch(Settings):
 
     algorithm: Literal["Hyperband"]
     factor: Annotated[int, Field(ge=2, lt=2**31)] = Field(
-        3, description="One in so many goes on, for so many times the epochs."
+        3,
+        description="The best 1/factor of the trials go on, with factor times the "
+        "epochs.",
     )
     hyperband_iterations: Count = Field(1, description="Repetitions of the whole.")
     seed: SearchSeed = 0
@@ -433,7 +432,8 @@ class GridSearch(Settings):
 
     algorithm: Literal["GridSearch"]
     max_trials: Count | None = Field(
-        None, description="Stop after so many. Defaults to all combinations."
+        None,
+        description="Largest number of settings to try. Defaults to all combinations.",
     )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
@@ -464,17 +464,18 @@ class ObjectiveSettings(Settings):
     )
     direction: Literal["min", "max"] | None = Field(
         None,
-        description="Which is better. Needed only where the name does not show it.",
+        description="Whether a smaller or a larger value is better. Needed only if the "
+        "name of the metric does not show it.",
     )
     gap_limit: Annotated[float, Field(ge=0.0)] | None = Field(
         None,
         description="Largest gap_loss allowed, in the unit of the loss. Epochs above "
-        "it count only where none is below.",
+        "it count only if none is below.",
     )
     scored_epoch: Literal["best", "last"] = Field(
         "best",
-        description="The epoch of a training that counts: the best one, or the last, "
-        "as without early stopping.",
+        description="The epoch of a training whose value counts: the best one, or the "
+        "last, as without early stopping.",
     )
 
     @model_validator(mode="after")
@@ -498,7 +499,7 @@ class ObjectiveSettings(Settings):
 
     @property
     def directions(self):
-        """What is known of the model's metrics, for `OverfittingGap`."""
+        """The directions of the model's metrics that the job names."""
         if self.direction is None or _is_gap(self.metric):
             return {}
         name = self.metric.removeprefix("val_").removeprefix("clean_")
@@ -506,7 +507,7 @@ class ObjectiveSettings(Settings):
 
     @property
     def name(self):
-        """The name in the logs that the search is to optimise."""
+        """The name in the logs that the search optimises."""
         return self.metric if self.gap_limit is None else f"limited_{self.metric}"
 
     @property
@@ -536,7 +537,7 @@ def _infer_direction(name):
 
 
 def as_mapping(value: Any):
-    """The objective as a mapping, for which a name alone is short."""
+    """The objective as a mapping. A name alone is short for one."""
     if isinstance(value, str):
         return {"metric": value}
     if not isinstance(value, (dict, ObjectiveSettings)):
@@ -564,7 +565,7 @@ def _read_space(value, info):
         raise invalid(
             "must name at least one layer, or '*' for all. Received: an empty mapping."
         )
-    # Without any settings, they are the defaults.
+    # An empty mapping stands for the defaults.
     entries = {name: Rates() if entry == {} else entry for name, entry in value.items()}
     space, errors, old_names = parse_all(entries)
     if errors:
@@ -606,8 +607,8 @@ class TrainingSettings(Settings):
     batch_size: Count = Field(32, description="Samples per training step.")
     early_stopping: Count | None = Field(
         None,
-        description="Stop after so many epochs in which the objective did not "
-        "improve. Defaults to never.",
+        description="Stop after this number of epochs without a better objective. "
+        "Defaults to never.",
     )
     shuffle: bool = Field(
         True, description="Whether the samples are shuffled before each epoch."
@@ -620,15 +621,15 @@ class ConfirmSettings(Settings):
     top: Count = Field(3, description="Best settings of the search to train again.")
     seeds: Annotated[int, Field(ge=0, lt=2**31)] = Field(
         10,
-        description="Trainings of each of them, of the best rate that is the same "
-        "everywhere, and without dropout. 0 for none.",
+        description="Trainings of each of them, of the best single rate for all "
+        "layers, and of no dropout. 0 for no confirmation.",
     )
 
     metric: str | None = Field(
         None,
         min_length=1,
-        description="What they are compared by: a metric of the model, on the test "
-        "set if there is one. Defaults to that of the objective.",
+        description="Metric of the model by which they are compared, on the test set "
+        "if there is one. Defaults to that of the objective.",
     )
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from kdropout.tuning.job.schema import TABLES, UCI_FOLDERS
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """Tuples `(x, y)` or datasets; None for what is to be split off the training."""
+    """Tuples `(x, y)` or datasets; None for a part to split off the training data."""
 
     train: Any
     validation: Any = None
@@ -29,11 +29,7 @@ class Parts:
 
 
 def read_source(settings, folders):
-    """The data of a job's key `data`, not yet checked or split.
-
-    Returns:
-        Tuple of the dotted key for messages, and `Parts`.
-    """
+    """The dotted key of the source, and its `Parts`, not yet checked or split."""
     key = f"data.{settings.source}"
     return key, _READERS[settings.source](key, settings, folders)
 
@@ -124,7 +120,7 @@ _READERS = {
 }
 
 
-# Where data lie, if a job does not say it.
+# Environment variable with the folder of the data, for jobs that do not name one.
 VARIABLE = "KDROPOUT_DATA"
 
 _IDX_FILES = (
@@ -143,7 +139,7 @@ def data_folder(key, data_dir, required=True):
             key,
             "needs the folder of the data, which are not part of kdropout. Set "
             f"data.data_dir, --data-dir or the environment variable {VARIABLE}; or "
-            "take data: {sklearn: diabetes}, which scikit-learn ships.",
+            "use data: {sklearn: diabetes}, which scikit-learn ships.",
         )
     folder = os.path.expanduser(chosen)
     if not os.path.isdir(folder):
@@ -155,12 +151,7 @@ def data_folder(key, data_dir, required=True):
 
 
 def read_keras(key, name, data_dir):
-    """The training and test data of a set of keras.datasets.
-
-    Returns:
-        Two tuples of float32 images in [0, 1], of shape (height, width, channels),
-        and integer labels.
-    """
+    """Training and test data of keras.datasets: images in [0, 1], integer labels."""
     folder = data_folder(key, data_dir, required=False)
     if folder is not None and name in ("mnist", "fashion_mnist"):
         parts = [
@@ -175,7 +166,7 @@ def read_keras(key, name, data_dir):
                 key,
                 f"cannot be downloaded by keras.datasets.{name}: {error}. Set "
                 f"data.data_dir, --data-dir or {VARIABLE} to a folder that holds it, "
-                "or take data: {sklearn: digits}, which scikit-learn ships.",
+                "or use data: {sklearn: digits}, which scikit-learn ships.",
             ) from error
     return tuple((_scaled(images), labels.reshape(-1)) for images, labels in parts)
 
@@ -257,12 +248,7 @@ def _read_table(key, path, dtype):
 
 
 def read_text(key, settings):
-    """Training, validation and test sequences of the characters of a text.
-
-    Returns:
-        Three tuples of integer arrays of shape (sequences, characters): the
-        characters, and those that follow.
-    """
+    """Training, validation and test sequences: the characters, and their successors."""
     if settings.text == "tinyshakespeare":
         folder = data_folder(key, settings.data_dir)
         path = folder / "text" / settings.text / "input.txt"
@@ -278,7 +264,7 @@ def read_text(key, settings):
             f"be read: {reason}",
         ) from None
     _, tokens = np.unique(list(text), return_inverse=True)
-    # One more: the last character of a sequence also has one that follows.
+    # One more, because the last character of a sequence needs a successor as well.
     length = settings.sequence_length + 1
     num_sequences = len(tokens) // length
     if num_sequences < 10:
@@ -307,21 +293,21 @@ def check_pair(key, part, x, y):
         if len(array) != len(labels):
             raise InvalidSetting(
                 key,
-                f"x_{part}{name} and y_{part} must have as many samples. Received: "
-                f"shapes {array.shape} and {labels.shape}.",
+                f"x_{part}{name} and y_{part} must have the same number of samples. "
+                f"Received: shapes {array.shape} and {labels.shape}.",
             )
     return keras.tree.pack_sequence_as(x, arrays), labels
 
 
 def check_same_shapes(key, first, other, part):
-    """Refuse a part whose samples are of another shape or type than the training's."""
-    for kind, one, two in zip("xy", first, other, strict=True):
-        one, two = _signature(one), _signature(two)
-        if one != two:
+    """Refuse a part whose samples differ in shape or type from the training data."""
+    for kind, training, others in zip("xy", first, other, strict=True):
+        expected, received = _signature(training), _signature(others)
+        if expected != received:
             raise InvalidSetting(
                 key,
                 f"the samples of {kind}_train and {kind}_{part} must be of the same "
-                f"shape and type. Received: {one} and {two}.",
+                f"shape and type. Received: {expected} and {received}.",
             )
 
 
@@ -386,7 +372,7 @@ def _texts(value, array):
     """The texts in an array, as Keras takes them, or None if it holds others."""
     if array.dtype.kind not in "USO" or array.size == 0:
         return None
-    # As they were: NumPy makes texts of numbers beside texts.
+    # From the original values, because NumPy turns numbers beside texts into texts.
     texts = np.asarray(value, dtype=object)
     if texts.shape != array.shape:
         return None

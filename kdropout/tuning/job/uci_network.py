@@ -5,13 +5,19 @@ from keras import ops
 
 from kdropout.layers import Dropout
 from kdropout.layers.base import BaseDropout
+from kdropout.tuning.job.data import Description
 
 UNITS = 50
 LENGTH_SCALE = 1e-2
 LEARNING_RATE = 1e-3
 
 
-def build(data, tau=1.0, units=UNITS, length_scale=LENGTH_SCALE):
+def build(
+    data: Description,
+    tau: float = 1.0,
+    units: int = UNITS,
+    length_scale: float = LENGTH_SCALE,
+) -> keras.Model:
     """A compiled model: one hidden layer, with dropout before each dense layer.
 
     The weights of a dense layer, whose inputs are dropped at the rate `p`, decay by

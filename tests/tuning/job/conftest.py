@@ -9,7 +9,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from kdropout.tuning.job import load_job
+from kdropout.tuning import load_job
 
 CONFIGS = pathlib.Path(__file__).parents[3] / "tuner_configs"
 

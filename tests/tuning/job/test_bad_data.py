@@ -43,7 +43,10 @@ ARRAYS = [
     BadArrays(
         "another length",
         {"y_train": Y[:9]},
-        ["x_train and y_train must have as many samples", "shapes (10, 2) and (9,)"],
+        [
+            "x_train and y_train must have the same number of samples",
+            "shapes (10, 2) and (9,)",
+        ],
     ),
     BadArrays(
         "no samples",
@@ -253,7 +256,9 @@ def test_functions_that_return_no_data(bad, tmp_path, job_of):
 def test_what_is_for_arrays_is_refused_for_datasets(tmp_path, job_of):
     body = "def load():\n    batch = [([[1.0]], [1.0])]\n    return batch, batch\n"
     (tmp_path / "batches_of_mine.py").write_text(body)
-    with pytest.raises(JobError, match="--set data.label_noise=0.1.*is for arrays"):
+    with pytest.raises(
+        JobError, match="--set data.label_noise=0.1.*applies to arrays only"
+    ):
         make(job_of, "function: batches_of_mine:load", "data.label_noise=0.1")
 
 
@@ -299,7 +304,7 @@ def test_a_mixture_of_texts_and_numbers_is_refused(tmp_path, job_of):
         make(job_of, "function: mixed_labels:load")
 
 
-def test_a_folder_of_the_environment_that_is_no_path_is_named(job_of, monkeypatch):
+def test_a_folder_of_the_environment_that_is_not_a_path_is_named(job_of, monkeypatch):
     for value in ("~nosuch/data", "x" * 300):
         monkeypatch.setenv("KDROPOUT_DATA", value)
         with pytest.raises(JobError, match="needs KDROPOUT_DATA to be a folder"):

@@ -456,7 +456,7 @@ def test_a_bad_entry_of_a_space_is_refused_with_its_line_and_key(bad, job_of):
     assert not missing, message
 
 
-def test_all_problems_are_told_at_once(job_of):
+def test_all_problems_are_reported_at_once(job_of):
     with pytest.raises(JobError) as raised:
         job_of(
             """\
@@ -482,7 +482,7 @@ def test_all_problems_are_told_at_once(job_of):
     }
 
 
-def test_all_problems_of_a_space_are_told_with_their_lines(job_of):
+def test_all_problems_of_a_space_are_reported_with_their_lines(job_of):
     with pytest.raises(JobError) as raised:
         job_of(
             """\
@@ -508,7 +508,7 @@ def test_all_problems_of_a_space_are_told_with_their_lines(job_of):
     }
 
 
-def test_a_file_that_cannot_be_read_is_told_apart(tmp_path):
+def test_each_file_that_cannot_be_read_has_its_error(tmp_path):
     (tmp_path / "digits_mlp.yaml").write_text(MLP)
     with pytest.raises(JobError, match="no such file.*Did you mean 'digits_mlp.yaml'"):
         load_job(tmp_path / "digit_mlp.yaml")

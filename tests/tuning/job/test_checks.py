@@ -1,10 +1,13 @@
 """What could not be trained is refused before anything is."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
-from kdropout.tuning.job import JobError
+from kdropout.tuning import JobError
+from tests.tools import name_of
 
 MODELS = """\
 import keras
@@ -47,68 +50,115 @@ def sequential(*layers, units=3, inputs=4):
 not_callable = 3
 """
 
-# Of a job on iris: what comes after "model:", and lines, to parts of the message.
-CASES = {
-    "no module": ("{build: no_such_module:f}", "model.build", "There is no 'no_such_"),
-    "misspelt module": ("{build: checked_model:f}", "Did you mean 'checked_models'?"),
-    "no function": ("{build: checked_models:plane}", "Did you mean 'plain'?"),
-    "no callable": (
+
+@dataclasses.dataclass(frozen=True)
+class BadModel:
+    """What comes after "model:" in a job on iris, and parts of the message."""
+
+    name: str
+    model: str
+    says: list
+
+
+CASES = [
+    BadModel(
+        "no module",
+        "{build: no_such_module:f}",
+        ["model.build", "There is no 'no_such_"],
+    ),
+    BadModel(
+        "misspelt module",
+        "{build: checked_model:f}",
+        ["Did you mean 'checked_models'?"],
+    ),
+    BadModel("no function", "{build: checked_models:plane}", ["Did you mean 'plain'?"]),
+    BadModel(
+        "no callable",
         "{build: checked_models:not_callable}",
-        "must name a function",
-        "3",
+        ["must name a function", "3"],
     ),
-    "broken module": (
-        *("{build: broken_module:f}", "cannot be imported: SyntaxError", "line 2"),
+    BadModel(
+        "broken module",
+        "{build: broken_module:f}",
+        ["cannot be imported: SyntaxError", "line 2"],
     ),
-    "module without its own": (
-        *("{build: importing_module:f}", "cannot be imported: ModuleNotFoundError"),
-        "no_such_thing",
+    BadModel(
+        "module without its own",
+        "{build: importing_module:f}",
+        ["cannot be imported: ModuleNotFoundError", "no_such_thing"],
     ),
-    "function that fails": (
-        *(
-            "{build: checked_models:fails}",
+    BadModel(
+        "function that fails",
+        "{build: checked_models:fails}",
+        [
             "line 2, model.build: 'checked_models:fails'",
-        ),
-        *("ZeroDivisionError: division by zero (checked_models.py, line 8)",),
+            "ZeroDivisionError: division by zero (checked_models.py, line 8)",
+        ],
     ),
-    "no model": ("{build: checked_models:none}", "must return a keras.Model", "None"),
-    "unknown argument": (
+    BadModel(
+        "no model",
+        "{build: checked_models:none}",
+        ["must return a keras.Model", "None"],
+    ),
+    BadModel(
+        "unknown argument",
         "{build: checked_models:plain, arguments: {unit: 3}}",
-        *("model.arguments: do not fit", "'unit'", "It takes: 'units'"),
+        ["model.arguments: do not fit", "'unit'", "It takes: 'units'"],
     ),
-    "no dropout": (
-        *("{build: checked_models:without_dropout}", "space: does not fit the model"),
-        "kdropout.insert",
+    BadModel(
+        "no dropout",
+        "{build: checked_models:without_dropout}",
+        ["space: does not fit the model", "kdropout.insert"],
     ),
-    "glob that matches nothing": (
-        *('{architecture: mlp}\nspace: {"dence*": [0.0, 0.5]}', "line 3, space.dence*"),
-        *("Received: 'dence*'", "'dense1_drop', 'dense2_drop'"),
+    BadModel(
+        "glob that matches nothing",
+        '{architecture: mlp}\nspace: {"dence*": [0.0, 0.5]}',
+        ["line 3, space.dence*", "Received: 'dence*'", "'dense1_drop', 'dense2_drop'"],
     ),
-    "learned rate": (
+    BadModel(
+        "learned rate",
         '{build: checked_models:learned}\nspace: {"drop": [0.0, 0.5]}',
-        *("line 3, space.drop: does not fit the model", "gradient"),
+        ["line 3, space.drop: does not fit the model", "gradient"],
     ),
-    "other inputs": (
-        *("{build: checked_models:other_inputs}", "model: does not fit the data"),
-        "inputs of shape (7, 4) and labels of shape (7,)",
+    BadModel(
+        "other inputs",
+        "{build: checked_models:other_inputs}",
+        [
+            "model: does not fit the data",
+            "inputs of shape (7, 4) and labels of shape (7,)",
+        ],
     ),
-    "loss of NaN": (
-        *("{build: checked_models:without_end}", "model: must have a finite loss"),
+    BadModel(
+        "loss of NaN",
+        "{build: checked_models:without_end}",
+        ["model: must have a finite loss"],
     ),
-    "no such file": ("{file: modle.keras}", "none at", "Did you mean 'model.keras'?"),
-    "no model in the file": (
-        *("{file: model.keras}", "line 2, model.file: must be a model that model.save"),
+    BadModel(
+        "no such file",
+        "{file: modle.keras}",
+        ["none at", "Did you mean 'model.keras'?"],
     ),
-    "gap of a metric without direction": (
+    BadModel(
+        "no model in the file",
+        "{file: model.keras}",
+        ["line 2, model.file: must be a model that model.save"],
+    ),
+    BadModel(
+        "gap of a metric without direction",
         "{build: checked_models:own_metric}\nobjective: gap_loss",
-        *("line 3, objective: needs the overfitting gap", "a lower 'odd' is better"),
+        ["line 3, objective: needs the overfitting gap", "'odd' does not show whether"],
     ),
-    "objective that is not logged": (
+    BadModel(
+        "objective that is not logged",
         "{architecture: mlp}\nobjective: val_mae",
-        *("line 3, objective", "must be a name that is logged", "'val_mae'"),
-        "There are: accuracy, loss, val_accuracy, val_loss",
+        [
+            "line 3, objective",
+            "must be a name that is logged",
+            "'val_mae'",
+            "There are: accuracy, loss, val_accuracy, val_loss",
+        ],
     ),
-}
+]
 
 
 @pytest.fixture
@@ -119,21 +169,19 @@ def modules(tmp_path):
     (tmp_path / "model.keras").write_text("no model")
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("bad", CASES, ids=name_of)
 @pytest.mark.usefixtures("modules")
-def test_a_job_that_cannot_be_trained_is_refused(name, job_of, monkeypatch):
-    model, *parts = CASES[name]
-
+def test_a_job_that_cannot_be_trained_is_refused(bad, job_of, monkeypatch):
     def train(*arguments, **settings):
         raise AssertionError("something was trained")
 
     monkeypatch.setattr(keras.Model, "fit", train)
     monkeypatch.setattr(keras.Model, "train_on_batch", train)
-    job = job_of(f"data: {{sklearn: iris}}\nmodel: {model}\n")
+    job = job_of(f"data: {{sklearn: iris}}\nmodel: {bad.model}\n")
     with pytest.raises(JobError) as raised:
         job.check()
     message = str(raised.value)
-    missing = [part for part in parts if part not in message]
+    missing = [part for part in bad.says if part not in message]
     assert not missing, message
 
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
 from kdropout.demo.training import noisy_digits
-from kdropout.tuning.job import Job, JobError
+from kdropout.tuning import Job, JobError
 
 
 def data_of(**settings):
@@ -31,7 +31,9 @@ def test_the_digits_are_those_of_the_demo_with_the_same_noise():
         for one, two in zip(part, tuples, strict=True):
             np.testing.assert_array_equal(one, two)
     assert (data.task, data.input_shape, data.num_classes) == (
-        *("classification", (64,), 10),
+        "classification",
+        (64,),
+        10,
     )
 
 
@@ -211,7 +213,7 @@ def test_pictures_of_bytes_and_flags_are_floats_and_integers_stay(tmp_path):
         assert data_of(npz="t.npz").description.input_dtype == expected
 
 
-def test_a_first_batch_of_one_class_is_no_reason_to_refuse_a_dataset(tmp_path):
+def test_a_dataset_may_begin_with_a_batch_of_one_class(tmp_path):
     module = write_module(
         tmp_path,
         "def load():\n"
@@ -298,7 +300,7 @@ def test_whole_floats_are_classes_if_the_job_says_so():
         data_of(npz=write_labels(LABELS["texts"][0]), task="regression")
 
 
-def test_classes_that_do_not_occur_are_told():
+def test_classes_that_do_not_occur_are_reported():
     checked = Job(
         model={"architecture": "mlp", "units": [4]},
         data={"npz": write_labels(1990 + CLASSES)},

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from kdropout.tuning.job import Job, schema
-from kdropout.tuning.space import Rates, Schedules
+from kdropout.tuning import Job, Rates, Schedules
+from kdropout.tuning.job import schema
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "docs" / "job_schema.py"
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from kdropout.tuning import Rates, Schedules
-from kdropout.tuning.job import Job, JobError, Problem, load_job
+from kdropout.tuning import Job, JobError, Rates, Schedules, load_job
+from kdropout.tuning.job import Problem
 from kdropout.tuning.job.reading import parse_value, read_tree
 
 NAMES = [

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from kdropout.callbacks import OverfittingGap
-from kdropout.tuning.job import Job, LimitedMetric
+from kdropout.tuning import Job
+from kdropout.tuning.job import LimitedMetric
 
 
 def callbacks_of(objective, **training):

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from kdropout.tuning.job import JobError
+from kdropout.tuning import JobError
 
 JOB = "data: {sklearn: iris}\nmodel: {architecture: mlp}\noutput: results/here\n"
 
 
-def test_a_folder_is_made_and_tells_its_job(job_of):
+def test_a_folder_is_made_and_names_its_job(job_of):
     job = job_of(JOB)
     folder = job.claim_output()
     content = json.loads((folder / "job.json").read_text())

@@ -12,11 +12,11 @@ from scipy import stats
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.report import Confirmation, Report, TrialRecord
+from kdropout.tuning import Report
+from kdropout.tuning.report import Confirmation, NoCompletedTrial, TrialRecord
 from kdropout.tuning.report.answer import SEEDS, find_edges
 from kdropout.tuning.report.confirmation import CONFIDENCE
 from kdropout.tuning.report.markdown import escape
-from kdropout.tuning.report.records import NoCompletedTrial
 
 NONE = {"a": 0.0, "b": 0.0}
 UNIFORM = {"a": 0.3, "b": 0.3}
@@ -380,7 +380,7 @@ def test_no_dropout_and_a_rate_of_1_are_natural_limits(limit):
     assert not find_edges(at_limit(8, limit), "min")
 
 
-def test_what_stands_at_a_limit_is_no_matter_unless_it_is_good_or_used():
+def test_a_rate_at_a_limit_does_not_matter_unless_it_is_good_or_used():
     # Of ten trials, the six behind the best are not at the limit.
     trials = at_limit(4)[::-1]
     trials = [

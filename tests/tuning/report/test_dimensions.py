@@ -9,7 +9,8 @@ import pytest
 
 import kdropout
 from kdropout import tuning
-from kdropout.tuning.report import Report, TrialRecord, importance
+from kdropout.tuning import Report
+from kdropout.tuning.report import TrialRecord, importance
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.space.dimension import dimensions_of
 

@@ -9,13 +9,8 @@ import pytest
 from matplotlib import image
 
 import kdropout
-from kdropout.tuning.report import (
-    Confirmation,
-    Report,
-    TrialRecord,
-    choose_candidates,
-    confirm,
-)
+from kdropout.tuning import Report
+from kdropout.tuning.report import Confirmation, TrialRecord, choose_candidates, confirm
 from kdropout.tuning.report.markdown import code_block, escape
 from kdropout.tuning.report.pictures import (
     draw_confirmation,

@@ -19,7 +19,7 @@ def record(trial_id, score, **rates):
     return TrialRecord(trial_id, values, rates, score)
 
 
-def test_a_trial_with_a_score_that_is_no_number_counts_as_failed():
+def test_a_trial_with_a_score_that_is_not_a_number_counts_as_failed():
     for score in (float("nan"), float("inf"), np.float32("nan")):
         trial = TrialRecord("0", {}, {"a": 0.1}, score)
         assert trial.failed and not trial.completed

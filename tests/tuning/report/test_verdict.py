@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from kdropout.tuning.report import Confirmation, Report, choose_candidates, confirm
+from kdropout.tuning import Report
+from kdropout.tuning.report import Confirmation, choose_candidates, confirm
 from kdropout.tuning.report.importance import FeatureImportance, Importance
 from kdropout.tuning.report.score_format import ScoreFormat, format_of
 from kdropout.tuning.report.verdict import describe

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from kdropout import tuning
-from kdropout.tuning.job import Job
+from kdropout.tuning import Job
 from kdropout.tuning.report import importance, pictures
 from kdropout.tuning.trials import TrialEngine
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kdropout import tuning
+from kdropout.tuning import Job, JobError
 from kdropout.tuning import project_lock as lock_module
-from kdropout.tuning.job import Job, JobError
 from kdropout.tuning.job.run import ConfirmationRun
 from tests.tuning.run.conftest import make_job
 
@@ -120,7 +120,7 @@ def test_other_numbers_in_a_file_are_refused_and_nothing_is_trained():
         resume(data={"npz": "d.npz"})
     message = str(raised.value)
     for part in (
-        "data.npz: is not what the trials in 'results' are of",
+        "data.npz: is not what the trials in 'results' used",
         "the training data, the validation data, the test data",
         "--set output=FOLDER",
         "delete 'results/contents.json'",
@@ -148,7 +148,7 @@ def test_whoever_knows_better_deletes_the_note():
     pathlib.Path("results/contents.json").unlink()
     with pytest.warns(UserWarning, match="does not say which data and code"):
         assert len(resume(data={"npz": "d.npz"}).trials) == 2
-    # It is told once, and from then on the new data count.
+    # The warning comes once; from then on the new data count.
     assert len(run(resume=True, trials=3, data={"npz": "d.npz"}).trials) == 3
     write_npz()
     with pytest.raises(JobError, match="have changed"):
@@ -280,7 +280,7 @@ def _model_for_batches(tmp_path):
     return {"model": {"file": "batches.keras"}}
 
 
-def test_other_versions_are_told_and_another_backend_is_refused():
+def test_other_versions_are_reported_and_another_backend_is_refused():
     run()
     file = pathlib.Path("results/contents.json")
     content = json.loads(file.read_text())
@@ -295,7 +295,7 @@ def test_other_versions_are_told_and_another_backend_is_refused():
                 resume()
 
 
-def test_results_of_version_0_1_go_on_and_that_is_told():
+def test_results_of_version_0_1_go_on_and_that_is_reported():
     run()
     folder = pathlib.Path("results")
     (folder / "contents.json").unlink()

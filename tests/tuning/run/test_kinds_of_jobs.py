@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kdropout import cli, tuning
-from kdropout.tuning.job import JobError
+from kdropout.tuning import JobError
 from kdropout.tuning.job.run import make_tuner
 from tests.tuning.run.conftest import make_job, run
 
@@ -59,7 +59,7 @@ def module(tmp_path):
     return name
 
 
-def test_hyperband_tells_how_long_each_trial_was_trained(tmp_path):
+def test_hyperband_reports_how_long_each_trial_was_trained(tmp_path):
     report = run(
         tmp_path / "results",
         search={"algorithm": "Hyperband", "factor": 3},
@@ -219,7 +219,7 @@ def test_the_last_epoch_may_be_what_counts(tmp_path):
     scores = {}
     for epoch in ("best", "last"):
         # As if a higher loss were better: the first epochs are the best.
-        objective = {"metric": "val_loss", "direction": "max", "epoch": epoch}
+        objective = {"metric": "val_loss", "direction": "max", "scored_epoch": epoch}
         report = run(tmp_path / epoch, objective=objective, confirm=UNCONFIRMED)
         scores[epoch] = np.array([trial.score for trial in report.trials])
     assert (scores["best"] > scores["last"]).all()
@@ -292,7 +292,7 @@ def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(
     assert "the job is not finished" not in capsys.readouterr().err
 
 
-def test_if_all_trials_fail_the_error_tells_why_in_a_few_lines(module, tmp_path):
+def test_if_all_trials_fail_the_error_says_why_in_a_few_lines(module, tmp_path):
     with pytest.raises(RuntimeError) as raised:
         run(tmp_path / "results", model={"build": f"{module}:broken"})
     lines = str(raised.value).splitlines()
@@ -332,7 +332,7 @@ def test_rates_at_a_limit_of_the_space_of_a_job_are_reported(tmp_path):
 
 def test_workers_of_a_job_are_those_of_its_tuner(tmp_path):
     pytest.importorskip("ray")
-    job = make_job(tmp_path, workers=2, threads_per_worker=1, ray="auto")
+    job = make_job(tmp_path, workers=2, threads_per_worker=1, ray_address="auto")
     tuner = make_tuner(job, job.check().build, tmp_path)
     runner = tuner._ray_runner
     assert (runner.num_workers, runner.num_threads, runner.address) == (2, 1, "auto")

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from kdropout import tuning
-from kdropout.tuning.report import Report
+from kdropout.tuning import Report
 from tests.tuning.run.conftest import run
 
 pytestmark = pytest.mark.on_one_backend

@@ -5,10 +5,9 @@ import json
 import pytest
 
 from kdropout import tuning
+from kdropout.tuning import JobError, Report
 from kdropout.tuning.checkpoint import BestEpoch
-from kdropout.tuning.job import JobError
 from kdropout.tuning.job.run import ConfirmationRun
-from kdropout.tuning.report import Report
 from tests.tuning.run.conftest import make_job, run
 
 NUM_TEST = 30  # samples of iris that are neither trained nor validated on
@@ -24,10 +23,21 @@ def done(tmp_path_factory):
 def test_everything_is_written(done):
     folder, report = done
     assert {path.name for path in folder.iterdir()} == {
-        *("job.json", "job.yaml", "plan.json", "search", ".search.lock"),
-        *("contents.json", ".job.lock"),
-        *("confirmation.json", "report.json", "report.md", "tensorboard"),
-        *("trials.png", "importance.png", "marginals.png", "confirmation.png"),
+        "job.json",
+        "job.yaml",
+        "plan.json",
+        "search",
+        ".search.lock",
+        "contents.json",
+        ".job.lock",
+        "confirmation.json",
+        "report.json",
+        "report.md",
+        "tensorboard",
+        "trials.png",
+        "importance.png",
+        "marginals.png",
+        "confirmation.png",
     }
     assert (folder / "report.md").read_text() == report.to_markdown()
     assert (folder / "report.json").read_text() == report.to_json()

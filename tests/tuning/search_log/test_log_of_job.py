@@ -1,4 +1,4 @@
-"""A job always tells TensorBoard of its search."""
+"""A job always writes its search for TensorBoard."""
 
 import shutil
 

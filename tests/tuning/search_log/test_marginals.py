@@ -7,8 +7,9 @@ import pytest
 
 import kdropout
 from kdropout import tuning
+from kdropout.tuning import Report
 from kdropout.tuning.dropout_tab import marginals_of, search_payload
-from kdropout.tuning.report import Report, TrialRecord
+from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.space.dimension import dimensions_of
 
 PATHS = ("first", "second", "third")

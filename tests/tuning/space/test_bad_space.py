@@ -1,4 +1,4 @@
-"""Every bad space is refused with a message that names it and tells the way out."""
+"""Every bad space is refused with a message that names it and the way out."""
 
 import keras
 import keras_tuner
@@ -8,8 +8,8 @@ import pytest
 import kdropout
 from kdropout import layers
 from kdropout.schedules import Ramp
-from kdropout.tuning.space import Rates, Schedules, parse, plan_of
-from kdropout.tuning.tune_rates import tune_rates
+from kdropout.tuning import Rates, Schedules, plan_of, tune_rates
+from kdropout.tuning.space import parse
 from tests.tools import Case, assert_refused, name_of
 from tests.tuning.space import bad_spaces
 

@@ -3,7 +3,8 @@
 import pytest
 from keras import tree
 
-from kdropout.tuning.space import Rates, Schedules, parse
+from kdropout.tuning import Rates, Schedules
+from kdropout.tuning.space import parse
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The plan tells which hyperparameters move which layers, and moves them."""
+"""The plan shows which hyperparameters set which layers, and sets them."""
 
 import pickle
 
@@ -9,8 +9,7 @@ import pytest
 
 import kdropout
 from kdropout.schedules import Ramp
-from kdropout.tuning.space import Rates, Schedules, plan_of
-from kdropout.tuning.tune_rates import tune_rates
+from kdropout.tuning import Rates, Schedules, plan_of, tune_rates
 
 
 def model_of(*names, rate=0.5):

@@ -7,24 +7,14 @@ from keras import ops
 
 import kdropout
 from kdropout.inspection import dropout_layers
-from kdropout.rate_rules.scheduled import ScheduledRate
+from kdropout.rate_rules import ScheduledRate
 from kdropout.schedules import Ramp
-from kdropout.tuning.space import Rates, Schedules, plan_of
-from kdropout.tuning.tune_rates import tune_rates
+from kdropout.tuning import Rates, Schedules, plan_of, tune_rates
+from tests.tools import CountedModel
 
 EAGER = keras.backend.backend() == "torch"
 ALL = Schedules((0.01, 0.8), (0.01, 0.8), (2, 20), ("linear", "cosine", "exponential"))
 STEPS = 7
-
-
-class CountedModel(keras.Model):
-    """Counts how often Python runs through its training step."""
-
-    entered = 0
-
-    def train_step(self, *args, **kwargs):
-        self.entered += 1
-        return super().train_step(*args, **kwargs)
 
 
 class Recorder(keras.callbacks.Callback):

@@ -6,7 +6,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kdropout.tuning.space import Rates
+from kdropout.tuning import Rates
 from kdropout.tuning.space.groups import Hyperparameter
 
 # Decimal steps that binary fractions miss, in both directions.

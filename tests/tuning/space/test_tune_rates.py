@@ -8,8 +8,7 @@ from keras import ops
 
 import kdropout
 from kdropout.schedules import Ramp
-from kdropout.tuning.space import Rates, Schedules, plan_of
-from kdropout.tuning.tune_rates import tune_rates
+from kdropout.tuning import Rates, Schedules, plan_of, tune_rates
 
 UNITS = 2000
 
@@ -176,7 +175,7 @@ def test_dropout_inside_attention_is_searched():
     assert list(kdropout.rates(model).values()) == [0.5]
 
 
-def test_dropout_that_is_no_layer_is_warned_of():
+def test_dropout_that_is_not_a_layer_is_warned_of():
     model = keras.Sequential(
         [
             keras.Input((4, 3)),

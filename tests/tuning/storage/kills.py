@@ -28,7 +28,7 @@ from kdropout import tuning
 # Long enough that kills also hit a trial, and not the files alone.
 _SECONDS_PER_TRIAL = 0.002
 
-# In seconds; to begin takes a child some time, too.
+# In seconds; a child also needs some time to begin.
 _SHORTEST_SPAN = 0.03
 
 # Every second kill waits so long for the writing of a file, to come within it.
@@ -107,7 +107,7 @@ def results(folder):
 
 
 def ended(folder):
-    """The trials that have ended, as the file of the search tells."""
+    """The trials that have ended, by the file of the search."""
     try:
         return json.loads(pathlib.Path(folder, "search", "oracle.json").read_text())[
             "end_order"
@@ -129,7 +129,9 @@ def begin(algorithm, folder, prepare=lambda: None, **kwargs):
     code = 1
     try:
         prepare()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # KerasTuner tells that it reloads
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # KerasTuner prints that it reloads
         make_tuner(algorithm, folder, **kwargs).search(verbose=0)
         code = 0
     finally:
@@ -250,7 +252,7 @@ def _require_end(code):
 
 
 def _check_committed(row, folder):
-    """Count trials that had ended and are no more, or ran once more."""
+    """Count trials that had ended and are lost, or ran again."""
     path = pathlib.Path(folder, "ended.json")
     before, num_notes = json.loads(path.read_text()) if path.exists() else ([], 0)
     now, noted = ended(folder), notes(folder)

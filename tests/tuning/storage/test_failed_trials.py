@@ -55,7 +55,7 @@ def test_best_are_only_those_that_completed(direction, tmp_path):
     assert "no result of 0" in again.oracle.trials["0"].message
 
 
-def test_result_that_is_no_number_is_a_failed_trial(tmp_path):
+def test_result_that_is_not_a_number_is_a_failed_trial(tmp_path):
     tuner = make_tuner(tmp_path, lambda number, call: [NAN, 2.0, 1.0][number % 3])
     tuner.search(verbose=0)
     assert [t.score for t in tuner.oracle.get_best_trials(9)] == [1.0, 1.0, 2.0, 2.0]
@@ -75,7 +75,7 @@ def test_a_search_in_which_all_is_nan_says_so(tmp_path):
         tuner.search(verbose=0)
 
 
-def test_without_any_result_the_error_tells_why(tmp_path):
+def test_without_any_result_the_error_says_why(tmp_path):
     def fails(number, call):
         raise ValueError("the data are gone")
 

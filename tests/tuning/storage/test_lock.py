@@ -57,7 +57,7 @@ def test_project_that_another_process_writes_to_is_neither_deleted_nor_written(
     message = f"search' is being written by process {holder.pid}. .*'project_name'"
     with pytest.raises(RuntimeError, match=message):
         make_tuner(tmp_path, overwrite=True)
-    tuner = make_tuner(tmp_path)  # to look at the results is no harm
+    tuner = make_tuner(tmp_path)  # looking at the results does no harm
     with pytest.raises(RuntimeError, match=message):
         tuner.search(verbose=0)
     assert kept.read_text() == "results"

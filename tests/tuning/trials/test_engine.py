@@ -360,7 +360,7 @@ def test_bad_arguments_are_named(kwargs, error, message, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_function_that_builds_no_model_is_told_so(tmp_path):
+def test_function_that_builds_no_model_is_refused(tmp_path):
     with pytest.raises(Exception, match="'hypermodel' must build a keras.Model"):
         search(random_search(tmp_path, lambda hp: hp.Float("a", 0, 1)))
 

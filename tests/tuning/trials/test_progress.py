@@ -1,4 +1,4 @@
-"""A search tells how far it is."""
+"""A search shows its progress."""
 
 import io
 import re

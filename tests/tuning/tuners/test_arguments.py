@@ -92,14 +92,14 @@ def test_all_arguments_arrive(tmp_path):
     assert tuner.oracle.objective.name == "val_loss"
 
 
-def test_what_is_no_hypermodel_is_refused(tmp_path):
+def test_what_is_not_a_hypermodel_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'hypermodel' must be a function .* Received"):
         tuning.RandomSearch(3, "val_loss", directory=tmp_path)
     with pytest.raises(ValueError, match="'hypermodel' must be .* hypermodel=None"):
         tuning.Hyperband(None, "val_loss", directory=tmp_path)
 
 
-def test_what_is_no_oracle_is_refused():
+def test_what_is_not_an_oracle_is_refused():
     with pytest.raises(TypeError, match="'oracle' must be a keras_tuner.Oracle"):
         TrialEngine("random", lambda hp: None)
 

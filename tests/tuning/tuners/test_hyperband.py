@@ -40,7 +40,7 @@ def build(hp):
 
 
 class Moved(keras.callbacks.Callback):
-    """Moves a rate by a callback: what is in effect must go on, too."""
+    """Moves a rate by a callback: the rate in effect must also go on."""
 
     def on_epoch_end(self, epoch, logs=None):
         layer = self.model.get_layer("first")

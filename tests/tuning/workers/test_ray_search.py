@@ -182,7 +182,7 @@ def _interrupt_after_first(tuner):
     return on_trial_end
 
 
-def test_worker_that_cannot_start_is_told_with_the_reason(tmp_path, monkeypatch):
+def test_worker_that_cannot_start_is_reported_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(ray_search, "_MAX_FAILED_STARTS", 1)
     tuner = random_search(tmp_path, ray_address="auto")
     with pytest.raises(RuntimeError, match="(?s)died before they had started.*missing"):
@@ -201,7 +201,7 @@ def _raise():
     raise ImportError("a module is missing")
 
 
-def test_without_ray_the_message_tells_how_to_install_it(tmp_path, monkeypatch):
+def test_without_ray_the_message_says_how_to_install_it(tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "ray" else find(name)
