@@ -45,8 +45,7 @@ ROW = 1.12
 
 def main():
     imports = read_imports()
-    # Small modules that import nothing of the package: anyone may use them.
-    helpers = {room for room, others in imports.items() if is_helper(room, others)}
+    helpers = find_helpers(imports)
     rooms = {
         room: others - helpers
         for room, others in imports.items()
@@ -84,8 +83,19 @@ def _rooms_of(node):
             yield parts[1] if parts[0] == "kdropout" else parts[0]
 
 
-def is_helper(room, others):
-    return (ROOT / "kdropout" / f"{room}.py").is_file() and not others
+def find_helpers(imports):
+    """Small modules that anyone may use: they import nothing, or only such modules."""
+    modules = {
+        room: others
+        for room, others in imports.items()
+        if (ROOT / "kdropout" / f"{room}.py").is_file()
+    }
+    leaves = {room for room, others in modules.items() if not others}
+    return leaves | {
+        room
+        for room, others in modules.items()
+        if room.startswith("_") and room != "__init__" and others <= leaves
+    }
 
 
 def levels(rooms):
@@ -152,7 +162,7 @@ def draw(rooms, helpers):
     left, right = min(columns) - WIDTH / 2, max(columns) + WIDTH / 2
     bottom = -ROW
     axis.add_patch(_box((left, bottom - 0.2), right - left, "white", 0.4))
-    text = "used by any, import nothing of kdropout: " + ", ".join(helpers)
+    text = "used by any, import nothing else of kdropout: " + ", ".join(helpers)
     axis.text((left + right) / 2, bottom, text, ha="center", va="center", size=7.5)
     for number, (question, color) in enumerate(COLORS.items()):
         y = highest - 0.3 * number
