@@ -878,7 +878,7 @@ CASES = {
         lambda: fit(RateScheduler(max_of_two), rate=schedules.LateDropout(0.1, 2)),
         V,
         "'model' must hold a dropout layer whose rate was given as a number",
-        "Received: 'model', in which schedules or gradients decide all",
+        "Received: 'model', in which schedules or gradients decide all rates",
     ),
     # RateLogger
     "logger unknown glob": (
@@ -1566,7 +1566,7 @@ CASES = {
         V,
         "'model' must hold",
         "Received: 'plain'",
-        "plain already",
+        "It is already plain",
     ),
     # Paths, blocks, tokens and heads
     **{
