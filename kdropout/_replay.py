@@ -1,12 +1,12 @@
-"""Training calls that a backend repeats, or transforms.
+"""Training calls that a backend repeats or transforms.
 
-A training call of a layer moves its seed and its schedule. Three things need care:
+A training call of a layer advances its seed and its schedule. Three cases need care:
 
 - Gradient checkpointing (`keras.remat`, `jax.checkpoint`, `torch.utils.checkpoint`)
   calls a part of the model again when gradients are computed. That call must draw the
-  same mask, at the same rate, and move nothing: else the gradient is wrong.
-- What `jax.checkpoint` traces must not write to variables of the outer trace.
-- The transforms of `torch.func` must not see that variables are written to.
+  same mask at the same rate and advance nothing. Otherwise the gradient is wrong.
+- Code that `jax.checkpoint` traces must not write to variables of the outer trace.
+- The transforms of `torch.func` must not see that variables are written.
 """
 
 import collections
@@ -21,7 +21,7 @@ from kdropout import noise
 
 
 def _move(layer):
-    """The next rate and seed; the clock and the seed of the layer move on."""
+    """The next rate and seed. This advances the clock and the seed of the layer."""
     rate = layer._rate_rule.next_rate(layer)
     return rate, noise.next_seed(layer.seed_generator)
 
@@ -32,10 +32,10 @@ def _move(layer):
 def _draw_on_tensorflow(layer):
     if _is_recomputed_by_tensorflow():
         raise RuntimeError(
-            f"Layer '{layer.name}' cannot drop inside keras.remat or a layer of a "
-            "RematScope on TensorFlow, which calls it a second time with another mask, "
-            "so that the gradient would be wrong. Call the layer outside of what is "
-            "rematerialized, or use JAX or PyTorch, where this works."
+            f"Layer '{layer.name}' cannot drop inside keras.remat or a RematScope on "
+            "TensorFlow, which calls it a second time with another mask, so the "
+            "gradient would be wrong. Call the layer outside of the rematerialized "
+            "part, or use JAX or PyTorch, where this works."
         )
     return _move(layer)
 
@@ -99,11 +99,7 @@ def _draw_on_jax(layer):
 
 
 class RecentDraws:
-    """What a layer drew in its last training calls, for those that recompute them.
-
-    Args:
-        size: How many calls it holds.
-    """
+    """The draws of the last training calls of a layer, for calls that repeat them."""
 
     def __init__(self, size=1024):
         self._size = size
@@ -140,13 +136,13 @@ def _draw_on_torch(layer):
     is_symbolic = layer.seed_generator.state.value.device.type == "meta"
     if is_symbolic or torch.compiler.is_compiling():
         return _move(layer)
-    # Checkpointing restores the state of this generator before it calls what it
-    # recomputes, so that a call which is repeated draws the same ticket.
+    # Checkpointing restores the state of this generator before it repeats a call, so
+    # that the repeated call draws the same ticket.
     ticket = torch.randint(2**62, (), device="cpu")
     if _is_transformed_by_torch():
         with _outside_transforms_of_torch():
             rate, seed = _move(layer)
-        # Where `vmap` draws a ticket for each sample, each sample has its own seed.
+        # If `vmap` draws a ticket for each sample, each sample also has a seed.
         return rate, seed + 0 * ticket.to(seed.device)
     ticket = ticket.item()
     if torch._C._current_graph_task_id() == -1:  # not within a backward pass
@@ -170,23 +166,22 @@ def _draw_on_torch(layer):
 
 _BACKEND = keras.backend.backend()
 
-# A context for what belongs to the training step: seeds, clocks and penalties. What is
-# computed in it is neither recomputed nor transformed, so it may be written to
-# variables.
+# A context for seeds, clocks and penalties. Code in it is neither recomputed nor
+# transformed, so it may write to variables.
 moving_state = {
     "jax": _outside_checkpoints_of_jax,
     "torch": _outside_transforms_of_torch,
 }.get(_BACKEND, contextlib.nullcontext)
 
-# Whether what is computed from the inputs of a layer may be written.
+# Whether numbers computed from the inputs of a layer may be written to variables.
 may_write = {
     "jax": lambda: not _is_checkpoint(_trace_of_jax()),
     "torch": lambda: not _is_transformed_by_torch(),
 }.get(_BACKEND, lambda: True)
 
-# The rate and the seed of a training call of a dropout layer: a float32 scalar tensor,
-# and a tensor of two integers. If the call recomputes one of the forward pass, they are
-# those of that call; if it cannot, a RuntimeError says why.
+# The rate and the seed of a training call of a dropout layer: a float32 scalar tensor
+# and a tensor of two integers. A call that repeats one of the forward pass has the rate
+# and the seed of that call, or raises a RuntimeError that says why it cannot.
 next_draw = {
     "tensorflow": _draw_on_tensorflow,
     "jax": _draw_on_jax,

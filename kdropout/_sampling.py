@@ -1,7 +1,7 @@
-"""A scope in which dropout is on while all else is in inference mode.
+"""A scope in which dropout is on and everything else is in inference mode.
 
-`model(x, training=True)` also draws from the thinned networks, but it normalises by the
-statistics of the batch, moves these, and advances every schedule.
+`model(x, training=True)` also switches dropout on, but it normalises by the statistics
+of the batch, updates them, and advances every schedule.
 """
 
 import contextlib
@@ -17,35 +17,29 @@ _CALL_STRIDE = 0x4F1BBCDD
 
 
 class SamplingScope:
-    """Hands out the seeds of one pass through a model, writing no variable.
+    """Hands out the seeds of one pass through a model, and writes no variable."""
 
-    The calls of dropout layers are counted in Python, in the order in which the pass
-    is traced, so each call has other masks, the same at each replay of `seed`.
-    """
+    # The calls of dropout layers are counted in Python, in the order in which the pass
+    # is traced. So each call has other masks, and the same ones for the same `seed`.
 
     def __init__(self, seed):
         self._seed = seed
         self._num_calls = 0
 
     def next_seed(self, layer):
-        """Seed of the next call, one of `layer`: an int32 tensor of two, of 31 bits."""
+        """The seed of the next call: an int32 tensor of two numbers of 31 bits."""
         self._num_calls += 1
         offset = (self._num_calls * _CALL_STRIDE) % 2**31
         first = ops.bitwise_xor(self._seed[0], offset)
         return ops.stack([first, self._seed[1]])
 
     def note_dropped(self, drop):
-        """Called with what a layer drops: a mask, 1 or True where a unit is dropped."""
+        """Receive the mask of a call: 1 or True where a unit is dropped."""
 
 
 @contextlib.contextmanager
 def sampling(seed, scope=SamplingScope):
-    """Switch all dropout layers of kdropout on, with masks that `seed` decides.
-
-    Args:
-        seed: Tensor of two integers in [0, 2**31).
-        scope: Class of the scope, which is yielded.
-    """
+    """Switch all dropout layers on, with the masks of `seed`, two 31-bit integers."""
     active = scope(seed)
     token = _SCOPE.set(active)
     try:
@@ -60,11 +54,18 @@ def active_scope():
 
 
 def note_dropped(drop: Any) -> None:
-    """Report what a call of a layer drops to the scope that measures it.
+    """Report which units a call of a layer drops.
+
+    `kdropout.drop_fractions` and `kdropout.callbacks.TensorBoardRates` measure the
+    share of dropped units from it. Otherwise this function does nothing.
 
     Args:
-        drop: Mask of any shape: 1 or True where a unit is dropped, between 0 and 1
-            where it is relaxed.
+        drop: Tensor of any shape: 1 or True where a unit is dropped, and a number
+            between 0 and 1 where the mask is relaxed.
+
+    Example:
+
+    >>> kdropout.layers.note_dropped(np.array([True, False]))
     """
     scope = active_scope()
     if scope is not None:

@@ -1,4 +1,4 @@
-"""The dropout layers of a model: finds them, shows and sets their rates."""
+"""Finds the dropout layers of a model, and shows and sets their rates."""
 
 import fnmatch
 import warnings
@@ -11,7 +11,7 @@ from kdropout._model_kinds import check_layer
 from kdropout._validation import nearest
 from kdropout.layers.base import BaseDropout
 
-# How many paths a message lists before it counts the rest.
+# The number of paths that a message lists before it counts the rest.
 _MAX_LISTED = 3
 
 
@@ -29,8 +29,8 @@ def rates(model: keras.layers.Layer) -> dict[str, float]:
         TypeError: If `model` is not a Keras layer or model.
 
     Warns:
-        UserWarning: If all dropout layers of the model are Keras's, so that the dict
-            is empty.
+        UserWarning: If all dropout layers of the model are Keras's. The dict is then
+            empty.
 
     Example:
 
@@ -49,7 +49,7 @@ def rates(model: keras.layers.Layer) -> dict[str, float]:
 def set_rates(model: keras.layers.Layer, rates: float | dict[str, float]) -> None:
     """Set the rates of dropout layers. They take effect at the next step.
 
-    Either all rates are set or, if one of them cannot be, none.
+    If one of the rates cannot be set, none is set.
 
     Args:
         model: A `keras.Model` or layer that holds dropout layers of kdropout.
@@ -94,13 +94,13 @@ def set_rates(model: keras.layers.Layer, rates: float | dict[str, float]) -> Non
 def summary(
     model: keras.layers.Layer, print_fn: Callable[[str], object] = print
 ) -> None:
-    """Print a table of the dropout layers: path, kind, rate, who decides it.
+    """Print a table of the dropout layers: path, kind, rate, and who decides it.
 
-    A line below it names the layers that are Keras's, whose rates cannot be moved.
+    A line below the table names dropout layers of Keras, whose rates cannot be moved.
 
     Args:
         model: A `keras.Model` or layer that holds dropout layers of kdropout.
-        print_fn: Function called with each line. Defaults to `print`.
+        print_fn: Function that is called with each line. Defaults to `print`.
 
     Raises:
         TypeError: If `model` is not a Keras layer or model.
@@ -127,11 +127,7 @@ def summary(
 
 
 def dropout_layers(model):
-    """Dict from path to layer of every dropout layer of kdropout in `model`.
-
-    Raises:
-        TypeError: If `model` is not a Keras layer or model.
-    """
+    """Dict from path to layer of every dropout layer of kdropout in `model`."""
     check_layer(model)
     layers = {}
     for path, layer in walk(model):
@@ -141,25 +137,14 @@ def dropout_layers(model):
 
 
 def select_layers(model, layers=None, argument="layers"):
-    """The part of `dropout_layers(model)` that `layers` names.
-
-    Args:
-        model: A `keras.Model` or layer.
-        layers: None for all, a path, a glob on the path, a layer, or a list of those.
-        argument: What the user calls `layers`, for the messages.
-
-    Raises:
-        TypeError: If `layers` is of another type.
-        ValueError: If the model has no dropout layers, or a glob or a layer of
-            `layers` is not among them.
-    """
+    """The part of `dropout_layers(model)` that the user's argument `layers` names."""
     live = dropout_layers(model)
     if not live:
         raise ValueError(
             "'model' must hold dropout layers of kdropout. Received: "
             f"'{model.name}', which has none. kdropout.convert(model) makes the "
-            "dropout layers of Keras live; kdropout.insert(model, rate) adds some to a "
-            "model without."
+            "dropout layers of Keras live, and kdropout.insert(model, rate) adds some "
+            "to a model without."
         )
     if layers is None:
         return live
@@ -194,27 +179,14 @@ _DROPOUT = "dropout layers of the model"
 
 
 def matching(paths, pattern):
-    """The paths that a pattern matches, a list.
-
-    A pattern that is a path matches this path alone: one with brackets would not match
-    itself as a glob.
-    """
+    """The paths that a pattern matches, a list."""
+    # A pattern that is a path matches only this path: a path with brackets would not
+    # match itself as a glob.
     return [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
 
 
 def choose_rates(paths, rate, argument="rate"):
-    """The rate of each path, without the paths that a dict does not name.
-
-    Args:
-        paths: Paths of layers.
-        rate: A rate for all, or a dict from paths or globs to rates; where several
-            match, the last one counts.
-        argument: What the user calls `rate`, for the messages.
-
-    Raises:
-        TypeError: If a key is not a string.
-        ValueError: If a key matches no path, or there is no key.
-    """
+    """The rate of each path that the user's argument `rate` names: the last match."""
     if not isinstance(rate, dict):
         return dict.fromkeys(paths, rate)
     if not rate:
@@ -238,16 +210,7 @@ def choose_rates(paths, rate, argument="rate"):
 
 
 def settable_layers(model, layers=None):
-    """The layers of `select_layers` whose rate a callback may set.
-
-    Args:
-        model: A `keras.Model` or layer.
-        layers: None for all that can be set, a glob, a layer, or a list of those.
-
-    Raises:
-        TypeError: If `layers` names one that a schedule or a gradient decides.
-        ValueError: As for `select_layers`, or if no rate of the model can be set.
-    """
+    """The layers of `select_layers` whose rate a callback may set."""
     selected = select_layers(model, layers)
     settable = {
         path: layer for path, layer in selected.items() if layer._rate_rule.settable
@@ -267,7 +230,7 @@ def settable_layers(model, layers=None):
         raise ValueError(
             "'model' must hold a dropout layer whose rate was given as a number, "
             f"because only those can be set. Received: '{model.name}', in which "
-            "schedules or gradients decide all."
+            "schedules or gradients decide all rates."
         )
     return settable
 
@@ -287,13 +250,11 @@ def _walk(layer, path, seen):
 
 
 def sublayers(layer):
-    """The layers directly inside `layer`.
-
-    `Model.layers` is public but misses what plain layers hold, such as the dropout
-    of `MultiHeadAttention`; this one use of a private method does not.
-    """
+    """The layers directly inside `layer`."""
     if isinstance(layer, keras.Sequential):
-        return layer.layers  # not its inner functional model, which repeats them
+        return layer.layers  # without its inner Functional model, which repeats them
+    # `Model.layers` is public but lacks the layers that plain layers hold, such as the
+    # dropout of `MultiHeadAttention`. This is the only use of the private method.
     return layer._flatten_layers(include_self=False, recursive=False)
 
 
@@ -324,11 +285,8 @@ def _keras_hint(model, item):
 
 
 def _plain_dropout(model):
-    """The paths of the dropout layers of Keras in `model`.
-
-    Those of a rate of 0 are left out: attention that was made without dropout holds
-    one that it never calls.
-    """
+    """The paths of the dropout layers of Keras in `model` with a rate above 0."""
+    # Attention without dropout holds a layer with a rate of 0, which it never calls.
     counterparts = {path: live_counterpart(layer) for path, layer in walk(model)}
     return [
         path
@@ -348,6 +306,6 @@ def _not_live(paths):
 
 
 def _bring_up_to_date(model):
-    """On JAX, `fit` keeps the values of the variables to itself between two batches."""
+    """Make the variables current: on JAX, `fit` holds their values between batches."""
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()

@@ -21,20 +21,20 @@ def check_layer(
 ) -> None:
     """Check that a dropout layer keeps the contract of `BaseDropout`.
 
-    It checks, one by one: config and JSON round trip; nothing dropped at inference;
-    symbolic against eager shapes and dtypes; masks carried through; mixed
-    precision; refusal of integers; a live rate, with exact results at 0 and 1; a
+    The checks are: the round trip of the config through JSON; no dropout at inference;
+    symbolic against eager shapes and dtypes; Keras masks passed on; mixed precision;
+    refusal of integers; a rate that can be set, with exact results at 0 and 1; a
     compiled fit, also with `jit_compile=True` (not on PyTorch, where it would take
-    minutes); nesting in models and in `TimeDistributed`; and round trips of
-    a `.keras` file and of weights after which training continues bit for bit.
+    minutes); nesting in models and in `TimeDistributed`; and training that continues
+    bit for bit after loading a `.keras` file or weights.
 
     Args:
-        make_layer: Callable without arguments that returns a new layer, the same
-            each time: give it a `seed`.
-        input_shape: Tuple of integers, shape of one sample.
+        make_layer: Callable without arguments that returns a new layer. The layers must
+            be the same each time, so pass a `seed`.
+        input_shape: Tuple of integers, the shape of one sample.
 
     Raises:
-        AssertionError: If a check fails; the message says which, and how.
+        AssertionError: If a check fails. The message names the check and the fault.
         TypeError: If `make_layer` does not make a Keras layer.
 
     Example:
@@ -214,7 +214,7 @@ def _inputs(input_shape):
 
 
 def _model(layer, input_shape, **how):
-    """A model with weights before and after the layer, so that gradients pass it."""
+    """A model with weights before and after the layer, so that gradients flow."""
     size = float(np.prod(input_shape))
     model = keras.Sequential(
         [

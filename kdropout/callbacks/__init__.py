@@ -1,4 +1,4 @@
-"""Callbacks: move the rates, measure the overfitting gap, log both."""
+"""Callbacks that set the rates, measure the overfitting gap, and log both."""
 
 from kdropout.callbacks.gap_controller import GapController
 from kdropout.callbacks.overfitting_gap import OverfittingGap

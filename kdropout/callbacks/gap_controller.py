@@ -13,8 +13,8 @@ from kdropout.callbacks.overfitting_gap import check_validation_freq, is_validat
 from kdropout.callbacks.rate_scheduler import RateMover
 from kdropout.inspection import settable_layers
 
-# Logits of 0 and 1 are infinite. A rate below this is treated as this: dropout below it
-# has no measurable effect, and rising from there would take too long.
+# The logits of 0 and 1 are infinite. A rate below this floor counts as the floor:
+# dropout below it has no measurable effect, and raising it would take too long.
 _FLOOR = 0.01
 
 # MNIST with 30 % random labels, targets 0.4, 0.8 and 1.5. Equal gains of 0.5 let the
@@ -37,7 +37,7 @@ class GapController(RateMover):
     Every training begins with a gap below its target, which says little about the
     rate. Lowering the rate as fast as raising it would therefore first remove the
     dropout, let the model overfit, and overshoot. All layers move by the same step
-    in the logit, so that their odds ratios stay. The controller has no memory but
+    in the logit, so that their odds ratios stay. The only memory of the controller is
     the rates, which are saved with the model. So it survives a restart, and it does not
     wind up at a limit.
 
@@ -46,8 +46,8 @@ class GapController(RateMover):
         monitor: Name in the logs, written by `OverfittingGap`, which must stand
             earlier in the list of callbacks. Defaults to "gap_loss".
         gain: Float above 0, change of the logit per epoch and unit of gap above the
-            target. Defaults to 1. For gaps measured in a small unit, such as that of
-            an accuracy, a larger one is needed.
+            target. A gap with a small unit, such as that of an accuracy, needs a
+            larger one. Defaults to 1.
         min_rate: Float in [0, 1), lowest rate to set. Defaults to 0.
         max_rate: Float in (min_rate, 1), highest rate to set. Defaults to 0.8.
         layers: None for all layers whose rate was given as a number, a glob on the
@@ -79,8 +79,8 @@ class GapController(RateMover):
     >>> callbacks = [gap, kdropout.callbacks.GapController(target=0.1)]
 
     Reference:
-        No canonical paper. The nearest published relative steers the strength of
-        augmentation: Karras et al. 2020, arXiv:2006.06676.
+        There is no canonical paper. The nearest published method steers the strength
+        of augmentation: Karras et al. 2020, arXiv:2006.06676.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class GapController(RateMover):
     def _warn_if_out_of_reach(self, gap, error, layers):
         # No warning at the lower limit: the gap may still grow.
         stuck = error > 0 and all(
-            # A limit that float32 cannot hold is met to 7 digits.
+            # A rate meets a limit that float32 cannot hold to 7 digits.
             math.isclose(layer.rate, self.max_rate, rel_tol=1e-6)
             for layer in layers
         )

@@ -6,9 +6,9 @@ import keras
 
 from kdropout import _validation
 
-# By the names that Keras gives to its metrics and losses. Keras keeps directions in
-# metric objects alone, under a private name, and not for the counts. But names must be
-# known without an object: to make one would change the names of the next metrics.
+# The names that Keras gives to its metrics and losses. Keras keeps directions only in
+# metric objects, under a private name, and not for the counts. The names must be known
+# without an object, because making one would change the names of the next metrics.
 _HIGHER = {
     "acc",
     "accuracy",
@@ -72,23 +72,10 @@ _LOWER = {
 
 
 def lower_is_better(name, model, directions):
-    """Whether a lower value of the metric is better.
-
-    `directions` comes first, then the class of the model's metric of that name, then
-    the name itself. With several outputs, Keras puts the name of the
-    output before that of the metric: then the longest ending that is known counts.
-
-    Args:
-        name: Name of the metric in the logs, such as "accuracy".
-        model: The compiled model.
-        directions: Dict from name to "min" or "max".
-
-    Returns:
-        Bool.
-
-    Raises:
-        ValueError: If the direction is not known.
-    """
+    """Whether a lower value of a metric is better, by its name in the logs."""
+    # `directions` comes first, then the class of the model's metric of that name, then
+    # the name itself. With several outputs, Keras puts the name of the output before
+    # that of the metric, so the longest known ending counts.
     known = {
         **dict.fromkeys(_LOWER, "min"),
         **dict.fromkeys(_HIGHER, "max"),
@@ -106,12 +93,7 @@ def lower_is_better(name, model, directions):
 
 
 def check_directions(directions):
-    """The argument `directions` as a dict.
-
-    Raises:
-        TypeError: If it is not a dict.
-        ValueError: If a value is neither "min" nor "max".
-    """
+    """The argument `directions` as a dict."""
     if directions is None:
         return {}
     if not isinstance(directions, dict):
@@ -124,10 +106,8 @@ def check_directions(directions):
 
 
 def _endings(name):
-    """The name, then shorter endings of it, and at last those without a final number.
-
-    Keras adds such numbers to names that repeat; but a name may have its own.
-    """
+    """The name, then its shorter endings, then those without a final number."""
+    # Keras adds a number to a name that repeats, but a name may also end with one.
     for whole in (name, re.sub(r"_\d+$", "", name)):
         parts = whole.split("_")
         yield from ("_".join(parts[start:]) for start in range(len(parts)))

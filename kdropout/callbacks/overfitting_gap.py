@@ -14,41 +14,41 @@ from kdropout.callbacks.training_sample import TrainingSample
 class OverfittingGap(keras.callbacks.Callback):
     """Logs the true overfitting gap, measured with dropout off.
 
-    The training metrics that Keras reports are measured with dropout on, and
-    averaged over an epoch in which the weights moved. Under dropout, `val_loss -
-    loss` is therefore biased, often below zero while the model overfits. This
-    callback evaluates a fixed sample of the training data as validation data are
-    evaluated, at the end of each epoch, with the model's own loss and metrics. It does
-    so within the validation pass of `fit`, so that both are measured with the same
-    weights where a callback such as `keras.callbacks.SwapEMAWeights` exchanges them.
-    It costs one evaluation of the sample per epoch.
+    Keras measures training metrics with dropout on, and averages them over an epoch in
+    which the weights change. Under dropout, `val_loss - loss` is therefore biased, and
+    often below zero while the model overfits. At the end of each epoch, this callback
+    evaluates a fixed sample of the training data in the same way as validation data,
+    with the loss and the metrics of the model. It does so within the validation pass
+    of `fit`, so that both use the same weights, also with a callback such as
+    `keras.callbacks.SwapEMAWeights` that exchanges them. The cost is one evaluation of
+    the sample per epoch.
 
     For each metric of the model it adds to the logs:
 
-        clean_<metric>      on the training sample, dropout off
-        gap_<metric>        clean against validation, above 0 where the model
-                            overfits, whichever direction of the metric is better
-        naive_gap_<metric>  the same from Keras's own training metric, for comparison
+        clean_<metric>      on the training sample, with dropout off
+        gap_<metric>        clean against validation: above 0 if the model overfits,
+                            for metrics of either direction
+        naive_gap_<metric>  the same from Keras's training metric, for comparison
 
     Put it before the callbacks that use these names. Keras cannot know that a smaller
     gap is better: pass `mode="min"` to `EarlyStopping`, `ModelCheckpoint` and
-    `ReduceLROnPlateau` that monitor one. Of a metric with a value per class, such as
-    `keras.metrics.F1Score()`, the entries are arrays.
+    `ReduceLROnPlateau` if they monitor a gap. For a metric with a value per class, such
+    as `keras.metrics.F1Score()`, the entries are arrays.
 
     Args:
         train_data: The training data: a tuple `(x, y)` or `(x, y, sample_weight)` of
             arrays, each of which may be a dict, list or tuple of arrays; or a
             `tf.data.Dataset`, `keras.utils.PyDataset` or other iterable of batches
             that can be iterated more than once.
-        max_samples: Integer of at least 1, size of the sample. Of arrays, rows are
-            drawn at random once, the same in each run; of a dataset, the first
-            batches are taken. Defaults to 2048.
+        max_samples: Integer of at least 1, size of the sample. It consists of random
+            rows of arrays, the same in each run, or of the first batches of a dataset.
+            Defaults to 2048.
         batch_size: Integer of at least 1, or None for 256. It does not change the
             result. Defaults to None.
-        directions: Dict from the name of a metric to "min" or "max", whichever is
-            better, for metrics whose direction is not known. Defaults to None.
-        validation_freq: Integer of at least 1 or list of those, the one given to
-            `fit`. Defaults to 1.
+        directions: Dict from the name of a metric to "min" if lower values are better,
+            or "max", for metrics whose direction is not known. Defaults to None.
+        validation_freq: Integer of at least 1 or list of integers, as passed to `fit`.
+            Defaults to 1.
         verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
 
     Raises:
@@ -100,11 +100,11 @@ class OverfittingGap(keras.callbacks.Callback):
     def on_test_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        # By the first batch of the validation, all callbacks have had on_test_begin,
-        # where some of them exchange the weights, and none on_test_end.
+        # At the first validation batch, all callbacks have had on_test_begin, where
+        # some of them exchange the weights, and none of them had on_test_end.
         if self._is_due and self._clean is None:
             self._clean = self.sample.evaluate(self.model)
-            self.model.reset_metrics()  # which count the validation data next
+            self.model.reset_metrics()  # they measure the validation data next
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._is_due = False
@@ -123,7 +123,7 @@ class OverfittingGap(keras.callbacks.Callback):
                 "OverfittingGap."
             )
         clean = self._clean
-        if clean is None:  # a model whose validation calls no callbacks
+        if clean is None:  # the validation of this model calls no callbacks
             clean = self.sample.evaluate(self.model)
         for name, value in clean.items():
             if f"val_{name}" not in logs:
@@ -144,12 +144,7 @@ class OverfittingGap(keras.callbacks.Callback):
 
 
 def check_validation_freq(validation_freq):
-    """The argument `validation_freq`, which is what `fit` takes under that name.
-
-    Raises:
-        TypeError: If it is neither an integer nor a list of integers.
-        ValueError: If a number is below 1.
-    """
+    """The argument `validation_freq`, an integer or a list of integers."""
     if isinstance(validation_freq, list):
         return [
             _validation.integer("validation_freq", epoch, low=1)
@@ -166,11 +161,9 @@ def is_validated(epoch: int, validation_freq):
 
 
 def _announce(metrics):
-    """Announce the entries of `metrics` to come to each CSVLogger of the training.
-
-    It makes its columns of the first epoch alone. The logs themselves must not have
-    these entries yet: any number in them would be taken for a measured gap.
-    """
+    """Announce the later entries of `metrics` to each CSVLogger of the training."""
+    # CSVLogger takes its columns from the first epoch. The logs must not have these
+    # entries yet, because other callbacks would take any number for a measured gap.
     prefixes = ("clean_", "gap_", "naive_gap_", "val_")
     missing = {f"{prefix}{name}": "NA" for prefix in prefixes for name in metrics}
     for other in _callbacks_of_training():
@@ -180,17 +173,15 @@ def _announce(metrics):
 
 def _add_to_first_row(csv_logger, missing):
     def on_epoch_end(epoch, logs=None):
-        del csv_logger.on_epoch_end  # the method of the class is back
+        del csv_logger.on_epoch_end  # restores the method of the class
         csv_logger.on_epoch_end(epoch, {**missing, **(logs or {})})
 
     csv_logger.on_epoch_end = on_epoch_end
 
 
 def _callbacks_of_training():
-    """The callbacks of the training that calls this one.
-
-    Keras gives a callback no way to the others, so this looks for the one that calls.
-    """
+    """The callbacks of the training that calls this one."""
+    # Keras does not show a callback the other ones, so this looks at the caller.
     frame = inspect.currentframe()
     while frame is not None:
         caller = frame.f_locals.get("self")

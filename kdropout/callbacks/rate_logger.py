@@ -1,4 +1,4 @@
-"""Writes the rates into the logs."""
+"""Adds the rates to the logs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,7 @@ from kdropout.inspection import select_layers
 
 
 class RateReader(keras.callbacks.Callback):
-    """Base of the callbacks that report the rates an epoch was trained with.
-
-    Args:
-        layers: None for all dropout layers, a glob on the layer path, a layer, or a
-            list of those.
-    """
+    """Base class of the callbacks that report the rates an epoch was trained with."""
 
     def __init__(
         self, layers: str | keras.layers.Layer | Sequence | None = None
@@ -33,8 +28,8 @@ class RateReader(keras.callbacks.Callback):
     def on_train_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        # By the first batch, all callbacks have had on_epoch_begin, where a scheduler
-        # moves rates, and none on_epoch_end, where a controller does.
+        # At the first batch, all callbacks have had on_epoch_begin, where a scheduler
+        # sets rates, and none of them had on_epoch_end, where a controller does.
         if self._rates_of_epoch is None:
             self._rates_of_epoch = {
                 path: layer.rate
@@ -54,18 +49,18 @@ class RateReader(keras.callbacks.Callback):
 
 
 class RateLogger(RateReader):
-    """Adds `rate/<layer path>` to the logs of each epoch: the rate it was trained with.
+    """Adds `rate/<layer path>` to the logs: the rate that the epoch was trained with.
 
-    The rate of a layer that was given a number is the one at the first batch of the
-    epoch, whatever callback moves it before or after this one. A rate that a schedule
-    or the gradient decides moves in each step: the log has that of the last step.
+    If the rate of a layer was given as a number, the log has its value at the first
+    batch of the epoch. This holds for any order of the callbacks. If a schedule or the
+    gradient decides the rate, the log has its value at the last step.
 
-    For a learned rate it adds `entropy_term/<layer path>` as well, and for
-    `kdropout.layers.ConcreteDropout` also `weight_term/<layer path>`: what the last
-    step added to the loss.
+    For a learned rate, it also adds `entropy_term/<layer path>`, and for
+    `kdropout.layers.ConcreteDropout` also `weight_term/<layer path>`: the terms that
+    the last step added to the loss.
 
-    From there the rates reach History, CSVLogger, TensorBoard and every callback
-    that stands later in the list.
+    The logs reach History, CSVLogger, TensorBoard and every callback that stands later
+    in the list.
 
     Args:
         layers: None for all dropout layers, a glob on the layer path such as

@@ -10,18 +10,13 @@ import keras
 from kdropout import _validation
 from kdropout.inspection import settable_layers
 
-# The callbacks that move the rates of each model in its present training. Neither may
-# keep the other alive: a callback holds its model.
+# The callbacks that set the rates of each model in its current training. The references
+# are weak, because a callback holds its model.
 _MOVERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class RateMover(keras.callbacks.Callback):
-    """Base of the callbacks that set rates.
-
-    Args:
-        layers: None for all layers whose rate was given as a number, a glob on the
-            layer path, a layer, or a list of those.
-    """
+    """Base class of the callbacks that set rates."""
 
     def __init__(self, layers):
         super().__init__()
@@ -33,7 +28,7 @@ class RateMover(keras.callbacks.Callback):
 
 
 def movers_of(model: keras.Model):
-    """List of the callbacks that set rates of `model` in its present training."""
+    """The callbacks that set rates of `model` in its current training."""
     return list(_MOVERS.get(model, ()))
 
 
@@ -43,16 +38,16 @@ def forget_movers(model: keras.Model):
 
 
 class RateScheduler(RateMover):
-    """Sets rates at the beginning of each epoch, as Keras's LearningRateScheduler.
+    """Sets rates when an epoch begins, like `keras.callbacks.LearningRateScheduler`.
 
     For a rate that changes within an epoch, or that is saved with the model, pass a
     schedule to the layer instead. Use this callback for a layer that is called several
     times per step, because the step counter of such a layer counts each call.
 
     Args:
-        schedule: Callable `schedule(epoch, rate) -> rate` or `schedule(epoch) -> rate`:
-            takes the index of the epoch, from 0, and the rate in effect of a layer;
-            returns a float in [0, 1].
+        schedule: Callable `schedule(epoch, rate) -> rate` or `schedule(epoch) -> rate`.
+            It takes the index of the epoch, from 0, and the rate in effect of a layer,
+            and returns a float in [0, 1].
         verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
         layers: None for all layers whose rate was given as a number, a glob on the
             layer path, a layer, or a list of those. Defaults to None.

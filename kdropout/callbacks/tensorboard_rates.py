@@ -1,4 +1,4 @@
-"""Writes rates and overfitting gap for TensorBoard."""
+"""Writes the rates and the overfitting gap for TensorBoard."""
 
 import contextlib
 import errno
@@ -18,47 +18,47 @@ from kdropout.inference import drop_fractions
 from kdropout.inspection import select_layers, settable_layers
 from kdropout_dashboard import tags
 
-# A full disk does not stop a training. All else that is wrong with a folder raises
-# before the training.
+# A full disk does not stop a training. Any other error of the folder raises before the
+# training begins.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class TensorBoardRates(RateReader):
-    """Writes what dropout does, for TensorBoard: rates, overfitting gap, who decides.
+    """Writes rates, the overfitting gap, and who decides the rates, for TensorBoard.
 
-    `tensorboard --logdir` then has a tab "Dropout", and in the tab "Scalars", by epoch,
+    `tensorboard --logdir` shows a tab "Dropout". The tab "Scalars" has, by epoch:
 
-        dropout_rate/<layer path>       what RateLogger logs as the rate of the epoch
+        dropout_rate/<layer path>       the rate of the epoch, as RateLogger logs it
         overfitting_gap/<metric>        measured with dropout off, by OverfittingGap
-        overfitting_gap/naive_<metric>  from Keras's own training metric
-        entropy_term/<layer path>       what a learned rate adds to the loss
+        overfitting_gap/naive_<metric>  from Keras's training metric
+        entropy_term/<layer path>       the term that a learned rate adds to the loss
         weight_term/<layer path>        the same for kdropout.layers.ConcreteDropout
-        drop_fraction/<layer path>      what was really dropped, on demand
+        drop_fraction/<layer path>      the share really dropped, if asked for
 
-    The tab "Custom Scalars" shows all rates in one chart. TensorFlow is not needed:
-    this works on every backend.
+    The tab "Custom Scalars" shows all rates in one chart. The callback works on every
+    backend and does not need TensorFlow.
 
     Put it after `OverfittingGap`, whose numbers it writes. A metric with a value per
-    class, such as `keras.metrics.F1Score()`, has a series `<metric>/0`, `<metric>/1`
-    and so on. If the disk is full, or writing fails otherwise once the training runs,
-    there is one warning, and the training goes on.
+    class, such as `keras.metrics.F1Score()`, has the series `<metric>/0`, `<metric>/1`
+    and so on. If the disk is full, or writing fails while the training runs, the
+    callback warns once, and the training continues.
 
     Args:
-        log_dir: Path of the folder of this run, made when training begins. It may be
-            the one that `keras.callbacks.TensorBoard` has, and each run needs its own.
+        log_dir: Path of the folder of this run, made when training begins. Each run
+            needs another folder. It may be that of `keras.callbacks.TensorBoard`.
         layers: None for all dropout layers, a glob on the layer path such as
             "encoder/*", a layer, or a list of those. Defaults to None.
         update_freq: "epoch", or an integer N of at least 1 to write the rates also
-            every N batches, as `batch_dropout_rate/<layer path>`; "batch" stands for 1.
+            every N batches, as `batch_dropout_rate/<layer path>`. "batch" means 1.
             Reading a rate takes up to 0.2 ms. Defaults to "epoch".
-        drop_fraction_data: Inputs of one batch, on which at the end of each epoch the
-            share of units that is really dropped at the rates of the epoch is measured,
-            by one pass through the model; or None. Defaults to None.
+        drop_fraction_data: Inputs of one batch, or None. At the end of each epoch, one
+            pass of them through the model measures the share of units that is really
+            dropped at the rates of the epoch. Defaults to None.
 
     Raises:
         MissingPackages: If TensorBoard is not installed.
-        TypeError: If an argument is of the wrong type; when training begins, if
-            `layers` is.
+        TypeError: If an argument is of the wrong type. For `layers`, when training
+            begins.
         ValueError: If `update_freq` is out of range; when training begins, if no
             dropout layer matches, or `drop_fraction_data` do not fit the model.
         OSError: When training begins, if `log_dir` cannot be written to.
@@ -121,7 +121,7 @@ class TensorBoardRates(RateReader):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
         layers = select_layers(self.model, self.layers)
-        if not self._is_described:  # not before all callbacks have begun
+        if not self._is_described:  # all callbacks have begun now
             content = _description(layers, movers_of(self.model))
             self._write(_event_log.description(tags.RUN, content), 0)
             self._flush()
@@ -136,7 +136,7 @@ class TensorBoardRates(RateReader):
         before, self._num_batches = self._num_batches, batch + 1
         if not self.acts_at_batches:
             return
-        # With several steps per execution, not every batch is seen.
+        # With several steps per execution, Keras does not report every batch.
         step = self._first_step + self._num_batches
         if step // self.update_freq == (self._first_step + before) // self.update_freq:
             return
@@ -172,9 +172,8 @@ class TensorBoardRates(RateReader):
 
     @contextlib.contextmanager
     def _errors_reported(self):
-        """A log that cannot be written must not cost the training."""
-        # For an address such as gs://, the file system is TensorFlow's, which raises
-        # other errors.
+        """A context in which an error of writing stops the log, not the training."""
+        # For an address such as gs://, TensorFlow's file system raises other errors.
         kind = Exception if "://" in self.log_dir else OSError
         try:
             yield
@@ -188,7 +187,7 @@ class TensorBoardRates(RateReader):
             self._has_failed = True
             warnings.warn(
                 f"TensorBoardRates: '{self.log_dir}' could not be written to: {error}. "
-                "The training goes on without this log.",
+                "The training continues without this log.",
                 stacklevel=2,
             )
 
@@ -201,10 +200,10 @@ class TensorBoardRates(RateReader):
         }
 
     def _check_drop_fraction_data(self):
-        """Raise before the training, and not after an epoch, if they do not fit."""
+        """Raise before the training if the data do not fit the model."""
         try:
             self._drop_fractions(seed=0)
-        except Exception as error:  # each backend raises other errors
+        except Exception as error:  # each backend raises different errors
             expected = "the inputs of one batch, as the model takes them"
             received = self.drop_fraction_data
             received = getattr(received, "shape", None) or type(received).__name__
@@ -215,7 +214,8 @@ class TensorBoardRates(RateReader):
             ) from error
 
     def _drop_fractions_of(self, epoch):
-        """The shares at the rates of the epoch, which a controller may have moved."""
+        """The shares dropped at the rates of the epoch."""
+        # A controller may already have set the rates of the next epoch.
         if self.drop_fraction_data is None:
             return {}
         layers = select_layers(self.model, self.layers)
@@ -238,7 +238,7 @@ class TensorBoardRates(RateReader):
         return {f"{tags.DROP_FRACTION}/{path}": share for path, share in shares.items()}
 
     def _steps_so_far(self):
-        """How many training steps the model has had, also before this training."""
+        """The number of training steps of the model, also before this training."""
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is None:  # the model trains without one
             return self._first_step + self._num_batches
@@ -282,7 +282,7 @@ def _tagged(gaps):
 
 
 def _description(layers, movers):
-    """The layers, who decides their rates, and the target of a controller, for JSON."""
+    """The layers, who decides their rates, and the target of a controller."""
     moved_by = {}
     for callback in movers:
         for layer in settable_layers(callback.model, callback.layers).values():
@@ -302,7 +302,7 @@ def _description(layers, movers):
 
 
 def _target(movers):
-    """Where a controller wants the gap to be, or None."""
+    """The target of a controller, or None."""
     for callback in movers:
         if isinstance(callback, GapController) and callback.monitor.startswith("gap_"):
             return {

@@ -18,18 +18,7 @@ _SEED = 0
 
 
 class TrainingSample:
-    """A fixed sample of training data, to evaluate a model on again and again.
-
-    Args:
-        data: `(x, y)` or `(x, y, sample_weight)` of arrays or of structures of
-            arrays, or an iterable of batches in these forms.
-        max_samples: Integer, size of the sample.
-        batch_size: Integer, size of the batches in evaluation.
-
-    Raises:
-        TypeError: If `data` is of another form.
-        ValueError: If it is empty, or its arrays differ in length.
-    """
+    """A fixed sample of training data, on which a model is evaluated each epoch."""
 
     def __init__(self, data, max_samples, batch_size):
         self.max_samples = max_samples
@@ -50,7 +39,7 @@ class TrainingSample:
             return model.evaluate(**self.source, verbose=0, return_dict=True)
 
     def __deepcopy__(self, memo):
-        # KerasTuner copies callbacks for each trial; nothing here changes, and a
+        # KerasTuner copies callbacks for each trial. A sample does not change, and a
         # dataset cannot be copied.
         return self
 
@@ -66,16 +55,16 @@ class _Batches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index):
-        # Without None for weights that are not there, which tf.data does not take.
+        # tf.data does not take None for missing weights.
         return _present(self.batches[index])
 
 
 def _evaluation_source(data, batch_size):
-    """What to pass to `evaluate`, prepared once for all epochs."""
+    """The arguments for `evaluate`, prepared once for all epochs."""
     if isinstance(data, _Batches):
         return {"x": data}
     if keras.backend.backend() == "tensorflow" and _all_given(_present(data)):
-        # From arrays, Keras would build this anew each time: 50 ms in place of 7.
+        # Keras would build this again from arrays each time: 50 ms instead of 7.
         import tensorflow as tf
 
         dataset = tf.data.Dataset.from_tensor_slices(_tuples(_present(data)))
@@ -86,11 +75,9 @@ def _evaluation_source(data, batch_size):
 
 @contextlib.contextmanager
 def _state_kept(model):
-    """Measuring must not change the training, nor the validation that follows.
-
-    A model that draws random numbers at inference has the state of its generators in
-    variables of integers. PyTorch's loaders draw a number of their own.
-    """
+    """A context in which measuring does not change the training or the validation."""
+    # A model that draws random numbers at inference keeps the state of its generators
+    # in integer variables. PyTorch's loaders also draw a number.
     counters = [
         variable
         for variable in model.non_trainable_variables
@@ -130,7 +117,7 @@ def _tuples(structure):
 
 
 def _present(batch):
-    """The batch without the None at its end, for targets or weights not given."""
+    """The batch without the None at its end for missing targets or weights."""
     size = max(index for index, part in enumerate(batch) if part is not None) + 1
     return batch[:size]
 

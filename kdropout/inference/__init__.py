@@ -1,4 +1,4 @@
-"""What the thinned networks say: Monte-Carlo dropout."""
+"""Monte-Carlo dropout: predictions with dropout on, and their uncertainty."""
 
 from kdropout.inference.drop_fractions import drop_fractions
 from kdropout.inference.mc_predict import mc_predict

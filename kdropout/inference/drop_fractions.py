@@ -1,4 +1,4 @@
-"""Which share of its units each layer really drops."""
+"""The share of its units that each layer really drops."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,9 +21,9 @@ def drop_fractions(
 ) -> dict[str, float]:
     """Measure the share of units that each layer drops in one pass.
 
-    Dropout is on, all else is in inference mode, and no variable changes. A rate is a
-    probability: the share that is really dropped scatters around it, and scatters more
-    with fewer units. For `kdropout.layers.Standout` the inputs decide it.
+    Dropout is on, everything else is in inference mode, and no variable changes. A rate
+    is a probability: the share that is really dropped varies around it, and varies more
+    with fewer units. For `kdropout.layers.Standout`, the inputs decide the share.
 
     Args:
         model: A built `keras.Model` with dropout layers of kdropout.
@@ -31,14 +31,13 @@ def drop_fractions(
             takes.
         layers: None for all dropout layers, a glob on the layer path, a layer, or a
             list of those. Defaults to None.
-        seed: Integer in [0, 2**31), which decides the masks. Defaults to 0.
+        seed: Integer in [0, 2**31), the seed of the masks. Defaults to 0.
 
     Returns:
-        Dict from layer path to a float in [0, 1]: the mean over the units, and over the
-        calls of a layer that is called several times. A relaxed mask counts by how much
-        it takes away. A layer that drops no units, such as
-        `kdropout.layers.GaussianDropout`, is left out; so is, on JAX, one inside of a
-        recurrent layer.
+        Dict from layer path to a float in [0, 1]: the mean over the units, and over all
+        calls of the layer. A unit of a relaxed mask counts with the part that the mask
+        removes. The dict leaves out layers that drop no units, such as
+        `kdropout.layers.GaussianDropout`, and, on JAX, layers inside a recurrent layer.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -69,7 +68,7 @@ def drop_fractions(
 
 
 class _DropFractionScope(SamplingScope):
-    """A scope that records what each layer drops."""
+    """A scope that records the share that each layer drops."""
 
     def __init__(self, seed):
         super().__init__(seed)
@@ -84,6 +83,6 @@ class _DropFractionScope(SamplingScope):
         share = ops.mean(ops.cast(drop, "float32"))
         try:
             value = float(ops.convert_to_numpy(share))
-        except TypeError:  # JAX traces the step of a recurrent layer: no number yet
+        except TypeError:  # while JAX traces a recurrent layer, there is no number
             return
         self.shares.setdefault(self._layer, []).append(value)

@@ -24,35 +24,36 @@ def mc_predict(
     return_samples: bool = False,
     verbose: str | int = "auto",
 ) -> Prediction:
-    """Predict with dropout on: mean and uncertainty over the thinned networks.
+    """Sample predictions with dropout on (Monte-Carlo dropout).
 
-    Dropout is on, and all else stays in inference mode, as in `predict`: rates,
-    schedules, seeds and weights are neither used up nor changed. What lies before the
-    first dropout layer is computed once per batch, the rest for many samples in one
-    compiled pass. Keras's own dropout layers stay off: use `kdropout.convert` on such a
-    model first. Inside the cell of an RNN, the timesteps of a sample share a mask.
+    Each sample is the output of a thinned network: the model with one random mask.
+    Everything but dropout stays in inference mode, as in `predict`, and rates,
+    schedules, seeds and weights do not change. The part before the first dropout layer
+    is computed once per batch, and the rest for many samples in one compiled pass.
+    Keras's dropout layers stay off: call `kdropout.convert` on a model with such layers
+    first. Inside the cell of an RNN, the time steps of a sample share a mask.
 
     A layer that draws numbers in `predict`, such as an LSTM that always drops, draws
-    other numbers for each sample. A model with such a layer, or with one that writes
-    its state at inference, takes one pass per sample.
+    other numbers for each sample. A model with such a layer, or with a layer that
+    writes its state at inference, takes one pass per sample.
 
     Args:
         model: A built `keras.Model` with dropout layers of kdropout.
         x: Inputs: an array, a list or dict of arrays for several inputs, or a dataset
             of batches (of inputs, or of `(x, y)`). A KerasHub task with a preprocessor
-            takes what its `predict` takes, such as texts, or a dict of the inputs that
-            the preprocessor returns.
+            takes the inputs of its `predict`, such as texts, or a dict of the inputs
+            that the preprocessor returns.
         num_samples: Integer of at least 1, number of thinned networks per input.
             Defaults to 50.
-        batch_size: Integer of at least 1, number of inputs at a time. A dataset
-            decides this itself. Defaults to 32.
-        seed: Integer in [0, 2**31): the same seed and batches give the same samples.
-            It decides what is drawn from any `keras.random.SeedGenerator` as well, and
-            leaves the generator where it was. Defaults to None, for a random one.
+        batch_size: Integer of at least 1, number of inputs per batch. A dataset has its
+            own batches. Defaults to 32.
+        seed: Integer in [0, 2**31), or None for a random one. The same seed and batches
+            give the same samples. The seed also decides the numbers of every
+            `keras.random.SeedGenerator`, whose state does not change. Defaults to None.
         return_samples: Whether to return the outputs of all thinned networks as well.
             Defaults to False.
-        verbose: "auto" for a progress bar where there are several batches, 1 for
-            always, 0 for never. Defaults to "auto".
+        verbose: "auto" for a progress bar if there are several batches, 1 for always, 0
+            for never. Defaults to "auto".
 
     Returns:
         A `kdropout.Prediction`: NumPy arrays `mean`, `variance`, `std`, `entropy`,
@@ -60,14 +61,14 @@ def mc_predict(
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range; if the model has no `call`, is not
-            built, has no dropout layer of kdropout, or has them all at rate 0: its
-            uncertainty would be zero.
+        ValueError: If an argument is out of range, or if the model has no `call`, is
+            not built, or has no dropout layer of kdropout with a rate above 0, so that
+            its uncertainty would be zero.
 
     Warns:
-        UserWarning: With the paths of layers whose numbers `seed` does not decide, as
-            those of `tf.random`, and of layers that draw with NumPy while the model is
-            compiled, so that all samples share one draw.
+        UserWarning: If `seed` does not decide the numbers of some layers, such as those
+            of `tf.random`, or if layers draw with NumPy while the model is compiled, so
+            that all samples share one draw. The warning lists the paths.
 
     Example:
 
@@ -89,7 +90,7 @@ def mc_predict(
     seed = _validation.optional_seed(seed)
     is_seeded = seed is not None
     if not is_seeded:
-        seed = random.randrange(2**31)  # as Keras, which `set_random_seed` seeds
+        seed = random.randrange(2**31)  # `keras.utils.set_random_seed` seeds it
     if verbose not in ("auto", 0, 1):
         raise _validation.value_error("verbose", '"auto", 0 or 1', verbose)
     several = verbose == "auto" and len(batches) != 1

@@ -8,19 +8,11 @@ from kdropout.inference.randomness import PassScope
 
 
 class Passes:
-    """Runs the head once per batch, and the tail on several samples at a time.
+    """Runs the head once per batch, and the tail on several samples at a time."""
 
-    Nothing that a layer writes in a pass outlives the pass: the states of a recurrent
-    layer begin each time where the model's are. TensorFlow and JAX compile the passes.
-    On PyTorch, where compilation takes longer than most predictions, they run eagerly
-    without gradients.
-
-    Args:
-        model: The model, which owns the variables.
-        split: A `SplitModel` or `UnsplitModel` of it.
-        samples_per_pass: How many samples of each row one pass of the tail draws.
-        watcher: The `Watcher` of the passes.
-    """
+    # No write of a layer outlives its pass: the states of a recurrent layer begin each
+    # time at those of the model. TensorFlow and JAX compile the passes. On PyTorch,
+    # compilation takes longer than most predictions, so they run eagerly.
 
     def __init__(self, model, split, samples_per_pass, watcher):
         self._split = split
@@ -74,11 +66,11 @@ def _jax(function, variables, watcher):
         mapping = list(zip(variables, values, strict=True))
         with PassScope(watcher, mapping) as scope:
             outputs = function(*arguments)
-        # JAX refuses to return what was drawn inside of a loop, where each step would
-        # draw the same numbers. 'predict' does the same.
+        # JAX raises here if numbers were drawn inside a loop, where each step would
+        # draw the same numbers. `predict` raises the same error.
         return outputs, scope.seed_states
 
-    # As arguments the weights stay live; closed over, they would be constants.
+    # Weights that are arguments stay live. In a closure, they would be constants.
     return lambda *arguments: compiled([v.value for v in variables], *arguments)[0]
 
 
@@ -97,16 +89,14 @@ _COMPILERS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
 
 
 def _read_mask(tensor):
-    """The mask that Keras carries with a tensor, or None.
-
-    Keras ties a mask to a tensor in another way on each backend; layers are the public
-    way to read and to set it.
-    """
+    """The mask that Keras carries with a tensor, or None."""
+    # Each backend stores the mask in another way. Layers are the public way to read and
+    # to set it.
     return (MaskReader(autocast=False)(tensor) + [None])[1]
 
 
 def _with_mask(tensor, mask):
-    """The tensor, with the mask that the layers after it will see."""
+    """The tensor with a mask for the layers after it."""
     return tensor if mask is None else MaskSetter(autocast=False)([tensor, mask])
 
 

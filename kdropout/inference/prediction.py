@@ -1,4 +1,4 @@
-"""What `mc_predict` returns, and how it comes from samples."""
+"""The result of `mc_predict`, and how it is computed from samples."""
 
 import dataclasses
 from typing import Any
@@ -22,24 +22,24 @@ class Prediction:
         entropy            = H[mean]
         mutual_information = H[mean] - sum(H[f[t]]) / T
 
-    `H[p] = -sum(p log p)` over the last axis, in nats, where all outputs are class
-    probabilities (none negative, and they sum to 1 along the last axis). Where they
-    only all lie in [0, 1], as those of sigmoid units, each is the probability of one
-    of two classes, and `H[p] = -p log p - (1 - p) log(1 - p)`. Otherwise both are
-    None. A row of NaN, infinity or zeros does not count: its entropy is NaN, and the
-    others keep theirs.
+    If all outputs are class probabilities (not negative, with a sum of 1 along the last
+    axis), `H[p] = -sum(p log p)` over the last axis, in nats. If they only lie in
+    [0, 1], like those of sigmoid units, each is the probability of one of two classes,
+    and `H[p] = -p log p - (1 - p) log(1 - p)`. Otherwise entropy and mutual information
+    are None. Rows of NaN, infinity or zeros do not count, and their entropy is NaN.
 
-    The entropy is the whole uncertainty of a prediction; the mutual information is
-    the part that more data would remove, on which the thinned networks disagree. For
-    regression the predictive variance is `variance` plus the noise of the targets.
+    The entropy is the whole uncertainty of a prediction. The mutual information is the
+    part of it on which the thinned networks disagree, and that more data would remove.
+    For regression, the predictive variance is `variance` plus the noise of the targets.
 
     Attributes:
         mean: Arrays of the shape of the outputs.
         variance: Arrays of the shape of the outputs.
         entropy: Arrays without the last axis of the outputs for class probabilities;
             of the shape of the outputs for sigmoid units; None otherwise.
-        mutual_information: As `entropy`.
-        samples: Arrays of shape `(num_samples, *outputs)`, or None if not asked for.
+        mutual_information: Arrays of the shape of `entropy`, or None.
+        samples: Arrays of shape `(num_samples, *outputs)`, or None without
+            `return_samples=True`.
 
     Reference:
         Gal, Ghahramani 2016, "Dropout as a Bayesian approximation",
@@ -59,25 +59,25 @@ class Prediction:
 
 
 class Moments:
-    """Mean, variance and mean entropy of one output, for one batch of inputs.
+    """Mean, variance and mean entropy of one output, for one batch of inputs."""
 
-    Samples arrive in groups; the variance is combined as by Chan, Golub and LeVeque
-    1983, without the cancellation of a difference of squares.
-    """
+    # Samples arrive in groups. The variance is combined as in Chan, Golub and LeVeque
+    # 1983, without the cancellation of a difference of squares.
 
     def __init__(self):
         self.count = 0
         self.mean = self.squares = 0.0
         self.class_entropy = self.unit_entropy = 0.0
-        # For each row, and each of its steps: is it a distribution in all samples, has
-        # one of them NaN or infinity there, and are all zero, as at a padded step?
+        # For each row and each of its steps: whether it is a distribution in all
+        # samples, whether a sample has NaN or infinity there, and whether all samples
+        # are zero, as at a padded step.
         self.is_distribution = self.is_zero = True
         self.is_broken = False
         self.are_units = True
         self.has_numbers = False
 
     def add(self, samples):
-        """Take in `samples`, an array of shape `(group, *outputs)`."""
+        """Add samples, an array of shape `(group, *outputs)`."""
         with np.errstate(invalid="ignore"):  # infinite outputs have no variance
             self._add(np.asarray(samples, "float64"))
 
@@ -99,7 +99,7 @@ class Moments:
 
     @classmethod
     def of_rows(cls, batches):
-        """What the batches say about their rows, joined."""
+        """The properties of the rows of all batches, joined."""
         joined = cls()
         for name in ("is_distribution", "is_zero", "is_broken", "class_entropy"):
             parts = [
@@ -111,7 +111,7 @@ class Moments:
 
     @property
     def are_classes(self):
-        """Whether all rows are distributions, but for those that hold nothing."""
+        """Whether all rows are distributions, except empty and broken ones."""
         valid = self.is_distribution
         return bool(np.any(valid) and np.all(valid | self.is_zero | self.is_broken))
 
@@ -128,7 +128,7 @@ class Moments:
             return
         sums = samples.sum(axis=-1)
         near_one = np.abs(sums - 1.0) <= _TOLERANCE
-        if self.are_units and near_one.all():  # most often
+        if self.are_units and near_one.all():  # the usual case
             self.is_distribution = self.is_distribution & np.ones(sums.shape[1:], bool)
             self.is_zero = False
         else:
@@ -142,11 +142,7 @@ class Moments:
 
 
 def _entropies(batches):
-    """Entropy of the mean and mean entropy of one output, or a pair of None.
-
-    Args:
-        batches: List of `Moments` of that output, one for each batch of inputs.
-    """
+    """Entropy of the mean and mean entropy of one output, or a pair of None."""
     mean = np.concatenate([moments.mean for moments in batches])
     count = batches[0].count
     all_rows = Moments.of_rows(batches)
@@ -178,11 +174,7 @@ def _p_log_p(p):
 
 
 class Collector:
-    """Takes samples group by group and batch by batch, and keeps their moments.
-
-    Args:
-        return_samples: Whether to keep the samples as well.
-    """
+    """Takes samples group by group and batch by batch, and keeps their moments."""
 
     def __init__(self, return_samples):
         self._return_samples = return_samples
@@ -192,7 +184,7 @@ class Collector:
         self._begin = True
 
     def add(self, outputs):
-        """Take in a structure of arrays of shape `(group, rows, ...)`."""
+        """Add a structure of arrays of shape `(group, rows, ...)`."""
         self._structure = outputs
         flat = tree.flatten(outputs)
         if self._begin:
@@ -238,7 +230,7 @@ def _join(batches):
     entropy, expected = _entropies(batches)
     information = None
     if entropy is not None:
-        # Never negative but for rounding.
+        # Only rounding can make it negative.
         information = np.maximum(entropy - expected, 0.0)
     fields = (mean, variance, entropy, information)
     return [None if field is None else field.astype("float32") for field in fields]

@@ -1,4 +1,4 @@
-"""What is random in a pass besides the dropout layers of kdropout."""
+"""Random numbers in a pass that are not those of kdropout's layers."""
 
 import contextlib
 import dataclasses
@@ -16,8 +16,8 @@ from kdropout.inspection import walk
 
 _BACKEND = keras.backend.backend()
 
-# Operations of TensorFlow whose numbers come from a state of their own: those of
-# tf.random, and of a tf.random.Generator, which a source can seed.
+# Operations of TensorFlow with a random state: those of tf.random, and those of a
+# tf.random.Generator, which a source can seed.
 _TENSORFLOW_DRAW = re.compile(
     r"^(?!Stateless).*(Random|Normal$|Multinomial|NonDeterministicInts|^Rng|^Stateful)"
 )
@@ -26,29 +26,24 @@ _TENSORFLOW_CALL = "StatefulPartitionedCall"
 # Python code that a compiled pass runs each time.
 _TENSORFLOW_PYTHON = {"PyFunc", "EagerPyFunc"}
 
-# Spreads the passes over the second word of a seed, as PyTorch adds the two words.
+# Spreads the passes over the second word of a seed, because PyTorch adds the two words.
 _PASS_STRIDE = 0x2545F491
-# Spreads the draws within loops over it. Also an odd number.
+# Spreads the draws within loops over that word. It is also an odd number.
 _CALL_STRIDE = 0x5851F42D
 
 
 class PassScope(keras.StatelessScope):
-    """Keeps what a pass writes away from the model, and seeds all that Keras draws.
+    """Keeps the writes of a pass away from the model, and seeds all draws of Keras."""
 
-    Each draw from a `keras.random.SeedGenerator`, of whichever layer, gets a seed that
-    the pass decides, as each call of a dropout layer does. So the numbers differ from
-    pass to pass, are the same for the same seed, and no generator moves on.
-
-    Args:
-        watcher: The `Watcher` that records draws and writes to other variables.
-        state_mapping: Pairs of variable and value. Defaults to None.
-    """
+    # The pass decides the seed of each draw from a `keras.random.SeedGenerator`. So the
+    # numbers differ between passes, are the same for the same seed, and no generator
+    # advances.
 
     def __init__(self, watcher, state_mapping=None):
         super().__init__(state_mapping)
         self._watcher = watcher
         self._graph = _graph()
-        self.seed_states = []  # that draws left behind
+        self.seed_states = []  # the states after the draws
 
     def get_current_value(self, variable):
         sampling = active_scope()
@@ -70,35 +65,28 @@ class PassScope(keras.StatelessScope):
 
 
 def is_seed_state(variable):
-    """Whether a variable is the state of a `keras.random.SeedGenerator`.
-
-    A variable does not know its owner, and not every generator belongs to a layer.
-    """
+    """Whether a variable is the state of a `keras.random.SeedGenerator`."""
+    # A variable does not know its owner, and not every generator belongs to a layer.
     return variable.name == "seed_generator_state"
 
 
 class Watcher:
-    """Finds the operations that draw numbers, except the dropout layers of kdropout.
+    """Finds the operations that draw numbers, except the dropout layers of kdropout."""
 
-    On TensorFlow and JAX a pass is watched while it is traced, on PyTorch until
-    `is_done`.
-
-    Args:
-        model: The model.
-    """
+    # TensorFlow and JAX watch a pass while it is traced, PyTorch until `is_done`.
 
     def __init__(self, model):
         self.num_draws = 0  # from generators of Keras
         self.writes_state = False  # whether a pass wrote another variable
         self.random_operations = []
-        self.unseeded = set()  # paths of what draws numbers that no seed decides
-        self.frozen = set()  # paths of what draws once, when the pass is compiled
+        self.unseeded = set()  # paths of layers whose numbers no seed decides
+        self.frozen = set()  # paths of layers that draw once, when the pass is compiled
         self.is_done = False
         self._python_operations = []
         self._counter = None
-        self._states = None  # of the sources, after what was last watched
+        self._states = None  # of the sources, after the last watched call
         self.sources = sources(model)
-        # A graph shows what draws from a generator of TensorFlow.
+        # A graph shows the draws from a generator of TensorFlow.
         self._watched = [
             source for source in self.sources if not source.is_of_tensorflow
         ]
@@ -141,14 +129,9 @@ class Watcher:
             self.random_operations.append(operation)
 
     def loop_count(self, graph):
-        """What to add to a seed, so that the steps of a loop draw other numbers.
-
-        Keras traces a step once. On PyTorch it is run each time, and on JAX it refuses
-        to draw there.
-
-        Args:
-            graph: The graph of TensorFlow outside of all loops, or None.
-        """
+        """A number to add to a seed, so that the steps of a loop draw other numbers."""
+        # `graph` is TensorFlow's graph outside of all loops. Keras traces a step once.
+        # PyTorch runs each step, and JAX raises an error.
         if graph is None or _graph() is graph:
             return 0
         if self._counter is None:
@@ -157,7 +140,7 @@ class Watcher:
         return self._counter.next()
 
     def notice_python(self):
-        """Find out whether the pass that ran drew in Python code inside its graph."""
+        """Find out whether Python code inside the graph of the last pass drew."""
         if self._python_operations and self._current_states() != self._states:
             self.random_operations += self._python_operations
 
@@ -165,7 +148,7 @@ class Watcher:
         return [pickle.dumps(source.get()) for source in self._watched]
 
     def _path_of_node(self, name):
-        """The longest path of a layer whose names are in that of a graph's node."""
+        """The longest path of a layer whose names are in the name of a node."""
         parts = name.split("/")
         inside = [
             path for path in self._paths.values() if _is_part(path.split("/"), parts)
@@ -175,10 +158,10 @@ class Watcher:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A generator outside of Keras, of the process or an attribute of a layer."""
+    """A generator outside of Keras: of the process, or an attribute of a layer."""
 
     path: str | None  # of the layer that owns it
-    get: Callable  # its state
+    get: Callable  # returns its state
     set: Callable
     seed: Callable
     is_python: bool = False
@@ -204,12 +187,7 @@ def sources(model):
 
 @contextlib.contextmanager
 def seeded(sources, seed):
-    """Let sources draw what `seed` decides, and put them back where they were.
-
-    Args:
-        sources: List of `Source`s.
-        seed: Sequence of two integers in [0, 2**31).
-    """
+    """Seed sources with two 31-bit integers, and restore their states at the end."""
     sources = list(sources)  # a pass may add to it
     before = [source.get() for source in sources]
     words = np.random.SeedSequence([int(word) for word in seed])
@@ -271,7 +249,7 @@ def _torch_source():
 
     def get():
         on_gpu = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-        # As arrays: two equal tensors are not pickled alike.
+        # As arrays, because pickles of equal tensors may differ.
         return [state.numpy() for state in (torch.random.get_rng_state(), *on_gpu)]
 
     def put(state):
@@ -284,12 +262,12 @@ def _torch_source():
 
 
 class _Counter:
-    """Counts draws within loops of TensorFlow, starting where the seed says."""
+    """Counts draws within loops of TensorFlow, starting at a number from the seed."""
 
     def __init__(self):
         import tensorflow as tf
 
-        with tf.init_scope():  # not as a part of the loop
+        with tf.init_scope():  # outside of the loop
             self._value = tf.Variable(0, trainable=False, dtype="int32")
         self.source = Source(
             None,
@@ -318,7 +296,7 @@ def _num_graph_nodes():
 
 
 def _graph_draws(start):
-    """Names and kinds of the nodes that draw, or may, after the first `start`."""
+    """Names and kinds of the nodes after the first `start` that draw, or may draw."""
     graph = _graph()
     if graph is None:
         return []
@@ -352,7 +330,7 @@ def _called(node):
 
 
 def _is_part(names, scopes):
-    """Whether `names` are among name scopes, which may be numbered, in this order."""
+    """Whether name scopes, which may be numbered, contain `names` in this order."""
     left = iter(scopes)
     return all(
         any(re.fullmatch(rf"{re.escape(name)}(_\d+)?", scope) for scope in left)

@@ -1,4 +1,4 @@
-"""Draws outputs of the thinned networks of one model."""
+"""Draws samples of a model with dropout on."""
 
 import contextlib
 
@@ -11,22 +11,17 @@ from kdropout.inference.randomness import Watcher, seeded
 from kdropout.inference.split_model import SplitModel, UnsplitModel, input_keys
 from kdropout.inspection import dropout_layers, walk
 
-# How many numbers the largest step of a pass may return: 64 MiB in float32.
+# The most numbers that the largest step of a pass may return: 64 MiB in float32.
 _MAX_NUMBERS = 2**24
-# For a model whose steps are not known: how many rows a pass may have.
+# The most rows of a pass of a model whose steps are not known.
 _MAX_ROWS = 128
 
-# Where a model keeps its compiled passes, as Keras keeps `predict_function`.
+# The attribute of a model that holds its compiled passes, like `predict_function`.
 _CACHE = "_kdropout_passes"
 
 
 class Sampler:
-    """Draws samples of a model, batch after batch.
-
-    Args:
-        model: A built model with dropout layers.
-        seed: Integer in [0, 2**31).
-    """
+    """Draws samples of a model, batch after batch."""
 
     def __init__(self, model, seed):
         self._model = model
@@ -37,22 +32,14 @@ class Sampler:
 
     @property
     def has_drawn(self):
-        """Whether there was a batch to draw for."""
+        """Whether a batch has been drawn."""
         return self._num_passes > 0
 
     def draw(self, batch, num_samples):
-        """The outputs of `num_samples` thinned networks, in groups.
-
-        Args:
-            batch: Structure of arrays, the inputs.
-            num_samples: Integer.
-
-        Yields:
-            Structures of NumPy arrays of shape `(group, rows, ...)`.
-        """
+        """Yield groups of samples: structures of arrays, `(group, rows, ...)`."""
         inputs = _inputs_of(self._model, batch)
         num_rows = len(inputs[0])
-        # A smaller last batch is filled up: another shape would be compiled anew.
+        # A smaller last batch is padded, because another shape would be compiled again.
         self._num_rows = max(self._num_rows, num_rows)
         self._compiled = compiled = self._current(batch, inputs)
         while True:
@@ -91,12 +78,12 @@ class Sampler:
 
     @property
     def unseeded(self):
-        """Paths of what drew numbers that the seed does not decide."""
+        """Paths of the layers whose numbers the seed does not decide."""
         return sorted(self._compiled.watcher.unseeded)
 
     @property
     def frozen(self):
-        """Paths of what drew only once, while the passes were compiled."""
+        """Paths of the layers that drew only once, while the passes were compiled."""
         return sorted(self._compiled.watcher.frozen)
 
     def _current(self, batch, inputs):
@@ -133,15 +120,11 @@ class Sampler:
 
 
 class _CompiledModel:
-    """The compiled passes of a model, and what they have shown about it.
+    """The compiled passes of a model, and the random operations that they showed."""
 
-    What is random besides the dropout layers of kdropout shows when a pass runs. Then
-    the model is split anew, and that pass is not used.
-
-    Args:
-        model: The model.
-        structure: Structure of its inputs, or None for a model whose graph is known.
-    """
+    # A pass shows which other operations are random. Then the model is split again,
+    # and that pass is not used. `structure` is that of the inputs, or None for a model
+    # whose graph is known.
 
     def __init__(self, model, structure):
         self._model = model
@@ -161,12 +144,12 @@ class _CompiledModel:
 
     @property
     def is_alone(self):
-        """Whether a pass draws one sample: other noise may be one for all rows."""
+        """Whether a pass draws one sample, because rows may share other noise."""
         return bool(self._random_operations) or self._writes_state
 
     @property
     def may_pad(self):
-        """Whether rows may be added: what writes a state may see all of a batch."""
+        """Whether rows may be added: a state that is written may depend on all rows."""
         return self.split.has_fixed_batch or not self._writes_state
 
     def passes(self, group_size):
@@ -178,7 +161,7 @@ class _CompiledModel:
         return self._passes[group_size]
 
     def has_learned(self):
-        """Whether the last pass showed something new, so that it must be run again."""
+        """Whether the last pass showed something new, so that it must run again."""
         new = [
             operation
             for operation in self.watcher.random_operations
@@ -200,7 +183,7 @@ class _CompiledModel:
 
     @contextlib.contextmanager
     def seeded(self, seed):
-        """A context in which generators outside of Keras draw what `seed` decides."""
+        """A context in which `seed` decides the numbers of generators outside Keras."""
         if self._random_operations or not self.watcher.is_done:
             with seeded(self.watcher.sources, seed):
                 yield
@@ -211,11 +194,7 @@ class _CompiledModel:
 
 
 def _inputs_of(model, batch):
-    """The arrays of a batch, in the order of the model's inputs.
-
-    Raises:
-        ValueError: If they are not those that the model has.
-    """
+    """The arrays of a batch, in the order of the model's inputs."""
     if not has_known_graph(model):
         return tree.flatten(batch)
     names = [tensor.name for tensor in model.inputs]
@@ -229,7 +208,7 @@ def _inputs_of(model, batch):
         raise ValueError(
             f"'x' must hold the {len(names)} inputs of '{model.name}': "
             f"{', '.join(map(repr, names))}. Received: {received} arrays. If these are "
-            "inputs and targets, pass the inputs alone."
+            "inputs and targets, pass only the inputs."
         )
     for array, tensor in zip(arrays, model.inputs, strict=True):
         if not _fits(array.shape, tensor.shape):
@@ -241,7 +220,7 @@ def _inputs_of(model, batch):
 
 
 def _fits(shape, expected):
-    """Whether Keras takes an array of `shape`, whatever its number of rows."""
+    """Whether Keras takes an array of `shape`, with any number of rows."""
     # Keras adds or removes a last axis of 1.
     if len(shape) == len(expected) - 1:
         shape = (*shape, 1)
@@ -254,7 +233,7 @@ def _fits(shape, expected):
 
 
 def _pad(arrays, num_rows):
-    """The arrays with their last row repeated up to `num_rows`: one shape for all."""
+    """The arrays with their last row repeated up to `num_rows`."""
     missing = num_rows - len(arrays[0])
     if missing <= 0:
         return arrays

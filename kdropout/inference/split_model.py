@@ -1,4 +1,4 @@
-"""A model as a list of steps, split at its first random ones."""
+"""A model as a list of steps, split at the first random ones."""
 
 import dataclasses
 import math
@@ -23,16 +23,11 @@ class _Step:
 
 
 class SplitModel:
-    """A Functional or Sequential model, split into a head and a tail.
+    """A Functional or Sequential model, split into a head and a tail."""
 
-    The head is what does not depend on anything random: on a dropout layer, or on
-    another operation that draws. Nested models are taken apart, so that the tail begins
-    right at the first dropout layer of each path.
-
-    Args:
-        model: A built Functional or Sequential model.
-        random_operations: List of operations that draw besides the dropout layers.
-    """
+    # The head does not depend on a dropout layer, or on one of `random_operations`.
+    # Nested models are taken apart, so that the tail begins at the first dropout layer
+    # of each path.
 
     def __init__(self, model, random_operations=()):
         drawing = set(map(id, random_operations))
@@ -56,13 +51,13 @@ class SplitModel:
             if key not in random
         ]
         shapes = [self._shapes[key] for key in self._border]
-        # For each value at the border, whether its first axis is the batch: a constant
-        # has sizes that are all known.
+        # For each value at the border, whether its first axis is the batch. All sizes
+        # of a constant are known.
         self.has_batch = [shape is None or shape[0] is None for shape in shapes]
         self.has_fixed_batch = any(
             tensor.shape[0] is not None for tensor in model.inputs
         )
-        # Not where the batch is on another axis.
+        # A value with the batch on another axis cannot be repeated.
         self.can_repeat = not self.has_fixed_batch and all(
             batch or None not in shape
             for batch, shape in zip(self.has_batch, shapes, strict=True)
@@ -70,26 +65,15 @@ class SplitModel:
         self._random = random
 
     def tail_size(self, unknown):
-        """Largest number of numbers per row that a step of the tail returns, or None.
-
-        Args:
-            unknown: Integer, what to take for a size that the model does not fix.
-        """
+        """The most numbers per row that a step of the tail returns, or None."""
+        # `unknown` is the size to assume where the model does not fix it.
         shapes = [self._shapes[key] for key in self._random]
         if None in shapes:
             return None
         return max(math.prod(n or unknown for n in shape[1:]) for shape in shapes)
 
     def run_head(self, inputs, watcher):
-        """The values at the border between head and tail.
-
-        Args:
-            inputs: List of arrays or tensors of shape `(batch, ...)`.
-            watcher: `Watcher` of the pass.
-
-        Returns:
-            List of tensors, most of shape `(batch, ...)`: see `has_batch`.
-        """
+        """The values at the border, from inputs of shape `(batch, ...)`."""
         tensors = [
             ops.convert_to_tensor(array, dtype=dtype)
             for array, dtype in zip(inputs, self._dtypes, strict=True)
@@ -99,16 +83,7 @@ class SplitModel:
         return [values[key] for key in self._border]
 
     def run_tail(self, border, watcher):
-        """The outputs of the model, from the values at the border.
-
-        Args:
-            border: List of tensors as `run_head` returns them, or repeated along the
-                batch axis where `has_batch` is True.
-            watcher: `Watcher` of the pass.
-
-        Returns:
-            Tensors in the structure of the model's outputs.
-        """
+        """The outputs, from the values at the border, repeated if they `has_batch`."""
         values = dict(zip(self._border, border, strict=True))
         _run(self._tail, values, watcher)
         outputs = [values[key] for key in self._output_keys]
@@ -187,7 +162,7 @@ def _output_shape(layer, shape):
 
 
 def _arguments(node, keys):
-    """How a node of a Functional model gets its arguments out of the values."""
+    """A function from all values to the arguments of a node of a Functional model."""
 
     def arguments(values):
         known = {id(t): values[keys[id(t)]] for t in node.input_tensors}
@@ -201,10 +176,8 @@ def _first(key):
 
 
 def _nodes(model):
-    """The calls inside a Functional model, in an order in which to run them.
-
-    Keras has no public view of the graph it runs.
-    """
+    """The calls inside a Functional model, in the order of their execution."""
+    # Keras has no public view of the graph it runs.
     depths = sorted(model._nodes_by_depth, reverse=True)
     nodes = [node for depth in depths for node in model._nodes_by_depth[depth]]
     return [node for node in nodes if not node.is_input]
@@ -220,12 +193,7 @@ def _output_structure(model):
 
 
 class UnsplitModel:
-    """A model with a user-defined `call`: all of it is the tail.
-
-    Args:
-        model: A built model.
-        structure: Structure of its inputs.
-    """
+    """A model with a user-defined `call`: all of it is the tail."""
 
     can_repeat = True
     has_fixed_batch = False
@@ -236,7 +204,7 @@ class UnsplitModel:
         self.has_batch = [True] * len(tree.flatten(structure))
 
     def tail_size(self, unknown):
-        """None, because it is not known; passes are kept small."""
+        """None: the size is not known, so passes are kept small."""
         return None
 
     def run_head(self, inputs, watcher):

@@ -372,6 +372,19 @@ def identity_at_zero(apply_noise: Callable) -> Callable:
 
     Returns:
         The decorated method.
+
+    Example:
+
+    >>> from kdropout import noise
+    >>> class UniformNoise(kdropout.layers.BaseDropout):
+    ...     can_learn_rate = False
+    ...
+    ...     @kdropout.layers.identity_at_zero
+    ...     def apply_noise(self, inputs, shape, rate, seed):
+    ...         return inputs * (1.0 + rate * (noise.uniform(shape, seed) - 0.5))
+    >>> x = np.ones((2, 3), "float32")
+    >>> bool((np.asarray(UniformNoise(0.0)(x, training=True)) == x).all())
+    True
     """
 
     @functools.wraps(apply_noise)

@@ -198,6 +198,12 @@ def add_scalar(
 
     Returns:
         The variable.
+
+    Example:
+
+    >>> layer = keras.layers.Layer()
+    >>> kdropout.rate_rules.read(kdropout.rate_rules.add_scalar(layer, "rate", 0.3))
+    0.3
     """
     return layer.add_weight(
         shape=(),
@@ -220,6 +226,12 @@ def read(variable: keras.Variable) -> float:
 
     Raises:
         RuntimeError: If Keras's training on JAX holds the value at present.
+
+    Example:
+
+    >>> layer = kdropout.layers.Dropout(0.3)
+    >>> kdropout.rate_rules.read(layer.rate_variables["rate"])
+    0.3
     """
     _require_value(variable)
     return float(str(np.float32(keras.ops.convert_to_numpy(variable))))
@@ -234,6 +246,13 @@ def write(variable: keras.Variable, value: float) -> None:
 
     Raises:
         RuntimeError: If Keras's training on JAX holds the value at present.
+
+    Example:
+
+    >>> layer = kdropout.layers.Dropout(0.3)
+    >>> kdropout.rate_rules.write(layer.rate_variables["rate"], 0.4)
+    >>> layer.rate
+    0.4
     """
     _require_value(variable)
     variable.assign(value)

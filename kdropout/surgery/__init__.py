@@ -1,4 +1,4 @@
-"""Changes to models that exist: make dropout live, add it, take it out."""
+"""Changes to existing models: make dropout live, add it, or remove it."""
 
 from kdropout.surgery.convert import convert
 from kdropout.surgery.insert import insert

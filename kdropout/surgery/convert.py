@@ -30,14 +30,14 @@ _RATE_ENDS = tuple(f"_{name}" for name in _RATE_NAMES)
 # Functions that draw a mask, beside those with "dropout" in their name.
 _MASKS = ("bernoulli", "binomial", "uniform", "rand", "rand_like")
 
-# Attributes that stay when a layer changes its class: its identity, and what Keras
-# keeps for each object.
+# Attributes that stay when a layer changes its class: its identity, and those that
+# Keras keeps for each object.
 _KEPT = {"name", "built", "build", "quantize", "autocast", "seed_generator"}
 
 
 @dataclasses.dataclass(frozen=True)
 class _Candidate:
-    """A dropout layer of Keras, and what becomes of it."""
+    """A dropout layer of Keras, and the class and arguments of its replacement."""
 
     layer: keras.layers.Layer
     owner: keras.layers.Layer  # the layer around it
@@ -57,23 +57,23 @@ def convert(
     """Make every Keras dropout layer inside a model live, in place.
 
     Dropout, SpatialDropout1D/2D/3D, GaussianDropout, AlphaDropout, and the stochastic
-    depth of keras.applications and KerasHub become the layers of the same kind of
-    kdropout: anywhere in Functional, Sequential and subclassed models, in nested
-    models, and inside layers that hold a dropout, such as `MultiHeadAttention`. A layer
-    that the model never calls stays as it is, because its rate would have no effect:
-    Keras's attention that was made with a dropout of 0 has one. Objects, names,
-    weights, predictions, the compiled loss, metrics and optimizer stay as they are.
+    depth of keras.applications and KerasHub become layers of the same kind of
+    kdropout: in Functional, Sequential and subclassed models, in nested models, and
+    inside layers that hold dropout, such as `MultiHeadAttention`. A dropout layer that
+    the model never calls stays as it is, because its rate would have no effect. An
+    example is the one in a `MultiHeadAttention` with a dropout of 0. Objects, names,
+    weights, predictions, and the compiled loss, metrics and optimizer do not change.
 
-    A layer of Keras that holds a dropout makes Keras's anew when a file is loaded, and
-    so does a subclassed model whose code does. Convert what was loaded, and
-    `load_weights` of the same file, to have the rates in effect back.
+    When a file is loaded, a Keras layer that holds dropout makes Keras's dropout layer
+    again, and so does the code of a subclassed model. To restore the rates in effect,
+    convert the loaded model and call `load_weights` with the same file.
 
     Args:
         model: A built `keras.Model` or layer; or a model with a training step but no
             `call`, whose parts are built.
-        rate: None to keep the rate of each layer. A float in [0, 1], a schedule or a
-            `kdropout.LearnedRate` for all converted layers, or a dict from layer paths
-            or globs to rates, for some of them. Defaults to None.
+        rate: None to keep the rate of each layer; a float in [0, 1], a schedule or a
+            `kdropout.LearnedRate` for all converted layers; or a dict from layer paths
+            or globs to rates for some of them. Defaults to None.
 
     Returns:
         The same `model`.
@@ -81,13 +81,13 @@ def convert(
     Raises:
         TypeError: If `model` is not a Keras layer, or a rate is of the wrong type.
         ValueError: If `model` is not built, has no dropout layer, a rate is out of
-            range, or a path matches no layer that is converted. Then nothing changes.
+            range, or a path matches no layer to convert. The model does not change.
 
     Warns:
         UserWarning: If the model has dropout that is not a layer, such as the argument
             `dropout` of an LSTM, which stays as it is; if it never calls a dropout
-            layer, or never in training mode; or if it calls one with a schedule in
-            training mode outside of training. The warning lists where.
+            layer, or never in training mode; or if it calls a layer with a schedule in
+            training mode outside of training. The warning lists the layers.
 
     Example:
 
@@ -120,7 +120,7 @@ def convert(
     if not called and not ours:
         raise ValueError(_nothing_to_convert(model, frozen, uncalled))
     made = _make_all(called, rate)
-    # All is known before any layer changes: an error leaves the model whole.
+    # Nothing changes before all is checked, so an error leaves the model as it was.
     reported = {
         path: candidate
         for path, candidate in uncalled.items()
@@ -134,15 +134,15 @@ def convert(
     _warn(
         _described(reported),
         "The model never calls some of its dropout layers, so they stay as they are, "
-        "because a rate would have no effect: {}. If the layer around one was made "
+        "because a rate would have no effect: {}. If the layer around it was made "
         "with a dropout of 0, make it with a small rate, then set that to 0 with "
-        "kdropout.set_rates; else its code needs the call.",
+        "kdropout.set_rates. Otherwise, call the dropout layer in its code.",
     )
     paths = ours | {candidate.layer: path for path, candidate in called.items()}
     _warn(
         _where(paths, [layer for layer in paths if modes.get(layer) == {False}]),
         "The model calls some dropout layers with training=False even in training, so "
-        "their rates act in kdropout.mc_predict alone: {}. Leave 'training' out of the "
+        "their rates act only in kdropout.mc_predict: {}. Leave 'training' out of the "
         "call of the layer or model around them to switch them on.",
     )
     live = {layer: layer for layer in ours} | dict(made)
@@ -153,9 +153,9 @@ def convert(
     _warn(
         _where(paths, [layer for layer in clocked if True in modes.get(layer, ())]),
         "The model calls some dropout layers with training=True also outside of "
-        "training, so that each prediction and evaluation moves their schedule: {}. "
+        "training, so each prediction and evaluation advances their schedule: {}. "
         "Pass on the 'training' of the call around them, and draw samples with "
-        "kdropout.mc_predict; or give a number as their rate.",
+        "kdropout.mc_predict, or pass a number as their rate.",
     )
     trained = models_that_trained([layer for layer, _ in made])
     for layer, replacement in made:
@@ -169,15 +169,15 @@ def _check_model(model):
     if has_call(model):
         require_built(model)
         return
-    # It is trained by its own code, and cannot be called: its parts are.
+    # Its own code trains it. It cannot be called, but its parts can.
     models = [part for part in sublayers(model) if isinstance(part, keras.Model)]
     unbuilt = [part.name for part in models if not part.built]
     if unbuilt:
         raise ValueError(
             "'model' must have parts that are built, so that all its layers exist. "
-            f"Received: '{model.name}', which has no call(), and in which these are "
-            f"not: {', '.join(map(repr, unbuilt))}. Call each of them on a batch of "
-            "data first."
+            f"Received: '{model.name}', which has no call(), and whose parts "
+            f"{', '.join(map(repr, unbuilt))} are not built. Call each of them on a "
+            "batch of data first."
         )
 
 
@@ -194,13 +194,13 @@ def _candidates(model, layers):
 
 
 def _is_unused_attention(candidate):
-    """Whether it is in Keras attention without dropout, which never calls it."""
+    """Whether it is in a Keras attention with a dropout of 0, which never calls it."""
     kinds = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
     return isinstance(candidate.owner, kinds) and candidate.owner.dropout == 0.0
 
 
 def _is_news(uncalled, rate):
-    """Whether the user did not expect that a layer is not called."""
+    """Whether a user would expect that the model calls the layer."""
     return uncalled.rate > 0 or rate is not None or not _is_unused_attention(uncalled)
 
 
@@ -223,7 +223,7 @@ def _nothing_to_convert(model, frozen, uncalled):
 
 
 def _make_all(candidates, rate):
-    """Pairs of a layer of Keras and the live one that it becomes."""
+    """Pairs of a layer of Keras and its live replacement."""
     chosen = {path: candidate.rate for path, candidate in candidates.items()}
     if rate is not None:
         chosen.update(choose_rates(list(candidates), rate))
@@ -265,13 +265,9 @@ def _listed(found):
 
 
 def _frozen_dropout(model, layers, live):
-    """Dropout that stays frozen: dict from path to what was found there.
-
-    Args:
-        model: The model or layer that is searched.
-        layers: Pairs of path and layer inside it, outer layers before inner ones.
-        live: Dict from each layer that is or becomes live to the rate that Keras had.
-    """
+    """Dropout that stays frozen: dict from path to a description."""
+    # `layers` are pairs of path and layer inside the model, outer ones first. `live`
+    # maps each layer that is or becomes live to the rate that Keras had.
     found, shown = {}, {}
     for path, layer in [(model.name, model), *layers]:
         if isinstance(layer, BaseDropout) or layer in live:
@@ -294,15 +290,13 @@ def _is_inside(path, other, model):
 
 
 def _frozen_rates(layer, live):
-    """The rates among the attributes of a layer: dict from name to text.
-
-    Left out are those that it repeats from the live layers inside.
-    """
+    """The rates among the attributes of a layer: dict from name to text."""
+    # Rates that the layer repeats from the live layers inside are left out.
     inside = [inner for _, inner in walk(layer)]
     was_live = any(isinstance(inner, BaseDropout) for inner in inside)
     rates_inside = [live[inner] for inner in inside if inner in live]
     draws = bool(_masks_in(layer))
-    if was_live and not draws:  # it is not known any more which rates it repeats
+    if was_live and not draws:  # the rates that it repeats are not known any more
         return {}
     if _is_known(type(layer)):
         if rates_inside or isinstance(layer, keras.Model):
@@ -347,7 +341,7 @@ def _numbers(value):
     if isinstance(value, dict):
         return [rate for item in value.values() for rate in _numbers(item)]
     if not isinstance(value, float):
-        # A variable, tensor or NumPy number; not an integer, which has no dtype.
+        # A variable, tensor or NumPy number. An integer has no dtype.
         dtype = str(getattr(value, "dtype", ""))
         if "float" not in dtype or tuple(value.shape) != ():
             return []
@@ -374,7 +368,7 @@ def _calls_dropout(layer):
 
 
 def _masks_in(layer):
-    """What draws a mask in the code of a user's class, or of a function in a Lambda."""
+    """The mask-drawing functions in the code of a user's class, or of a Lambda."""
     if isinstance(layer, keras.layers.Lambda):
         functions = [layer.function]
     else:
@@ -405,17 +399,10 @@ def _names_in(function):
 
 
 def _transform(layer, live):
-    """Give `layer` the class and the content of `live`, in place.
-
-    The graph of a Functional model, the attributes of composite layers and the paths
-    in saved files all refer to the object. Replacing it in all these places
-    would mean editing private data of Keras; changing its class does not.
-
-    Args:
-        layer: The layer to change.
-        live: A new layer with the same name, whose class, attributes and variables
-            `layer` takes over. Not to be used afterwards.
-    """
+    """Give `layer` the class and the content of `live`, a layer of the same name."""
+    # The graph of a Functional model, the attributes of composite layers and the paths
+    # in saved files all refer to the object. Replacing the object in all these places
+    # would need private data of Keras. Changing its class does not.
     old, new = vars(layer), vars(live)
     for name in _public(old) - _public(new):
         del old[name]
@@ -425,7 +412,7 @@ def _transform(layer, live):
             setattr(layer, name, new[name])
         layer._rate_rule = live._rate_rule
     for name in new:
-        # What Keras found out about the signature of `call`, and its input checks.
+        # The signature of `call` that Keras found, and its input checks.
         if name.startswith("_call_") or name in ("_supports_masking", "_input_spec"):
             old[name] = new[name]
 

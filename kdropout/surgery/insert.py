@@ -1,4 +1,4 @@
-"""Adds dropout to an existing model."""
+"""Adds dropout to an existing model, after its hidden layers."""
 
 from collections.abc import Callable, Sequence
 
@@ -51,17 +51,17 @@ def insert(
 ) -> keras.Model:
     """Return a copy of a model with dropout after its hidden layers.
 
-    A layer is hidden if every way from it to an output passes another layer with
-    weights: nothing is dropped after an output layer, or after an activation that
-    follows one. Dropout goes behind the layer's normalisation and activation, where
-    these are separate layers. Where a dropout layer follows already, none is added:
-    make that one live with `kdropout.convert`. Nested Functional and Sequential models
-    are treated in the same way.
+    A layer is hidden if every path from it to an output passes another layer with
+    weights. So no dropout follows an output layer, or the activation after it. Dropout
+    comes after the normalisation and the activation of the layer, if these are separate
+    layers. If a dropout layer already follows, none is added: call `kdropout.convert`
+    to make it live. Nested Functional and Sequential models are treated in the same
+    way.
 
     Args:
         model: A built Functional or Sequential model.
-        rate: Float in [0, 1], schedule or `kdropout.LearnedRate` for all; or a dict
-            from paths or globs of layers to rates: then dropout follows only these
+        rate: Float in [0, 1], schedule or `kdropout.LearnedRate` for all places; or a
+            dict from layer paths or globs to rates, to add dropout only after these
             layers.
         after: "hidden" for all hidden dense and convolution layers, a glob on the
             layer path such as "block*/conv", a list of globs, or a function from a
@@ -70,15 +70,14 @@ def insert(
             `kdropout.layers.SpatialDropout2D`. Defaults to `kdropout.layers.Dropout`.
 
     Returns:
-        A new model with copied weights, under the same names; "<name>_dropout" is
-        what follows the layer "<name>". `model` is not changed. The copy is not
-        compiled.
+        A new model with copied weights, under the same names. "<name>_dropout" follows
+        the layer "<name>". `model` does not change. The copy is not compiled.
 
     Raises:
-        TypeError: If an argument is of the wrong type; if the model is a
-            subclass with its own `call`, which alone knows the order of its layers.
-        ValueError: If the model is not built, a path or glob names no hidden layer, or
-            there is none.
+        TypeError: If an argument is of the wrong type, or if the model is a subclass
+            with its own `call`, because only its code knows the order of its layers.
+        ValueError: If the model is not built or has no hidden layer, or if a path or
+            glob does not name a hidden layer.
 
     Example:
 
@@ -101,9 +100,9 @@ def insert(
     }
     if not places:
         raise ValueError(
-            "'after' must name layers that dropout can follow: hidden ones, without "
-            f"dropout behind them. Received: after={after!r}, but '{model.name}' has "
-            "none. Dropout that it has can be made live with kdropout.convert."
+            "'after' must name layers that dropout can follow: hidden ones without "
+            f"dropout behind them. Received: after={after!r}, which names none of "
+            f"'{model.name}'. To make existing dropout live, call kdropout.convert."
         )
     for path, chosen in choose_rates(list(places), rate).items():
         part, name, place = places[path]
@@ -122,7 +121,7 @@ def _not_a_maker(make_layer):
 
 
 def _chooser(after, parts):
-    """A function from a path and a layer to whether dropout follows the layer."""
+    """A function of a path and a layer: whether dropout follows the layer."""
     if isinstance(after, str) and after == "hidden":
         return lambda path, layer: _has_kernel(layer)
     if callable(after):
@@ -149,8 +148,8 @@ def _checked_configuration(model):
     config = configuration(model)
     if not can_edit(model, config):
         raise TypeError(
-            "'model' must be a Functional or Sequential model: only the code of "
-            f"{type(model).__name__} knows the order of its layers. Received: "
+            "'model' must be a Functional or Sequential model, because only the code "
+            f"of {type(model).__name__} knows the order of its layers. Received: "
             f"'{model.name}'. Put layers of kdropout.layers into that code, or use "
             "kdropout.convert on the dropout that it has."
         )
@@ -158,7 +157,7 @@ def _checked_configuration(model):
 
 
 def _all_parts(part):
-    """A model and those nested in it, outermost first."""
+    """A model and the models nested in it, outermost first."""
     yield part
     for nested in part.nested():
         yield from _all_parts(nested)
@@ -198,17 +197,11 @@ def _has_kernel(layer):
 
 
 class LayerGraph:
-    """Which operation follows which in one Functional or Sequential model.
+    """The operations of one Functional or Sequential model, and their consumers."""
 
-    Args:
-        operations: Dict from name to operation.
-        consumers: Dict from the name of each operation to the names of those that
-            take its output.
-        outputs: Names of the operations whose outputs the model returns.
-        is_followed: Whether layers with weights follow the model, in the one that it
-            is nested in.
-    """
-
+    # `operations` and `consumers` are dicts by the name of an operation. `outputs` are
+    # the names of those whose outputs the model returns. `is_followed` is True for a
+    # nested model that layers with weights follow.
     def __init__(self, operations, consumers, outputs, is_followed):
         self.operations = operations
         self.consumers = consumers
@@ -217,11 +210,9 @@ class LayerGraph:
         self._hidden = {}
 
     def place_after(self, name):
-        """The operation after which dropout for the layer `name` belongs.
-
-        For a dense or convolution layer, this is its activation, also past its
-        normalisation; for any other layer, the layer itself.
-        """
+        """The operation that dropout for the layer `name` follows."""
+        # For a dense or convolution layer, this is its activation, also after a
+        # normalisation. For any other layer, it is the layer itself.
         if not _has_kernel(self.operations[name]) or self._is_active(name):
             return name
         place = name
@@ -236,7 +227,7 @@ class LayerGraph:
         return place
 
     def is_hidden(self, name):
-        """Whether each way from `name` to an output passes a layer with weights."""
+        """Whether each path from `name` to an output passes a layer with weights."""
         if name not in self._hidden:
             ends_here = name in self.outputs and not self.is_followed
             self._hidden[name] = not ends_here and all(
@@ -246,7 +237,7 @@ class LayerGraph:
         return self._hidden[name]
 
     def is_dropped(self, name):
-        """Whether dropout follows `name` already."""
+        """Whether dropout already follows `name`."""
         followers = [self.operations[follower] for follower in self.consumers[name]]
         return any(
             isinstance(follower, layers.BaseDropout) or is_keras_dropout(follower)
@@ -268,14 +259,7 @@ class LayerGraph:
 
 
 class ModelConfig:
-    """A model beside its configuration, which `insert` changes.
-
-    Args:
-        config: Configuration as Keras saves it.
-        model: The model itself.
-        path: Path of the model, "" for the outermost one.
-        is_followed: Whether layers with weights follow the model.
-    """
+    """A model with its configuration, which `insert` changes."""
 
     def __init__(self, config, model, path="", is_followed=False):
         self.path = path
@@ -323,7 +307,7 @@ class ModelConfig:
 
     def _rewire(self, place, name):
         """Point the consumers of `place` to `name`; return the calls for `name`."""
-        taken = {}  # by the number of a call: the tensor, and those who take it
+        taken = {}  # by the number of a call: its tensor in each consumer
         for entry in self._entries:
             for tensor in _tensors(entry["inbound_nodes"]):
                 source, node, output = tensor["keras_history"]

@@ -10,7 +10,7 @@ from kdropout.inspection import walk
 
 @contextlib.contextmanager
 def unlocked(layer):
-    """Let a built layer take new variables, which it would refuse."""
+    """A context in which a built layer takes new variables."""
     # Keras does the same for LoRA.
     locked = layer._tracker.locked
     layer._tracker.unlock()
@@ -22,11 +22,9 @@ def unlocked(layer):
 
 
 def refresh(layers):
-    """Let Keras see models and layers as they are now.
-
-    The next `fit`, `evaluate` and `predict` are traced anew, and on PyTorch a
-    `state_dict` has the variables of now, and not those of when a model was built.
-    """
+    """Make Keras see the current layers and variables of models and layers."""
+    # The next `fit`, `evaluate` and `predict` are traced again. On PyTorch, a
+    # `state_dict` has the current variables, and not those of the time of `build`.
     for layer in layers:
         if isinstance(layer, keras.Model):
             layer.train_function = layer.test_function = layer.predict_function = None
@@ -37,11 +35,9 @@ def refresh(layers):
 
 
 def models_that_trained(layers):
-    """The models in memory that hold one of `layers`, which may have been trained.
-
-    A compiled training step keeps the dropout layers with which it was compiled, also
-    if that was the step of a model around the one that is changed now.
-    """
+    """The models in memory that hold one of `layers` and may have been trained."""
+    # A compiled training step keeps the dropout layers with which it was compiled. It
+    # may be the step of a model around the one that changes now.
     if not any(_may_have_trained(layer) for layer in layers):
         return []
     models = [
@@ -58,7 +54,7 @@ def models_that_trained(layers):
 
 
 def _may_have_trained(layer):
-    """Whether a layer has drawn; one that never draws may have been called as well."""
+    """Whether a layer has drawn numbers, or cannot show whether it has."""
     generator = getattr(layer, "seed_generator", None)
     if generator is None:
         return True

@@ -1,4 +1,4 @@
-"""Which dropout layers a model calls, found out by running it without data."""
+"""Finds the dropout layers that a model calls, by a run without data."""
 
 import contextlib
 import functools
@@ -16,26 +16,15 @@ from kdropout._model_kinds import (
 )
 from kdropout.inspection import sublayers, walk
 
-# For what a shape leaves open, where the code of a layer asks for a number.
+# The size for unknown axes, if the code of a layer needs a number.
 _SIZE = 2
 
 
 def modes_of_calls(model, layers, training):
-    """In which modes the code of a model calls some layers inside it.
-
-    A Functional or Sequential model calls all its layers, in its own mode. The code of
-    other layers and models is run once with symbols in the place of data, which changes
-    no variable.
-
-    Args:
-        model: A built model or layer.
-        layers: Layers inside `model`.
-        training: Whether `model` is called in training mode.
-
-    Returns:
-        Dict from layer to the set of modes (True in training), empty if it is never
-        called. Without the layers inside code that cannot be run without data.
-    """
+    """Dict from layer to the set of modes (True in training) that it is called in."""
+    # A Functional or Sequential model calls all its layers, in its own mode. The code
+    # of other layers and models runs once with symbols in place of data, which changes
+    # no variable. The dict lacks the layers inside code that needs data.
     probe = _Probe(layers, training)
     probe.visit(model, None)
     return {
@@ -53,12 +42,7 @@ class _Probe:
         self.unknown = set()
 
     def visit(self, operation, arguments):
-        """Note what one call of an operation calls.
-
-        Args:
-            operation: The operation.
-            arguments: The arguments of the call, or None if they are not known.
-        """
+        """Note the layers in a call with some arguments, or None for unknown ones."""
         if id(operation) in self._layers:
             self.modes[id(operation)].add(self._training)
             return
@@ -91,7 +75,7 @@ class _Probe:
         for size in (None, _SIZE):
             try:
                 with contextlib.ExitStack() as stack:
-                    # The user has seen the warnings of this code already.
+                    # The user has already seen the warnings of this code.
                     stack.enter_context(warnings.catch_warnings())
                     warnings.simplefilter("ignore")
                     for part in inside:
@@ -100,7 +84,7 @@ class _Probe:
                     symbols = tree.map_structure(symbol, arguments)
                     _Run(run).compute_output_spec(*symbols)
                 return
-            except Exception:  # of the code of any layer, which may need real data
+            except Exception:  # the code of a layer may need real data
                 continue
         self.unknown.update(map(id, inside))
 
@@ -115,7 +99,7 @@ class _Probe:
             self.modes[id(layer)].add(bool(mode))
             return call(*args, **kwargs)
 
-        # Not through setattr, by which Keras would track it.
+        # Keras would track it through `setattr`.
         before = own.get("call")
         own["call"] = noting_call
         try:
@@ -144,7 +128,7 @@ def _trains_by_itself(model):
 
 
 def _specs(layer):
-    """Arguments for a call of a built layer: those that it was built with."""
+    """Arguments for a call of a built layer, with the shapes of its `build`."""
     config = layer.get_build_config() or {}
     shapes = config.get("shapes_dict") or {}
     names = {name.removesuffix("_shape"): shape for name, shape in shapes.items()}

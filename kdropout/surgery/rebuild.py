@@ -1,8 +1,8 @@
 """Copies of a model: the structure from its configuration, the state as Keras saves it.
 
-The state of a layer is more than its variables: `Normalization` computes with what
-`adapt` left behind, a lookup layer has a table, a tokenizer a vocabulary. So each
-object hands its state over through the methods that Keras saves and loads it with.
+The state of a layer is more than its variables: `Normalization` computes with numbers
+that `adapt` stored, a lookup layer has a table, a tokenizer a vocabulary. So the state
+of each object is copied by the methods with which Keras saves and loads it.
 """
 
 import functools
@@ -18,16 +18,12 @@ from kdropout._model_kinds import has_known_graph, has_named_layers, is_function
 from kdropout.inspection import sublayers, walk
 from kdropout.layers import BaseDropout
 
-# What compiling a model makes. A copy is not compiled.
+# Objects that compiling makes. A copy is not compiled.
 _COMPILED = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)
 
 
 def configuration(model):
-    """What `model.save` would write about the structure of `model`, as a dict.
-
-    Raises:
-        ValueError: If Keras could not save it.
-    """
+    """The structure of `model` that `model.save` writes, as a dict."""
     try:
         config = keras.saving.serialize_keras_object(model)
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -39,18 +35,14 @@ def configuration(model):
 
 
 def rebuild(config, model):
-    """A new model from `config`, made of the same classes as `model`.
-
-    Raises:
-        ValueError: If Keras cannot build it.
-    """
-    # Not Keras's own, some of which have the name of an operation.
+    """A new model from `config`, made of the same classes as `model`."""
+    # Without Keras's classes, some of which have the name of an operation.
     kinds = {type(layer) for layer in (model, *(layer for _, layer in walk(model)))}
     kinds = {kind for kind in kinds if not kind.__module__.startswith("keras.")}
     names = {kind.__name__: kind for kind in kinds}
     names |= {keras.saving.get_registered_name(kind): kind for kind in kinds}
     try:
-        # The configuration is that of the user's own model: its lambdas are safe.
+        # The configuration comes from a model of the user, so its lambdas are safe.
         copy = keras.saving.deserialize_keras_object(
             config, custom_objects=names, safe_mode=False
         )
@@ -69,32 +61,17 @@ def rebuild(config, model):
 
 
 def pairs(owner, copy):
-    """Each object inside `owner` with the one at the same place inside `copy`.
-
-    These are layers, and what else Keras saves, outermost first, each once. What is
-    inside a layer that the copy has one of another class for is left out.
-
-    Raises:
-        ValueError: If the copy has no place for something that has a state.
-    """
+    """Each object inside `owner`, with the one at the same place inside `copy`."""
+    # These are all objects that Keras saves, outermost first, each once. Objects inside
+    # a layer whose partner has another class are left out.
     yield from _pairs(owner, copy, {(id(owner), id(copy))})
 
 
 def copy_state(owner, copy):
-    """Give `copy`, and all inside, the state of `owner`.
-
-    That is what Keras saves of each object, and what is trainable. What is inside a
-    layer that has one of another class as its partner is left out.
-
-    Raises:
-        ValueError: If a part of `copy` cannot take the state.
-
-    Warns:
-        UserWarning: If a layer in several models of `owner` is several in `copy`.
-    """
+    """Give `copy`, and all objects inside, the state of `owner`."""
     partners = {}
     for ours, partner in [(owner, copy), *pairs(owner, copy)]:
-        # Where strip put another kind, it alone knows what to hand over.
+        # If `strip` put another class here, it copies the state itself.
         if not isinstance(ours, BaseDropout) or type(partner) is type(ours):
             _copy_own_state(ours, partner)
             partners.setdefault(id(ours), (ours, []))[1].append(partner)
@@ -107,14 +84,14 @@ def copy_state(owner, copy):
     if parted:
         warnings.warn(
             f"Layers that several models inside '{owner.name}' share are separate ones "
-            f"in the copy: {', '.join(map(repr, parted))}. Their weights are the same "
-            "now, and so are predictions, but training moves them apart.",
+            f"in the copy: {', '.join(map(repr, parted))}. Their weights and the "
+            "predictions are the same now, but training makes them differ.",
             stacklevel=3,
         )
 
 
 def _not_compiled(config):
-    """The configuration, in which neither the model nor one inside is compiled."""
+    """The configuration without the compiled parts of all models in it."""
     if isinstance(config, (list, tuple)):
         return [_not_compiled(part) for part in config]
     if not isinstance(config, dict):
@@ -128,14 +105,14 @@ def _not_compiled(config):
 
 
 def _with_names(config, model):
-    """The configuration, with the names that layers without a get_config leave out."""
+    """The configuration with the names that layers without `get_config` leave out."""
     if not can_edit(model, config):
         return config
     entries = config["config"]["layers"]
     layers = {layer.name: layer for layer in model.layers}
     if is_functional(model):
         listed = [layers.get(entry["name"]) for entry in entries]
-    else:  # the configuration of a Sequential model may begin with its Input
+    else:  # the configuration of a Sequential model may begin with an Input
         listed = [None] * (len(entries) - len(layers)) + [*layers.values()]
     for entry, layer in zip(entries, listed, strict=True):
         if layer is not None and _takes_name(type(layer)):
@@ -181,31 +158,29 @@ def _layers_by_name(owner, copy):
     """The layers of a copied graph, under the places of those of `owner`."""
     names = [layer.name for layer in owner.layers]
     layers = {layer.name: layer for layer in copy.layers}
-    # The code of a layer that makes a whole model names what is inside anew.
+    # A layer whose code makes a whole model gives its layers new names.
     if not layers.keys() >= {*names} and len(names) == len(layers):
         layers = dict(zip(names, layers.values(), strict=True))
     return {f"layers/{name}": layers[name] for name in names if name in layers}
 
 
 def _parts(owner):
-    """What Keras saves directly inside an object: dict from its place to a part.
-
-    Keras finds it in the same way, by attributes. Names of layers would not do: those
-    of layers that a layer makes are numbered anew in each copy.
-    """
+    """The parts directly inside an object that Keras saves: dict by their place."""
+    # Keras finds them in the same way, by attributes. Names of layers do not identify
+    # them, because layers that a layer makes have other numbers in each copy.
     found = {}
     if has_named_layers(owner):
         found = {f"layers/{layer.name}": layer for layer in owner.layers}
-    # Private names last: a property may keep its layer in one from the first use on.
+    # Private names come last: a property may store its layer in one.
     for name in sorted(dir(owner), key=lambda name: (name.startswith("_"), name)):
         if name.startswith("__") or name in _names_of_every_layer():
             continue
         try:
             value = getattr(owner, name)
-        except Exception:  # a property that cannot be read now
+        except Exception:  # the property cannot be read now
             continue
         found.update(_saveable(name, value, set()))
-    # The first place of each: an attribute may be a second name of a layer.
+    # Only the first place counts: an attribute may be a second name of a layer.
     known, places = set(), {}
     for place, part in found.items():
         if id(part) not in known:
@@ -217,7 +192,7 @@ def _parts(owner):
 
 
 def _saveable(place, value, seen):
-    """Place and part, for each that `value` is or holds in lists and dicts."""
+    """Place and part, for `value` itself or all parts in its lists and dicts."""
     if hasattr(type(value), "save_own_variables"):
         if not isinstance(value, _COMPILED):
             yield place, value
@@ -230,14 +205,14 @@ def _saveable(place, value, seen):
 
 @functools.cache
 def _names_of_every_layer():
-    """Attributes in which Keras keeps the books of a layer or of a whole graph."""
-    # The inner model of a Sequential one repeats its layers, a list of operations
-    # those of a Functional one.
+    """Attributes that Keras uses for every layer or graph."""
+    # The inner model of a Sequential model repeats its layers, and the list of
+    # operations repeats those of a Functional model.
     return {*dir(keras.layers.Layer()), "_functional", "operations", "_operations"}
 
 
 def _build_like(part, partner):
-    """Build a part that its code builds late, for example in its first `predict`."""
+    """Build a part that is otherwise built late, such as in its first `predict`."""
     if not getattr(part, "built", True) or getattr(partner, "built", True):
         return
     config = part.get_build_config()
@@ -246,15 +221,15 @@ def _build_like(part, partner):
 
 
 def _check_stateless(part, owner):
-    """Check that the copy of `owner` can make `part` later without losing a state."""
+    """Check that a copy of `owner` without `part` loses no state."""
     inside = [part, *(inner for inner, _ in pairs(part, part))]
     stateful = next((inner for inner in inside if _has_state(inner)), None)
     if stateful is not None:
         raise ValueError(
             "'model' must be one whose configuration shows all its layers. Received: "
             f"'{_name(owner)}' ({type(owner).__name__}), which holds '{_name(part)}' "
-            f"({type(part).__name__}), but rebuilt from its configuration does not. "
-            f"Make it in __init__ or build of {type(owner).__name__}."
+            f"({type(part).__name__}), but does not when it is rebuilt from its "
+            f"configuration. Make it in __init__ or build of {type(owner).__name__}."
         )
 
 
@@ -266,7 +241,7 @@ def _has_state(part):
 
 
 def _copy_own_state(ours, partner):
-    """What Keras saves of one object, without what is inside it."""
+    """Copy the state of one object, without the objects inside."""
     try:
         _copy_trainable(ours, partner)
         variables = _own_variables(ours)
@@ -275,16 +250,16 @@ def _copy_own_state(ours, partner):
         with tempfile.TemporaryDirectory() as folder:
             if _saved_assets(ours, folder):
                 partner.load_assets(folder)
-    except Exception as error:  # of the code of any layer
+    except Exception as error:  # the code of a layer may raise any error
         raise ValueError(
             "'model' must be one whose configuration shows its weights. Received: "
-            f"'{_name(ours)}' ({type(ours).__name__}), which rebuilt from its "
-            f"configuration cannot take its state: {error}"
+            f"'{_name(ours)}' ({type(ours).__name__}), which cannot take its state "
+            f"when it is rebuilt from its configuration: {error}"
         ) from error
 
 
 class _Store(dict):
-    """What Keras hands to `save_own_variables`: keeps an array under each key."""
+    """A store for `save_own_variables`, which keeps an array under each key."""
 
     def __setitem__(self, key, value):
         super().__setitem__(key, ops.convert_to_numpy(value))
@@ -297,14 +272,14 @@ def _own_variables(part):
 
 
 def _saved_assets(part, folder):
-    """Whether `part` has files to save; they are then in `folder`."""
+    """Whether `part` saves files, into `folder`."""
     if hasattr(part, "save_assets"):
         part.save_assets(folder)
     return bool(os.listdir(folder))
 
 
 def _copy_trainable(ours, partner):
-    """What the user froze: a layer, or single variables of it."""
+    """Freeze the layers and variables that the user froze."""
     if not isinstance(ours, keras.layers.Layer):
         return
     if partner.trainable != ours.trainable:
@@ -317,7 +292,7 @@ def _copy_trainable(ours, partner):
 
 
 def _own_weights(layer):
-    """The weights of a layer that are not those of a layer inside it."""
+    """The weights of a layer without those of the layers inside."""
     inner = {id(weight) for part in sublayers(layer) for weight in part.weights}
     return [weight for weight in layer.weights if id(weight) not in inner]
 

@@ -1,4 +1,4 @@
-"""Takes kdropout out of a model."""
+"""Makes a plain Keras copy of a model, without kdropout."""
 
 import keras
 from keras import ops
@@ -17,18 +17,17 @@ _GATE = "kept"
 def strip(model: keras.Model) -> keras.Model:
     """Return a plain Keras copy of a model, for deployment without kdropout.
 
-    The copy predicts the same. Layers that Keras also has become Keras's, at the rate
-    in effect. DropPath, DropBlock, TokenDropout and HeadDropout, which Keras does not
-    have, become `keras.layers.Identity`. A wrapper gives way to the layer that it
-    wraps; Standout, which scales its outputs at inference, to a small model that does
-    the same. What the copy saves and exports can be loaded where kdropout is not
-    installed, and at inference nothing of dropout remains. The copy is not compiled.
+    The copy has the same predictions. Layers that Keras also has become Keras's, at the
+    rate in effect. DropPath, DropBlock, TokenDropout and HeadDropout, which Keras does
+    not have, become `keras.layers.Identity`. A wrapper becomes the layer that it wraps.
+    Standout, which scales its outputs at inference, becomes a small model that does the
+    same. Files of the copy load without kdropout. The copy is not compiled.
 
     Args:
         model: A built `keras.Model` that Keras can save.
 
     Returns:
-        A new `keras.Model` with copied weights. `model` is not changed.
+        A new `keras.Model` with copied weights. `model` does not change.
 
     Raises:
         TypeError: If `model` is not a `keras.Model`.
@@ -47,7 +46,7 @@ def strip(model: keras.Model) -> keras.Model:
     if not has_call(model):
         parts = [part.name for part in sublayers(model) if dropout_layers(part)]
         raise ValueError(
-            "'model' must have a call(), with which the copy can predict. Received: "
+            "'model' must have a call(), so that the copy can predict. Received: "
             f"'{model.name}', which has none. Use kdropout.strip on each of its parts "
             f"that you need: {', '.join(map(repr, parts)) or 'none has dropout'}"
         )
@@ -55,7 +54,7 @@ def strip(model: keras.Model) -> keras.Model:
     if not live:
         raise ValueError(
             "'model' must hold dropout layers of kdropout. Received: "
-            f"'{model.name}', which has none: it is plain already, use it as it is."
+            f"'{model.name}', which has none. It is already plain: use it as it is."
         )
     kinds = {
         keras.saving.get_registered_name(type(layer)): type(layer)
@@ -67,8 +66,8 @@ def strip(model: keras.Model) -> keras.Model:
         raise ValueError(
             "'model' must be one whose configuration shows its dropout. Received: "
             f"'{model.name}', whose class {type(model).__name__}, or one inside, makes "
-            f"layers of kdropout in its own code: {', '.join(map(repr, left))}. Let "
-            "that code take the class of its dropout as an argument, or make Keras's "
+            f"layers of kdropout in its code: {', '.join(map(repr, left))}. Pass the "
+            "class of the dropout to that code as an argument, or make layers of Keras "
             "there and convert the model."
         )
     copy_state(model, plain)
@@ -91,7 +90,7 @@ def _replace(config, kinds):
     kind = kinds.get(_key_of_config(config))
     if kind is None:
         return {name: _replace(part, kinds) for name, part in config.items()}
-    # The place of the layer in its model stays.
+    # The layer keeps its place in the model.
     place = {name: config[name] for name in ("name", "inbound_nodes") if name in config}
     return {**_plain_configuration(kind, config), **place}
 
@@ -110,25 +109,15 @@ def _plain_configuration(kind, config):
 
 
 def _key_of_config(config):
-    """What identifies the class of a serialised object."""
+    """The name of the class of a serialised object."""
     return config.get("registered_name") or config.get("class_name")
 
 
 def _gated_layer(wrapped, input_shape, name):
-    """A model that computes what a Standout layer does at inference, in plain Keras.
-
-        layer(x) * sigmoid(linear(x))
-
-    Args:
-        wrapped: Configuration of the layer inside a Standout layer.
-        input_shape: Shape of its inputs, batch first.
-        name: Name of the model.
-
-    Returns:
-        A Sequential model of a Functional one, with two layers of the kind of
-        `wrapped`. (Keras counts the calls of a Functional model from 1, and of a layer
-        from 0, so only a Sequential one can stand in the place of a layer.)
-    """
+    """A plain Keras model of a Standout layer: `layer(x) * sigmoid(linear(x))`."""
+    # It is a Sequential model of a Functional one, with two layers of the kind of
+    # `wrapped`. Keras counts the calls of a Functional model from 1 and those of a
+    # layer from 0, so only a Sequential model can replace a layer.
     layer = keras.saving.deserialize_keras_object(wrapped)
     config = {**layer.get_config(), "name": _GATE, "activation": "sigmoid"}
     if isinstance(layer, keras.layers.EinsumDense):
@@ -145,7 +134,7 @@ def _gated_layer(wrapped, input_shape, name):
 
 
 def _copy_gated_weights(standout, model):
-    """Give a model that `_gated_layer` made the weights and rates of `standout`."""
+    """Give a model from `_gated_layer` the weights and rates of `standout`."""
     gated = model.layers[0]
     copy_state(standout.layer, gated.get_layer(standout.layer.name))
     gate = gated.get_layer(_GATE)

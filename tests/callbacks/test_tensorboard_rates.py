@@ -420,7 +420,7 @@ def test_disk_that_is_full_from_the_beginning_ends_no_training(tmp_path, monkeyp
 
     monkeypatch.setattr(_event_log, "_open_file", fail)
     model = compiled(Dropout(0.5, name="drop"))
-    with pytest.warns(UserWarning, match="The training goes on without this log"):
+    with pytest.warns(UserWarning, match="The training continues without this log"):
         history = fit(model, TensorBoardRates(tmp_path), epochs=2)
     assert len(history["loss"]) == 2
 
@@ -431,6 +431,6 @@ def test_disk_that_is_full_when_the_file_is_flushed_ends_no_training(
 ):
     monkeypatch.setattr(_event_log, "_open_file", lambda path: open("/dev/full", "wb"))
     model = compiled(Dropout(0.5, name="drop"))
-    with pytest.warns(UserWarning, match="The training goes on without this log"):
+    with pytest.warns(UserWarning, match="The training continues without this log"):
         history = fit(model, TensorBoardRates(tmp_path), epochs=2)
     assert len(history["loss"]) == 2

@@ -161,8 +161,7 @@ def test_layers_of_another_kind_are_refused(factory):
 
 
 def test_subclass_that_computes_the_same_is_accepted():
-    layer = OwnInitializer(4)
-    assert linear_map.check_layer(layer) is layer
+    linear_map.check_layer(OwnInitializer(4))  # does not raise
 
 
 def test_quantized_layer_is_refused():

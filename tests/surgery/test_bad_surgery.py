@@ -201,7 +201,7 @@ CASES = [
         "strip of a plain model",
         lambda: kdropout.strip(plain_model()),
         ValueError,
-        ["'model' must hold", "Received: 'plain'", "plain already"],
+        ["'model' must hold", "Received: 'plain'", "It is already plain"],
     ),
 ]
 

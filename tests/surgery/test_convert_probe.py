@@ -319,7 +319,7 @@ def test_a_schedule_that_predictions_move_is_reported():
     model(X)
     schedule = kdropout.schedules.Ramp(0.0, 1.0, 10)
     (message,) = messages_of_convert(model, rate=schedule)
-    assert "'drop' (Dropout)" in message and "moves their schedule" in message
+    assert "'drop' (Dropout)" in message and "advances their schedule" in message
     assert "kdropout.mc_predict" in message
     model = Baked(True)
     model(X)
