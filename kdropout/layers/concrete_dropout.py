@@ -85,6 +85,8 @@ class ConcreteDropout(DropoutWrapper):
         "Use kdropout.layers.Dropout before the layer to set it yourself."
     )
 
+    _rate_rule: LearnedRate
+
     def __init__(
         self,
         layer: keras.layers.Layer,

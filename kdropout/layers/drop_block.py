@@ -17,7 +17,7 @@ from kdropout.layers.base import BaseDropout, identity_at_zero
 class DropBlock(BaseDropout):
     """Drops contiguous blocks of a map. Subclasses set the number of its dimensions."""
 
-    _rank = None
+    _rank: int
 
     # Kept units are scaled by the share kept in the whole batch.
     has_noise_per_sample = False
@@ -44,11 +44,11 @@ class DropBlock(BaseDropout):
         return axes.channel_axis(self.data_format, self._rank)
 
     def get_noise_shape(self, shape: Shape) -> Shape:
-        shape = list(shape)
         self._warn_if_larger_than_the_map(shape)
+        sizes = list(shape)
         if self.sync_channels:
-            shape[self._channel_axis] = 1
-        return tuple(shape)
+            sizes[self._channel_axis] = 1
+        return tuple(sizes)
 
     @identity_at_zero
     def apply_noise(

@@ -63,6 +63,10 @@ class Dropout(BaseDropout):
     ):
         super().__init__(rate, seed=seed, **kwargs)
         self.noise_shape = _check_noise_shape(noise_shape)
+        # One size for all samples is one mask for all samples.
+        self.has_noise_per_sample = (
+            self.noise_shape is None or self.noise_shape[0] is None
+        )
 
     def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         if self.noise_shape is not None or _has_known_rank(inputs):
@@ -71,10 +75,6 @@ class Dropout(BaseDropout):
 
         units = super()._drop(tf.reshape(inputs, (-1,)), rate, seed)
         return tf.reshape(units, tf.shape(inputs))
-
-    @property
-    def has_noise_per_sample(self) -> bool:
-        return self.noise_shape is None or self.noise_shape[0] is None
 
     def get_noise_shape(self, shape: Shape) -> Shape:
         return _resolve_noise_shape(self.noise_shape, shape, self.name)

@@ -62,7 +62,7 @@ class HeadDropout(BaseDropout):
             raise _validation.type_error("axis", expected, axis)
         if axis == 0:
             raise _validation.value_error("axis", expected, axis)
-        self.axis = int(axis)
+        self.axis: int = int(axis)
 
     def get_noise_shape(self, shape: Shape) -> Shape:
         return per_axis(shape, 0, self._positive_axis(len(shape)))

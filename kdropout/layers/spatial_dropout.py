@@ -12,7 +12,7 @@ from kdropout.layers.base import BaseDropout
 class SpatialDropout(BaseDropout):
     """Drops whole channels of a map. Subclasses set the number of its dimensions."""
 
-    _rank = None
+    _rank: int
 
     def __init__(
         self,
