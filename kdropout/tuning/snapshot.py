@@ -82,6 +82,7 @@ class Snapshot:
         self.variables = []
         self.live = []
         self._places = {}  # by identity: where an object was met first
+        self._left_out = {}  # by class; here, as a trial may make its own classes
         self._alive = []  # or Python could give an identity twice
         self._pending = [model]
         # Not recursive: a deep network would exceed the limit of Python.
@@ -93,7 +94,7 @@ class Snapshot:
                 self.structure.append((kind, repr(value)))
             else:
                 self._visit(value)
-        del self._places, self._alive, self._pending
+        del self._places, self._left_out, self._alive, self._pending
 
     @staticmethod
     def plain_attributes(live):
@@ -189,13 +190,19 @@ class Snapshot:
         if is_live:
             self.live.append(value)
         live = self.plain_attributes(value) if is_live else {}
-        left_out = _left_out_of(type(value))
+        kind = type(value)
+        if kind not in self._left_out:
+            self._left_out[kind] = _left_out_of(kind)
         names = [
             name
             for name in sorted(attributes)
-            if not (name in live or name in left_out or name.startswith(_OF_TRACKING))
+            if not (
+                name in live
+                or name in self._left_out[kind]
+                or name.startswith(_OF_TRACKING)
+            )
         ]
-        self.structure.append(("object", type(value), *names))
+        self.structure.append(("object", kind, *names))
         self._pending += [attributes[name] for name in names]
 
     def _visit_object_of_backend(self, value):
@@ -232,7 +239,6 @@ class _Same:
     __hash__ = None  # type: ignore[assignment]
 
 
-@functools.cache
 def _left_out_of(kind):
     """The names of the attributes that are left out of the objects of a class."""
     if kind.__name__ in ("CompileMetrics", "CompileLoss"):  # not public
