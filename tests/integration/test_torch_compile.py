@@ -57,7 +57,8 @@ ENDS = {
 def test_layer_trains_compiled_and_its_rate_moves(case):
     layer = CASES[case]()
     dense = keras.layers.Dense(1, kernel_initializer="zeros")
-    shape = (*[1] * getattr(layer, "rank", 0), UNITS)
+    num_axes = layer.input_spec.ndim - 2 if layer.input_spec else 0
+    shape = (*[1] * num_axes, UNITS)
     flat = keras.layers.Flatten()
     model = keras.Sequential([keras.Input(shape), layer, flat, dense])
     model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=True)
