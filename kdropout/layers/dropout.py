@@ -63,10 +63,8 @@ class Dropout(BaseDropout):
     ):
         super().__init__(rate, seed=seed, **kwargs)
         self.noise_shape = _check_noise_shape(noise_shape)
-        # One size for all samples is one mask for all samples.
-        self.has_noise_per_sample = (
-            self.noise_shape is None or self.noise_shape[0] is None
-        )
+        first = None if self.noise_shape is None else self.noise_shape[:1]
+        self.has_noise_per_sample = first in (None, (None,))
 
     def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         if self.noise_shape is not None or _has_known_rank(inputs):
