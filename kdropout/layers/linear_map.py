@@ -27,8 +27,8 @@ def check_layer(layer):
     if layer.activity_regularizer is not None:
         raise ValueError(
             "'layer' must not have an activity_regularizer, because it would not see "
-            f"the outputs of the wrapper. Received: layer={layer!r}. Pass it to the "
-            "wrapper instead."
+            f"the outputs of the wrapper. Received: layer={layer!r}. Pass the "
+            "regularizer to the wrapper instead."
         )
 
 
