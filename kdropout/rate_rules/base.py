@@ -234,7 +234,11 @@ def read(variable: keras.Variable) -> float:
     0.3
     """
     _require_value(variable)
-    return float(str(np.float32(keras.ops.convert_to_numpy(variable))))
+    try:
+        value = float(variable.value)  # four times as fast as `convert_to_numpy`
+    except TypeError:  # a variable of several replicas
+        value = keras.ops.convert_to_numpy(variable)
+    return float(str(np.float32(value)))
 
 
 def write(variable: keras.Variable, value: float) -> None:
