@@ -1,4 +1,4 @@
-"""Arguments that version 0.1 called by other names, which work for one release."""
+"""Names of version 0.1, which work for one release with a warning."""
 
 import functools
 import inspect
@@ -33,19 +33,25 @@ def renamed(names):
 
         cls.__init__ = __init__
         for old, new in names.items():
-            setattr(cls, old, _alias(cls, old, new))
+            what = f"the attribute '{old}' of {cls.__name__}"
+            setattr(cls, old, Alias(new, _text(what, new)))
         return cls
 
     return decorate
 
 
-def _alias(cls, old, new):
-    def get(self):
-        what = f"the attribute '{old}' of {cls.__name__}"
-        warn_about_name(what, new, stacklevel=3)
-        return getattr(self, new)
+class Alias:
+    """An old name of an attribute: reading it warns, and reads the attribute."""
 
-    return property(get, doc=f"Deprecated name of `{new}`.")
+    def __init__(self, attribute, message):
+        self._attribute = attribute
+        self._message = message
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        warnings.warn(self._message, DeprecationWarning, stacklevel=2)
+        return getattr(instance, self._attribute)
 
 
 def with_new_names(settings, names):
@@ -60,8 +66,8 @@ def both_given(old, new):
 
 def warn_about_name(what, new, stacklevel):
     """Warn the caller of the function `stacklevel` - 1 frames above."""
-    warnings.warn(
-        f"{what} is deprecated: its name is '{new}' now.",
-        DeprecationWarning,
-        stacklevel=stacklevel,
-    )
+    warnings.warn(_text(what, new), DeprecationWarning, stacklevel=stacklevel)
+
+
+def _text(what, new):
+    return f"{what} is deprecated: its name is '{new}' now."

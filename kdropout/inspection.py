@@ -159,12 +159,12 @@ def select_layers(model, layers=None, argument="layers"):
         if isinstance(item, str):
             paths = matching(live, item)
             if not paths:
-                hint = _keras_hint(model, item) or nearest(item, live)
+                hint = _keras_hint(model, item)
                 raise _no_match(argument, _DROPOUT, item, live, hint)
         elif isinstance(item, keras.layers.Layer):
             paths = [path for path, layer in live.items() if layer is item]
             if not paths:
-                hint = _keras_hint(model, item) or nearest(item.name, live)
+                hint = _keras_hint(model, item)
                 raise _no_match(argument, _DROPOUT, item.name, live, hint)
         else:
             raise TypeError(
@@ -203,8 +203,7 @@ def choose_rates(paths, rate, argument="rate"):
     for pattern, value in rate.items():
         matched = matching(paths, pattern)
         if not matched:
-            hint = nearest(pattern, paths)
-            raise _no_match(argument, expected, pattern, paths, hint)
+            raise _no_match(argument, expected, pattern, paths)
         chosen.update(dict.fromkeys(matched, value))
     return chosen
 
@@ -267,7 +266,8 @@ def _unique(path, taken):
     return candidate
 
 
-def _no_match(argument, expected, received, paths, hint):
+def _no_match(argument, expected, received, paths, hint=""):
+    hint = hint or nearest(received, paths)
     return ValueError(
         f"'{argument}' must name {expected}. Received: '{received}'.{hint} The model "
         f"has: {', '.join(map(repr, paths)) or 'none'}"

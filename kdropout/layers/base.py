@@ -2,7 +2,6 @@
 
 import functools
 import math
-import warnings
 import weakref
 import zlib
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import keras
 from keras import ops
 
 from kdropout import _replay, _validation, noise, rate_rules
+from kdropout._renamed import Alias
 from kdropout._sampling import active_scope, note_dropped
 from kdropout._types import RateLike, Shape, Tensor
 
@@ -24,26 +24,6 @@ _HOOKS_OF_0_1 = (
     "set_state",
     "thin_out",
 )
-
-
-class _Deprecated:
-    """A name that was public in 0.1: reading it warns, and works as before."""
-
-    def __init__(self, advice):
-        self._advice = advice
-
-    def __set_name__(self, owner, name):
-        self._name = name
-
-    def __get__(self, layer, owner=None):
-        if layer is None:
-            return self
-        warnings.warn(
-            f"'{self._name}' of a dropout layer is deprecated. {self._advice}",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return getattr(layer, f"_{self._name}")
 
 
 class BaseDropout(keras.layers.Layer):
@@ -99,12 +79,22 @@ class BaseDropout(keras.layers.Layer):
     # The last sentence of the error when the rate of this layer cannot be set.
     _how_to_set_rate = "Pass a float 'rate' to the layer to set it yourself."
 
-    get_state = _Deprecated("Save the model: its files hold the state of its layers.")
-    rate_rule = _Deprecated(
-        "Read layer.get_config()['rate'] for the rate that was passed, or call "
-        "kdropout.summary(model) to see what decides it."
+    get_state = Alias(
+        "_get_state",
+        "'get_state' of a dropout layer is deprecated. Save the model: its files hold "
+        "the state of its layers.",
     )
-    set_state = _Deprecated("Load the model or its weights, which restores the state.")
+    rate_rule = Alias(
+        "_rate_rule",
+        "'rate_rule' of a dropout layer is deprecated. Read layer.get_config()['rate'] "
+        "for the rate that was passed, or call kdropout.summary(model) to see what "
+        "decides it.",
+    )
+    set_state = Alias(
+        "_set_state",
+        "'set_state' of a dropout layer is deprecated. Load the model or its weights, "
+        "which restores the state.",
+    )
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -139,8 +129,11 @@ class BaseDropout(keras.layers.Layer):
 
     def __dir__(self):
         # Keras reads every name that is listed here when it saves the layer.
-        deprecated = (k for k, v in vars(BaseDropout).items() if type(v) is _Deprecated)
-        return sorted(set(super().__dir__()).difference(deprecated))
+        return [
+            name
+            for name in super().__dir__()
+            if not isinstance(vars(BaseDropout).get(name), Alias)
+        ]
 
     @property
     def weights(self) -> list[keras.Variable]:

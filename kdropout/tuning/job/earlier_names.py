@@ -1,8 +1,8 @@
 """The names of keys and algorithms in kdropout 0.1, which work for one release."""
 
 import dataclasses
-import warnings
 
+from kdropout._renamed import Alias
 from kdropout.tuning.job.errors import dotted
 
 # From the key of 0.1 to that of today.
@@ -75,12 +75,5 @@ def text_about_names(where, problems):
 
 
 def earlier_name(earlier, current):
-    """A property for an attribute that has another name now."""
-
-    def get(settings):
-        warnings.warn(
-            f"'{earlier}' is now called '{current}'.", DeprecationWarning, stacklevel=2
-        )
-        return getattr(settings, current)
-
-    return property(get)
+    """An attribute that has another name now."""
+    return Alias(current, f"'{earlier}' is now called '{current}'.")
