@@ -25,12 +25,17 @@ _BYTES_PER_WORD = 4
 _MANY_UNITS = 2**15
 _USUAL_BATCH = 32
 
-# The dither in blocks: row `n` begins at place `n`. TensorFlow gathers single values
-# slowly, and XLA would compile a slice again for each seed.
+# The dither in blocks, by their length: row `n` begins at place `n`. TensorFlow gathers
+# single values slowly, which counts where units are few. XLA compiles the gathering of
+# single values to faster code, and would compile a slice again for each seed.
 _BLOCK = 8
-_BLOCKS = np.lib.stride_tricks.sliding_window_view(dither.VALUES, _BLOCK)[
-    : dither.NUM_PLACES + dither.STRETCH - _BLOCK
-].copy()
+_BLOCKS = {
+    length: np.lib.stride_tricks.sliding_window_view(dither.VALUES, length)[
+        : dither.NUM_PLACES + dither.STRETCH - length
+    ].copy()
+    for length in (_BLOCK, 1)
+}
+_MANY_ROWS = 64  # of a stretch each, a quarter of a million units
 
 
 def next_seed(generator):
@@ -81,32 +86,43 @@ class ByteDraw:
     def __init__(self, shape, seed):
         self._shape, self._count = shape, _product(shape)
         is_known = isinstance(self._count, int)
+        block = _BLOCK
         if is_known and self._count <= dither.STRETCH:
-            num_rows, blocks_per_row = 1, -(-self._count // _BLOCK)
+            num_rows, blocks_per_row = 1, -(-self._count // block)
         else:
             num_rows = (self._count + (dither.STRETCH - 1)) // dither.STRETCH
-            blocks_per_row = dither.STRETCH // _BLOCK
-        bytes_per_row = blocks_per_row * _BLOCK
+            if is_known and num_rows >= _MANY_ROWS:
+                block = 1
+            blocks_per_row = dither.STRETCH // block
+        bytes_per_row = blocks_per_row * block
         self._has_more_bytes = not is_known or num_rows * bytes_per_row > self._count
         key = _key(seed)
         draw = tf.raw_ops.StatelessRandomUniformFullIntV2
         num_words = num_rows * (bytes_per_row // _BYTES_PER_WORD)
         numbers = tf.bitcast(_draw(draw, (num_words,), key, tf.uint32), tf.uint8)
-        self.numbers = tf.reshape(numbers, (-1, blocks_per_row, _BLOCK))
+        self.numbers = tf.reshape(numbers, (-1, blocks_per_row, block))
         # A separate draw: from a part of the other draw, XLA would compute all words
         # again for each byte.
         word = _draw(draw, (), key, tf.int32, _OTHER_COUNTER)
         begin, inverted = dither.split(word)
-        places = _BLOCK * np.arange(blocks_per_row, dtype="int32") + begin
-        self.dither = tf.gather(_BLOCKS, places) ^ inverted
+        places = block * np.arange(blocks_per_row, dtype="int32") + begin
+        self.dither = tf.gather(_BLOCKS[block], places) ^ inverted
 
     def compare(self, level, below=None):
         """See `kdropout.noise.masks.keep_and_scale`."""
         sums = tf.cast(level, tf.int32) + self.dither
         thresholds = tf.cast(tf.bitwise.right_shift(sums, dither.BITS), tf.uint8)
-        units = tf.less(self.numbers, thresholds)
-        if below is not None:
-            units = tf.equal(units, below)
+        if below is not None and _branch_pays(self._shape):
+            # The mask is read once. XLA does not fuse across a branch.
+            units = tf.cond(
+                below,
+                lambda: tf.less(self.numbers, thresholds),
+                lambda: tf.greater_equal(self.numbers, thresholds),
+            )
+        else:
+            units = tf.less(self.numbers, thresholds)
+            if below is not None:
+                units = tf.equal(units, below)
         if self._has_more_bytes:
             units = tf.slice(tf.reshape(units, (-1,)), (0,), (self._count,))
         return tf.reshape(units, self._shape)
@@ -115,10 +131,10 @@ class ByteDraw:
 def _factor(shape, rate, seed, dtype):
     """The factor of each unit: the scale, or 0."""
     draw = ByteDraw(shape, seed)
-    if dtype.size == 2:
+    if dtype.size == 2 or _branch_pays(shape):
         keep, scale = masks.keep_and_scale(draw, rate, dtype)
         return tf.cast(keep, dtype) * scale
-    # The same without inverting booleans, which is slow.
+    # The same in fewer operations. With many units, the addition would take longer.
     num_kept, num_dropped, mostly = masks.split_levels(rate)
     below = draw.compare(tf.minimum(num_kept, num_dropped))
     scale = tf.cast(tf.math.divide_no_nan(masks.LEVELS, num_kept), dtype)
