@@ -115,8 +115,8 @@ def summary(
     _bring_up_to_date(model)
     rows = [("layer", "kind", "rate", "decided by")]
     for path, layer in dropout_layers(model).items():
-        kind, rule = type(layer).__name__, layer._rate_rule
-        rows.append((path, kind, f"{layer.rate:.4f}", rule.decided_by))
+        kind = type(layer).__name__
+        rows.append((path, kind, f"{layer.rate:.4f}", layer._decided_by))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -11,11 +11,8 @@ import numpy as np
 from kdropout import _validation
 from kdropout.callbacks.overfitting_gap import check_validation_freq, is_validated
 from kdropout.callbacks.rate_scheduler import RateMover
+from kdropout.callbacks.rate_step import RateStep
 from kdropout.inspection import settable_layers
-
-# The logits of 0 and 1 are infinite. A rate below this floor counts as the floor:
-# dropout below it has no measurable effect, and raising it would take too long.
-_FLOOR = 0.01
 
 # MNIST with 30 % random labels, targets 0.4, 0.8 and 1.5. Equal gains of 0.5 let the
 # gap overshoot to 2.3 times the target and ended up to 23 % above it (one seed). Gain 1
@@ -133,8 +130,10 @@ class GapController(RateMover):
         if abs(error) <= self.dead_band:
             error = 0.0
         layers = settable_layers(self.model, self.layers)
+        step = error * (self.gain if error > 0 else self.lowering_gain)
+        limits = RateStep(self.min_rate, self.max_rate, self.slew_limit)
         for layer in layers.values():
-            layer.rate = self._next_rate(layer.rate, error)
+            self.move(layer, limits.next_rate(layer.rate, step))
         self._warn_if_out_of_reach(gap, error, layers.values())
         if self.verbose:
             rates = ", ".join(
@@ -144,19 +143,6 @@ class GapController(RateMover):
                 f"Epoch {epoch + 1}: {self.monitor} is {gap:.4f}, target "
                 f"{self.target:g}. Rates: {rates}."
             )
-
-    def _next_rate(self, rate, error):
-        """The rate after one step of the controller, from the rate in effect."""
-        step = error * (self.gain if error > 0 else self.lowering_gain)
-        if step == 0.0:
-            return rate
-        floor = max(self.min_rate, min(_FLOOR, self.max_rate))
-        logit = _logit(min(max(rate, floor), self.max_rate))
-        wanted = _sigmoid(logit + step)
-        if wanted <= floor:
-            wanted = self.min_rate
-        change = min(max(wanted - rate, -self.slew_limit), self.slew_limit)
-        return min(max(rate + change, self.min_rate), self.max_rate)
 
     def _read_gap(self, logs):
         if self.monitor not in logs:
@@ -205,11 +191,3 @@ def _check_monitor(monitor, allow_naive):
             "the gap; pass allow_naive=True to use it all the same."
         )
     return monitor
-
-
-def _logit(rate):
-    return math.log(rate) - math.log1p(-rate)
-
-
-def _sigmoid(logit):
-    return 0.5 + 0.5 * math.tanh(0.5 * logit)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kdropout import _validation
-from kdropout.inspection import settable_layers
+from kdropout.inspection import dropout_layers, settable_layers
 
 # The callbacks that set the rates of each model in its current training. The references
 # are weak, because a callback holds its model.
@@ -23,8 +23,14 @@ class RateMover(keras.callbacks.Callback):
         self.layers = layers
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        settable_layers(self.model, self.layers)
+        for layer in settable_layers(self.model, self.layers).values():
+            layer._is_moved_by(type(self).__name__)
         _MOVERS.setdefault(self.model, weakref.WeakSet()).add(self)
+
+    def move(self, layer, rate):
+        """Set a rate, and record which callback decided it."""
+        layer.rate = rate
+        layer._is_moved_by(type(self).__name__)
 
 
 def movers_of(model: keras.Model):
@@ -35,6 +41,8 @@ def movers_of(model: keras.Model):
 def forget_movers(model: keras.Model):
     """Forget the callbacks of an earlier training of `model`."""
     _MOVERS.pop(model, None)
+    for layer in dropout_layers(model).values():
+        layer._is_moved_by(None)
 
 
 class RateScheduler(RateMover):
@@ -82,7 +90,7 @@ class RateScheduler(RateMover):
             if keras.ops.is_tensor(rate) and keras.ops.ndim(rate) == 0:
                 rate = keras.ops.convert_to_numpy(rate).item()
             try:
-                layer.rate = rate
+                self.move(layer, rate)
             except (TypeError, ValueError):
                 call = ", ".join(map(repr, arguments))
                 raise ValueError(

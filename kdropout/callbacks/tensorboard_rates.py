@@ -15,7 +15,7 @@ from kdropout.callbacks.gap_controller import GapController
 from kdropout.callbacks.rate_logger import RateReader
 from kdropout.callbacks.rate_scheduler import forget_movers, movers_of
 from kdropout.inference import drop_fractions
-from kdropout.inspection import select_layers, settable_layers
+from kdropout.inspection import select_layers
 from kdropout_dashboard import tags
 
 # A full disk does not stop a training. Any other error of the folder raises before the
@@ -283,17 +283,13 @@ def _tagged(gaps):
 
 def _description(layers, movers):
     """The layers, who decides their rates, and the target of a controller."""
-    moved_by = {}
-    for callback in movers:
-        for layer in settable_layers(callback.model, callback.layers).values():
-            moved_by[layer] = type(callback).__name__
     return {
         "format": tags.FORMAT,
         "layers": [
             {
                 "path": path,
                 "kind": type(layer).__name__,
-                "decided_by": moved_by.get(layer, layer._rate_rule.decided_by),
+                "decided_by": layer._decided_by,
             }
             for path, layer in layers.items()
         ],

@@ -177,6 +177,16 @@ class BaseDropout(keras.layers.Layer):
     @rate.setter
     def rate(self, value: float) -> None:
         self._rate_rule.assign(self, value)
+        self._is_moved_by(None)
+
+    @property
+    def _decided_by(self):
+        """What `kdropout.summary` shows in its last column."""
+        return vars(self).get("_mover") or self._rate_rule.decided_by
+
+    def _is_moved_by(self, callback):
+        """Record the name of the callback that decides the rate, or None."""
+        vars(self)["_mover"] = callback  # much faster than by `__setattr__` of Keras
 
     def __setattr__(self, name, value):
         # On TensorFlow, Keras would first read the rate, twice. With this, setting a
