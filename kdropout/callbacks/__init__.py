@@ -1,5 +1,6 @@
 """Callbacks that set the rates, measure the overfitting gap, and log both."""
 
+from kdropout.callbacks.auto_rate import AutoRate
 from kdropout.callbacks.gap_controller import GapController
 from kdropout.callbacks.overfitting_gap import OverfittingGap
 from kdropout.callbacks.rate_logger import RateLogger
@@ -7,6 +8,7 @@ from kdropout.callbacks.rate_scheduler import RateScheduler
 from kdropout.callbacks.tensorboard_rates import TensorBoardRates
 
 __all__ = [
+    "AutoRate",
     "GapController",
     "OverfittingGap",
     "RateLogger",

@@ -166,7 +166,7 @@ def _announce(metrics):
     # entries yet, because other callbacks would take any number for a measured gap.
     prefixes = ("clean_", "gap_", "naive_gap_", "val_")
     missing = {f"{prefix}{name}": "NA" for prefix in prefixes for name in metrics}
-    for other in _callbacks_of_training():
+    for other in callbacks_of_training():
         if isinstance(other, keras.callbacks.CSVLogger) and other.keys is None:
             _add_to_first_row(other, missing)
 
@@ -179,7 +179,7 @@ def _add_to_first_row(csv_logger, missing):
     csv_logger.on_epoch_end = on_epoch_end
 
 
-def _callbacks_of_training():
+def callbacks_of_training():
     """The callbacks of the training that calls this one."""
     # Keras does not show a callback the other ones, so this looks at the caller.
     frame = inspect.currentframe()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kdropout import _replay, _validation, noise, rate_rules
@@ -24,6 +25,9 @@ _HOOKS_OF_0_1 = (
     "set_state",
     "thin_out",
 )
+
+# What the names of numbers begin with, in a file, that a callback keeps.
+_MEMORY = "memory_"
 
 
 class BaseDropout(keras.layers.Layer):
@@ -321,7 +325,10 @@ class BaseDropout(keras.layers.Layer):
 
     def _get_state(self) -> dict[str, Any]:
         """Dict from the name in a file to an array."""
-        return {name: ops.convert_to_numpy(v) for name, v in self._state().items()}
+        state = {name: ops.convert_to_numpy(v) for name, v in self._state().items()}
+        for name, value in self._memory.items():
+            state[f"{_MEMORY}{name}"] = np.asarray(value)
+        return state
 
     def _set_state(self, state: dict[str, Any]) -> None:
         """Load what `_get_state` returned."""
@@ -332,6 +339,17 @@ class BaseDropout(keras.layers.Layer):
                 variable.assign(state[name])
         if "seed" in state:
             self.seed_generator.state.assign(state["seed"])
+        vars(self)["_memory_of_callbacks"] = {
+            name.removeprefix(_MEMORY): float(np.asarray(value))
+            for name, value in state.items()
+            if name.startswith(_MEMORY)
+        }
+
+    @property
+    def _memory(self):
+        """Dict from name to a number that a callback keeps from epoch to epoch."""
+        # It is saved with the layer: a training that is resumed goes on exactly.
+        return vars(self).setdefault("_memory_of_callbacks", {})
 
     @property
     def saved_state(self):

@@ -7,6 +7,7 @@ from keras import ops
 
 from kdropout import LearnedRate, callbacks, schedules
 from kdropout.callbacks import (
+    AutoRate,
     GapController,
     OverfittingGap,
     RateLogger,
@@ -55,6 +56,11 @@ def fit(*callbacks, rate=0.5, metrics=None, validated=True, epochs=1):
 def start(callback, model):
     callback.set_model(model)
     callback.on_train_begin()
+
+
+def per_class(callback):
+    start(callback, dropout_model())
+    callback.on_epoch_end(0, {"loss": np.ones(2), "val_loss": 1.0})
 
 
 CASES = [
@@ -354,6 +360,141 @@ CASES = [
             "directions={}",
             "Pass directions={'unknown_metric': 'min'} or",
         ],
+    ),
+    # AutoRate
+    Case(
+        "auto target of a text",
+        lambda: AutoRate("0.1"),
+        TypeError,
+        ["'target' must be", "a number in (-1, 1)", "target='0.1'"],
+    ),
+    Case(
+        "auto target out of range",
+        lambda: AutoRate(1.0),
+        ValueError,
+        ["'target' must be", "a number in (-1, 1)", "target=1.0"],
+    ),
+    Case(
+        "auto gain",
+        lambda: AutoRate(gain=0),
+        ValueError,
+        ["'gain' must be", "a number in (0, inf)", "gain=0.0"],
+    ),
+    Case(
+        "auto max_rate",
+        lambda: AutoRate(max_rate=1),
+        ValueError,
+        ["'max_rate' must be", "a number in (0, 1)", "max_rate=1.0"],
+    ),
+    Case(
+        "auto slew_limit",
+        lambda: AutoRate(slew_limit=NAN),
+        ValueError,
+        ["'slew_limit' must be", "a number in (0, 1]", "slew_limit=nan"],
+    ),
+    Case(
+        "auto monitor",
+        lambda: AutoRate(monitor=None),
+        TypeError,
+        ["'monitor' must be", "a name in the logs", "monitor=None"],
+    ),
+    Case(
+        "auto monitor that is missing",
+        lambda: fit(AutoRate(monitor="mae")),
+        ValueError,
+        [
+            "'monitor' must name a loss",
+            "monitor='mae'",
+            "logs with ['loss', 'val_loss']",
+        ],
+    ),
+    Case(
+        "auto without validation data",
+        lambda: fit(AutoRate(), validated=False),
+        ValueError,
+        [
+            "AutoRate needs validation data, for 'val_loss'",
+            "Received: logs with ['loss']",
+            "Pass 'validation_data' or 'validation_split' to fit",
+        ],
+    ),
+    Case(
+        "auto with another validation_freq",
+        lambda: dropout_model().fit(
+            X,
+            Y,
+            epochs=2,
+            verbose=0,
+            validation_data=(X, Y),
+            validation_freq=2,
+            callbacks=[AutoRate()],
+        ),
+        ValueError,
+        ["AutoRate needs validation data", "a 'validation_freq', pass the same"],
+    ),
+    Case(
+        "auto validation_freq",
+        lambda: AutoRate(validation_freq=0),
+        ValueError,
+        ["'validation_freq' must be", "an integer of at least 1", "validation_freq=0"],
+    ),
+    Case(
+        "auto verbose",
+        lambda: AutoRate(verbose="loud"),
+        TypeError,
+        ["'verbose' must be", "'auto', 0, 1 or 2", "verbose='loud'"],
+    ),
+    Case(
+        "auto verbose out of range",
+        lambda: AutoRate(verbose=3),
+        ValueError,
+        ["'verbose' must be", "'auto', 0, 1 or 2", "verbose=3"],
+    ),
+    Case(
+        "auto of a layer that is not there",
+        lambda: fit(AutoRate(layers="x")),
+        ValueError,
+        ["'layers' must name", "The model has: 'drop'", "Received: 'x'"],
+    ),
+    Case(
+        "auto of a model whose rates are decided",
+        lambda: fit(AutoRate(), rate=LearnedRate()),
+        ValueError,
+        ["'model' must hold a dropout layer whose rate was given as a number"],
+    ),
+    Case(
+        "auto of a model without dropout",
+        lambda: start(AutoRate(), keras.Sequential([keras.layers.Dense(1)])),
+        ValueError,
+        ["must hold"],
+    ),
+    Case(
+        "auto and another callback",
+        lambda: fit(AutoRate(), GapController(0.1)),
+        ValueError,
+        [
+            "'layers' must name layers whose rate no other callback moves",
+            "'drop', which GapController moves",
+            "Remove one of the callbacks",
+        ],
+    ),
+    Case(
+        "auto step without a model",
+        lambda: AutoRate().step(1.0, 1.0),
+        RuntimeError,
+        ["AutoRate must know the model", "Call auto.set_model(model)"],
+    ),
+    Case(
+        "auto step of no number",
+        lambda: AutoRate().step("low", 1.0),
+        TypeError,
+        ["'loss' must be", "a number", "loss='low'"],
+    ),
+    Case(
+        "auto of a loss per class",
+        lambda: per_class(AutoRate()),
+        ValueError,
+        ["'monitor' must name a loss that is one number", "which has 2 values"],
     ),
     # GapController
     Case(

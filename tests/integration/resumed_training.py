@@ -58,6 +58,7 @@ def make_model():
         "scheduled": kdropout.schedules.Ramp(**SCHEDULE),
         "learned": kdropout.LearnedRate(0.3, regularizer=1e-4),
         "controlled": 0.2,
+        "automatic": 0.3,
     }
     model = keras.Sequential([keras.Input((8,))])
     for name, rate in rates.items():
@@ -88,7 +89,8 @@ def train(backup, seed, kill=None):
         validation_data=(validation, np.sin(validation.sum(axis=1, keepdims=True))),
         callbacks=[
             kdropout.callbacks.OverfittingGap((x, y), max_samples=100),
-            kdropout.callbacks.GapController(target=0.0, gain=1.0),
+            kdropout.callbacks.GapController(0.0, gain=1.0, layers="controlled"),
+            kdropout.callbacks.AutoRate(layers="automatic"),
             kdropout.callbacks.RateLogger(),
             keras.callbacks.BackupAndRestore(backup, delete_checkpoint=False),
             kill,

@@ -1,6 +1,6 @@
 """A training that is killed and resumed ends as the uninterrupted one, bit for bit.
 
-One model holds a scheduled, a learned and a controlled rate. The script
+One model holds a scheduled and a learned rate, and two that callbacks control. The script
 resumed_training.py trains it: whole, killed by SIGKILL, and resumed with
 `keras.callbacks.BackupAndRestore`, each in a new process.
 
@@ -105,6 +105,7 @@ def test_all_kinds_of_state_are_compared(runs):
         "scheduled/step",
         "learned/rate_logit",
         "controlled/rate",
+        "automatic/rate",
         "seed_generator_state",
         "adam/iteration",
         "learned_rate_logit_momentum",
@@ -116,7 +117,7 @@ def test_all_kinds_of_state_are_compared(runs):
     print(f"{BACKEND}: {len(whole) - 1} variables and logs, kills at {KILLS}")
 
 
-def test_all_three_rates_moved(runs):
+def test_all_rates_moved(runs):
     # Otherwise equal rates at the end would prove nothing.
     (whole, *_), _ = runs
     steps = BATCHES * EPOCHS
@@ -130,3 +131,4 @@ def test_all_three_rates_moved(runs):
     assert state["scheduled/rate"] == pytest.approx(expected, abs=1e-7)
     assert abs(learned - 0.3) > 0.001
     assert abs(controlled - 0.2) > 0.001
+    assert abs(whole["log rate/automatic"] - 0.3) > 0.001
