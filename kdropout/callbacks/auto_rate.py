@@ -136,7 +136,7 @@ class AutoRate(RateMover):
         self._forget()
         self._warned: set[str] = set()
 
-    def _forget(self):
+    def _forget(self) -> None:
         self._gaps: list[float] = []  # of the epochs of this training
         self._rates: list[dict[str, float]] = []  # after each of them
         self._one_sided_epochs = 0

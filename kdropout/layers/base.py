@@ -339,11 +339,10 @@ class BaseDropout(keras.layers.Layer):
                 variable.assign(state[name])
         if "seed" in state:
             self.seed_generator.state.assign(state["seed"])
-        vars(self)["_memory_of_callbacks"] = {
-            name.removeprefix(_MEMORY): float(np.asarray(value))
-            for name, value in state.items()
-            if name.startswith(_MEMORY)
-        }
+        self._memory.clear()
+        for name, value in state.items():
+            if name.startswith(_MEMORY):
+                self._memory[name.removeprefix(_MEMORY)] = float(np.asarray(value))
 
     @property
     def _memory(self):

@@ -195,6 +195,8 @@ class PooledModel:
 
         JAX takes the very arrays of `fresh`, which must not be used afterwards.
         """
+        for layer in dropout_layers(self.model).values():
+            layer._memory.clear()
         for variable, value in zip(
             self._built.variables, fresh._built.variables, strict=True
         ):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kdropout.layers.base import BaseDropout
 from kdropout.rate_rules.ramped import RampedRate
 
 # Attributes that are left out. Keras makes them anew by itself, or they are what it
@@ -34,6 +35,7 @@ _LEFT_OUT = [
         {"_exclude_from_weight_decay_cache", "_trainable_variables_indices"},
     ),
     (RampedRate, {"_first"}),  # which its variables hold
+    (BaseDropout, {"_memory_of_callbacks", "_mover"}),
 ]
 # Beginnings of the names of attributes by which Keras and TensorFlow track variables.
 _OF_TRACKING = ("_tracker", "_obj_reference_counts_dict", "_self_")

@@ -103,6 +103,30 @@ def test_trials_that_differ_in_rates_are_compiled_once(tmp_path):
 
 
 @ONLY_COMPILED
+def test_what_a_callback_has_kept_does_not_reach_the_next_trial(tmp_path):
+    class Moved(tuning.RandomSearch):
+        rates = []
+
+        def end_training(self, trial, model, execution):
+            self.rates.append(kdropout.rates(model))
+
+    def moved(folder):
+        Moved.rates, CountedLayer.traces = [], 0
+        kwargs = {"callbacks": [kdropout.callbacks.AutoRate(target=-0.5)], "epochs": 4}
+        search(random_search(folder, kind=Moved, max_trials=2, seed=1), **kwargs)
+        return Moved.rates, CountedLayer.traces
+
+    together, traces = moved(tmp_path / "together")
+    keras.utils.clear_session()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuning.model_pool.PooledModel, "equals", lambda *_: False)
+        apart, more_traces = moved(tmp_path / "apart")
+    assert together == apart
+    assert traces < more_traces
+    assert together[0] != together[1]
+
+
+@ONLY_COMPILED
 def test_other_hyperparameters_get_a_model_of_their_own_and_come_back_to_it(tmp_path):
     def build_units(hp):
         units = hp.Choice("units", [4, 8])
