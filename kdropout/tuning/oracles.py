@@ -22,7 +22,7 @@ from kdropout.tuning.halving import (
     distinct_values,
     epochs_of_rungs,
 )
-from kdropout.tuning.space.dimension import dimensions_of
+from kdropout.tuning.space.dimension import parts_of
 
 # A search that is rebuilt, and whose stream of random numbers was not found again, goes
 # on with numbers so far away from the seed.
@@ -509,8 +509,7 @@ class SuccessiveHalvingOracle(StoredOracle):
         """Take in which hyperparameters move rates, from the `RatePlan` of a model."""
         self.has_learned = True
         if plan is not None:
-            dimensions = dimensions_of(plan)
-            self._parts.update({entry.name: entry.kind for entry in dimensions})
+            self._parts.update(parts_of(plan))
 
     def settings_values(self):
         """The values of each setting, a list of dicts, or the error of the settings."""
