@@ -98,8 +98,8 @@ def _unconfirmed(report):
     if trial.rung:
         return (
             f"These are the rates of trial {trial.trial_id}, which late halving has "
-            f"kept the longest, with a {report.objective} of "
-            f"{scores.score(trial.score)}, by merit or by luck."
+            f"kept the longest ({report.objective} {scores.score(trial.score)}), by "
+            "merit or by luck."
         )
     return (
         f"These are the rates of trial {trial.trial_id}, whose {report.objective} of "
