@@ -321,8 +321,9 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
     A trial that is promoted goes on exactly where it stopped: with its last weights,
     the state of the optimizer, the clocks of schedules, rates and seeds, and with the
     order of the data that a single training would have. (KerasTuner begins with the
-    weights of the best epoch and a new optimizer.) See `TrialEngine` for how trials
-    run, are stored and are resumed.
+    weights of the best epoch and a new optimizer.) Its first rounds are short, which
+    favours low rates: see `SuccessiveHalving`. See `TrialEngine` for how trials run,
+    are stored and are resumed.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
