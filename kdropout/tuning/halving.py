@@ -1,6 +1,8 @@
 """The settings that late halving compares, and the epochs at which it halves them."""
 
+import itertools
 import numbers
+from collections.abc import Mapping
 
 import keras_tuner
 from keras_tuner.engine import hyperparameters as kinds_of_hyperparameters
@@ -44,7 +46,7 @@ def check_rungs(rungs):
             problem = f"must be a fraction in (0, 1). Received: {rung!r}"
             raise _error_at("rungs", index, type(error), problem) from None
         checked.append(rung)
-    if not checked or any(b <= a for a, b in zip(checked, checked[1:], strict=False)):
+    if not checked or not _is_increasing(checked):
         raise _validation.value_error("rungs", expected, rungs)
     return tuple(checked)
 
@@ -53,7 +55,7 @@ def epochs_of_rungs(max_epochs, rungs):
     """The epochs after which the trials of each rung end; the last is `max_epochs`."""
     max_epochs = _validation.integer("max_epochs", max_epochs, low=1)
     epochs = [*(round(rung * max_epochs) for rung in rungs), max_epochs]
-    if any(b <= a for a, b in zip([0, *epochs], epochs, strict=False)):
+    if not _is_increasing([0, *epochs]):
         raise _validation.argument_error(
             ValueError,
             "max_epochs",
@@ -100,7 +102,7 @@ def distinct_values(settings, space, parts):
 
 
 def _check_setting(index, setting):
-    if isinstance(setting, dict):
+    if isinstance(setting, Mapping):
         if all(isinstance(name, str) for name in setting):
             return dict(setting)
         problem = f"must be {_EXPECTED}. Received: {_validation.shorten(setting)}"
@@ -220,7 +222,12 @@ def _nearest(hyperparameter, number):
         return min(hyperparameter.values, key=lambda value: abs(value - number))
     low, high = hyperparameter.min_value, hyperparameter.max_value
     nearest = min(max(number, low), high)
-    return round(nearest) if isinstance(hyperparameter, kinds.Int) else nearest
+    is_integer = isinstance(hyperparameter, kinds.Int)
+    return round(nearest) if is_integer else float(nearest)
+
+
+def _is_increasing(values):
+    return all(one < next_one for one, next_one in itertools.pairwise(values))
 
 
 def _is_numeric(hyperparameter):

@@ -290,9 +290,17 @@ class TrialEngine(keras_tuner.Tuner):
 
     def _scored(self, history):
         """What counts of a training: its history, or a dict of metrics."""
-        if self._scored_epoch == "last":
-            return {name: values[-1] for name, values in history.history.items()}
-        return history
+        if self._scored_epoch == "best":
+            return history
+        metrics = {name: values[-1] for name, values in history.history.items()}
+        return self._with_objective(metrics)
+
+    def _with_objective(self, metrics):
+        """The same metrics, and with them the sum where several objectives count."""
+        objective = self.oracle.objective
+        if objective.has_value(metrics):
+            metrics[objective.name] = objective.get_value(metrics)
+        return metrics
 
     def _train(self, hp, pooled, args, kwargs):
         seed = self._seed_of(self._execution)

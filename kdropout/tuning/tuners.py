@@ -638,14 +638,12 @@ class SuccessiveHalving(TrialEngine):
             self._own_oracle.learn(plan_of(model))
 
     def _scored(self, history):
-        last = {
-            name: float(np.mean(values[-self._own_oracle.smoothing :]))
+        smoothing = self._own_oracle.smoothing
+        metrics = {
+            name: float(np.mean(values[-smoothing:]))
             for name, values in history.history.items()
         }
-        objective = self._own_oracle.objective
-        if objective.has_value(last):
-            last[objective.name] = objective.get_value(last)  # of several objectives
-        return last
+        return self._with_objective(metrics)
 
 
 class GridSearch(keras_tuner.GridSearch, TrialEngine):
