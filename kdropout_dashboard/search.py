@@ -69,6 +69,7 @@ def _trial(run, content, dimensions):
     values = values if isinstance(values, dict) else {}
     epochs = plain.number(content.get("epochs"))
     reason = plain.text(content.get("reason"))
+    rung = plain.number(content.get("rung"))
     trial = {
         "id": plain.text(content.get("trial_id")) or os.path.basename(run),
         "values": [_coordinate(values.get(d["name"]), d) for d in dimensions],
@@ -76,6 +77,8 @@ def _trial(run, content, dimensions):
         "status": plain.text(content.get("status")),
         "epochs": None if epochs is None else int(epochs),
     }
+    if rung:
+        trial["rung"] = int(rung)
     return trial | {"reason": reason} if reason else trial
 
 

@@ -10,6 +10,7 @@ from kdropout.tuning.tuners import (
     GridSearch,
     Hyperband,
     RandomSearch,
+    SuccessiveHalving,
 )
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Rates",
     "Report",
     "Schedules",
+    "SuccessiveHalving",
     "load_job",
     "load_report",
     "plan_of",

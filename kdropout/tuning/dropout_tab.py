@@ -95,6 +95,8 @@ def _trial_payload(trial, dimensions):
         "status": trial.status,
         "epochs": trial.epochs,
     }
+    if trial.rung:
+        payload["rung"] = trial.rung
     if trial.failed:
         payload["reason"] = trial.reason
     return payload

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import json
+import math
 import pathlib
 import warnings
 
@@ -13,6 +14,15 @@ from threadpoolctl import threadpool_limits
 
 from kdropout import _validation
 from kdropout._files import write_text
+from kdropout.tuning.halving import (
+    RUNGS,
+    SETTINGS,
+    check_rungs,
+    check_settings,
+    distinct_values,
+    epochs_of_rungs,
+)
+from kdropout.tuning.space.dimension import parts_of
 
 # A search that is rebuilt, and whose stream of random numbers was not found again, goes
 # on with numbers so far away from the seed.
@@ -23,6 +33,7 @@ _FAR = 1_000_000
 _OF_CANDIDATES = 2**31
 
 _ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+_UNENDED = (TrialStatus.RUNNING, TrialStatus.INVALID)  # an invalid one is tried again
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
@@ -41,6 +52,8 @@ class StoredOracle(keras_tuner.Oracle):
     side, or with another seed, the trials are kept, and the search goes on with new
     random numbers.
     """
+
+    _nan_epochs = "in every epoch"
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -64,8 +77,8 @@ class StoredOracle(keras_tuner.Oracle):
             super().score_trial(trial)
         if np.isnan(trial.score):
             trial.message = (
-                f"The objective '{self.objective.name}' was NaN in every epoch of this "
-                "trial: the training diverged, or the data hold NaN. Lower the "
+                f"The objective '{self.objective.name}' was NaN {self._nan_epochs} of "
+                "this trial: the training diverged, or the data hold NaN. Lower the "
                 "learning rate, or check the data and the loss."
             )
 
@@ -465,6 +478,115 @@ class GridSearchOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
         return place
 
 
+class SuccessiveHalvingOracle(StoredOracle):
+    """Settings side by side, of which the better half goes on at each rung.
+
+    A trial trains a setting from one rung to the next. All that it proposes follows
+    from `self.trials`: a search that is resumed or rebuilt needs no other state.
+    """
+
+    _nan_epochs = "in at least one of the last epochs"
+
+    def __init__(
+        self,
+        objective=None,
+        max_epochs=100,
+        settings=SETTINGS,
+        rungs=RUNGS,
+        smoothing=3,
+        **kwargs,
+    ):
+        self.settings = check_settings(settings)
+        self.rungs = check_rungs(rungs)
+        self.epochs = epochs_of_rungs(max_epochs, self.rungs)
+        self.max_epochs = self.epochs[-1]
+        self.smoothing = _validation.integer("smoothing", smoothing, low=1)
+        self.has_learned = False
+        self._parts = {}  # by hyperparameter that moves rates: what it moves
+        super().__init__(objective, **kwargs)
+
+    def learn(self, plan):
+        """Take in which hyperparameters move rates, from the `RatePlan` of a model."""
+        self.has_learned = True
+        if plan is not None:
+            self._parts.update(parts_of(plan))
+
+    def settings_values(self):
+        """The values of each setting, a list of dicts, or the error of the settings."""
+        return distinct_values(self.settings, self.hyperparameters.space, self._parts)
+
+    def populate_space(self, trial_id):
+        settings, trials = self.settings_values(), self._trials_of_round(0)
+        if len(trials) < len(settings):
+            return self._propose(settings[len(trials)], 0)
+        for number in range(1, len(self.epochs)):
+            if _any_unended(trials):
+                return {"status": TrialStatus.IDLE}
+            later = self._trials_of_round(number)
+            gone_on = [t.hyperparameters.values["tuner/trial_id"] for t in later]
+            for trial in self._better_half(trials):
+                if trial.trial_id not in gone_on:
+                    return self._propose_next(trial, number)
+            trials = later
+        is_running = _any_unended(trials)
+        return {"status": TrialStatus.IDLE if is_running else TrialStatus.STOPPED}
+
+    def get_best_trials(self, num_trials=1):
+        """The best of the trials that have completed; those of later rungs come first.
+
+        A setting that was dropped early is not the best, whatever its score was then.
+        """
+        trials = super().get_best_trials(len(self.trials))
+        trials.sort(key=rung_of, reverse=True)  # keeps the order of equals
+        return trials[:num_trials]
+
+    def reload(self):
+        super().reload()
+        for trial in self.trials.values():
+            values = trial.hyperparameters.values
+            if values and values["tuner/epochs"] not in self.epochs:
+                raise RuntimeError(
+                    f"The project '{self._project_dir}' must be opened with the "
+                    "'max_epochs' and 'rungs' that began it. Received: "
+                    f"max_epochs={self.max_epochs}, rungs={self.rungs}, whose trials "
+                    f"end after {', '.join(map(str, self.epochs))} epochs, and trial "
+                    f"{trial.trial_id} ends after {values['tuner/epochs']}. Use "
+                    "those, pass another 'project_name', or overwrite=True to delete "
+                    "its trials."
+                )
+
+    def is_random(self, trial):
+        return False
+
+    def _trials_of_round(self, number):
+        return [
+            trial
+            for trial in self.trials.values()
+            if trial.hyperparameters.values.get("tuner/round") == number
+        ]
+
+    def _better_half(self, trials):
+        """The trials of a rung that go on, best first; of equals, the earlier one."""
+        is_max = self.objective.direction == "max"
+        completed = [trial for trial in trials if _has_score(trial)]
+        completed.sort(key=lambda trial: trial.score, reverse=is_max)
+        return completed[: math.ceil(len(trials) / 2)]
+
+    def _propose_next(self, trial, number):
+        values = dict(trial.hyperparameters.values)
+        values["tuner/trial_id"] = trial.trial_id
+        return self._propose(values, number)
+
+    def _propose(self, values, number):
+        values = {
+            **values,
+            "tuner/epochs": self.epochs[number],
+            "tuner/initial_epoch": self.epochs[number - 1] if number else 0,
+            "tuner/round": number,
+        }
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+
 _KINDS = {
     keras_tuner.oracles.RandomSearchOracle: RandomSearchOracle,
     keras_tuner.oracles.BayesianOptimizationOracle: BayesianOptimizationOracle,
@@ -482,6 +604,13 @@ def values_of_user(values):
     return {
         name: value for name, value in values.items() if not name.startswith("tuner/")
     }
+
+
+def rung_of(trial):
+    """The rung that a trial of late halving reaches, from 0; 0 of any other search."""
+    values = trial.hyperparameters.values
+    # The rounds of Hyperband are not compared with each other: it has brackets.
+    return 0 if "tuner/bracket" in values else values.get("tuner/round", 0)
 
 
 def stored(oracle):
@@ -508,6 +637,10 @@ def _without_nan_warning():
 
 def _has_score(trial):
     return trial.status == TrialStatus.COMPLETED and trial.score is not None
+
+
+def _any_unended(trials):
+    return any(trial.status in _UNENDED for trial in trials)
 
 
 def _forget_results(trial):

@@ -98,9 +98,10 @@ class Progress:
                 dynamic_ncols=True,
             )
 
-    def end_epoch(self):
+    def end_epoch(self, epoch):
         if self._trial is not None:
-            self._trial.update()
+            # A trial that goes on from another one does not begin with the first epoch.
+            self._trial.update(epoch + 1 - self._trial.n)
 
     def end_epochs(self):
         if self._trial is not None:
@@ -131,7 +132,7 @@ class _EpochBar(keras.callbacks.Callback):
         self._progress.begin_epochs(title, self.params.get("epochs"))
 
     def on_epoch_end(self, epoch, logs=None):
-        self._progress.end_epoch()
+        self._progress.end_epoch(epoch)
 
     def on_train_end(self, logs=None):
         self._progress.end_epochs()

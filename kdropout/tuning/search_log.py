@@ -27,7 +27,7 @@ from kdropout.tuning.dropout_tab import (
     describe_trial,
     marginals_of,
 )
-from kdropout.tuning.oracles import values_of_user
+from kdropout.tuning.oracles import rung_of, values_of_user
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.space import plan_of
 from kdropout.tuning.space.dimension import Dimension, dimensions_of
@@ -124,6 +124,8 @@ class SearchLog:
             "rates": self.axes.rates(values),
             "epochs": values.get("tuner/epochs", self._epochs),
         }
+        if rung_of(trial):
+            known["rung"] = rung_of(trial)
 
         def parts():
             start = self._start.get(trial.trial_id, time.time())

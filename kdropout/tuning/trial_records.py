@@ -5,6 +5,7 @@ import re
 
 from keras_tuner.engine.trial import Trial
 
+from kdropout.tuning.oracles import rung_of
 from kdropout.tuning.report import TrialRecord
 
 _LONGEST = 500  # characters: a message of TensorFlow may hold a whole graph
@@ -72,6 +73,7 @@ def _record(trial, plan, epochs):
         status=trial.status,
         epochs=values.get("tuner/epochs", epochs),
         message=failure_of(trial),
+        rung=rung_of(trial),
     )
 
 

@@ -17,10 +17,16 @@ from keras_tuner.engine.trial import Trial
 from kdropout import _validation
 from kdropout._files import write_json
 from kdropout.callbacks import TensorBoardRates
-from kdropout.tuning.checkpoint import BestEpoch, load_values
+from kdropout.tuning.checkpoint import BestEpoch, load_values, save_values
 from kdropout.tuning.epochs import Trainer, has_own_fit
 from kdropout.tuning.interrupt import LastingInterrupt
-from kdropout.tuning.model_pool import FreshNames, ModelPool, begin_anew, optimizer_of
+from kdropout.tuning.model_pool import (
+    FreshNames,
+    ModelPool,
+    all_variables,
+    begin_anew,
+    optimizer_of,
+)
 from kdropout.tuning.oracles import StoredOracle, stored
 from kdropout.tuning.progress import Progress, follow
 from kdropout.tuning.project_lock import ProjectLock
@@ -201,6 +207,10 @@ class TrialEngine(keras_tuner.Tuner):
             self.progress.close()
 
     def run_trial(self, trial: Trial, *args, **kwargs) -> list:
+        values = trial.hyperparameters.values
+        if "tuner/epochs" in values:
+            kwargs["epochs"] = values["tuner/epochs"]
+            kwargs["initial_epoch"] = values["tuner/initial_epoch"]
         callbacks = kwargs.pop("callbacks", None)
         best = self._make_checkpoint()
         results = []
@@ -266,16 +276,31 @@ class TrialEngine(keras_tuner.Tuner):
         hp, execution = trial.hyperparameters, self._execution
         pooled = self._get_model(hp, execution)
         model, optimizer = pooled.model, optimizer_of(pooled.model)
+        self._go_on(trial, model, execution)
         self.begin_training(trial, model, execution)
         results = self._train(hp, pooled, args, kwargs)
         _check_results(results, self.oracle.objective.name)
         if optimizer_of(model) is optimizer:  # or else the model was compiled anew
+            self._keep_state(trial, model, execution)
             self.end_training(trial, model, execution)
         write_json(self._build_config_file(trial.trial_id), model.get_build_config())
-        is_history = isinstance(results, keras.callbacks.History)
-        if self._scored_epoch == "last" and is_history:
-            return {name: values[-1] for name, values in results.history.items()}
+        if isinstance(results, keras.callbacks.History):
+            return self._scored(results)
         return results
+
+    def _scored(self, history):
+        """What counts of a training: its history, or a dict of metrics."""
+        if self._scored_epoch == "best":
+            return history
+        metrics = {name: values[-1] for name, values in history.history.items()}
+        return self._with_objective(metrics)
+
+    def _with_objective(self, metrics):
+        """The same metrics, and with them the sum where several objectives count."""
+        objective = self.oracle.objective
+        if objective.has_value(metrics):
+            metrics[objective.name] = objective.get_value(metrics)
+        return metrics
 
     def _train(self, hp, pooled, args, kwargs):
         seed = self._seed_of(self._execution)
@@ -288,6 +313,41 @@ class TrialEngine(keras_tuner.Tuner):
         objective = self.oracle.objective if self._scored_epoch == "best" else None
         # A user's `fit` may add callbacks behind it.
         return BestEpoch(objective, is_last=not has_own_fit(self.hypermodel))
+
+    # Trials that go on where another one stopped. Values that begin with "tuner/" name
+    # that trial and the epochs, as KerasTuner's Hyperband does.
+
+    def _go_on(self, trial, model, execution):
+        """Give a model the state in which the trial before this one left it."""
+        parent = trial.hyperparameters.values.get("tuner/trial_id")
+        if parent is None:
+            return
+        self._build_as(parent, model)
+        path = self._state_file(parent, execution)
+        if path.exists():
+            model.optimizer.build(model.trainable_variables)
+            load_values(all_variables(model), path)
+        else:
+            self._begin_with_best_weights(parent, model)
+
+    def _keep_state(self, trial, model, execution):
+        """Keep the state of a trial from which a later one may go on."""
+        if "tuner/epochs" in trial.hyperparameters.values:
+            path = self._state_file(trial.trial_id, execution)
+            save_values(all_variables(model), path)
+
+    def _begin_with_best_weights(self, trial_id, model):
+        """As KerasTuner does, whose projects hold no more."""
+        best = self.load_model(self.oracle.get_trial(trial_id))
+        model.set_weights(best.get_weights())
+        self.progress.note(
+            f"Trial {trial_id} left no last state, as after a fit that compiles the "
+            "model anew. A trial that is promoted from it begins with the weights of "
+            "its best epoch and a new optimizer."
+        )
+
+    def _state_file(self, trial_id, execution):
+        return pathlib.Path(self.get_trial_dir(trial_id)) / f"state_{execution}.npz"
 
     # The models.
 

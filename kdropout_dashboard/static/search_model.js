@@ -11,14 +11,20 @@ export function searchModel(payload) {
   const better = payload.direction === "max" ? -1 : 1;
   const trials = payload.trials
     .filter(isFinished)
-    .sort((one, other) => better * (one.score - other.score))
+    // Late halving has kept the trials of later rungs, whatever the scores.
+    .sort(
+      (one, other) =>
+        (other.rung ?? 0) - (one.rung ?? 0) || better * (one.score - other.score),
+    )
     .map((trial, i) => ({
       ...trial,
       name: shortenTo(trial.id, LONGEST),
       rank: i + 1,
     }));
   const scores = scoreAxis(
-    trials.map(({ score }) => score),
+    trials
+      .map(({ score }) => score)
+      .sort((one, other) => better * (one - other)),
     better,
   );
   return {

@@ -403,6 +403,19 @@ def test_a_report_without_an_answer_says_why(open_page):
     assert reader.text("answer") == verdict
 
 
+def test_trials_of_later_rungs_rank_first_whatever_their_scores(open_page):
+    payload = search("s", [0.1, 0.2, 0.5, 0.4])
+    for trial, rung in zip(payload["trials"], (0, 0, 1, 2), strict=True):
+        trial["rung"] = rung
+    reader = open_page([], [payload])
+    places = []
+    reader.press("parallel", "HOME")
+    for _ in range(4):
+        places.append(reader.text("trial-readout").split(":")[0])
+        reader.press("parallel", "ARROW_RIGHT")
+    assert places == ["Trial 0003", "Trial 0002", "Trial 0000", "Trial 0001"]
+
+
 def test_trials_are_read_by_keys_and_pointer(open_page):
     reader = open_page([], [search("s", SCORES)])
     best = (

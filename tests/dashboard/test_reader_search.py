@@ -77,6 +77,16 @@ def shown(name, values, score, status):
     }
 
 
+def test_the_rung_of_a_trial_is_there_if_it_has_one(tmp_path):
+    write(tmp_path, ("kdropout/search", {"format": 1}, 0))
+    for name, rung in (("0", 0), ("1", 2), ("2", "x"), ("3", None)):
+        content = {"format": 1, "trial_id": name, "rung": rung}
+        write(tmp_path / name, ("kdropout/trial", content, 0))
+    assert [found.get("rung") for found in search(tmp_path)["trials"]] == [
+        *(None, 2, None, None)
+    ]
+
+
 def test_trials_of_a_search_in_the_folder_itself(tmp_path):
     write(tmp_path, ("kdropout/search", {"format": 1}, 0))
     for name in (".", "0", "1", "1/2"):

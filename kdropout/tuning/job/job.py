@@ -21,6 +21,7 @@ from kdropout._validation import nearest
 from kdropout.callbacks import OverfittingGap
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers, walk
+from kdropout.tuning.halving import distinct_values, epochs_of_rungs
 from kdropout.tuning.job.data import Data, prepare, task_text
 from kdropout.tuning.job.digests import ModelDigests, digests_of_model
 from kdropout.tuning.job.earlier_names import (
@@ -35,7 +36,7 @@ from kdropout.tuning.job.errors import (
     dotted,
     place_of,
 )
-from kdropout.tuning.job.fields import Count, PathText, Settings
+from kdropout.tuning.job.fields import Count, PathText, Settings, invalid
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, keep_contents, locked
 from kdropout.tuning.job.references import blame_exits
@@ -50,10 +51,12 @@ from kdropout.tuning.job.schema import (
     RandomSearch,
     SklearnData,
     Space,
+    SuccessiveHalvingSearch,
     TrainingSettings,
 )
 from kdropout.tuning.model_pool import begin_anew
-from kdropout.tuning.space import Rates, Schedules
+from kdropout.tuning.space import Rates, Schedules, plan_of
+from kdropout.tuning.space.dimension import parts_of
 
 # A prime, so that labels and outputs of different sizes do not broadcast by accident.
 NUM_SAMPLES = 7
@@ -167,6 +170,15 @@ class Job(Settings):
             text = text_about_names("The job", problems)
             warnings.warn(text, DeprecationWarning, stacklevel=3)
         return settings
+
+    @model_validator(mode="after")
+    def _check_rungs(self):
+        if isinstance(self.search, SuccessiveHalvingSearch):
+            try:
+                epochs_of_rungs(self.training.epochs, self.search.rungs)
+            except ValueError as error:
+                raise invalid(error.problem, "training", "epochs") from None
+        return self
 
     @property
     def path(self) -> str | None:
@@ -405,6 +417,8 @@ def check_job(job):
         model = build.give_rates(hp, model)
     except (TypeError, ValueError) as error:
         raise _about_space(error) from error
+    if isinstance(job.search, SuccessiveHalvingSearch):
+        _check_settings(job.search.settings, hp, plan_of(model))
     logged = _evaluate(model, data, build.chosen_loss)
     _check_objective(job.objective, logged, model)
     _check_confirmation(job.confirm, logged)
@@ -429,6 +443,14 @@ def _about_space(error):
     pattern = getattr(error, "pattern", None)
     key = "space" if pattern is None else f"space.{pattern}"
     return InvalidSetting(key, f"does not fit the model: {error}")
+
+
+def _check_settings(settings, hp, plan):
+    """Refuse settings of late halving that do not fit the space."""
+    try:
+        distinct_values(settings, hp.space, parts_of(plan))
+    except (TypeError, ValueError) as error:
+        raise InvalidSetting(dotted(("search", *error.key)), error.problem) from error
 
 
 def _evaluate(model, data, chosen_loss):

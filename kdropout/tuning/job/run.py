@@ -50,6 +50,10 @@ PROJECT, LOG = "search", "tensorboard"
 _SEED_STRIDE, _LARGEST_SEED = 1_000_003, 2**31 - 1
 
 
+# The algorithms whose trials are parts of trainings.
+_IN_PARTS = ("Hyperband", "SuccessiveHalving")
+
+
 def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
     """Search the best dropout rates, test whether they help, and write a report.
 
@@ -193,7 +197,7 @@ def make_tuner(job, build, folder):
     settings = job.search.model_dump()
     settings["seed"] = settings["seed"] * _SEED_STRIDE % _LARGEST_SEED + 1
     algorithm = settings.pop("algorithm")
-    if algorithm == "Hyperband":
+    if algorithm in _IN_PARTS:
         settings["max_epochs"] = job.training.epochs
     objective = keras_tuner.Objective(
         job.objective.name, job.objective.resolved_direction
@@ -238,7 +242,7 @@ def _fit_arguments(job, data):
     more = {} if data.is_dataset else {"batch_size": job.training.batch_size}
     callbacks = job.make_callbacks(data)
     last_alone = job.objective.scored_epoch == "last" and not callbacks
-    if last_alone and job.search.algorithm != "Hyperband":
+    if last_alone and job.search.algorithm not in _IN_PARTS:
         more["validation_freq"] = job.training.epochs  # what counts, and no more
     return {
         "x": data.x_train,

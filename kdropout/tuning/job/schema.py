@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     PlainSerializer,
@@ -15,6 +16,7 @@ from pydantic import (
 from kdropout._renamed import warn_about_name
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout.tuning.halving import RUNGS, SETTINGS, check_rungs, check_settings
 from kdropout.tuning.job.earlier_names import earlier_name
 from kdropout.tuning.job.errors import dotted
 from kdropout.tuning.job.fields import (
@@ -376,7 +378,10 @@ AnyData = one_of(
 
 # The keys `search` and `objective`.
 
-SearchSeed = Annotated[Seed, Field(description="Decides which settings are tried.")]
+SearchSeed = Annotated[
+    Seed,
+    Field(description="Decides which settings are tried, and the initial weights."),
+]
 Executions = Annotated[
     Count,
     Field(description="Trainings of each setting, with new weights; the mean counts."),
@@ -429,6 +434,53 @@ class HyperbandSearch(Settings):
     iterations: ClassVar = earlier_name("iterations", "hyperband_iterations")
 
 
+def _entries_checked_by(check):
+    """A validator of a list, which puts an error of an entry at the entry."""
+
+    def validate(value):
+        try:
+            return check(value)
+        except (TypeError, ValueError) as error:
+            raise invalid(error.problem, *error.key[1:]) from None
+
+    return AfterValidator(validate)
+
+
+class SuccessiveHalvingSearch(Settings):
+    """A few settings side by side, half of which stop at each rung.
+
+    The first rung is late, because early in a training less dropout always looks
+    better. The best setting trains for `training.epochs`. The score is the mean of the
+    last epochs; with `objective.scored_epoch: last`, the weights are those of the last
+    epoch.
+    """
+
+    algorithm: Literal["SuccessiveHalving"]
+    settings: Annotated[
+        Any,
+        _entries_checked_by(check_settings),
+        Field(
+            description="Settings to compare: the rate of all layers, as near as the "
+            "space allows, or the value of each hyperparameter, such as rate/dense1.",
+            json_schema_extra={"kind": "list of rates in [0, 1), or of mappings"},
+        ),
+    ] = SETTINGS
+    rungs: Annotated[
+        Any,
+        _entries_checked_by(check_rungs),
+        Field(
+            description="Shares of training.epochs, at each of which the better half "
+            "of the settings goes on.",
+            json_schema_extra={"kind": "list of numbers in (0, 1)"},
+        ),
+    ] = RUNGS
+    smoothing: Count = Field(
+        3, description="Number of last epochs whose mean is compared at a rung."
+    )
+    seed: SearchSeed = 0
+    executions_per_trial: Executions = 1
+
+
 class GridSearch(Settings):
     """All combinations of the values that `space` lists, or of its steps."""
 
@@ -445,6 +497,7 @@ ALGORITHMS = {
     "RandomSearch": RandomSearch,
     "BayesianOptimization": BayesianSearch,
     "Hyperband": HyperbandSearch,
+    "SuccessiveHalving": SuccessiveHalvingSearch,
     "GridSearch": GridSearch,
 }
 AnySearch = one_of(

@@ -95,6 +95,12 @@ def _unconfirmed(report):
     if not has_dropout(report):
         return "Use no dropout: no trial with dropout has completed."
     scores = format_of(report.objective, [trial.score])
+    if trial.rung:
+        return (
+            f"These are the rates of trial {trial.trial_id}, which late halving has "
+            f"kept the longest ({report.objective} {scores.score(trial.score)}), by "
+            "merit or by luck."
+        )
     return (
         f"These are the rates of trial {trial.trial_id}, whose {report.objective} of "
         f"{scores.score(trial.score)} is the best of the search "

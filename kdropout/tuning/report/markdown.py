@@ -124,7 +124,13 @@ def _trials(report):
     ]
     score = f"{escape(report.objective)} ({better_sign(report.direction)} is better)"
     title = f"## The best of {len(best)} completed trials"
-    cells = _table(["trial", score, "rates"], rows)
+    names = ["trial", score, "rates"]
+    if best[0].rung:  # the order is not that of the scores
+        names.append("epochs")
+        rows = [
+            [*row, str(trial.epochs)] for row, trial in zip(rows, best, strict=False)
+        ]
+    cells = _table(names, rows)
     return "\n\n".join([title, cells, _picture("trials")])
 
 
@@ -274,6 +280,11 @@ def _about_search(report):
         text += (
             " Trials had different numbers of epochs: for importance and curves, each "
             "is compared with those that had as many epochs."
+        )
+    if any(trial.rung for trial in done):
+        text += (
+            " Late halving stopped half of the settings at each rung, so the trials "
+            "with more epochs come first."
         )
     return text
 

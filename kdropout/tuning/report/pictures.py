@@ -142,7 +142,7 @@ def draw_trials(report, axes):
         label = f"beyond the picture ({beyond.sum()})"
         axes.plot(numbers[beyond], shown, marker, color=_BLUE, label=label)
     first, last = order[report.trials[0].trial_id], order[report.trials[-1].trial_id]
-    so_far = best_so_far(scores.tolist(), report.direction)
+    so_far = score_format.factor * np.array(best_so_far(done, report.direction))
     axes.step(
         [*numbers, last],
         [*so_far, so_far[-1]],
@@ -157,7 +157,8 @@ def draw_trials(report, axes):
         color=_ORANGE,
         markersize=15,
         markeredgecolor="black",
-        label=f"best score: {score_format.score(best.score)}",
+        label=f"{'kept longest' if best.rung else 'best score'}: "
+        f"{score_format.score(best.score)}",
     )
     failed = [order[trial.trial_id] for trial in report.trials if trial.failed]
     if failed:

@@ -36,6 +36,9 @@ class TrialRecord:
         epochs: Integer, the number of epochs that the trial was given (not the one at
             which it was stopped early), or None. Defaults to None.
         message: String, why the trial failed. Defaults to "".
+        rung: Integer, how far late halving has let its setting go: 0 up to the first
+            rung, 1 up to the second, and so on. The trials of later rungs are the
+            better ones, whatever the scores. Defaults to 0.
 
     Example:
 
@@ -52,6 +55,7 @@ class TrialRecord:
     status: str = "COMPLETED"
     epochs: int | None = None
     message: str = ""
+    rung: int = 0
 
     def __post_init__(self):
         score, message = _finite(self.score), self.message
@@ -116,21 +120,23 @@ def failed(trials):
 
 
 def ranked(trials, direction):
-    """The completed trials, best first; of equals, the earlier one."""
-    sign = -1.0 if direction == "max" else 1.0
-    return sorted(completed(trials), key=lambda trial: sign * trial.score)
+    """The completed trials, best first; of equals, the earlier one.
 
-
-def best_so_far(scores, direction):
-    """The best of the scores up to each of them.
-
-    >>> best_so_far([3.0, 4.0, 2.0], "min")
-    [3.0, 3.0, 2.0]
+    Those of later rungs come first: a setting that was dropped early is not the best,
+    whatever its score was then.
     """
-    choose, best = (min if direction == "min" else max), []
-    for score in scores:
-        best.append(score if not best else choose(best[-1], score))
-    return best
+    sign = -1.0 if direction == "max" else 1.0
+    return sorted(
+        completed(trials), key=lambda trial: (-trial.rung, sign * trial.score)
+    )
+
+
+def best_so_far(trials, direction):
+    """The score of the best trial up to each of these, which have completed."""
+    best = []
+    for trial in trials:
+        best.append(ranked([*best[-1:], trial], direction)[0])
+    return [trial.score for trial in best]
 
 
 def is_schedule(trial):

@@ -74,6 +74,11 @@ def dimensions_of(plan):
     ]
 
 
+def parts_of(plan):
+    """Dict from hyperparameter to what it moves: "rate", or a part of a schedule."""
+    return {name: entry.part for name, entry in plan.hyperparameters.items()}
+
+
 def _dimension(hyperparameter, layers):
     name, kind, choice = hyperparameter.name, hyperparameter.part, hyperparameter.choice
     if isinstance(choice, Rates):

@@ -264,6 +264,36 @@ CASES = [
         ["must be at least 2"],
     ),
     BadJob(
+        "one setting",
+        "search: {algorithm: SuccessiveHalving, settings: [0.2]}\n",
+        ["line 1, search.settings: must be a sequence of at least 2", "[0.2]"],
+    ),
+    BadJob(
+        "setting above 1",
+        "search:\n  algorithm: SuccessiveHalving\n  settings:\n  - 0.2\n  - 1.5\n",
+        ["line 5, search.settings.1: must be a rate in [0, 1)", "Received: 1.5"],
+    ),
+    BadJob(
+        "rungs of epochs",
+        "search: {algorithm: SuccessiveHalving, rungs: [10, 15]}\n",
+        ["line 1, search.rungs.0: must be a fraction in (0, 1)", "Received: 10"],
+    ),
+    BadJob(
+        "smoothing 0",
+        "search: {algorithm: SuccessiveHalving, smoothing: 0}\n",
+        ["search.smoothing: must be at least 1"],
+    ),
+    BadJob(
+        "trials of late halving",
+        "search: {algorithm: SuccessiveHalving, max_trials: 9}\n",
+        ["search.max_trials: is not a known key", "settings", "rungs"],
+    ),
+    BadJob(
+        "too few epochs for rungs",
+        "search: {algorithm: SuccessiveHalving}\ntraining:\n  epochs: 3\n",
+        ["line 3, training.epochs: must be large enough", "Received: 3"],
+    ),
+    BadJob(
         "objective without direction",
         "objective: val_acuracy\n",
         [

@@ -149,6 +149,30 @@ CASES = [
         ["line 3, objective: needs the overfitting gap", "'odd' does not show whether"],
     ),
     BadModel(
+        "settings that all become equal",
+        "{architecture: mlp}\nspace: {'*': [0.7, 0.8]}\n"
+        "search: {algorithm: SuccessiveHalving}",
+        [
+            "line 4, search.settings: must be at least 2 that still differ",
+            "'rate/dense1_drop' from 0.7 to 0.8",
+        ],
+    ),
+    BadModel(
+        "setting of an unknown layer",
+        "{architecture: mlp}\nsearch:\n  algorithm: SuccessiveHalving\n"
+        "  settings:\n  - 0.2\n  - {dense1_drop: 0.5}",
+        [
+            "line 7, search.settings.1: must name hyperparameters",
+            "Did you mean 'rate/dense1_drop'?",
+        ],
+    ),
+    BadModel(
+        "rate for a schedule",
+        "{architecture: mlp}\nsearch: {algorithm: SuccessiveHalving}\n"
+        "space: {'*': {schedule: {start: 0.1, end: [0.2, 0.6], steps: 9}}}",
+        ["line 3, search.settings.0: must be a dict", "'rate/dense1_drop/end'"],
+    ),
+    BadModel(
         "objective that is not logged",
         "{architecture: mlp}\nobjective: val_mae",
         [

@@ -227,6 +227,23 @@ def test_without_confirmation_the_best_trial_is_named_as_not_confirmed():
     assert "kdropout.tuning.report.confirm" in one.answer.next_step
 
 
+def test_of_late_halving_the_setting_that_was_kept_is_the_answer():
+    trials = [trial(0, SECOND, 0.9, epochs=5), trial(1, FOUND, 0.8, epochs=5)]
+    trials.append(trial(2, FOUND, 0.95, epochs=10, rung=1))
+    one = report(trials=trials)
+    assert one.best_trial.trial_id == "02" and one.best_rates == FOUND
+    assert one.answer.advice == (
+        "These are the rates of trial 02, which late halving has kept the longest "
+        "(val_loss 0.95), by merit or by luck."
+    )
+    text = one.to_markdown()
+    rows = [line for line in text.splitlines() if re.match(r"\| 0\d ", line)]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == ["02", "01", "00"]
+    assert [row.split(" | ")[3].strip("| ") for row in rows] == ["10", "5", "5"]
+    again = Report.from_json(one.to_json())
+    assert again.best_trial == one.best_trial
+
+
 def test_without_any_dropout_there_is_nothing_to_confirm():
     answer = report(trials=[trial(0, NONE, 0.5)]).answer
     assert answer.advice == "Use no dropout: no trial with dropout has completed."

@@ -54,7 +54,17 @@ def test_ranking_follows_the_direction_and_leaves_failures_out():
     assert [one.trial_id for one in ranked(trials, "min")] == ["c", "d", "a"]
     assert [one.trial_id for one in ranked(trials, "max")] == ["a", "c", "d"]
     assert [one.trial_id for one in failed(trials)] == ["b"]
-    assert best_so_far([1.0, 3.0, 2.0], "max") == [1.0, 3.0, 3.0]
+    assert best_so_far([trials[2], trials[0], trials[3]], "max") == [1.0, 2.0, 2.0]
+    assert best_so_far([trials[0], trials[2], trials[3]], "min") == [2.0, 1.0, 1.0]
+
+
+def test_trials_of_later_rungs_rank_first():
+    trials = [record("a", 1.0, x=0.1), record("b", 3.0, x=0.2)]
+    trials.append(dataclasses.replace(record("c", 5.0, x=0.2), rung=1))
+    trials.append(dataclasses.replace(record("d", 4.0, x=0.1), rung=1))
+    assert [trial.trial_id for trial in ranked(trials, "min")] == ["d", "c", "a", "b"]
+    assert [trial.trial_id for trial in ranked(trials, "max")] == ["c", "d", "b", "a"]
+    assert best_so_far(trials, "min") == [1.0, 1.0, 5.0, 4.0]
 
 
 def test_layers_with_equal_rates_are_one_feature_with_the_name_of_its_pattern():

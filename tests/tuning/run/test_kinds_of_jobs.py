@@ -10,6 +10,8 @@ import pytest
 from kdropout import cli, tuning
 from kdropout.tuning import JobError
 from kdropout.tuning.job.run import make_tuner
+from kdropout_dashboard import reader
+from kdropout_dashboard.source import open_log
 from tests.tuning.run.conftest import make_job, run
 
 pytestmark = [
@@ -19,6 +21,11 @@ pytestmark = [
 ]
 
 UNCONFIRMED = {"seeds": 0}
+LATE_HALVING = {
+    "search": {"algorithm": "SuccessiveHalving", "settings": [0.1, 0.3, 0.6, 0.9]},
+    "objective": {"metric": "val_loss", "scored_epoch": "last"},
+    "training": {"epochs": 4},
+}
 
 MODULE = """
 import keras, numpy as np, tensorflow as tf
@@ -67,6 +74,25 @@ def test_hyperband_reports_how_long_each_trial_was_trained(tmp_path):
         confirm=UNCONFIRMED,
     )
     assert {trial.epochs for trial in report.trials} == {1, 3}
+
+
+def test_late_halving_confirms_the_setting_that_it_kept(tmp_path):
+    folder = tmp_path / "results"
+    report = run(folder, **LATE_HALVING)
+    trials = [(t.rates["dense1_drop"], t.epochs, t.rung) for t in report.trials]
+    assert trials[:4] == [(rate, 2, 0) for rate in (0.1, 0.3, 0.6, 0.8)]  # up to 0.8
+    assert [trial[1:] for trial in trials[4:]] == [(3, 1), (3, 1), (4, 2)]
+    assert report.best_trial is report.trials[-1]
+    assert report.confirmation.candidates["search 1"] == report.best_trial.rates
+    again = tuning.load_report(folder)
+    assert [trial.rung for trial in again.trials] == [0, 0, 0, 0, 1, 1, 2]
+    assert again.best_trial.trial_id == report.best_trial.trial_id
+    assert "Late halving stopped half of the settings" in report.to_markdown()
+    payload = reader.search(open_log(folder / "tensorboard"), ".")
+    assert [trial.get("rung", 0) for trial in payload["trials"]] == [
+        trial.rung for trial in report.trials
+    ]
+    assert len(run(folder, resume=True, **LATE_HALVING).trials) == 7
 
 
 def test_a_grid_is_tried_as_a_whole(tmp_path):

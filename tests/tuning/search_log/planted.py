@@ -32,6 +32,10 @@ class Hyperband(Planted, tuning.Hyperband):
     pass
 
 
+class SuccessiveHalving(Planted, tuning.SuccessiveHalving):
+    pass
+
+
 def make_model(*names):
     layers = [kdropout.layers.Dropout(0.5, name=name) for name in names]
     model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(1)])
@@ -47,7 +51,7 @@ def build(hp):
 
 def make_tuner(folder, kind=RandomSearch, hypermodel=build, objective="min", **kwargs):
     """A tuner of the search in `folder`, begun or new, that logs to `folder/logs`."""
-    if kind is not Hyperband:
+    if kind not in (Hyperband, SuccessiveHalving):
         kwargs = {"max_trials": 6, "max_consecutive_failed_trials": 100, **kwargs}
     return kind(
         hypermodel,

@@ -258,6 +258,17 @@ def test_hyperband_has_one_row_for_each_trial_and_no_column_of_its_own(tmp_path)
     assert len(set(epochs.values())) > 1
 
 
+def test_late_halving_has_rows_with_their_rungs_and_no_column_of_its_own(tmp_path):
+    kind = planted.SuccessiveHalving
+    planted.run(tmp_path, kind=kind, hypermodel=two_rates, max_epochs=8)
+    experiment, rows = tabs.hparams(tmp_path / "logs")
+    assert [info.name for info in experiment.hparam_infos] == RATES
+    assert len(rows) == 7
+    shown = tabs.dropout(tmp_path / "logs")["trials"]
+    parts = [(trial["epochs"], trial.get("rung", 0)) for trial in shown]
+    assert parts == [(4, 0)] * 4 + [(6, 1)] * 2 + [(8, 2)]
+
+
 def two_rates(hp):
     return tuning.tune_rates(hp, planted.make_model("first", "second"))
 

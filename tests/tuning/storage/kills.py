@@ -78,6 +78,28 @@ ALGORITHMS = {
     ),
     "hyperband": (tuning.Hyperband, {"max_epochs": 9, "hyperband_iterations": 2}),
     "grid": (tuning.GridSearch, {"max_trials": 60}),
+    "halving": (
+        tuning.SuccessiveHalving,
+        {
+            "max_epochs": 8,
+            "settings": [
+                {},
+                {"rate/first": 0.1},
+                {"rate/first": 0.2, "kind": "deep", "rate/deep": 0.2},
+                {"rate/first": 0.3},
+                {"rate/first": 0.3, "rate/last": 0.1},
+                {"rate/first": 0.4},
+                {"kind": "deep"},
+                {"rate/last": 0.2},
+            ],
+        },
+    ),
+}
+
+# What takes the place of `max_trials` for a short search of 6 or 7 trials.
+SHORT = {
+    "hyperband": {"max_epochs": 3, "hyperband_iterations": 1},
+    "halving": {"settings": ALGORITHMS["halving"][1]["settings"][:4]},
 }
 
 
@@ -276,8 +298,8 @@ def main():
     options = parser.parse_args()
     for algorithm in options.algorithms:
         limit = {} if options.trials is None else {"max_trials": options.trials}
-        if algorithm == "hyperband" and limit:
-            limit = {"max_epochs": 3, "hyperband_iterations": 1}  # 6 trials
+        if limit:
+            limit = SHORT.get(algorithm, limit)
         if options.files is None:
             row = kill_search(algorithm, options.kills, options.seed, **limit)
         else:

@@ -15,7 +15,7 @@ NAN = float("nan")
 def make_tuner(folder, run, algorithm="random", **kwargs):
     """A search whose trials are calls of `run(number of the trial, of the call)`."""
     arguments = {"max_trials": 6, "max_consecutive_failed_trials": 100, **kwargs}
-    if algorithm == "hyperband":
+    if algorithm in kills.SHORT:
         del arguments["max_trials"]
     tuner = kills.make_tuner(algorithm, folder, **arguments)
     calls = {}

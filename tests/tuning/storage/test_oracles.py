@@ -215,7 +215,8 @@ def test_the_file_is_the_state_also_of_trials_that_changed_after_their_end(
     algorithm, tmp_path
 ):
     space = conditional_space()
-    limit = {} if algorithm == "hyperband" else {"max_trials": 5}
+    limits = {"hyperband": {}, "halving": {"settings": [{}, {"rate/a": 0.1}]}}
+    limit = limits.get(algorithm, {"max_trials": 5})
     tuner = make_tuner(tmp_path, algorithm, space, **limit)
     tuner.search(verbose=0)
     oracle, path = tuner.oracle, tmp_path / "search" / "oracle.json"

@@ -433,3 +433,18 @@ def test_weights_are_kept_if_a_callback_of_a_subclass_ends_the_training(tmp_path
     (model,) = tuner.get_best_models()
     loss, _ = model.evaluate(*searches.DATA["validation_data"], verbose=0)
     assert loss == pytest.approx(trial.score, rel=1e-5)
+
+
+@pytest.mark.parametrize("scored_epoch", ["best", "last"])
+def test_several_objectives_count_by_their_sum(scored_epoch, tmp_path):
+    tuner = tuning.RandomSearch(
+        build,
+        ["val_loss", "val_accuracy"],
+        max_trials=1,
+        scored_epoch=scored_epoch,
+        directory=tmp_path,
+    )
+    (trial,) = search(tuner)
+    loss = trial.metrics.get_last_value("val_loss")
+    accuracy = trial.metrics.get_last_value("val_accuracy")
+    assert trial.score == pytest.approx(loss - accuracy)

@@ -2,7 +2,9 @@
 
 import io
 import re
+import time
 
+import keras
 import pytest
 
 from kdropout import tuning
@@ -50,3 +52,25 @@ def test_elsewhere_there_is_a_line_for_each_trial(tmp_path):
 def test_nothing_is_said_if_nothing_is_to_be(is_terminal, tmp_path):
     text, _ = run(tmp_path, is_terminal, verbose=0)
     assert text == ""
+
+
+def test_a_trial_that_goes_on_shows_the_epochs_of_the_whole_training(tmp_path):
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            time.sleep(0.15)  # the bar is drawn at most ten times a second
+
+    tuner = tuning.SuccessiveHalving(
+        searches.build,
+        "val_loss",
+        max_epochs=4,
+        settings=(0.1, 0.2),
+        rungs=(0.5,),
+        directory=tmp_path,
+    )
+    tuner.progress._stream = stream = Stream(is_terminal=True)
+    searches.search(tuner, verbose=1, callbacks=[Slow()])
+    assert re.search(
+        r"Search 3, best val_loss [\d.]+, after \d\d:\d\d", stream.getvalue()
+    )
+    epochs = re.findall(r"  Run 1 epoch (\d)/4 \[", stream.getvalue())
+    assert "3" in epochs and not {"1", "2"} & set(epochs)

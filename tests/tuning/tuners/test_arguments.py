@@ -9,7 +9,8 @@ from kdropout import tuning
 from kdropout.tuning.trials import TrialEngine
 
 OURS = ["scored_epoch", "workers", "ray_address", "threads_per_worker", "log_dir"]
-TUNERS = ["RandomSearch", "BayesianOptimization", "Hyperband", "GridSearch"]
+OF_KERAS_TUNER = ["RandomSearch", "BayesianOptimization", "Hyperband", "GridSearch"]
+TUNERS = [*OF_KERAS_TUNER, "SuccessiveHalving"]
 
 
 def arguments(kind):
@@ -22,7 +23,7 @@ def arguments(kind):
     }
 
 
-@pytest.mark.parametrize("name", TUNERS)
+@pytest.mark.parametrize("name", OF_KERAS_TUNER)
 def test_arguments_are_those_of_keras_tuner_in_the_same_positions(name):
     ours = arguments(getattr(tuning, name))
     theirs = arguments(getattr(keras_tuner, name))
@@ -50,7 +51,21 @@ def test_each_argument_is_documented(name):
         assert f"\n    {argument}: " in documented
 
 
-@pytest.mark.parametrize("name", TUNERS)
+def test_late_halving_has_the_arguments_of_hyperband_and_those_of_its_rungs():
+    ours, theirs = arguments(tuning.SuccessiveHalving), arguments(tuning.Hyperband)
+    own = ["settings", "rungs", "smoothing"]
+    names = list(theirs)
+    at = names.index("max_epochs") + 1
+    common = [name for name in names if name not in ("factor", "hyperband_iterations")]
+    assert list(ours) == [*common[:at], *own, *common[at:]]
+    for name in common:
+        assert ours[name].kind is theirs[name].kind
+        if name != "scored_epoch":
+            assert ours[name].default == theirs[name].default
+    assert ours["scored_epoch"].default == "last"
+
+
+@pytest.mark.parametrize("name", OF_KERAS_TUNER)
 def test_tuners_are_those_of_keras_tuner(name):
     assert issubclass(getattr(tuning, name), getattr(keras_tuner, name))
 

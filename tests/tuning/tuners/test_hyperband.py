@@ -9,6 +9,7 @@ from keras import ops
 import kdropout
 from kdropout import tuning
 from kdropout.tuning.model_pool import all_variables
+from kdropout.tuning.trials import TrialEngine
 from tests.tuning.trials import searches
 
 COMPILED = keras.backend.backend() in ("tensorflow", "jax")
@@ -124,6 +125,17 @@ def test_last_state_is_that_of_one_fit(tmp_path):
     states, _ = tuner.states[trial.trial_id, 0]
     for our, their in zip(states, all_variables(model), strict=True):
         np.testing.assert_array_equal(our, ops.convert_to_numpy(their))
+
+
+def test_the_engine_goes_on_with_trials_of_any_oracle_that_promotes(tmp_path):
+    tuner = hyperband(tmp_path / "hyperband", tuning.Hyperband)
+    oracle = keras_tuner.oracles.HyperbandOracle(
+        "val_loss", max_epochs=4, factor=2, seed=5
+    )
+    other = TrialEngine(oracle, build, directory=tmp_path / "engine")
+    ours, theirs = searches.search(other), searches.search(tuner)
+    assert searches.scores(ours) == searches.scores(theirs)
+    assert len(promoted(ours)) >= 2
 
 
 def test_order_of_rows_differs_between_epochs(tmp_path):

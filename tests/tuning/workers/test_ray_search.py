@@ -123,6 +123,30 @@ def test_hyperband_promotes_across_workers(tmp_path):
     assert common >= 2
 
 
+def test_late_halving_finds_what_one_process_finds(tmp_path):
+    def search(workers):
+        tuner = tuning.SuccessiveHalving(
+            searches.unseeded,
+            "val_loss",
+            max_epochs=8,
+            seed=5,
+            directory=tmp_path / str(workers),
+            workers=workers,
+        )
+        searches.search(tuner, shuffle=True)
+        return tuner
+
+    # The rungs wait for all of their trials, so who ends first decides nothing.
+    one, two = search(1), search(2)
+    assert len(results(one)) == 7
+    assert results(two) == results(one)
+    x = searches.X
+    np.testing.assert_array_equal(
+        two.get_best_models()[0].predict(x, verbose=0),
+        one.get_best_models()[0].predict(x, verbose=0),
+    )
+
+
 def _stage(values):
     return values["rate/first"], values["rate/second"], values["tuner/epochs"]
 
