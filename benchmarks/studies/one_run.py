@@ -130,7 +130,13 @@ def _make_search(job, case, samples, folder):
 
     settings = {"seed": job.seed, "directory": folder, "project_name": job.case}
     if job.method == HALVING:
-        return _Halving(build, "val_loss", max_epochs=case.epochs, **settings)
+        return _Halving(
+            build,
+            "val_loss",
+            max_epochs=case.epochs,
+            scored_epoch="best",
+            **settings,
+        )
     is_search = job.method == SEARCH
     return _Search(
         build,
