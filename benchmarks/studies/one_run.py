@@ -101,7 +101,7 @@ class _Recorded:
             "test_error": _error(model, case, self.test),
             "val_loss": round(float(np.mean(history["val_loss"][-LAST:])), 5),
             "rates": " ".join(f"{rate:.3f}" for rate in rates),
-            "rate_by_epoch": " ".join(f"{rate:.2f}" for rate in _first_rate(history)),
+            "path": _path(history, case.epochs),
         }
 
 
@@ -174,9 +174,12 @@ def _make_callbacks(job, train):
     return [logger]
 
 
-def _first_rate(history):
+def _path(history, epochs):
+    """The rate of the first layer at about a dozen epochs, if it has moved."""
     rates = [values for name, values in history.items() if name.startswith("rate/")]
-    return rates[0] if rates else []
+    if not rates or len({round(rate, 3) for rate in rates[0]}) == 1:
+        return ""
+    return " ".join(f"{rate:.2f}" for rate in rates[0][:: epochs // 12])
 
 
 def _error(model, case, test):
