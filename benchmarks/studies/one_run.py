@@ -13,6 +13,7 @@ import numpy as np
 import kdropout
 from benchmarks.studies import cases, figures, findings, methods
 from kdropout import _statistics, callbacks, layers, tuning
+from kdropout.tuning.model_pool import ModelPool
 
 NAME = "one_run"
 SEEDS, FIRST_SEED = 10, 100
@@ -32,6 +33,9 @@ VARIED = {
 BY_VALIDATION = "best of nine by validation"
 SEARCHED = ("digits, 40 epochs", "MNIST, wrong", "MNIST, inputs, wrong", "concrete")
 SEARCH_SEEDS, TRIALS = 5, 50
+# The compiled models of a process: for all seeds and methods of a case, one. A search
+# has a pool that ends with it; here each training is a search.
+_POOL = ModelPool()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +71,11 @@ def jobs(seeds):
 
 def run(job, data_dir):
     """A dict of what came out of a training, at its end and at its best epoch."""
-    keras.utils.clear_session()
     case = cases.CASES[job.case]
     train, validation, test = cases.split(case, job.seed, data_dir)
     with tempfile.TemporaryDirectory() as folder:
         search = _make_search(job, case, len(train[0]), folder)
+        search._pool = _POOL
         search.endings = {}
         search.test = test
         search.search(
