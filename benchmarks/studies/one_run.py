@@ -54,7 +54,7 @@ class Run:
 
 
 def jobs(seeds):
-    """The cheapest cases of a seed come first."""
+    """All of a seed before the next one; the searches come last."""
     runs = [
         Run(case, method, FIRST_SEED + seed)
         for seed in range(seeds)
@@ -90,7 +90,7 @@ def run(job, data_dir):
         trial = search.oracle.get_best_trials(1)[0]
         last = search.endings[trial.trial_id]
         best = _error(search.load_model(trial), case, test)
-    return {**last, "best_epoch_error": best, "trainings": _cost(job)}
+    return {**last, "best_epoch_error": best, "trainings": _cost(job.method)}
 
 
 class _Recorded:
@@ -153,11 +153,10 @@ def _make_search(job, case, samples, folder):
 
 def _dropout(job, samples):
     """Function from the name of a layer to the layer."""
-    kind, _, argument = job.method.partition(" ")
     rate = methods.START
     if job.method in CONSTANT:
         rate = methods.rate_of(job.method)
-    elif kind == "learned":
+    elif job.method == "learned":
         rate = kdropout.LearnedRate(rate, regularizer=1.0 / samples)
     elif job.method in VARIED:
         rate = VARIED[job.method].get("start", rate)
@@ -195,9 +194,14 @@ def _error(model, case, test):
     return round(100.0 * float(np.mean(outputs.argmax(1) != y)), 3)
 
 
-def _cost(job):
-    """Whole trainings that the method takes."""
-    return {HALVING: 2.75, SEARCH: float(TRIALS)}.get(job.method, 1.0)
+def _cost(method):
+    """Whole trainings that a method takes."""
+    several = {
+        HALVING: 2.75,
+        SEARCH: float(TRIALS),
+        BY_VALIDATION: float(len(CONSTANT)),
+    }
+    return several.get(method, 1.0)
 
 
 def tables(rows):
@@ -287,12 +291,11 @@ def _against_search(rows):
 def _summary(rows, columns):
     lines = []
     for method in columns:
-        cost = {HALVING: "2.75", BY_VALIDATION: str(len(CONSTANT))}.get(method, "1")
         cells = [
             f"{np.mean(means):+.2f} ({np.max(means):+.2f})"
             for means in (_means(rows, method, kind) for kind in (False, True))
         ]
-        lines.append([method, cost, *cells])
+        lines.append([method, f"{_cost(method):g}", *cells])
     header = ["", "trainings", "classification, points: mean (worst)"]
     return findings.table([*header, "regression, %: mean (worst)"], lines)
 

@@ -145,14 +145,12 @@ class AutoRate(RateMover):
         self._refuse_second_mover()
         super().on_train_begin(logs)
         self._forget()
-        self._has_begun = False
         self._warn_of_best_weights()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if epoch == 0 and not self._has_begun:  # a new training, not one that goes on
+        if epoch == 0:  # a new training, not one that goes on
             for layer in settable_layers(self.model, self.layers).values():
                 layer._memory.pop(_AVERAGE, None)
-        self._has_begun = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not is_validated(epoch, self.validation_freq):
@@ -342,7 +340,7 @@ class AutoRate(RateMover):
                 raise ValueError(
                     "'layers' must name layers whose rate no other callback moves. "
                     f"Received: '{min(shared)}', which {type(callback).__name__} "
-                    "moves, too. Remove one of the callbacks, or give each its own "
+                    "moves as well. Remove one of the callbacks, or give each its own "
                     "'layers'."
                 )
 
