@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 import kdropout
+from tests.tools import python_of
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def test_code_blocks_run_in_order(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    blocks = python_of(README)
     namespace = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), namespace)

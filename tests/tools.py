@@ -144,3 +144,14 @@ class CountedLayer(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+
+def python_of(markdown):
+    """The code of a page in order, shown or not.
+
+    Code that readers would stumble over, such as what a block needs and what proves it,
+    stands in a comment `<!-- hidden ... -->`.
+    """
+    pattern = r"```python\n(.*?)```|<!-- hidden\n(.*?)-->"
+    found = re.findall(pattern, markdown, re.DOTALL)
+    return [shown or hidden for shown, hidden in found]

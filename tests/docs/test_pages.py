@@ -10,6 +10,7 @@ import yaml
 from kdropout import tuning
 from kdropout.cli.main import make_parser
 from kdropout.tuning.report import pictures
+from tests.tools import python_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -36,7 +37,7 @@ def test_code_runs_in_order(page, tmp_path, monkeypatch):
     (tmp_path / "tuner_configs").symlink_to(ROOT / "tuner_configs")
     monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
     namespace = {}
-    for block in blocks(page, "python"):
+    for block in python_of((DOCS / page).read_text()):
         exec(compile(block, page, "exec"), namespace)
 
 
