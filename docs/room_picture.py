@@ -3,7 +3,7 @@
     python docs/room_picture.py
 
 Writes internals/rooms.png. Fails if imports go in a circle, or if a room has no place
-in the picture yet. Needs: pip install "kdropout[plot]"
+in the picture yet. Needs: pip install ".[plot]"
 """
 
 import ast

@@ -2,7 +2,7 @@
 
     python docs/schedule_pictures.py
 
-Writes docs/schedules.png. Needs: pip install "kdropout[plot]"
+Writes docs/schedules.png. Needs: pip install ".[plot]"
 """
 
 import os

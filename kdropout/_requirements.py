@@ -23,7 +23,8 @@ def check_packages(purpose, packages, extra, is_there):
     if missing:
         raise MissingPackages(
             f"{purpose} needs {', '.join(packages)}. Not installed: "
-            f'{", ".join(missing)}. Run: pip install "kdropout[{extra}]"'
+            f"{', '.join(missing)}. Run: pip install {' '.join(missing)}. The extra "
+            f"{extra!r} of kdropout has all of them."
         )
 
 

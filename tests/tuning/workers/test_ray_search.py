@@ -230,7 +230,7 @@ def test_without_ray_the_message_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "ray" else find(name)
     )
-    with pytest.raises(ModuleNotFoundError, match=r"pip install .kdropout\[ray\]"):
+    with pytest.raises(ModuleNotFoundError, match="pip install ray"):
         random_search(tmp_path, workers=2)
     assert list(tmp_path.iterdir()) == []
     random_search(tmp_path)
