@@ -298,7 +298,7 @@ def _means(rows, method, is_regression, name="test_error"):
 
 
 def _cases_of(rows, *kinds):
-    """The names of the cases that have rows, of classification or regression or both."""
+    """The names of the cases that have rows, of one kind or of both."""
     named = {row["case"] for row in rows}
     return [
         name
