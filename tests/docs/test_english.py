@@ -48,6 +48,6 @@ def test_code_is_not_read_in_markdown_and_messages_are_in_python():
         (1, "A page."),
         (7, "It tells nothing."),
     ]
-    python = '"""Tells."""\n\nraise ValueError(f"It is no key: {x}")\n# A reason.\n'
+    python = '"""It tells."""\n\nraise ValueError(f"It is no key: {x}")\n# A reason.\n'
     texts = [text for _, text in english["_of_python"](python)]
-    assert texts == ["A reason.", "Tells.", "It is no key: X"]
+    assert texts == ["A reason.", "It tells.", "It is no key: X"]
