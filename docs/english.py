@@ -89,10 +89,8 @@ def _find_in(path, passages):
 
 def _of_markdown(text):
     """Paragraphs, items and cells of tables, without code."""
-    text = re.sub(
-        r"```.*?```", lambda m: "\n" * m[0].count("\n"), text, flags=re.DOTALL
-    )
-    text = re.sub(r"<!--.*?-->", "", text)
+    code = re.compile(r"```.*?```|<!--.*?-->", re.DOTALL)
+    text = code.sub(lambda match: "\n" * match[0].count("\n"), text)
     yield from _of_lines(text.splitlines(), re.compile(r"\s*(?:$|#|[-*] |\d+\. |\|)"))
 
 
