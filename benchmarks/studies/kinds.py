@@ -49,8 +49,8 @@ def tables(rows):
             ["wrong labels", "network", "kind", "none, %", *map(str, RATES)],
             [line for place in _places() for line in _by_rate(rows, *place)],
         )
-        + "\n\nWith the rate that the validation error of each seed would choose, of "
-        "these and 0:\n\n"
+        + "\n\nThe second table has the test error with the rate that the validation "
+        "error of each seed chooses, among these and 0:\n\n"
         + findings.table(
             ["wrong labels", "network", "kind", "test error, %"]
             + ["against no dropout, points", "against Dropout, points"],

@@ -40,8 +40,8 @@ def tables(rows):
         lines.append([f"{noise:.0%}", *map(findings.mean, errors)])
     return (
         findings.table(["wrong labels", *every], lines)
-        + "\n\nPoints of test error against the constant rate that the validation "
-        "error of each seed would choose:\n\n" + _against_chosen(rows)
+        + "\n\nThe second table has the points of test error against the constant rate "
+        "that the validation error of each seed chooses:\n\n" + _against_chosen(rows)
     )
 
 

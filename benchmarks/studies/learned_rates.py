@@ -61,7 +61,7 @@ def judged(rows, name, **fields):
 def tables(rows):
     return (
         _comparison(rows)
-        + "\n\nTest error of the constant rates for the inputs of both layers, %:\n\n"
+        + "\n\nThe test error of constant rates for the inputs of both layers, in %:\n\n"
         + _of_inputs(rows)
     )
 
