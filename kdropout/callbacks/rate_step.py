@@ -1,4 +1,4 @@
-"""The step of the callbacks that control a rate."""
+"""The step by which callbacks that control a rate change it."""
 
 import dataclasses
 import math
