@@ -143,7 +143,9 @@ def test_layer_of_keras_in_a_partly_live_model_is_not_taken_for_a_typing_error()
     plain = keras.layers.Dropout(0.5, name="plain")
     model = keras.Sequential([Dropout(0.2, name="live"), plain])
     for layers in ("plain", plain):
-        with pytest.raises(ValueError, match=r"a layer of Keras: call kdropout.convert"):
+        with pytest.raises(
+            ValueError, match=r"a layer of Keras: call kdropout.convert"
+        ):
             start(callbacks.RateLogger(layers), model)
     with pytest.raises(ValueError, match=r"a layer of Keras: call kdropout.convert"):
         set_rates(model, {"plain": 0.1})

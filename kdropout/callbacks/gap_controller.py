@@ -27,7 +27,7 @@ _PATIENCE = 5
 class GapController(RateMover):
     """Moves dropout rates once per epoch so that the overfitting gap meets a target.
 
-    The law is integral control on the logit of the rate:
+    This is integral control on the logit of the rate:
 
         logit(rate) <- logit(rate) + gain * (gap - target)           above the target
         logit(rate) <- logit(rate) + lowering_gain * (gap - target)  below it

@@ -141,7 +141,7 @@ class BaseDropout(keras.layers.Layer):
 
     @property
     def weights(self) -> list[keras.Variable]:
-        """The weights of the layer. Its state is not among them, but in `variables`."""
+        """The weights of the layer, without its state, which is in `variables`."""
         state = self._ids_of_state()
         return [weight for weight in super().weights if id(weight) not in state]
 
