@@ -25,8 +25,8 @@ START = 0.3
 TARGET = 0.4
 END = 0.7
 
-# Of the 1,797 images, few enough to memorise, wrong labels included. The test uses the
-# other 497.
+# The data set has 1,797 images. This number is small enough to memorise, wrong labels
+# included. The other 497 images are for the test.
 NUM_TRAINING = 900
 NUM_VALIDATION = 400
 NUM_CLASSES = 10

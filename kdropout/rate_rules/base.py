@@ -20,7 +20,7 @@ class RateRule:
 
     Attributes:
         decided_by: String that `kdropout.summary` shows in its last column.
-        settable: Whether `layer.rate = x` is allowed. Defaults to False.
+        settable: Bool, True if `layer.rate = x` is allowed. Defaults to False.
         temperature: Float above 0, the softness of masks that are differentiable in
             the rate; or None for hard masks. Defaults to None.
 
