@@ -21,6 +21,7 @@ class Prediction:
     \text{mean} = \frac{1}{T} \sum_t f_t, \qquad
     \text{variance} = \frac{1}{T} \sum_t (f_t - \text{mean})^2
     $$
+
     $$
     \text{entropy} = H(\text{mean}), \qquad
     \text{mutual information} = H(\text{mean}) - \frac{1}{T} \sum_t H(f_t)

@@ -15,7 +15,7 @@ _SATURATION = -1.0507009873554805 * 1.6732632423543772
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class AlphaDropout(Dropout):
-    r"""Like `keras.layers.AlphaDropout`, with a rate that you can change in training.
+    r"""Drops units, like `keras.layers.AlphaDropout`, at a rate that you can change.
 
     In training, dropped units are set to $s$, SELU's negative saturation value. An
     affine map then restores the mean of 0 and the variance of 1 that SELU networks

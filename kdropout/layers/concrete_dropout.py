@@ -29,6 +29,7 @@ class ConcreteDropout(DropoutWrapper):
     $$
     z = \text{sigmoid}((\log p - \log(1 - p) + \log u - \log(1 - u)) / t)
     $$
+
     $$
     \text{outputs} = \text{layer}(x (1 - z) / (1 - p))
     $$

@@ -13,7 +13,7 @@ from kdropout.layers.base import BaseDropout
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class Dropout(BaseDropout):
-    """Like `keras.layers.Dropout`, with a rate that you can change in training.
+    """Drops units, like `keras.layers.Dropout`, at a rate that you can change.
 
     In training, `outputs = inputs * mask / (1 - rate)`, where each entry of `mask`
     is 0 with probability `rate`, else 1. At inference, the layer returns its inputs.
