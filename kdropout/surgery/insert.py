@@ -227,7 +227,7 @@ class LayerGraph:
         return place
 
     def is_hidden(self, name):
-        """Return whether each path from `name` to an output has a layer with weights."""
+        """True if each path from `name` to an output passes a layer with weights."""
         if name not in self._hidden:
             ends_here = name in self.outputs and not self.is_followed
             self._hidden[name] = not ends_here and all(
