@@ -63,9 +63,9 @@ def mc_predict(
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range, or if the model has no `call`, is
-            not built, or has no dropout layer of kdropout with a rate above 0. The
-            uncertainty of the last kind would be zero.
+        ValueError: If an argument is out of range, if the model has no `call` or is not
+            built, or if it has no dropout layer of kdropout with a rate above 0, so
+            that its uncertainty would be zero.
 
     Warns:
         UserWarning: If `seed` does not decide the numbers of some layers, such as

@@ -225,7 +225,7 @@ def read(variable: keras.Variable) -> float:
         variable: Float32 scalar variable.
 
     Raises:
-        RuntimeError: If the value is not available during a training on JAX.
+        RuntimeError: If Keras holds the value between two batches of a training on JAX.
 
     Example:
 
@@ -249,7 +249,7 @@ def write(variable: keras.Variable, value: float) -> None:
         value: Number to assign.
 
     Raises:
-        RuntimeError: If the value is not available during a training on JAX.
+        RuntimeError: If Keras holds the value between two batches of a training on JAX.
 
     Example:
 

@@ -27,7 +27,7 @@ _OLD_NAMES = {"initial": "initial_rate"}
 @keras.saving.register_keras_serializable(package="kdropout")
 @renamed(_OLD_NAMES)
 class LearnedRate(RateRule):
-    r"""A dropout rate that gradient descent trains with the weights of the model.
+    r"""Learns a dropout rate by gradient descent, with the weights of the model.
 
     A concrete relaxation replaces the hard mask, so that the loss has a gradient in
     the rate $p$. The training loss by itself would drive the rate to 0, where noise
