@@ -34,8 +34,8 @@ def check_layer(
     - Training continues bit for bit after loading a `.keras` file or weights.
 
     Args:
-        make_layer: Callable without arguments that returns a new layer. It must return
-            the same layer each time, so pass a `seed`.
+        make_layer: Callable without arguments that returns a new layer. All layers that
+            it returns must be equal, so pass a `seed`.
         input_shape: Tuple of integers, the shape of one sample.
 
     Raises:
