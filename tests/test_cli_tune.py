@@ -206,8 +206,7 @@ def test_ctrl_c_shows_how_to_go_on_and_that_works(monkeypatch):
     assert "Traceback" not in err
     *_, told, command = err.rstrip().splitlines()
     assert told == (
-        "kdropout tune: interrupted. All trainings that have ended are kept. "
-        "Continue with:"
+        "kdropout tune: interrupted. All finished trainings are kept. Continue with:"
     )
     before = completed()
     assert 1 <= len(before) < 12  # it was in mid-search
