@@ -379,7 +379,7 @@ def test_what_a_report_says_comes_first(open_page):
         "verdict": "The rates found are better <b>than</b> none.",
         "advice": "Use the rates of trial 0001.",
         "code": "kdropout.set_rates(model, {'first': 0.05})",
-        "next_step": "Train the final model with it.",
+        "next_step": "Train the final model with this setting.",
     }
     payloads = page_of([], [search("s", SCORES), search("other", SCORES)])
     reader = open_page(payloads=payloads | {"answers": {"s": answer}})
@@ -387,7 +387,7 @@ def test_what_a_report_says_comes_first(open_page):
         answer["verdict"],
         answer["advice"],
         answer["code"],
-        "Next: Train the final model with it.",
+        "Next: Train the final model with this setting.",
     ]
     assert reader.text("search").startswith(answer["verdict"])
     reader.choose_run("other", "search")
@@ -398,7 +398,7 @@ def test_what_a_report_says_comes_first(open_page):
 
 def test_a_report_without_an_answer_says_why(open_page):
     payloads = page_of([], [search("s", [None, None])])
-    verdict = "None of 2 trials has completed. All 2 failed alike: The score was NaN."
+    verdict = "None of 2 trials has completed. All 2 that ended failed with one error."
     reader = open_page(payloads=payloads | {"answers": {"s": {"verdict": verdict}}})
     assert reader.text("answer") == verdict
 

@@ -335,7 +335,9 @@ def test_if_all_scores_are_nan_there_is_no_report_but_its_reason(tmp_path):
     optimizer = {"name": "sgd", "learning_rate": 1e30}
     with pytest.raises(RuntimeError):
         run(tmp_path / "results", model={"architecture": "mlp", "optimizer": optimizer})
-    with pytest.raises(ValueError, match="failed alike: The objective .* was NaN"):
+    with pytest.raises(
+        ValueError, match="failed with one error: The objective .* was NaN"
+    ):
         tuning.load_report(tmp_path / "results")
 
 

@@ -90,5 +90,7 @@ def test_before_the_first_trial_ends_there_is_nothing_to_report(copy):
         {**trial, "status": "RUNNING", "score": None} for trial in state["trials"]
     ]
     file.write_text(json.dumps(state))
-    with pytest.raises(ValueError, match="none completed. Let the search run on"):
+    with pytest.raises(
+        ValueError, match="none completed. Wait until a trial has completed"
+    ):
         tuning.load_report(copy)
