@@ -153,7 +153,7 @@ CASES = [
         "{architecture: mlp}\nspace: {'*': [0.7, 0.8]}\n"
         "search: {algorithm: SuccessiveHalving}",
         [
-            "line 4, search.settings: must be at least 2 that still differ",
+            "line 4, search.settings: must be at least 2 settings that differ",
             "'rate/dense1_drop' from 0.7 to 0.8",
         ],
     ),

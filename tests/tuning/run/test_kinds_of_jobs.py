@@ -458,5 +458,5 @@ def test_damaged_weights_of_a_trial_are_named(tmp_path):
     tuner = make_tuner(job, job.check().build, folder)
     for file in folder.glob("search/trial_*/weights.npz"):
         file.write_bytes(file.read_bytes()[:-50])
-    with pytest.raises(ValueError, match="weights.npz' must hold the weights of a tri"):
+    with pytest.raises(ValueError, match="weights.npz' must contain the weights of a "):
         tuner.get_best_models()

@@ -242,10 +242,10 @@ CASES = [
         "two bounds for one name",
         declared_twice,
         ValueError,
-        ["'rate/drop'", "one meaning", "high=0.8", "high=0.5"],
+        ["'rate/drop'", "same range", "high=0.8", "high=0.5"],
     ),
     Case(
-        "one name for two", two_meanings, ValueError, ["'rate/a*/last'", "one meaning"]
+        "one name for two", two_meanings, ValueError, ["'rate/a*/last'", "same range"]
     ),
     Case(
         "override outside",
