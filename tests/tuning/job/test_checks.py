@@ -177,9 +177,9 @@ CASES = [
         "{architecture: mlp}\nobjective: val_mae",
         [
             "line 3, objective",
-            "must be a name that is logged",
+            "must be a name in the logs",
             "'val_mae'",
-            "There are: accuracy, loss, val_accuracy, val_loss",
+            "The names are: accuracy, loss, val_accuracy, val_loss",
         ],
     ),
 ]

@@ -143,7 +143,7 @@ CASES = [
         "schedule beside bounds",
         lambda: parse({"drop": {"schedule": RAMP, "low": 0.1}}),
         ValueError,
-        ["space['drop']['low']", "beside 'schedule'", "must stand alone"],
+        ["space['drop']['low']", "next to 'schedule'", "must be the only key"],
     ),
     # spaces that do not fit the model
     Case(
@@ -162,7 +162,7 @@ CASES = [
         "pattern left without layers",
         lambda: tune({"drop": 0.3, "*": (0.0, 0.5)}),
         ValueError,
-        ["'drop'", "a later pattern", "behind the wider"],
+        ["'drop'", "a later pattern", "after the wider"],
     ),
     Case(
         "only fixed",

@@ -66,7 +66,7 @@ def test_project_that_another_process_writes_to_is_neither_deleted_nor_written(
 
 @NEEDS_LOCKS
 def test_lock_of_a_killed_process_is_free(tmp_path, holder):
-    with pytest.raises(RuntimeError, match="is being written"):
+    with pytest.raises(RuntimeError, match="is in use"):
         make_tuner(tmp_path).search(verbose=0)
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
