@@ -83,8 +83,8 @@ class Epochs:
             metric.reset_state()
 
         def body(start):
-            # Keep the batch size static when possible, as `fit` does, so that both
-            # graphs are optimised alike.
+            # Like `fit`, keep the batch size static if possible, so that both graphs
+            # are optimised in the same way.
             size = batch_size
             if num_rows % batch_size:
                 size = tf.minimum(batch_size, num_rows - start)

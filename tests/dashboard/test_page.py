@@ -110,7 +110,7 @@ def test_gap_in_a_sentence(open_page):
     reader = open_page([training("run", FEW, 20)])
     assert reader.text("gap-sentence") == (
         "At epoch 19 the clean gap of loss is 0.191 (above 0: overfitting). The naive "
-        "gap shows -0.01. GapController aims at 0.1 \u00b1 0.02."
+        "gap is -0.01. The target of GapController is 0.1 \u00b1 0.02."
     )
     assert "target 0.1" in reader.text("gap-chart")
 
@@ -452,7 +452,7 @@ def test_trial_without_a_value_skips_that_axis(open_page):
 def test_higher_is_up_if_the_objective_is_maximized(open_page):
     reader = open_page([], [search("s", SCORES, direction="max")])
     assert "highest val_loss of the search: 0.9" in reader.text("facts")
-    assert "higher is better: up" in reader.text("parallel")
+    assert "higher is better (up)" in reader.text("parallel")
     (best,) = reader.all("parallel", "path.best")
     last = float(best.get_dom_attribute("d").rsplit(",", 1)[1])
     others = [

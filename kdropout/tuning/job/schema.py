@@ -45,7 +45,7 @@ from kdropout.tuning.space.rates import Rates
 
 # The key `model`.
 
-# How every model is compiled.
+# Keys for the compilation of every model.
 Optimizer = Annotated[
     OptimizerName,
     Field(
