@@ -289,7 +289,7 @@ class Edge:
         if self.is_known:
             which = f"the {'upper' if self.is_upper else 'lower'} limit of the space"
         else:
-            which = f"the {'highest' if self.is_upper else 'lowest'} that was tried"
+            which = f"the {'highest' if self.is_upper else 'lowest'} value tried"
         names = [f"'{name}' in {count}" for name, count in self.names.items()]
         more = len(names) - _MOST_NAMES
         listed = ", ".join(names[:_MOST_NAMES])

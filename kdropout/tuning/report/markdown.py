@@ -168,7 +168,7 @@ def _confirmation(report):
     if confirmation is None:
         return ""
     scores = format_of(confirmation.measure, confirmation.scores.values())
-    parts = ["## With new seeds", _settings(report, scores)]
+    parts = ["## Confirmation with new seeds", _settings(report, scores)]
     rows = [
         [
             _setting_name(report, comparison.label),

@@ -378,7 +378,7 @@ def test_rates_at_a_limit_of_the_space_are_counted_with_layer_and_way_out():
 
 def test_of_an_unknown_space_the_limit_is_what_was_tried():
     text = report(trials=at_limit(8)).answer.next_step
-    assert "a rate of exactly 0.8, the highest that was tried ('a' in 4" in text
+    assert "a rate of exactly 0.8, the highest value tried ('a' in 4" in text
     # One trial is the farthest in any search.
     assert not find_edges(at_limit(1), "min")
 
