@@ -259,7 +259,7 @@ def test_what_is_for_arrays_is_refused_for_datasets(tmp_path, job_of):
     body = "def load():\n    batch = [([[1.0]], [1.0])]\n    return batch, batch\n"
     (tmp_path / "batches_of_mine.py").write_text(body)
     with pytest.raises(
-        JobError, match="--set data.label_noise=0.1.*applies to arrays only"
+        JobError, match="--set data.label_noise=0.1.*only applies to arrays"
     ):
         make(job_of, "function: batches_of_mine:load", "data.label_noise=0.1")
 

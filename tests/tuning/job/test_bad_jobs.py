@@ -71,7 +71,7 @@ CASES = [
         [
             "line 1, model: has the tag",
             "'!!python/object/apply:os.system'",
-            "plain values only",
+            "may only contain plain",
             "Remove the tag",
         ],
     ),

@@ -136,7 +136,7 @@ CASES = [
     BadModel(
         "no such file",
         "{file: modle.keras}",
-        ["none at", "Did you mean 'model.keras'?"],
+        ["no file at", "Did you mean 'model.keras'?"],
     ),
     BadModel(
         "no model in the file",

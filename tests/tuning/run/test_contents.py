@@ -303,7 +303,7 @@ def test_results_of_version_0_1_go_on_and_that_is_reported():
     (folder / "job.json").write_text(
         json.dumps({**note, "kdropout": "0.1.0", "fingerprint": "1234"})
     )
-    with pytest.warns(UserWarning, match="kdropout 0.1 wrote them"):
+    with pytest.warns(UserWarning, match="kdropout 0.1 wrote it"):
         assert len(resume().trials) == 2
 
 

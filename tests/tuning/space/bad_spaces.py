@@ -398,7 +398,7 @@ OTHERS = [
         {"schedule": {"start": 0, "end": {"tie": "shared"}, "steps": 10}},
         ("schedule", "end"),
         ValueError,
-        ["belongs to Schedules"],
+        ["an argument of Schedules"],
     ),
     BadEntry(
         "schedule beside bounds",

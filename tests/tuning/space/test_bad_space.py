@@ -83,7 +83,7 @@ CASES = [
         "end tied",
         lambda: Schedules(0, Rates(tie="shared"), 10),
         ValueError,
-        ["'end'", "belongs to Schedules"],
+        ["'end'", "an argument of Schedules"],
     ),
     # spaces, as objects and as the data of a file
     Case(
