@@ -51,7 +51,7 @@ ARRAYS = [
     BadArrays(
         "no samples",
         {"x_train": X[:0], "y_train": Y[:0]},
-        ["x_train must hold at least one sample", "shape (0, 2)"],
+        ["x_train must contain at least one sample", "shape (0, 2)"],
     ),
     BadArrays(
         "dates",
@@ -88,7 +88,7 @@ ARRAYS = [
         {"x_val": WITH_NAN, "y_val": Y},
         ["x_val must be finite in float32"],
     ),
-    BadArrays("half a validation", {"x_val": X}, ["must hold 'y_val'", "'x_train'"]),
+    BadArrays("half a validation", {"x_val": X}, ["must contain 'y_val'", "'x_train'"]),
     BadArrays("objects", {"x_train": np.array([{}] * 10)}, ["which cannot be read"]),
 ]
 
@@ -164,14 +164,14 @@ def test_data_that_are_not_part_of_kdropout_say_where_to_put_them(tmp_path, job_
     folder.mkdir(parents=True)
     for name in ("data", "index_features", "index_target"):
         (folder / f"{name}.txt").write_text("7 8\n9 10\n")
-    with pytest.raises(JobError, match="names column 10 of a table of 2 columns"):
+    with pytest.raises(JobError, match="refers to column 10 of a table with 2"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "index_target.txt").write_text("")
     with pytest.raises(JobError, match="index_target.txt' is not a table.*it is empty"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "index_target.txt").write_text("-3\n")
     (folder / "index_features.txt").write_text("0\n")
-    with pytest.raises(JobError, match="names column -3 of a table of 2 columns"):
+    with pytest.raises(JobError, match="refers to column -3 of a table with 2"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "data.txt").write_text("a b\n")
     with pytest.raises(JobError, match="is not a table of numbers"):
@@ -191,7 +191,7 @@ def test_damaged_pictures_are_named(tmp_path, job_of):
     folder = tmp_path / "mnist"
     folder.mkdir()
     file = folder / "train-images-idx3-ubyte.gz"
-    with pytest.raises(JobError, match="needs the file.*train-images.*Keras downloads"):
+    with pytest.raises(JobError, match="needs the file.*train-images.*To download it"):
         make(job_of, "keras: mnist", f"data.data_dir={tmp_path}")
     whole = gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x01" * 3 + b"\0")
     for content in (whole[:-9], b"no gzip", gzip.compress(b"\0\0"), whole[:12] + b"x"):

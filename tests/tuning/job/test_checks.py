@@ -64,7 +64,7 @@ CASES = [
     BadModel(
         "no module",
         "{build: no_such_module:f}",
-        ["model.build", "There is no 'no_such_"],
+        ["model.build", "The module 'no_such_"],
     ),
     BadModel(
         "misspelt module",

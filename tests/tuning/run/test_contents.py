@@ -137,7 +137,7 @@ def test_the_part_that_has_changed_is_named():
     write_npz(x_val=x, y_val=y)
     run(data={"npz": "d.npz"})
     write_npz(x_val=x, y_val=y[::-1])
-    with pytest.raises(JobError, match="have changed: the validation data. Put back"):
+    with pytest.raises(JobError, match="have changed: the validation data. Restore"):
         resume(data={"npz": "d.npz"})
 
 
@@ -347,5 +347,5 @@ def test_a_damaged_confirmation_is_named_with_the_way_out():
     run(confirm={"seeds": 2, "top": 1})
     for content in ("{", "[]", '{"scores": [{"seed": 3}]}'):
         pathlib.Path("results/confirmation.json").write_text(content)
-        with pytest.raises(ValueError, match="confirmation.json' must hold.*Delete it"):
+        with pytest.raises(ValueError, match="confirmation.json' must contain.*Delete"):
             run(resume=True, confirm={"seeds": 2, "top": 1})

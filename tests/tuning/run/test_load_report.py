@@ -76,7 +76,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 def test_a_damaged_report_or_plan_is_named_with_the_way_out(copy):
     (copy / "plan.json").write_text("[]")
-    with pytest.raises(ValueError, match="plan.json' must hold the layers.*--resume"):
+    with pytest.raises(
+        ValueError, match="plan.json' must contain the layers.*--resume"
+    ):
         tuning.load_report(copy)
     (copy / "report.json").write_text("{}")
     with pytest.raises(ValueError, match="report.json' cannot be read.*--resume"):

@@ -245,7 +245,7 @@ CASES = [
         ["'rate/drop'", "same range", "high=0.8", "high=0.5"],
     ),
     Case(
-        "one name for two", two_meanings, ValueError, ["'rate/a*/last'", "same range"]
+        "one name for two", two_meanings, ValueError, ["'rate/a*/last'", "one entry of"]
     ),
     Case(
         "override outside",
