@@ -130,7 +130,7 @@ def test_of_a_search_that_runs_there_is_a_page_at_any_time(output):
     assert search["trials"] == search["marginals"] == []
     shutil.rmtree(output / "tensorboard")
     code, _, err = main(output, "--html")
-    assert code == 1 and "none completed. Let the search run on" in err
+    assert code == 1 and "none completed. Wait until a trial has completed" in err
 
 
 def test_the_page_says_what_report_and_terminal_say(output):
@@ -167,7 +167,7 @@ def test_a_search_whose_scores_were_all_nan_says_so_everywhere(output):
     nan = {"status": "INVALID", "score": float("nan"), "message": None}
     state["trials"] = [{**trial, **nan} for trial in state["trials"]]
     file.write_text(json.dumps(state))
-    reason = "All 3 that have ended failed alike: The score was NaN."
+    reason = "All 3 that ended failed with one error: The score was NaN."
     verdict = f"None of 3 trials has completed. {reason}"
     assert payloads(output)["answers"] == {output.name: {"verdict": verdict}}
     code, out, err = main(output)

@@ -273,7 +273,7 @@ def test_a_search_of_nan_alone_says_so():
     optimizer = "model.optimizer={name: sgd, learning_rate: 1e30}"
     code, out, err = main("tune", "job.yaml", "--set", optimizer)
     assert (code, out) == (1, "")
-    assert "val_loss, was NaN in all of them (3)" in err
+    assert "val_loss, was NaN in all 3 trials" in err
     assert "Traceback" not in err
 
 

@@ -74,7 +74,9 @@ def test_the_confirmation_is_of_the_best_on_seeds_of_its_own(done):
 def test_a_search_that_is_there_is_refused_and_kept(done):
     folder, _ = done
     before = (folder / "search" / "oracle.json").read_bytes()
-    with pytest.raises(JobError, match="output: '.*' holds a search.*--resume"):
+    with pytest.raises(
+        JobError, match="output: '.*' already contains a search.*--resume"
+    ):
         run(folder)
     with pytest.raises(JobError, match="another job: training.epochs is 2 there and 3"):
         run(folder, resume=True, training={"epochs": 3})
