@@ -1,4 +1,4 @@
-"""Bad arguments of callbacks are refused by name, with the way out."""
+"""Callbacks refuse bad arguments, name them and say what to do."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ from tests.tools import (
 NAN = float("nan")
 X, Y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
 
-# What 'train_data' and 'layers' accept, in the words of the errors.
+# The words in which errors describe 'train_data' and 'layers'.
 DATA = "a tuple (x, y) or (x, y, sample_weight) of arrays, or a"
 LAYERS = "None, a glob on the layer path, a layer, or a list of those"
 
@@ -644,11 +644,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 
 def test_every_argument_of_every_callback_has_a_case():
     public = [getattr(callbacks, name) for name in callbacks.__all__]
-    # 'allow_naive' is a flag: Python's truth of it counts.
+    # 'allow_naive' is a flag, which accepts any truth value.
     assert arguments_without_case(public, CASES) == {"allow_naive"}
