@@ -169,7 +169,7 @@ def test_sample_weights_count():
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of 8, or with `lengths`, a different length for the rows of each batch."""
+    """Batches of 8 rows, or with `lengths`, rows of another length in each batch."""
 
     def __init__(self, x, y, lengths=None):
         super().__init__()

@@ -63,7 +63,7 @@ def test_shared_layer_has_the_mean_of_its_calls():
     narrow = keras.layers.Lambda(lambda x: x[:, :2], output_shape=(2,))(inputs)
     model = keras.Model(inputs, [drop(inputs), drop(narrow)])
     share = drop_fractions(model, np.ones((1, 4000), "float32"), seed=2)["drop"]
-    # A call drops 0, 1 or 2 of its two units, which is half of the mean.
+    # The second call drops 0, 1 or 2 of its two units; it is half of the mean.
     rest = min(abs(2 * share - half - RATE) for half in (0.0, 0.5, 1.0))
     assert rest < 5 * np.sqrt(RATE * (1 - RATE) / 4000)
 

@@ -129,7 +129,7 @@ class AlwaysNoisy(keras.layers.Layer):
     ],
     ids=["LSTM", "GRU", "AlwaysNoisy"],
 )
-def test_state_that_moves_at_inference_stays(make_layer, is_first):
+def test_state_that_moves_at_inference_is_restored(make_layer, is_first):
     inputs = keras.Input(batch_shape=(4, 5, 3))
     layer = make_layer()
     stack = [layers.Dropout(0.5, seed=1), layer][:: -1 if is_first else 1]

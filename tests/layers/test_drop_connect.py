@@ -22,7 +22,7 @@ def dense(units=UNITS, **kwargs):
 
 
 def effective_kernel(layer):
-    """Return the factors by which a training call of the layer multiplies its inputs."""
+    """Return the factors by which a training call of a layer multiplies inputs."""
     return numpy(layer(np.eye(INPUTS, dtype="float32"), training=True)) - BIAS
 
 

@@ -1,4 +1,4 @@
-"""The linear map of a layer computes the same as the layer; other layers are refused."""
+"""The linear map of a layer computes the layer; layers of other kinds are refused."""
 
 import keras
 import numpy as np
@@ -95,7 +95,7 @@ CASES = {
 
 
 def make(name):
-    """Build the layer with a random bias, its inputs, and the number of summed inputs."""
+    """Build the layer with a random bias, its inputs, and the number that it sums."""
     factory, shape, num_inputs = CASES[name]
     layer = factory()
     layer.build(shape)
