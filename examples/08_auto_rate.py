@@ -29,9 +29,14 @@ model = kdropout.convert(model)
 auto = kdropout.callbacks.AutoRate()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 validation = x[900:1300], y[900:1300]
-model.fit(
-    x[:900], y[:900], epochs=40, validation_data=validation, callbacks=[auto], verbose=0
-)
+history = model.fit(
+    x[:900],
+    y[:900],
+    epochs=40,
+    validation_data=validation,
+    callbacks=[auto, kdropout.callbacks.RateLogger()],
+    verbose=0,
+).history
 accuracy = model.evaluate(x[1300:], y[1300:], verbose=0, return_dict=True)["accuracy"]
 print(auto.summary())
 print(f"Test error on clean labels: {1 - accuracy:.1%}")

@@ -163,7 +163,7 @@ CASES = [
         ],
     ),
     Case(
-        "scheduler without a layer of its own",
+        "scheduler without a layer that it may move",
         lambda: fit(RateScheduler(max_of_two), rate=schedules.LateDropout(0.1, 2)),
         ValueError,
         [

@@ -1,4 +1,4 @@
-"""Which steps are read and sent, and the report of those that are omitted."""
+"""The steps that are read and sent, and the report of those that are omitted."""
 
 import gc
 

@@ -232,7 +232,7 @@ def test_consecutive_masks_are_independent():
 
 
 def shared_masks(first, second):
-    """Return pairs (i, j) where call i of `first` has the mask of call j of `second`."""
+    """Return pairs (i, j): call i of `first` has the mask of call j of `second`."""
     return [
         (i, j)
         for i, j in itertools.product(range(CALLS), repeat=2)

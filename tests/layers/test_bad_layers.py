@@ -495,7 +495,7 @@ WRAPPERS = [
         [LINEAR_LAYER, "layer=<LSTM", "put a kdropout.layers.Dropout before it"],
     ),
     Case(
-        "wrap a layer with a call of its own",
+        "wrap a layer that overrides call",
         lambda: layers.DropConnect(OwnCall(3), 0.5),
         TypeError,
         [LINEAR_LAYER, "layer=<OwnCall"],

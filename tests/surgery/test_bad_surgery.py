@@ -180,7 +180,7 @@ CASES = [
         ],
     ),
     Case(
-        "insert what is no function",
+        "insert something that is not a function",
         lambda: kdropout.insert(plain_model(), 0.5, make_layer=3),
         TypeError,
         ["'make_layer' must be", "a function from a rate", "make_layer=3"],

@@ -116,7 +116,7 @@ CASES = [
         "simpler, but not shown to be better than no dropout.",
     ),
     Case(
-        "nothing can be told apart",
+        "no difference is shown",
         (0.80, 0.801, 0.803),
         NONE,
         "Use no dropout: it is simpler, and no other setting is shown to be better.",

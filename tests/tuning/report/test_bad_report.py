@@ -93,7 +93,7 @@ CASES = [
         ["'text' must be", "lacks or garbles 'trials'"],
     ),
     Case(
-        "JSON that is no string",
+        "JSON that is not a string",
         lambda: Report.from_json(3),
         TypeError,
         ["'text' must be", "3"],

@@ -173,7 +173,7 @@ def test_other_code_is_refused_also_in_imported_modules(tmp_path):
     write_code(tmp_path, model=MODEL + "\nprint('more')\n")
     with pytest.raises(JobError, match="model.build: .*changed: 'mine_.*0.py'"):
         resume(model=model)
-    commented = "# What activates.\n" + HELPER.replace("def ", "\n\ndef ")
+    commented = "# Defines the activation.\n" + HELPER.replace("def ", "\n\ndef ")
     write_code(tmp_path, helper=commented)
     assert len(resume(model=model).trials) == 2
 

@@ -125,7 +125,7 @@ def test_schedules_are_confirmed_with_all_parts_even_if_they_end_at_0(tmp_path):
     prefix = "rate/dense1_drop"
     found = report.confirmation.candidates["search 1"]
     assert found == report.best_trial.values
-    # Two seeds show no difference, so the advice is no dropout.
+    # Two seeds show no difference, so the report recommends no dropout.
     assert report.recommended == "no dropout" and report.best_values == {}
     assert set(found) == {f"{prefix}/start", f"{prefix}/steps"}
     assert report.best_rates == {"dense1_drop": 0.0}

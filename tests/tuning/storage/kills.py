@@ -114,7 +114,7 @@ def make_tuner(algorithm, folder, **kwargs):
 
 
 def results(folder):
-    """Return number, values, score and status of the trials, in order of their start."""
+    """Return number, values, score and status of the trials, in their order."""
     state = json.loads(pathlib.Path(folder, "search", "oracle.json").read_text())
     trials = {trial["trial_id"]: trial for trial in state["trials"]}
     return [

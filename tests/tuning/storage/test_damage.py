@@ -56,7 +56,7 @@ def stop(algorithm, folder, **kwargs):
 
 @pytest.fixture(scope="module")
 def searches(tmp_path_factory):
-    """Return, for each algorithm, the results of a search and a folder of half of it."""
+    """For each algorithm, return the results of a search and a folder of half of it."""
     made = {}
     for algorithm in ALGORITHMS:
         whole = tmp_path_factory.mktemp("whole")
