@@ -3,8 +3,8 @@
     python docs/example_pictures.py             # all; about five minutes
     python docs/example_pictures.py 08_auto_rate
 
-Runs the examples, prints what they print, and writes docs/examples/NAME.png. In a clone,
-this needs: pip install ".[tuner]"
+Runs the examples, prints their output, and writes docs/examples/NAME.png.
+Needs in a clone: pip install ".[tuner]"
 """
 
 import os

@@ -82,7 +82,7 @@ CASES = [
         ["'schedule' must be", "schedule=<function", "or schedule(epoch) -> rate"],
     ),
     Case(
-        "scheduler of layers by place",
+        "scheduler of layers by position",
         lambda: RateScheduler(max_of_two, "drop"),
         TypeError,
         [
@@ -153,7 +153,7 @@ CASES = [
         ["'layers' must", LAYERS, "layers=3"],
     ),
     Case(
-        "scheduler of a decided layer",
+        "scheduler of a layer with another rule",
         lambda: fit(RateScheduler(max_of_two, layers="drop"), rate=LearnedRate()),
         TypeError,
         [
@@ -399,7 +399,7 @@ CASES = [
         ["'monitor' must be", "a name in the logs", "monitor=None"],
     ),
     Case(
-        "auto monitor that is missing",
+        "auto of a missing monitor",
         lambda: fit(AutoRate(monitor="mae")),
         ValueError,
         [
@@ -451,13 +451,13 @@ CASES = [
         ["'verbose' must be", "'auto', 0, 1 or 2", "verbose=3"],
     ),
     Case(
-        "auto of a layer that is not there",
+        "auto of an unknown layer",
         lambda: fit(AutoRate(layers="x")),
         ValueError,
         ["'layers' must name", "The model has: 'drop'", "Received: 'x'"],
     ),
     Case(
-        "auto of a model whose rates are decided",
+        "auto of a model with rates of other rules",
         lambda: fit(AutoRate(), rate=LearnedRate()),
         ValueError,
         ["'model' must hold a dropout layer whose rate was given as a number"],
@@ -485,7 +485,7 @@ CASES = [
         ["AutoRate must know the model", "Call auto.set_model(model)"],
     ),
     Case(
-        "auto step of no number",
+        "auto step without a number",
         lambda: AutoRate().step("low", 1.0),
         TypeError,
         ["'loss' must be", "a number", "loss='low'"],
@@ -613,7 +613,7 @@ CASES = [
         ["'layers' must name", "The model has: 'drop'", "Received: 'x'"],
     ),
     Case(
-        "controller of a decided layer",
+        "controller of a layer with another rule",
         lambda: fit(GapController(0.1, layers="*"), rate=LearnedRate()),
         TypeError,
         [

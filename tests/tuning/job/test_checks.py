@@ -83,7 +83,7 @@ CASES = [
         ["cannot be imported: SyntaxError", "line 2"],
     ),
     BadModel(
-        "module without its own",
+        "module with a missing import",
         "{build: importing_module:f}",
         ["cannot be imported: ModuleNotFoundError", "no_such_thing"],
     ),

@@ -103,7 +103,7 @@ CASES = [
         "Use 0.3 everywhere: it is shown to be better than the rates found.",
     ),
     Case(
-        "one rate everywhere alone helps",
+        "only one rate everywhere helps",
         (0.80, 0.84, 0.815),
         UNIFORM,
         "Use 0.3 everywhere: it is shown to be better than the rates found.",
