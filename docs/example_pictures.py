@@ -137,7 +137,9 @@ def draw_epochs(axis, title, values, color=BLUE, line="-", label=None):
     epochs = np.arange(1, len(values) + 1)
     axis.plot(epochs, values, line, color=color, lw=2, label=label)
     axis.set_xlabel("epoch")
-    axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+    axis.autoscale(axis="y")
+    if axis.get_ylim()[0] > 0:
+        axis.set_ylim(bottom=0)
     if title:
         axis.set_title(title, fontsize=10)
 
