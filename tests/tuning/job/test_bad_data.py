@@ -176,7 +176,7 @@ def test_error_for_data_that_are_not_shipped_says_where_to_put_them(tmp_path, jo
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
 
 
-def test_error_of_a_failed_download_says_what_else_there_is(monkeypatch, job_of):
+def test_error_of_a_failed_download_lists_alternatives(monkeypatch, job_of):
     def fail():
         raise Exception("URL fetch failure")
 

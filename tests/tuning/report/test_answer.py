@@ -351,7 +351,7 @@ def test_bounds_of_an_accuracy_are_at_most_100_points():
 
 
 def at_limit(number, limit=0.8, paths=("a", "b")):
-    """Make ten trials, of which so many have a rate at the limit, in turns."""
+    """Make ten trials; as many of them as given have a rate at the limit, in turns."""
     trials = []
     for place in range(10):
         rates = {path: 0.3 + 0.01 * place for path in paths}

@@ -1,4 +1,4 @@
-"""Errors for bad input name it, what is expected, what was received, and the remedy."""
+"""Errors name the bad input, the expected and the received value, and a remedy."""
 
 import pytest
 

@@ -115,7 +115,7 @@ def test_uncertain_large_difference_is_left_open():
     assert "3 seeds are too few to tell" in text
 
 
-def test_without_confirmation_nothing_is_claimed():
+def test_verdict_without_confirmation_makes_no_claim():
     text = describe(None, KNOWN)
     assert text.startswith("Not confirmed")
     assert not CLAIM.search(text)
