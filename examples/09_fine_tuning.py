@@ -1,6 +1,15 @@
-"""Fine-tune a frozen network on 40 images, with a live rate in front of the new head.
+"""Fine-tuning on 40 images, with a frozen network and a live rate before the new head.
 
-PLACEHOLDER
+A network learns the digits 0 to 5 and is frozen. A new head then learns the digits 6 to
+9 from 40 images, without dropout and with a rate that a schedule lowers from 0.5 to 0.
+Both see the same images and initial weights, for five seeds.
+
+    python examples/09_fine_tuning.py
+
+It takes about 30 seconds on two CPU cores.
+
+On other machines and backends, the same seeds give other numbers. In a clone, the
+example needs: pip install ".[demo]"
 """
 
 import keras

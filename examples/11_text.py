@@ -1,6 +1,15 @@
 """Word dropout in a small text classifier.
 
-PLACEHOLDER
+The network reads a sentence of Python's manual, which every Python ships, and finds the
+chapter among eight. TokenDropout after the embedding drops whole words at a rate of
+0.3. The largest chapter as the answer would have an error of 77 %.
+
+    python examples/11_text.py
+
+It takes about 40 seconds on two CPU cores.
+
+On other machines and backends, the same seeds give other numbers. In a clone, the
+example needs: pip install ".[demo]"
 """
 
 import re
