@@ -6,7 +6,15 @@ Both see the same images and initial weights, for five seeds.
 
     python examples/09_fine_tuning.py
 
-It takes about 30 seconds on two CPU cores.
+With TensorFlow and seeds 0 to 4, it takes about 50 seconds of CPU time on two cores and
+prints:
+
+    Test error without dropout: 12.0%
+    Test error, rate from 0.5 to 0: 12.7%
+    Difference in points, 95 % interval: -0.7 +- 0.5
+
+In this run, the rate adds 0.7 points of error (95 % interval 0.2 to 1.2). A linear head
+on frozen features, with right labels, needs no dropout here.
 
 On other machines and backends, the same seeds give other numbers. In a clone, the
 example needs: pip install ".[demo]"

@@ -7,7 +7,7 @@ squared error in percent of the spread of the target; the mean as the answer has
 
     python examples/10_tabular.py
 
-It takes about 40 seconds on two CPU cores.
+It takes about 50 seconds of CPU time on two cores.
 
 On other machines and backends, the same seeds give other numbers. In a clone, the
 example needs: pip install ".[demo]"

@@ -6,7 +6,15 @@ chapter among eight. TokenDropout after the embedding drops whole words at a rat
 
     python examples/11_text.py
 
-It takes about 40 seconds on two CPU cores.
+With TensorFlow and seeds 0 to 4, it takes about 50 seconds of CPU time on two cores and
+prints:
+
+    Test error without word dropout: 29.9%
+    Test error with word dropout: 29.0%
+    Difference in points, 95 % interval: 0.9 +- 0.8
+
+In this run, word dropout removes 0.9 points of error (95 % interval 0.1 to 1.7). The
+interval is over five splits of one text and does not cover other texts.
 
 On other machines and backends, the same seeds give other numbers. In a clone, the
 example needs: pip install ".[demo]"
