@@ -11,7 +11,7 @@ prints:
 
     Test error without dropout: 12.0%
     Test error, rate from 0.5 to 0: 12.7%
-    Difference in points, 95 % interval: -0.7 +- 0.5
+    Points of error removed, 95 % interval: -0.7 +- 0.5
 
 In this run, the rate adds 0.7 points of error (95 % interval 0.2 to 1.2). A linear head
 on frozen features, with right labels, needs no dropout here.
@@ -68,4 +68,4 @@ gain = plain - errors
 half_width = stats.sem(gain) * stats.t.ppf(0.975, len(gain) - 1)
 print(f"Test error without dropout: {plain.mean():.1f}%")
 print(f"Test error, rate from 0.5 to 0: {errors.mean():.1f}%")
-print(f"Difference in points, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")
+print(f"Points of error removed, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")

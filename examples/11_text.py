@@ -11,7 +11,7 @@ prints:
 
     Test error without word dropout: 29.9%
     Test error with word dropout: 29.0%
-    Difference in points, 95 % interval: 0.9 +- 0.8
+    Points of error removed, 95 % interval: 0.9 +- 0.8
 
 In this run, word dropout removes 0.9 points of error (95 % interval 0.1 to 1.7). The
 interval is over five splits of one text and does not cover other texts.
@@ -70,4 +70,4 @@ gain = plain - errors
 half_width = stats.sem(gain) * stats.t.ppf(0.975, len(gain) - 1)
 print(f"Test error without word dropout: {plain.mean():.1f}%")
 print(f"Test error with word dropout: {errors.mean():.1f}%")
-print(f"Difference in points, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")
+print(f"Points of error removed, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")
