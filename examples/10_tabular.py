@@ -1,13 +1,11 @@
 """Dropout for a table: on its columns, and after each hidden layer of an MLP.
 
-The table has ten columns for 442 diabetes patients, of which 200 are for training. An
-MLP overfits it. The example drops columns at a rate of 0.1, inserts dropout after the
+The table has ten columns for 442 diabetes patients, of which 200 are for training. The
+example drops columns at a rate of 0.1, inserts dropout after the
 hidden layers, and lets AutoRate move those rates from 0.3. The error is the root mean
 squared error in percent of the spread of the target; the mean as the answer has 100 %.
 
     python examples/10_tabular.py
-
-It takes about 50 seconds of CPU time on two cores.
 
 On other machines and backends, the same seeds give other numbers. In a clone, the
 example needs: pip install ".[demo]"
