@@ -1,4 +1,4 @@
-"""What the page is shown: payloads by the letter of the protocol."""
+"""Payloads for the page, by the definition of the protocol."""
 
 import math
 
@@ -7,18 +7,18 @@ DECIDERS = ("you", "schedule Ramp", "gradient")
 
 
 def rate_at(row, epoch):
-    """A rate that is another one in each cell."""
+    """Return a rate that differs in each cell."""
     return round(0.4 * abs(math.sin(1 + 0.7 * row + 0.13 * epoch)), 6)
 
 
 def training(run, paths, num_epochs, **changes):
-    """A run in which all was measured, with `changes` to what is served.
+    """Make a run with all measurements, and `changes` to its payload.
 
     Args:
         run: Name of the run.
         paths: Paths of the layers.
         num_epochs: Number of epochs, from 0.
-        **changes: Entries of the payload instead of those made here.
+        **changes: Entries that replace those of the payload.
     """
     steps = list(range(num_epochs))
     values = [[rate_at(row, epoch) for epoch in steps] for row in range(len(paths))]
@@ -51,12 +51,12 @@ def training(run, paths, num_epochs, **changes):
 
 
 def search(run, scores, **changes):
-    """A search over one rate and one choice, whose trials have the scores.
+    """Make a search over one rate and one choice, whose trials have the scores.
 
     Args:
         run: Name of the run.
         scores: Scores of the trials; None for a trial that failed.
-        **changes: Entries of the payload instead of those made here.
+        **changes: Entries that replace those of the payload.
     """
     trials = [
         {
@@ -86,7 +86,7 @@ def search(run, scores, **changes):
 
 
 def page_of(trainings=(), searches=()):
-    """The argument of `page.render`."""
+    """Return the argument of `page.render`."""
     runs = [{"name": one["run"], "kind": "training"} for one in trainings]
     runs += [{"name": one["run"], "kind": "search"} for one in searches]
     return {

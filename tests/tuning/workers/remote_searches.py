@@ -1,4 +1,4 @@
-"""Searches whose trials misbehave in their workers."""
+"""Searches whose trials fail or end the process in their workers."""
 
 import contextlib
 import os
@@ -14,8 +14,8 @@ class KillsItself(keras.callbacks.Callback):
     """Ends its process in the middle of a training, the first `times` times.
 
     Args:
-        folder: Path of a folder, in which a file counts each time.
-        times: Integer.
+        folder: Path of a folder for a file that counts the kills.
+        times: Integer, number of kills.
     """
 
     def __init__(self, folder, times):
@@ -30,7 +30,7 @@ class KillsItself(keras.callbacks.Callback):
 
 
 def build_some(hp):
-    """Builds with 4 units, raises with 6 and ends the process with 8."""
+    """Builds with 4 units, raises with 6, and ends the process with 8."""
     units = hp.Choice("units", [4, 6, 8])
     if units == 6:
         raise ValueError("too many units")
