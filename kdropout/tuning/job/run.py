@@ -122,7 +122,9 @@ def _run(job, checked, resume, verbose):
     arguments = _fit_arguments(job, checked.data)
     with warnings.catch_warnings():
         # A model that is converted in each build would warn each time.
-        warnings.filterwarnings("once", message="Some dropout is not a layer")
+        warnings.filterwarnings(
+            "once", message="kdropout cannot make some dropout live"
+        )
         # Keras warns about a tf.data.Dataset, although the user did not set `shuffle`.
         warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
         # KerasTuner warns about scores that are NaN, which are reported below.
