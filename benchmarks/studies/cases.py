@@ -27,7 +27,7 @@ VALIDATION, TEST = 2000, 5000  # images at most
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What is trained.
+    """A training: a network on some data.
 
     Args:
         network: Function from a function that makes dropout, `drop(name)`, to a model.

@@ -48,7 +48,7 @@ class Run:
 
     Args:
         case: A name in `cases.CASES`.
-        method: How the rates are decided: see `methods`, and `COMPARED`.
+        method: The way to decide the rates: see `methods`, and `COMPARED`.
         seed: Integer, decides data, weights, order and masks.
     """
 
@@ -261,7 +261,7 @@ def best_constant(rows, case, name="test_error"):
 
 
 def excess(rows, case, method, name="test_error"):
-    """What a method has beyond the best constant rate, one number for each seed.
+    """The error of a method beyond that of the best constant rate, for each seed.
 
     In points of error; for a regression, in percent of the error.
     """
