@@ -1,4 +1,4 @@
-"""Writes the page of all keys of a job, from the schema itself.
+"""Writes the page of all keys of a job from the schema.
 
 python docs/job_schema.py > tuner_configs/README.md
 """
@@ -15,9 +15,15 @@ from kdropout.tuning.job.job import Job
 _INTRODUCTION = """\
 # Searches as files
 
-Each file here is a search for the dropout rates of a model. `kdropout tune FILE` runs
-it, `kdropout check FILE` finds what is wrong with it without training anything, and
-`--set training.epochs=5` changes a key for one run. In Python:
+Each file in this folder describes a search for the dropout rates of a model.
+
+```sh
+kdropout check tuner_configs/digits_mlp.yaml  # finds errors without training
+kdropout tune tuner_configs/digits_mlp.yaml
+kdropout tune tuner_configs/digits_mlp.yaml --set training.epochs=5 --set output=short
+```
+
+The option `--set` changes a key for one run. In Python:
 
 ```python
 from kdropout import tuning
@@ -26,16 +32,18 @@ job = tuning.load_job("tuner_configs/digits_mlp.yaml", ["training.epochs=5"])
 report = tuning.run_job(job)
 ```
 
-| file | what it shows |
+The guide [A search as a job](../docs/jobs.md) explains jobs and their reports.
+
+| file | shows |
 |---|---|
 | `digits_mlp.yaml` | wrong labels, where the rate decides; no download, 2 minutes |
 | `mnist_mlp.yaml` | Hyperband; a rate for the inputs |
 | `fashion_cnn.yaml` | channels; a limit on the overfitting gap |
-| `uci_regression.yaml` | a published grid, on its splits; a model of your own |
+| `uci_regression.yaml` | a published grid, on its splits; a model from a function |
 | `transformer_text.yaml` | rates tied across blocks; an optimizer with arguments |
 | `schedule_search.yaml` | schedules in place of rates |
 
-A job can be as short as this; every other key has a default:
+A job can be as short as this, because every other key has a default:
 
 ```yaml
 model:
@@ -46,33 +54,34 @@ data:
 output: results/first
 ```
 
-Paths count from the current folder. Your modules are also found in the folder of the
-file. Texts that begin with `*` need quotes. An error lists everything that is wrong,
-with its line. The names of kdropout 0.1 (`ray`, `objective.epoch`, `search.iterations`,
-and `random`, `bayesian`, `hyperband` and `grid` as `algorithm`) work for one release,
-with a warning that shows the new name.
+Paths are relative to the current folder. Python also looks for your modules in the
+folder of the file. Texts that begin with `*` need quotes. The message of an error lists
+all errors of the file, with their lines.
 
-This page is made from the schema, by
-`python docs/job_schema.py > tuner_configs/README.md`.
+The names of kdropout 0.1 (`ray`, `objective.epoch`, `search.iterations`, and `random`,
+`bayesian`, `hyperband` and `grid` as `algorithm`) work for one release, with a warning
+that shows the new name.
+
+`python docs/job_schema.py > tuner_configs/README.md` writes this page from the schema.
 """
 
 _COMPILED = """\
-A model that is compiled already stays as it is. If one of these keys is given, it is
-compiled anew with all three.
+A model that is already compiled stays as it is. If you set one of these keys, the job
+compiles the model again with all three.
 """
 
-# The arguments of `kdropout.tuning.Rates` and `Schedules`, in the words of YAML.
+# The arguments of `kdropout.tuning.Rates` and `Schedules`, as YAML.
 _SPACE = """\
-A mapping from layer paths or globs, as `kdropout.rates(model)` shows them, to what may
-become of the rates. Where several patterns match a layer, the last one counts; a layer
-that none matches keeps its rate.
+A mapping from layer paths or globs to the rates to choose from. `kdropout.rates(model)`
+shows the paths. If several patterns match a layer, the last one counts. A layer that no
+pattern matches keeps its rate.
 
 | value | meaning |
 |---|---|
 | `0.2` | fixed |
 | `[0.0, 0.5]` | searched between the two |
-| `{low: 0.0, high: 0.5, ...}` | searched, see below |
-| `{schedule: {...}}` | a schedule that is searched, see below |
+| `{low: 0.0, high: 0.5, ...}` | searched, with more options (see below) |
+| `{schedule: {...}}` | a schedule whose parts are searched (see below) |
 
 ### `low, high, ...`
 
@@ -82,21 +91,22 @@ Rates that are searched.
 | --- | --- | --- | --- |
 | `low` | number from 0 to 1 | `0.0` | Lowest rate. |
 | `high` | number from 0 to 1 | `0.8` | Highest rate. |
-| `step` | number above 0 |  | Distance of the rates tried; with sampling: log, their \
-ratio. Defaults to none: any rate. |
+| `step` | number above 0 |  | Distance of the rates to try. With sampling: log, their \
+ratio. By default, any rate may be tried. |
 | `sampling` | `linear`, `log`, `reverse_log` | `"linear"` | Scale on which rates are \
 drawn evenly. |
 | `values` | list of numbers from 0 to 1 |  | The rates to try, in place of low, high \
 and step. |
-| `tie` | `free`, `shared`, `linear`, `rising`, `falling` | `"free"` | Whether layers \
-share a rate. free: each has one. shared: one for all. linear: first and last, and a \
-straight line between. rising, falling: each has one, in that order from input to \
-output. |
-| `default` | number from 0 to 1 |  | Rate tried first. Defaults to that of the layer. |
+| `tie` | `free`, `shared`, `linear`, `rising`, `falling` | `"free"` | The way layers \
+share rates. free: each layer has a rate. shared: all layers have one rate. linear: \
+the first and the last layer have a rate, and the others lie on the line between. \
+rising, falling: each layer has a rate, in that order from input to output. |
+| `default` | number from 0 to 1 |  | The rate to try first. Defaults to the rate of \
+the layer. |
 
 ### `schedule`
 
-A ramp from one rate to another, of which any part may be searched.
+A ramp from one rate to another. A job may search any part of it.
 
 | key | value | default | meaning |
 | --- | --- | --- | --- |
@@ -106,27 +116,34 @@ beginning. |
 | `steps` | integer, or [low, high] | required | Length in training steps (batches): a \
 number, or [low, high]. |
 | `curve` | text, or list of texts | `"linear"` | linear, cosine or exponential, or a \
-list of those. |
-| `tie` | `free`, `shared` | `"free"` | Whether layers share a ramp. free: each has \
-one. shared: one for all. |
+list of these. |
+| `tie` | `free`, `shared` | `"free"` | The way layers share ramps. free: each layer \
+has a ramp. shared: all layers have one ramp. |
 """
 
 
 def render():
     """The documentation of all keys of a job, as Markdown."""
     parts = [_INTRODUCTION, "## All keys\n", _table(Job.model_fields, Job, brief=True)]
-    parts += ["## `model`\n", "One of these. With each, also:\n"]
+    parts += [
+        "## `model`\n",
+        "A mapping with one of the keys below. These keys go with each of them:\n",
+    ]
     parts += _sections(schema.MODEL_KINDS, _COMPILED)
-    parts += ["## `data`\n", "One of these. With each, also:\n"]
+    parts += [
+        "## `data`\n",
+        "A mapping with one of the keys below. These keys go with each of them:\n",
+    ]
     parts += _sections(schema.DATA_KINDS)
     parts += [
         "## `search`\n",
-        "`algorithm` is one of these, `RandomSearch` by default. With each, also:\n",
+        "`algorithm` is one of the names below, by default `RandomSearch`. These keys\n"
+        "go with each of them:\n",
     ]
     parts += _sections(schema.ALGORITHMS, leave_out={"algorithm"})
     parts += ["## `space`\n", _SPACE]
     parts += _section("objective", schema.ObjectiveSettings, level="##")
-    parts.append("The name of a metric alone is short for `{metric: name}`.\n")
+    parts.append("You can write `name` in place of `{metric: name}`.\n")
     parts += _section("training", schema.TrainingSettings, level="##")
     parts += _section("confirm", schema.ConfirmSettings, level="##")
     return "\n".join(parts)

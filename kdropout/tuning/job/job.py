@@ -120,27 +120,30 @@ class Job(Settings):
     )
     data: AnyData = Field(
         default=SklearnData(sklearn="digits"),
-        description="What it is trained and validated on.",
+        description="Data for training, validation and test.",
     )
     search: AnySearch = Field(
-        default=RandomSearch(), description="How the settings to try are chosen."
+        default=RandomSearch(), description="The algorithm that chooses the settings."
     )
     space: Space | None = Field(
         default=None,
-        description="What each rate may be, by layer path or glob. Defaults to "
+        description="The rates to choose from, by layer path or glob. Defaults to "
         "[0.0, 0.8] for each layer whose rate is a number.",
     )
     objective: Objective = Field(
-        default=ObjectiveSettings(), description="What is optimised."
+        default=ObjectiveSettings(), description="The number to optimise."
     )
     training: TrainingSettings = Field(
-        default=TrainingSettings(), description="How each setting is trained."
+        default=TrainingSettings(), description="The training of each setting."
     )
     confirm: ConfirmSettings = Field(
-        default=ConfirmSettings(), description="Whether the best is really better."
+        default=ConfirmSettings(),
+        description="Trainings with new seeds, which show whether the best rates help.",
     )
     workers: Count = Field(
-        1, description="Trials at a time, each in its own process if above 1."
+        1,
+        description="Number of trials at a time. If above 1, each runs in its own "
+        "process.",
     )
     ray_address: str | None = Field(
         None,
@@ -148,11 +151,13 @@ class Job(Settings):
         "Defaults to this machine.",
     )
     threads_per_worker: Count | None = Field(
-        None, description="Threads of each worker. Defaults to what the backend takes."
+        None,
+        description="Number of threads of each worker. Defaults to a fair share of the "
+        "cores of this machine.",
     )
     output: PathText = Field(
         "kdropout-search",
-        description="Folder for the results, from the current folder.",
+        description="Folder for the results, relative to the current folder.",
     )
 
     _path: str | None = PrivateAttr(None)

@@ -45,12 +45,12 @@ from kdropout.tuning.space.rates import Rates
 
 # The key `model`.
 
-# How a model is compiled, whatever it comes from.
+# The keys that compile a model of any source.
 Optimizer = Annotated[
     OptimizerName,
     Field(
-        description="Optimizer of Keras: its name, or its name and its arguments. "
-        "Defaults to Adam."
+        description="Optimizer of Keras: its name, or a mapping of its name and "
+        "arguments. Defaults to Adam."
     ),
 ]
 Loss = Annotated[
@@ -58,15 +58,16 @@ Loss = Annotated[
     Field(
         description="Loss of Keras. Defaults to sparse_categorical_crossentropy for "
         "integer labels, categorical_crossentropy for one-hot rows and probabilities, "
-        "binary_crossentropy for rows of 0 and 1 (and for one output), and to "
-        "mean_squared_error for regression. Those of classes are of probabilities."
+        "binary_crossentropy for rows of 0 and 1 (and for one output), and "
+        "mean_squared_error for regression. The default losses of classes expect "
+        "probabilities."
     ),
 ]
 Metrics = Annotated[
     Annotated[tuple[MetricName, ...], Field(strict=False)] | None,
     Field(
         description="Metrics of Keras. Defaults to accuracy for classification "
-        "(binary_accuracy for rows of 0 and 1), and to root_mean_squared_error for "
+        "(binary_accuracy for rows of 0 and 1), and root_mean_squared_error for "
         "regression."
     ),
 ]
@@ -80,13 +81,13 @@ DropoutRate = Annotated[
 
 
 class MlpModel(Settings):
-    """Dense layers. Dropout: `dense1_drop`, `dense2_drop`, ..."""
+    """Dense layers, each followed by dropout: `dense1_drop`, `dense2_drop`, ..."""
 
     source: ClassVar[str] = "architecture"
     architecture: Literal["mlp"]
     units: Widths = Field((256, 256), description="Units of each hidden layer.")
     input_dropout: bool = Field(
-        False, description="Whether `input_drop` drops inputs as well."
+        False, description="If true, another layer, `input_drop`, drops inputs."
     )
     activation: Activation = "relu"
     rate: DropoutRate = 0.3
@@ -98,7 +99,7 @@ class MlpModel(Settings):
 class CnnModel(Settings):
     """Convolutions, each with pooling, then dense layers.
 
-    Dropout: `conv1_drop`, ... (of whole channels), then `dense1_drop`, ...
+    The layers `conv1_drop`, ... drop whole channels; `dense1_drop`, ... drop units.
     """
 
     source: ClassVar[str] = "architecture"
@@ -114,11 +115,12 @@ class CnnModel(Settings):
 
 
 class TransformerModel(Settings):
-    """Blocks of attention and feed-forward layers, normalised first.
+    """Blocks of attention and feed-forward layers, with normalisation before each.
 
-    Predicts the next token at each position where the labels are sequences, and one
-    label per sequence otherwise. Dropout: `embedding_drop`, `block1_attention_drop`,
-    `block1_feed_forward_drop`, `block2_attention_drop`, ...
+    If the labels are sequences, the model predicts the next token at each position.
+    Otherwise it predicts one label per sequence. The dropout layers are
+    `embedding_drop`, `block1_attention_drop`, `block1_feed_forward_drop`,
+    `block2_attention_drop`, ...
     """
 
     source: ClassVar[str] = "architecture"
@@ -137,13 +139,13 @@ class TransformerModel(Settings):
 
 
 class BuildModel(Settings):
-    """A function of yours that returns a model."""
+    """Your function, which returns a model."""
 
     source: ClassVar[str] = "build"
     build: Reference = Field(
-        description="Function that returns a Keras model. Its module is also "
-        "looked for in the folder of the job's file and in the current one. A "
-        "parameter `data` of the function gets `data.input_shape`, "
+        description="Function that returns a Keras model, as module:function. Python "
+        "also looks for the module in the folder of the job's file and in the current "
+        "folder. If the function has a parameter `data`, it gets `data.input_shape`, "
         "`data.num_classes`, `data.num_samples` and more."
     )
     arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
@@ -153,11 +155,11 @@ class BuildModel(Settings):
 
 
 class FileModel(Settings):
-    """A saved model; each trial begins with its weights."""
+    """A saved model. Each trial begins with its weights."""
 
     source: ClassVar[str] = "file"
     file: PathText = Field(
-        description="Path of a .keras file, from the current folder."
+        description="Path of a .keras file, relative to the current folder."
     )
     optimizer: Optimizer = None
     loss: Loss = None
@@ -199,52 +201,56 @@ UCI_FOLDERS = {
 # Sets that are tables, with columns of different units.
 TABLES = ("breast_cancer", "diabetes", "iris", "wine")
 
-# What can be done to any data.
+# The keys for any data.
 Standardize = Annotated[
     bool | None,
     Field(
-        description="Whether inputs, and the targets of a regression, are shifted and "
-        "scaled to mean 0 and standard deviation 1 of the training data. Defaults to "
-        "true for tables (of sklearn and uci), else to false."
+        description="If true, inputs and the targets of a regression are shifted and "
+        "scaled, so that the training data have mean 0 and standard deviation 1. "
+        "Defaults to true for tables (of sklearn and uci), and to false otherwise."
     ),
 ]
 LabelNoise = Annotated[
     Rate,
     Field(
-        description="Share of the training and validation labels that is replaced by "
-        "random ones."
+        description="Share of the training and validation labels to replace by random "
+        "ones. The test labels stay."
     ),
 ]
 DataSeed = Annotated[
-    Seed, Field(description="Decides the split and which labels are replaced.")
+    Seed, Field(description="Seed of the split and of the labels to replace.")
 ]
 
-# What can be done to data that are not split yet.
+# The keys for data that are not split yet.
 TrainSize = Annotated[
     Size | None,
     Field(
-        description="Training data. Defaults to 0.6, or to all the rest where a test "
-        "set is there already. What is left after both is the test set."
+        description="Size of the training data. Defaults to 0.6, or to the rest if "
+        "there already is a test set. The samples that neither size takes are the test "
+        "set."
     ),
 ]
 ValidationSize = Annotated[
     Size | None,
-    Field(description="Validation data. Defaults to 0.2, or to all of those given."),
+    Field(
+        description="Size of the validation data. Defaults to 0.2, or to all given "
+        "validation data."
+    ),
 ]
 
-# For data of which it is not known what the labels are.
+# For data whose kind of labels must be inferred.
 Task = Annotated[
     Literal["classification", "regression"] | None,
     Field(
-        description="Defaults to classification where the labels are integers, "
-        "booleans, texts, rows with a single 1, rows of probabilities, rows of 0 and "
-        "1, or a column of 0.0 and 1.0; else to regression."
+        description="Defaults to classification if the labels are integers, booleans, "
+        "texts, rows with a single 1, rows of probabilities, rows of 0 and 1, or a "
+        "column of 0.0 and 1.0. Otherwise it defaults to regression."
     ),
 ]
 
 
 class SklearnData(Settings):
-    """A data set that scikit-learn ships; nothing is downloaded."""
+    """A data set that scikit-learn contains, without a download."""
 
     source: ClassVar[str] = "sklearn"
     sklearn: Literal["breast_cancer", "diabetes", "digits", "iris", "wine"] = Field(
@@ -262,8 +268,8 @@ class NpzData(Settings):
 
     source: ClassVar[str] = "npz"
     npz: PathText = Field(
-        description="Path of an .npz file, from the current folder, with x_train and "
-        "y_train, and perhaps x_val, y_val, x_test, y_test.",
+        description="Path of an .npz file, relative to the current folder, with "
+        "x_train and y_train, and optionally x_val, y_val, x_test, y_test.",
     )
     train_size: TrainSize = None
     validation_size: ValidationSize = None
@@ -274,13 +280,14 @@ class NpzData(Settings):
 
 
 class FunctionData(Settings):
-    """A function of yours that returns data."""
+    """Your function, which returns data."""
 
     source: ClassVar[str] = "function"
     function: Reference = Field(
         description="Function that returns (train, validation) or (train, validation, "
-        "test). Each is a tuple (x, y) of arrays, or a tf.data.Dataset or other "
-        "iterable of batches; validation and test may be None for arrays."
+        "test), as module:function. Each part is a tuple (x, y) of arrays, or a "
+        "tf.data.Dataset or another iterable of batches. For arrays, validation and "
+        "test may be None."
     )
     arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
     train_size: TrainSize = None
@@ -296,13 +303,13 @@ class KerasData(Settings):
 
     source: ClassVar[str] = "keras"
     keras: Literal["cifar10", "cifar100", "fashion_mnist", "mnist"] = Field(
-        description="Name of the set. Its test set is used for the test alone."
+        description="Name of the set. Its test set is used only for the test."
     )
     data_dir: PathText | None = Field(
         None,
-        description="Folder that holds mnist/ and fashion_mnist/ with their .gz "
-        "files. Defaults to the environment variable KDROPOUT_DATA; without both, "
-        "Keras downloads the set.",
+        description="Folder with mnist/ and fashion_mnist/, which contain .gz files. "
+        "Defaults to the environment variable KDROPOUT_DATA. Without either, Keras "
+        "downloads the set.",
     )
     train_size: TrainSize = None
     validation_size: ValidationSize = None
@@ -325,7 +332,7 @@ class UciData(Settings):
     )
     data_dir: PathText | None = Field(
         None,
-        description="Folder that holds uci/<set>/data.txt. Defaults to the "
+        description="Folder that contains uci/<set>/data.txt. Defaults to the "
         "environment variable KDROPOUT_DATA.",
     )
     standardize: Standardize = None
@@ -334,22 +341,22 @@ class UciData(Settings):
 
 
 class TextData(Settings):
-    """A text, of which each character is predicted from those before it.
+    """A text. The model predicts each character from those before it.
 
-    The first 80 % of the text are for training, the last 10 % for the test.
+    The first 80 % of the text are for training, and the last 10 % are for the test.
     """
 
     source: ClassVar[str] = "text"
     text: PathText = Field(
-        description="tinyshakespeare, or the path of a text file, from the current "
-        "folder.",
+        description="tinyshakespeare, or the path of a text file, relative to the "
+        "current folder.",
     )
     sequence_length: Annotated[int, Field(ge=2, lt=2**31)] = Field(
         64, description="Characters in a sample."
     )
     data_dir: PathText | None = Field(
         None,
-        description="Folder that holds text/tinyshakespeare/input.txt. Defaults to "
+        description="Folder that contains text/tinyshakespeare/input.txt. Defaults to "
         "the environment variable KDROPOUT_DATA.",
     )
     train_size: TrainSize = None
@@ -380,17 +387,20 @@ AnyData = one_of(
 
 SearchSeed = Annotated[
     Seed,
-    Field(description="Decides which settings are tried, and the initial weights."),
+    Field(description="Seed of the settings that are tried and of the weights."),
 ]
 Executions = Annotated[
     Count,
-    Field(description="Trainings of each setting, with new weights; the mean counts."),
+    Field(
+        description="Number of trainings of each setting, each with other initial "
+        "weights. The score is their mean."
+    ),
 ]
-MaxTrials = Annotated[Count, Field(description="Settings to try.")]
+MaxTrials = Annotated[Count, Field(description="Number of settings to try.")]
 
 
 class RandomSearch(Settings):
-    """Settings at random."""
+    """Draws settings at random."""
 
     algorithm: Literal["RandomSearch"] = "RandomSearch"
     max_trials: MaxTrials = 20
@@ -399,35 +409,37 @@ class RandomSearch(Settings):
 
 
 class BayesianSearch(Settings):
-    """Settings where a Gaussian process expects the best."""
+    """Tries settings where a Gaussian process expects the best score."""
 
     algorithm: Literal["BayesianOptimization"]
     max_trials: MaxTrials = 20
     num_initial_points: Count | None = Field(
         None,
-        description="Settings at random before the first guess. Defaults to 3 per "
-        "hyperparameter.",
+        description="Number of random settings before the first proposal. Defaults to "
+        "3 per hyperparameter.",
     )
     alpha: Annotated[float, Field(gt=0.0)] = Field(
         1e-4, description="Variance of the noise in the scores."
     )
     beta: Annotated[float, Field(ge=0.0)] = Field(
-        2.6, description="Weight of the uncertainty: a larger one explores more."
+        2.6, description="Weight of the uncertainty. A larger weight explores more."
     )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
 
 
 class HyperbandSearch(Settings):
-    """Many short trainings, of which the best go on to `training.epochs`."""
+    """Begins many short trainings. The best ones continue to `training.epochs`."""
 
     algorithm: Literal["Hyperband"]
     factor: Annotated[int, Field(ge=2, lt=2**31)] = Field(
         3,
-        description="The best 1/factor of the trials go on, with factor times the "
-        "epochs.",
+        description="The best 1/factor of the trials continue, with factor times as "
+        "many epochs.",
     )
-    hyperband_iterations: Count = Field(1, description="Repetitions of the whole.")
+    hyperband_iterations: Count = Field(
+        1, description="Number of repetitions of the whole search."
+    )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
 
@@ -447,12 +459,12 @@ def _entries_checked_by(check):
 
 
 class SuccessiveHalvingSearch(Settings):
-    """A few settings side by side, half of which stop at each rung.
+    """Trains a few settings side by side, and stops the worse half at each rung.
 
-    The first rung is late, because early in a training less dropout always looks
-    better. The best setting trains for `training.epochs`. The score is the mean of the
-    last epochs; with `objective.scored_epoch: last`, the weights are those of the last
-    epoch.
+    The first rung is late, because less dropout nearly always looks better early in a
+    training. The best setting trains for `training.epochs`. The score is the mean of
+    the last epochs. With `objective.scored_epoch: last`, the weights are those of the
+    last epoch.
     """
 
     algorithm: Literal["SuccessiveHalving"]
@@ -460,8 +472,9 @@ class SuccessiveHalvingSearch(Settings):
         Any,
         _entries_checked_by(check_settings),
         Field(
-            description="Settings to compare: the rate of all layers, as near as the "
-            "space allows, or the value of each hyperparameter, such as rate/dense1.",
+            description="Settings to compare. Each is the rate of all layers, as near "
+            "as the space allows, or the value of each hyperparameter, such as "
+            "rate/dense1.",
             json_schema_extra={"kind": "list of rates in [0, 1), or of mappings"},
         ),
     ] = SETTINGS
@@ -469,20 +482,20 @@ class SuccessiveHalvingSearch(Settings):
         Any,
         _entries_checked_by(check_rungs),
         Field(
-            description="Shares of training.epochs, at each of which the better half "
-            "of the settings goes on.",
+            description="Shares of training.epochs. At each of them, the better half "
+            "of the settings continues.",
             json_schema_extra={"kind": "list of numbers in (0, 1)"},
         ),
     ] = RUNGS
     smoothing: Count = Field(
-        3, description="Number of last epochs whose mean is compared at a rung."
+        3, description="Number of last epochs. A rung compares their mean."
     )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
 
 
 class GridSearch(Settings):
-    """All combinations of the values that `space` lists, or of its steps."""
+    """Tries all combinations of the values or steps in `space`."""
 
     algorithm: Literal["GridSearch"]
     max_trials: Count | None = Field(
@@ -509,28 +522,29 @@ AnySearch = one_of(
 
 
 class ObjectiveSettings(Settings):
-    """What the search optimises: a number that is logged after each epoch."""
+    """The number that the search optimises. It must be logged after each epoch."""
 
     metric: str = Field(
         "val_loss",
         min_length=1,
-        description="Any logged name: val_loss, val_accuracy, gap_loss (the "
-        "overfitting gap, which is least for a network that has learned nothing), ...",
+        description="Any logged name, such as val_loss, val_accuracy or gap_loss. "
+        "(gap_loss is the overfitting gap. It is smallest for a network that has "
+        "learned nothing.)",
     )
     direction: Literal["min", "max"] | None = Field(
         None,
-        description="Whether a smaller or a larger value is better. Needed only if the "
-        "name of the metric does not show it.",
+        description="min if a smaller value is better, max if a larger one is. Needed "
+        "only if the name of the metric does not show it.",
     )
     gap_limit: Annotated[float, Field(ge=0.0)] | None = Field(
         None,
-        description="Largest gap_loss allowed, in the unit of the loss. Epochs above "
-        "it count only if none is below.",
+        description="Largest gap_loss to allow, in the unit of the loss. Epochs above "
+        "it count only if no epoch is below.",
     )
     scored_epoch: Literal["best", "last"] = Field(
         "best",
-        description="The epoch of a training whose value counts: the best one, or the "
-        "last, as without early stopping.",
+        description="Epoch that decides the score of a training: the best one, or the "
+        "last one, as without early stopping.",
     )
 
     @model_validator(mode="after")
@@ -656,35 +670,37 @@ Space = Annotated[
 
 
 class TrainingSettings(Settings):
-    """How each setting is trained."""
+    """The training of each setting."""
 
-    epochs: Count = Field(20, description="Length of a training.")
-    batch_size: Count = Field(32, description="Samples per training step.")
+    epochs: Count = Field(20, description="Number of epochs of a training.")
+    batch_size: Count = Field(32, description="Number of samples per training step.")
     early_stopping: Count | None = Field(
         None,
-        description="Stop after this number of epochs without a better objective. "
-        "Defaults to never.",
+        description="Number of epochs without a better objective after which a "
+        "training stops. By default, no training stops early.",
     )
     shuffle: bool = Field(
-        True, description="Whether the samples are shuffled before each epoch."
+        True, description="If true, the samples are shuffled before each epoch."
     )
 
 
 class ConfirmSettings(Settings):
-    """Trainings on new seeds, which show whether the best is really better."""
+    """Trainings with new seeds, which show whether the best rates really help."""
 
-    top: Count = Field(3, description="Best settings of the search to train again.")
+    top: Count = Field(
+        3, description="Number of best settings of the search to train again."
+    )
     seeds: Annotated[int, Field(ge=0, lt=2**31)] = Field(
         10,
-        description="Trainings of each of them, of the best single rate for all "
-        "layers, and of no dropout. 0 for no confirmation.",
+        description="Number of trainings of each of these settings, of the best single "
+        "rate for all layers, and of no dropout. 0 for no confirmation.",
     )
 
     metric: str | None = Field(
         None,
         min_length=1,
-        description="Metric of the model by which they are compared, on the test set "
-        "if there is one. Defaults to that of the objective.",
+        description="Metric of the model that compares them, on the test set if there "
+        "is one. Defaults to that of the objective.",
     )
 
     @model_validator(mode="after")
