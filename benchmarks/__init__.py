@@ -1,1 +1,1 @@
-"""Measurements behind the claims of the README. Not part of the package."""
+"""Measurements behind the claims of the pages. They are not part of the package."""

@@ -3,9 +3,10 @@
     python -m benchmarks --data-dir DIR
     python -m benchmarks layer_cost mc_predict
 
-Each runs on every installed backend that it supports. All take about 50 minutes on 2
-cores, which nothing else should use. The docstring of each file says what it measures.
-`gpu` needs a GPU, and `speed_table` sums up what the others found.
+Each benchmark runs on every installed backend that it supports. All together take about
+50 minutes on 2 cores, which nothing else should use. The docstring of each file says
+what it measures. `gpu` needs a GPU, and `speed_table` sums up the results of the
+others.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import os
 import subprocess
 import sys
 
-# Which backends each has, and whether it reads data.
+# The backends of each benchmark, and True if it reads data.
 SCRIPTS = {
     "import_time": (("tensorflow", "jax", "torch"), False),
     "layer_cost": (("tensorflow", "jax", "torch"), False),
@@ -25,7 +26,7 @@ SCRIPTS = {
     "trials": (("tensorflow", "jax"), False),
     "dashboard": (("tensorflow",), False),
     "gpu": (("tensorflow", "jax", "torch"), False),
-    "speed_table": (("tensorflow",), False),  # of all backends, and the last
+    "speed_table": (("tensorflow",), False),  # reads the results of the others
 }
 
 
@@ -41,11 +42,11 @@ def main():
     for name in arguments.names or SCRIPTS:
         backends, needs_data = SCRIPTS[name]
         if needs_data and arguments.data_dir is None:
-            print(f"== {name}: not measured, it needs --data-dir", flush=True)
+            print(f"== {name}: skipped, because it needs --data-dir", flush=True)
             continue
         for backend in backends:
             if importlib.util.find_spec(backend) is None:
-                print(f"== {name} on {backend}: not measured, not installed")
+                print(f"== {name} on {backend}: skipped, because it is not installed")
                 continue
             print(f"== {name} on {backend}", flush=True)
             data = ["--data-dir", arguments.data_dir] if needs_data else []

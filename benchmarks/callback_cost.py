@@ -1,13 +1,13 @@
-"""What the callbacks and a live rate cost.
+"""Measures the cost of the callbacks and of a live rate.
 
 The MNIST network: 60,000 images, 784-256-256-10 ReLU, batch 64, Adam 1e-3.
 
-1. Callbacks: seconds per epoch spent in `OverfittingGap` (2,048 samples) and
-   `RateLogger`, and in `TensorBoardRates`, as a share of the epoch without them, in the
-   same fit.
-2. A live rate against a constant one: time of a training step with
-   `kdropout.layers.Dropout` over that with `keras.layers.Dropout`, both compiled, in
-   turn within one run, after a warm-up.
+1. Callbacks: the seconds per epoch that `OverfittingGap` (2,048 samples) and
+   `RateLogger` take, and those that `TensorBoardRates` takes, as a share of the rest of
+   the epoch in the same fit.
+2. A live rate against a constant one: the time of a training step with
+   `kdropout.layers.Dropout` over that with `keras.layers.Dropout`. Both are compiled,
+   and run in turn within one run, after a warm-up.
 
     python -m benchmarks.callback_cost --data-dir DIR
 
@@ -30,13 +30,13 @@ from benchmarks import mnist, reporting, timing
 
 BATCH_SIZE = 64
 RATE = 0.5
-EPOCHS = 6  # the first one traces, and is left out
-ROUNDS = 500  # pairs of blocks; a noisy machine asks for many
+EPOCHS = 6  # the first one traces, and does not count
+ROUNDS = 500  # pairs of blocks; a noisy machine needs many
 STEPS = 30  # steps per block: one reading of the clock for many steps
 
 
 class Timed(keras.callbacks.Callback):
-    """Seconds of each epoch, and seconds that the callbacks it wraps take of them."""
+    """Measures each epoch without the callbacks that it wraps, and these callbacks."""
 
     def __init__(self, callbacks):
         super().__init__()
@@ -120,7 +120,7 @@ def step_rows(data):
     batch = (tf.constant(x[:BATCH_SIZE]), tf.constant(y[:BATCH_SIZE]))
     kinds = {"kdropout": kdropout.layers.Dropout, "keras": keras.layers.Dropout}
     blocks = {name: _block(build(kind), batch) for name, kind in kinds.items()}
-    # Keras's own layer twice: what the pairing itself cannot resolve.
+    # Keras's layer twice: differences below this one mean nothing.
     blocks["keras again"] = _block(build(keras.layers.Dropout), batch)
     for block in blocks.values():
         block()
@@ -166,7 +166,7 @@ def _block(model, batch):
 def _row(name, ratios):
     ratios = np.sort(ratios)
     low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
-    # Order statistics that hold the median with 95 %, by the binomial of 1/2.
+    # Order statistics that include the median with 95 %, by the binomial of 1/2.
     reach = 0.98 * np.sqrt(len(ratios))
     first = max(int(np.floor(len(ratios) / 2 - reach)), 0)
     last = min(int(np.ceil(len(ratios) / 2 + reach)), len(ratios) - 1)

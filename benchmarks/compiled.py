@@ -1,4 +1,4 @@
-"""A layer, compiled as training compiles it, forwards and backwards.
+"""Compiles a layer in the way of Keras's training, forwards and backwards.
 
 Each function returns a callable without arguments that waits for its result.
 """
@@ -9,25 +9,26 @@ BACKEND = keras.backend.backend()
 
 
 def forward(call, x, xla=False):
-    """`call(x)` alone.
+    """Compile `call(x)`.
 
     Args:
-        call: A `keras.layers.Layer` in training, or a function of tensors that are the
-            backend's own.
+        call: A `keras.layers.Layer` in training, or a function of tensors of the
+            backend.
         x: Tensor, the inputs.
-        xla: Whether TensorFlow compiles by XLA. JAX always does, PyTorch never here.
+        xla: True if TensorFlow compiles with XLA. JAX always does; PyTorch never does
+            here.
     """
     return _COMPILE[BACKEND](_stateless(call, x), (x,), xla)
 
 
 def forward_backward(call, x, gradient, xla=False):
-    """`call(x)`, and the gradient of the inputs for `gradient`, that of the outputs."""
+    """Compile `call(x)` and the gradient of `x`, given that of the outputs."""
     function = _with_gradient(_stateless(call, x))
     return _COMPILE[BACKEND](function, (x, gradient), xla)
 
 
 def _stateless(call, x):
-    """The call as a function of its state and of `x`, to its outputs and its state."""
+    """A function of the state and of `x` that returns the outputs and the state."""
     if not isinstance(call, keras.layers.Layer):
         return lambda state, x: (call(x), state)
     call(x)  # builds it
@@ -85,7 +86,7 @@ def _tensorflow(function, arguments, xla):
     compiled = tf.function(
         lambda *tensors: function(None, *tensors)[0], jit_compile=xla
     )
-    return lambda: compiled(*arguments)  # on a CPU, it returns when all is done
+    return lambda: compiled(*arguments)  # on a CPU, this waits for the result
 
 
 def _jax(function, arguments, xla):

@@ -1,16 +1,19 @@
-"""Does ConcreteDropout learn the rates that its authors' code learns?
+"""Does ConcreteDropout learn the same rates as its authors' code?
 
-The authors' synthetic task: y = 2 x + 8 + noise, x and noise standard normal. Three
-hidden layers of 1024 ReLU, a head for the mean and one for the log variance `s`, the
-inputs of all five dropped by concrete dropout; loss mean(exp(-s) (y - mean)^2 + s).
-The rates after so many epochs are compared with those that the authors print. They
-are limited by the number of steps, not converged: fewer epochs go with larger N, so
-the trend over N says nothing about how much data is enough.
+The authors' synthetic task is y = 2 x + 8 + noise, with x and noise standard normal.
+The network has three hidden layers of 1024 ReLU, a head for the mean and one for the
+log variance `s`. Concrete dropout drops the inputs of all five layers. The loss is
+mean(exp(-s) (y - mean)^2 + s).
+
+The benchmark compares the rates after a number of epochs with those that the authors
+print. The number of steps limits these rates: they have not converged. Runs
+with larger N have fewer epochs, so the trend over N does not show how much data is
+enough.
 
     python -m benchmarks.concrete_reference
 
 About 4 minutes on 2 cores. Writes results/concrete_reference.csv. Exits with 1 if a
-rate of layers 2 to 4 is further than 3e-3 from the authors'.
+rate of layers 2 to 4 differs from the authors' by more than 3e-3.
 """
 
 import argparse
@@ -28,7 +31,7 @@ from keras import ops
 import kdropout
 from benchmarks import reporting
 
-# From the authors' notebook, of which this is a reproduction.
+# From the authors' notebook, which this script reproduces.
 FEATURES = 1024
 EPOCHS = {10: 2000, 50: 500, 100: 200}  # by N, the number of training samples
 BATCH_SIZE, LEARNING_RATE = 20, 1e-3
@@ -43,8 +46,8 @@ AUTHORS = {
 }
 TOLERANCE = 3e-3  # the authors' Keras and PyTorch code differ by up to 7e-4
 
-# Ours.
-STEPS_PER_EXECUTION = 10  # divides the steps of all three: 2000, 1500 and 1000
+# This one is not in the notebook. It divides the steps of all N: 2000, 1500 and 1000.
+STEPS_PER_EXECUTION = 10
 
 
 def main():
@@ -80,7 +83,7 @@ def run(size, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(size, 1)).astype("float32")
     y = 2 * x + 8 + rng.normal(size=(size, 1)).astype("float32")
-    # One epoch of ours holds all epochs of theirs: an epoch costs more than its steps.
+    # One epoch here holds all epochs of the notebook, because each epoch has a cost.
     batches = (
         tf.data.Dataset.from_tensor_slices((x, y))
         .shuffle(size, seed=seed)
@@ -116,7 +119,7 @@ def build(size, seed):
         keras.optimizers.Adam(LEARNING_RATE),
         heteroscedastic_loss,
         steps_per_execution=STEPS_PER_EXECUTION,
-        jit_compile=False,  # no faster with XLA on a CPU, and compiled for each N
+        jit_compile=False,  # XLA is not faster on a CPU, and compiles for each N
     )
     return model
 
@@ -131,7 +134,7 @@ def rows_of(size, seed, rates):
     """One row of results per layer."""
     rows = []
     for layer, rate in enumerate(rates, 1):
-        authors = AUTHORS[size].get(layer, "")  # not printed for the others
+        authors = AUTHORS[size].get(layer, "")  # the notebook prints only three
         difference = round(rate - authors, 5) if authors else ""
         rows.append(
             {
@@ -149,7 +152,7 @@ def rows_of(size, seed, rates):
 def table(rows):
     """Mean and range of the learned rates over the seeds, beside the authors'."""
     lines = [
-        "Authors: the Keras notebook. Rates are limited by the number of steps.",
+        "Authors: the Keras notebook. The number of steps limits the rates.",
         "  N  epochs  layer   mean    lowest  highest  authors  difference of mean",
     ]
     for size, layers in AUTHORS.items():

@@ -1,21 +1,23 @@
-"""How long the Dropout tab of TensorBoard waits for its data.
+"""Measures how long the Dropout tab of TensorBoard waits for its data.
 
-Twenty runs of 200 layers and 1,000 epochs, so 4,000,000 numbers, in a real TensorBoard
-on this machine: with its default loader, and with the one in Python.
+A real TensorBoard on this machine loads twenty runs of 200 layers and 1,000 epochs, so
+4,000,000 numbers. It does so with its default loader, and with the one in Python.
 
 1. The list of runs.
-2. A training: each run in turn, then one of them again and again; and what a page asks
-   that has it all already.
-3. The first paint: from the request of the page until the charts of a run are drawn, in
-   a browser without a screen; of the page alone, and with all of TensorBoard around it.
+2. A training: each run in turn, then one run repeatedly, then the request of a page
+   that already has all data.
+3. The first paint, in a browser without a screen: from the request of the page until
+   the charts of a run are drawn. It measures only the page, and the page within
+   TensorBoard.
 
-Times of 1 and 2 are those of the whole request, compressed as for a browser, one after
-the other. Needs Chromium and its chromedriver, and the packages of the extra [test].
+The times of 1 and 2 are those of the whole request, compressed as for a browser. The
+requests follow one after the other. Needs Chromium and its chromedriver, and the
+packages of the extra [test].
 
     python -m benchmarks.dashboard
 
-About 3 minutes on 2 cores, half of them until the Python loader has read it all. Needs
-150 MB of disk until it ends. Writes results/dashboard.csv.
+About 3 minutes on 2 cores, half of which the Python loader takes to read all data.
+Needs 150 MB of disk while it runs. Writes results/dashboard.csv.
 """
 
 import argparse
@@ -44,10 +46,10 @@ LAYERS = 200
 EPOCHS = 1_000
 REQUESTS = 20  # of each kind
 LOADERS = {"rust": "--load_fast=true", "python": "--load_fast=false"}
-PAINTS = 10  # of each kind, after one that is not counted
+PAINTS = 10  # of each kind, after one that does not count
 PATIENCE = 900  # seconds, for the Python loader on a busy machine
 
-# Whether all layers are in the table, and a heat map has been drawn and shown.
+# True when all layers are in the table, and a heat map is drawn and shown.
 IS_PAINTED = f"""
 const frame = document.querySelector("iframe[src*=kdropout]");
 const page = frame ? frame.contentDocument : document;
@@ -99,7 +101,7 @@ def route_rows(address, runs):
 
 
 def ask(address, route, **arguments):
-    """Seconds until an answer was there, the answer, and its bytes on the way."""
+    """The seconds that an answer took, the answer, and its compressed size."""
     url = f"{address}/data/plugin/kdropout/{route}?{urllib.parse.urlencode(arguments)}"
     request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
     begin = time.perf_counter()
@@ -110,7 +112,7 @@ def ask(address, route, **arguments):
 
 
 def write_run(folder, number):
-    """Write a run in which each rate wanders, and return its name."""
+    """Write a run in which each rate is a random walk, and return its name."""
     name = f"run_{number}"
     paths = [f"encoder/block_{layer}/dropout" for layer in range(LAYERS)]
     layers = [{"path": p, "kind": "Dropout", "decided_by": "you"} for p in paths]
@@ -127,11 +129,11 @@ def write_run(folder, number):
 
 
 def paint_rows(address, folder):
-    """How long a user waits until the charts of the first run are drawn."""
+    """Times until the charts of the first run are drawn."""
     tab, alone = f"{address}/#kdropout", f"{address}/data/plugin_entry.html"
     rows = []
     with browsers.chromium(folder) as driver:
-        paint(driver, tab)  # the browser's own cold start
+        paint(driver, tab)  # the browser starts cold
         for what, url in {
             "first paint, the page alone": f"{alone}?name=kdropout",
             "first paint, with all of TensorBoard": tab,
@@ -141,19 +143,19 @@ def paint_rows(address, folder):
 
 
 def paint(driver, address):
-    """Seconds from the request of a page until a picture of all layers is there."""
+    """Seconds from the request of a page until it shows a picture of all layers."""
     driver.switch_to.default_content()
     driver.get("about:blank")
     begin = time.perf_counter()
     driver.get(address)
     while not driver.execute_script(IS_PAINTED):
         if time.perf_counter() - begin > PATIENCE:
-            raise RuntimeError(f"Nothing was painted in {PATIENCE} s.")
+            raise RuntimeError(f"The page was not painted within {PATIENCE} s.")
     return time.perf_counter() - begin, None, 0
 
 
 def wait_until_loaded(address, runs):
-    """Seconds until all epochs of all runs are there."""
+    """Seconds until TensorBoard has all epochs of all runs."""
     begin = time.perf_counter()
     while len(ask(address, "runs")[1]["runs"]) < len(runs):
         _be_patient(begin)
@@ -170,7 +172,7 @@ def _is_whole(payload):
 
 def _be_patient(begin):
     if time.perf_counter() - begin > PATIENCE:
-        raise RuntimeError(f"TensorBoard has not loaded all in {PATIENCE} s.")
+        raise RuntimeError(f"TensorBoard did not load all runs within {PATIENCE} s.")
     time.sleep(1)
 
 

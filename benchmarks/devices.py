@@ -11,7 +11,7 @@ def gpu_name():
 
 
 def wait(outputs):
-    """Return when `outputs`, and all that was asked for before them, are computed."""
+    """Wait until the device has computed `outputs` and all earlier work."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""A network whose dropout rates move, and yet cannot matter."""
+"""A network in which dropout rates change the masks, but cannot change the result."""
 
 import keras
 from keras import ops
@@ -12,13 +12,13 @@ LEARNING_RATE = 3e-3
 class FairCoin(keras.layers.Layer):
     """In training, doubles each input or sets it to 0, with equal chance.
 
-    A fair coin is thrown for each input, and turned over where dropout has kept a one:
+    It throws a fair coin for each input, and turns it over where dropout kept a one:
 
         keep = coin xor kept,    output = 2 * input * keep
 
-    A fair coin that is turned over is still fair, however often, as long as nothing of
-    it decides that. So the masks are those of dropout at the rate 0.5, whatever the
-    rate of the dropout is, and two rates differ in how their coins fall.
+    A fair coin that is turned over is still fair, if the decision to turn it over does
+    not depend on the coin. So the masks have the distribution of dropout at the rate
+    0.5, for any rate of the dropout. Two rates differ only in how their coins fall.
     """
 
     def __init__(self, **kwargs):
@@ -35,7 +35,7 @@ class FairCoin(keras.layers.Layer):
 
 
 def build(data):
-    """A compiled classifier with two layers of dropout, as a job's `model.build`."""
+    """A compiled classifier with two layers of dropout, for `model.build` of a job."""
     inputs = keras.Input(data.input_shape)
     hidden = inputs
     for number, units in enumerate(UNITS, 1):

@@ -1,17 +1,17 @@
-"""What dropout costs on a GPU, if the backend sees one.
+"""Measures the cost of dropout on a GPU, if the backend sees one.
 
 1. Layers, as in `layer_cost`: 2^22 and 2^26 elements, float32, bfloat16 and float16, a
-   mask of all units. Each call is waited for, whoever the contender: for a small
-   tensor, that is most of the time.
+   mask of all units. The benchmark waits for each call of each contender. For a small
+   tensor, this wait is most of the time.
 2. Whole training steps, as in `training_step`.
-3. Whether to branch at rate 0. kdropout does not on an accelerator: a branch saves the
-   drawing of the mask, but has to wait for the rate. Training steps of the MLP with and
-   without a branch, at its usual rate and at 0.
+3. A branch at rate 0. kdropout does not branch on an accelerator: a branch saves the
+   drawing of the mask, but has to wait for the rate. The benchmark compares training
+   steps of the MLP with and without a branch, at its usual rate and at 0.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.gpu
 
 About 2 minutes per backend. Writes results/gpu.csv, with the name of the GPU; rows of
-the other backends stay. Without a GPU, it says so and writes nothing.
+the other backends stay. Without a GPU, it prints a message and writes no file.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from kdropout import noise
 BACKEND = keras.backend.backend()
 SIZES = (2**22, 2**26)
 ROUNDS = 12
-STEPS = 25  # per block: on a GPU, a step takes little
+STEPS = 25  # per block, because a step is short on a GPU
 
 
 class NoBranch(kdropout.layers.Dropout):
@@ -42,7 +42,7 @@ class NoBranch(kdropout.layers.Dropout):
 
 
 class Branch(NoBranch):
-    """At rate 0, draws nothing."""
+    """Draws no mask at rate 0."""
 
     def apply_noise(self, inputs, shape, rate, seed):
         add_noise = super().apply_noise
@@ -64,7 +64,7 @@ def main():
     parser.parse_args()
     device = devices.gpu_name()
     if device is None:
-        print(f"not measured: no GPU is seen by {BACKEND}")
+        print(f"not measured: {BACKEND} does not see a GPU")
         return
     rows = []
     for found in measure(device, SIZES, ROUNDS, STEPS):
@@ -75,7 +75,7 @@ def main():
 
 
 def measure(device, sizes, rounds, steps):
-    """Lists of rows. On a CPU too, so that the script can be tried without a GPU."""
+    """Lists of rows. It also runs on a CPU, so that you can try the script there."""
     for size in sizes:
         for dtype in layer_cost.DTYPES:
             for one_pass in ("forward", "forward + backward"):
@@ -95,7 +95,7 @@ def layer_times(size, dtype, one_pass):
     x = keras.random.normal(shape, dtype=dtype, seed=0)
     gradient = ops.ones_like(x)
     runs = {}
-    # On a GPU, Keras lets TensorFlow compile by XLA too.
+    # On a GPU, Keras lets TensorFlow compile with XLA as well.
     for name, call in layer_cost.contenders(dtype, "per unit").items():
         if one_pass == "forward":
             run = compiled.forward(call, x, xla=True)
@@ -107,7 +107,7 @@ def layer_times(size, dtype, one_pass):
 
 
 def waiting(run):
-    """`run`, that returns when the GPU has done all of it."""
+    """A function that calls `run` and waits for the GPU."""
     return lambda: devices.wait(run())
 
 

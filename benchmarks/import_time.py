@@ -1,12 +1,12 @@
-"""How long `import kdropout` takes, beyond `import keras`.
+"""Measures the time of `import kdropout` beyond that of `import keras`.
 
-Each time in a new process, in turn, after one that is not counted; the imports
-are timed within it, so that the start of Python is left out.
+Each measurement runs in a new process, after a first one that does not count. The
+process times the imports itself, so the start of Python is not included.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.import_time
 
 About 3 minutes per backend on 2 cores. Writes results/import_time.csv; rows of the
-other backends stay. Fails if it takes more than 50 ms.
+other backends stay. Fails if the median is above 50 ms.
 """
 
 import os
@@ -43,7 +43,7 @@ def main():
     rows = [row, *reporting.rows_of_other_backends("import_time")]
     print(reporting.write_csv("import_time", rows))
     if row["kdropout_median_ms"] > LIMIT_MS:
-        sys.exit(f"More than {LIMIT_MS:.0f} ms.")
+        sys.exit(f"`import kdropout` took more than {LIMIT_MS:.0f} ms.")
 
 
 def measure():

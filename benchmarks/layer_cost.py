@@ -1,20 +1,20 @@
-"""What a dropout layer costs, against Keras's, the backend's own and a bare multiply.
+"""Compares a dropout layer with that of Keras, of the backend, and a multiplication.
 
-Each is compiled as in training and run in turn with the others, after a warm-up. The
-multiply is the memory limit: it reads and writes as much as any dropout must.
+Each is compiled as in training and runs in turn with the others, after a warm-up. The
+multiplication is the memory limit: it reads and writes as much as any dropout must.
 
 1. Sizes from 2^10 to 2^26 elements, float32, a mask of all units.
 2. 2^22 elements in float32, bfloat16 and float16; a mask of all units, and one per
    channel (`SpatialDropout2D`).
-3. On TensorFlow, 2^22 elements compiled by XLA.
+3. On TensorFlow, 2^22 elements compiled with XLA.
 
-Forwards, and forwards with backwards.
+Each case runs forwards, and forwards with backwards.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.layer_cost
 
 About 3 minutes per backend on 2 cores. Writes results/layer_cost.csv; rows of the other
-backends stay. The ratios are of minima; `of_keras_medians` is the 95 % interval of that
-of medians.
+backends stay. The ratios are those of the minima. `of_keras_medians` is the 95 %
+interval of the ratio of the medians.
 """
 
 import argparse
@@ -36,7 +36,7 @@ SIZES = [2**power for power in range(10, 27, 2)]
 SIZE = 2**22  # 4096 x 1024
 ROWS = 1024  # of a matrix; a map has 32 x 32 units in each of 64 channels
 DTYPES = ("float32", "bfloat16", "float16")
-SECONDS = 1.0  # per contender, of rounds in turn
+SECONDS = 1.0  # for the rounds of each contender
 FEWEST, MOST = 12, 300  # rounds
 
 
@@ -103,7 +103,7 @@ def contenders(dtype, mask):
 
 
 def rounds_of(runs):
-    """How many rounds fit into the time, after a warm-up."""
+    """The number of rounds that fit into the time, after a warm-up."""
     for run in runs.values():
         run()
         run()
@@ -139,7 +139,7 @@ def _jax(mask):
 
     def call(x):
         shape = x.shape if mask == "per unit" else (len(x), 1, 1, x.shape[-1])
-        # Of a constant key, XLA could draw the mask when it compiles.
+        # With a constant key, XLA could draw the mask when it compiles.
         this_key = jax.random.fold_in(key, x.ravel()[0].astype("int32"))
         keep = jax.random.bernoulli(this_key, 1.0 - RATE, shape)
         return jnp.where(keep, x / (1.0 - RATE), 0)
@@ -152,7 +152,7 @@ def _torch(mask):
 
     if mask == "per unit":
         return lambda x: functional.dropout(x, RATE)
-    # PyTorch's own has the channels first.
+    # PyTorch has the channels first.
     return lambda x: functional.dropout2d(x.permute(0, 3, 1, 2), RATE).permute(
         0, 2, 3, 1
     )

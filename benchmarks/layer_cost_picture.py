@@ -1,4 +1,4 @@
-"""The picture of `layer_cost`.
+"""Draws the picture of `layer_cost`.
 
     python -m benchmarks.layer_cost_picture
 
@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from benchmarks import reporting
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart, and styles.
+# Okabe and Ito's colours, which colour-blind readers can distinguish, and styles.
 STYLES = {
     "kdropout": ("#0072B2", "-", "o"),
     "keras": ("#D55E00", "--", "s"),
@@ -30,7 +30,7 @@ def main():
 
 
 def draw(rows, path):
-    """Time per element over the size, a row per pass; returns the path."""
+    """Draw the time per element over the size, a row per pass; return the path."""
     passes = ("forward", "forward + backward")
     figure, grid = plt.subplots(
         *(len(passes), len(BACKENDS)),

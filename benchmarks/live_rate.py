@@ -1,24 +1,25 @@
-"""What it costs to change the rate of a model in training.
+"""Measures the cost of changing the rate of a model in training.
 
-1,000 training steps of an MLP, 784-1024-1024-1024-10, batch 256. Each is a call of
-`train_on_batch`, and before it Python may change the rate of the three dropout layers:
+It runs 1,000 training steps of an MLP, 784-1024-1024-1024-10, batch 256. Each step is a
+call of `train_on_batch`. Before it, Python may change the rate of the three dropout
+layers:
 
-- `constant`: it does not.
-- `set`: `layer.rate = ...` before every step.
-- `schedule`: it does not, as a `Ramp` decides the rate of every step.
-- `recompiled`: Keras's layers, `layer.rate = ...` before every hundredth step. As the
-  compiled step holds the rate as a constant, the model is compiled again, and keeps the
-  state of its optimizer.
+- `constant`: Python does not change it.
+- `set`: Python sets `layer.rate` before every step.
+- `schedule`: a `Ramp` decides the rate of every step.
+- `recompiled`: Python sets the rate of Keras's layers before every hundredth step. The
+  compiled step holds the rate as a constant, so the benchmark compiles the model again.
+  The model keeps the state of its optimizer.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.live_rate
 
-Not for PyTorch, where Keras compiles nothing and any rate is live. The ways run in
-turn, in blocks of 100 steps. About 3 minutes per backend on 2 cores. Writes
-results/live_rate.csv; rows of the other backends stay. `of_constant` is the ratio of
-the least time of a block to that of a constant rate in the same package,
-`all_of_constant` that of all steps, and `traces` counts how often a block traced the
-training step. Fails if `set` takes more than 1.02 times `constant`, or if anything but
-`recompiled` traces again.
+It does not run on PyTorch, where Keras does not compile the step and any rate is live.
+The ways run in turn, in blocks of 100 steps. About 3 minutes per backend on 2 cores.
+Writes results/live_rate.csv; rows of the other backends stay. `of_constant` is the
+ratio of the least time of a block to that of a constant rate in the same package, and
+`all_of_constant` is the same ratio for all steps. `traces` counts how often a block
+traced the training step. Fails if `set` takes more than 1.02 times `constant`, or if a
+way other than `recompiled` traces again.
 """
 
 import argparse
@@ -34,7 +35,7 @@ import kdropout
 from benchmarks import reporting, timing, training_step
 
 BACKEND = keras.backend.backend()
-STEPS = 100  # of a block: a machine is seldom undisturbed for much longer
+STEPS = 100  # of a block; much longer blocks are seldom undisturbed
 ROUNDS = 10
 BATCH_SIZE = 256
 RATES = np.linspace(0.5, 0.1, STEPS).tolist()
@@ -42,7 +43,7 @@ LIMIT = 1.02
 
 
 class Counted(keras.Sequential):
-    """A model that counts how often its training step is traced."""
+    """A model that counts the traces of its training step."""
 
     traces = 0
 
@@ -52,7 +53,7 @@ class Counted(keras.Sequential):
 
 
 def leave(model, step):
-    """The rate stays, or a schedule moves it."""
+    """Do nothing: the rate stays, or a schedule changes it."""
 
 
 def set_rates(model, step):
@@ -66,7 +67,7 @@ def recompile(model, step):
         model.compile(model.optimizer, training_step.LOSS)
 
 
-# What Python does before each step, and how many traces a block then needs.
+# The function that Python calls before each step, and the traces that a block needs.
 ARMS = {
     ("kdropout", "constant"): (leave, 0),
     ("kdropout", "set"): (set_rates, 0),
@@ -86,7 +87,7 @@ def main():
         if row["traces"] != ARMS[arm][1]:
             problems.append(f"{row['traces']} traces of {arm}")
         if arm == ("kdropout", "set") and row["of_constant"] > LIMIT:
-            problems.append(f"setting the rate takes more than {LIMIT} times")
+            problems.append(f"`set` takes more than {LIMIT} times `constant`")
     rows += reporting.rows_of_other_backends("live_rate")
     print(reporting.write_csv("live_rate", rows))
     sys.exit(f"Missed the target: {problems}" if problems else 0)
@@ -126,7 +127,7 @@ def build(package, rate):
     dropout = {"kdropout": kdropout.layers, "keras": keras.layers}[package].Dropout
     value = RATES[0]
     if rate == "schedule":
-        # It moves in all rounds, the first included, which is not counted.
+        # It changes in all rounds, also in the first one, which does not count.
         value = kdropout.schedules.Ramp(RATES[0], RATES[-1], STEPS * (ROUNDS + 1))
     layers = [keras.Input((784,))]
     for _ in range(3):

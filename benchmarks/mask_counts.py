@@ -1,30 +1,30 @@
-"""Counts of masks, and how far they deviate from those of independent units.
+"""Counts units of masks, and compares the counts with those of independent units.
 
-NumPy and SciPy alone, 64 units in a word. Nothing here draws a mask.
+This module uses only NumPy and SciPy, with 64 units in a word. It does not draw masks.
 
-A deviation is given in standard deviations, `z`. For rare events, where `z` does not
-show how likely the count is, the Poisson probability of as many or more is converted to
-the `z` of the normal distribution with the same tail.
+A deviation is given in standard deviations, `z`. For rare events, `z` does not show how
+likely a count is. There, `z` is that of the normal distribution whose tail has the
+Poisson probability of as many events or more.
 """
 
 import numpy as np
 from scipy import stats
 
 LAGS = range(1, 65)
-# The units above each other in matrices so wide.
+# Distances of units above each other in matrices of these widths.
 WIDTHS = (64, 1000, 1024, 4072, 4096)
 
 _BITS = 64
-_FEW = 1000  # expected; of so many or more, the skewness is below 3 %
+_FEW = 1000  # expected pairs; from here on, the skewness is below 3 %
 
 _PATTERN = 8
-# From one pattern to the next. Prime to any length of a stretch: else the places of a
-# pattern would meet other thresholds than each other, see `StretchCounts`.
+# From one pattern to the next. It is prime to any length of a stretch. Otherwise the
+# places of a pattern would meet different thresholds: see `StretchCounts`.
 _STEP = 13
 
 
 class MaskCounts:
-    """What is counted of masks that share a drop probability.
+    """Counts of masks that share a drop probability.
 
     Args:
         probability: Float in (0, 1).
@@ -40,10 +40,10 @@ class MaskCounts:
         self._last = None
 
     def add(self, drop):
-        """Count a mask: NumPy booleans, a multiple of 64 of them."""
+        """Count a mask of NumPy booleans, whose number is a multiple of 64."""
         self.elements += drop.size
         self.dropped += np.count_nonzero(drop)
-        # What is kept varies with what is dropped. The rarer is nearer to Poisson's.
+        # Kept and dropped units are equally correlated. Poisson's fits the rarer best.
         rarer = ~drop if self.probability > 0.5 else drop
         groups = rarer[: rarer.size // _STEP * _STEP].reshape(-1, _STEP)[:, :_PATTERN]
         patterns = np.packbits(groups, axis=1).ravel()
@@ -57,20 +57,20 @@ class MaskCounts:
         self._last = words
 
     def z_of_share(self):
-        """Of the share that is dropped."""
+        """The `z` of the share that is dropped."""
         p, n = self.probability, self.elements
         return (self.dropped - n * p) / np.sqrt(n * p * (1.0 - p))
 
     def worst_z(self, lags):
-        """Of pairs of units at some distances: the `z` that is farthest from 0."""
+        """The `z` farthest from 0 of pairs of units at these distances."""
         return max((self._pairs[lag].z() for lag in lags), key=abs)
 
     def z_of_calls(self):
-        """Of the same unit in the masks that were added one after the other."""
+        """The `z` of pairs of the same unit in consecutive masks."""
         return self._calls.z()
 
     def p_of_patterns(self):
-        """The chi-square test of the patterns of 8 neighbours: its p-value."""
+        """The p-value of the chi-square test of the patterns of 8 neighbours."""
         p = min(self.probability, 1.0 - self.probability)
         ones = np.bitwise_count(np.arange(2**_PATTERN, dtype="uint8"))
         shares = p**ones * (1.0 - p) ** (1.0 * _PATTERN - ones)
@@ -79,20 +79,20 @@ class MaskCounts:
 
 
 class PairCounts:
-    """Of pairs of units: in how many the first is dropped, the second, and both."""
+    """Counts of pairs of units: the first is dropped, the second, and both."""
 
     def __init__(self):
         self.pairs = self.first = self.second = self.both = 0
 
     def add(self, first, second):
-        """Count pairs: words of as many bits each."""
+        """Count pairs, from two arrays of words of the same length."""
         self.pairs += len(first) * _BITS
         self.first += _num_ones(first)
         self.second += _num_ones(second)
         self.both += _num_ones(first & second)
 
     def z(self):
-        """How far both are dropped too often, or too rarely."""
+        """The `z` of the pairs of which both are dropped."""
         p, q = self.first / self.pairs, self.second / self.pairs
         expected = self.pairs * p * q
         if expected < _FEW:
@@ -104,14 +104,14 @@ class PairCounts:
 
 
 class StretchCounts:
-    """How often units at the same place of all stretches of a mask are dropped.
+    """Counts of dropped units at the same place of all stretches of a mask.
 
-    If units that are one or more stretches apart have something in common, these counts
-    scatter more than the binomial. Of `n` stretches, they do so by a factor of
-    `1 + (n - 1) * correlation`.
+    If units that are one or more stretches apart are correlated, these counts vary more
+    than the binomial distribution. Over `n` stretches, their variance is larger by a
+    factor of `1 + (n - 1) * correlation`.
 
     Args:
-        length: Integer, units of a stretch.
+        length: Integer, number of units of a stretch.
     """
 
     def __init__(self, length):
@@ -121,7 +121,7 @@ class StretchCounts:
         self._binomial = []
 
     def add(self, drop):
-        """Count a mask: NumPy booleans, as many in each call."""
+        """Count a mask of NumPy booleans, of the same size in each call."""
         self._stretches = drop.size // self.length
         whole = drop[: self._stretches * self.length].reshape(-1, self.length)
         dropped = whole.sum(axis=0, dtype="int32")
@@ -130,15 +130,15 @@ class StretchCounts:
         self._binomial.append(mean * (1.0 - mean / self._stretches))
 
     def correlation(self):
-        """Of two units at the same place."""
+        """The correlation of two units at the same place."""
         expected = (1.0 - 1.0 / self.length) * np.mean(self._binomial)
         return (np.mean(self._squares) / expected - 1.0) / (self._stretches - 1)
 
     def z(self, largest_covariance=0.0):
-        """How far the counts scatter too much, or less than the binomial.
+        """The `z` of a variance above the allowed one, or below the binomial one.
 
         Args:
-            largest_covariance: Float, how much two units may have in common. Defaults
+            largest_covariance: Float, the covariance that two units may have. Defaults
                 to 0.
         """
         too_much = self._z(largest_covariance)
@@ -151,7 +151,7 @@ class StretchCounts:
 
 
 def _shifted(words, lag):
-    """Words whose bits are those that stand `lag` further in `words`."""
+    """Words whose bits are those of `words`, shifted by `lag`."""
     whole, rest = divmod(lag, _BITS)
     if rest == 0:
         return words[whole:]
@@ -164,7 +164,7 @@ def _num_ones(words):
 
 
 def _merged(observed, expected, least=5.0):
-    """The two, with the rarest merged into one that is expected often enough."""
+    """Both counts, with the rarest merged into one that is expected often enough."""
     order = np.argsort(expected)
     observed, expected = observed[order], expected[order]
     rare = np.searchsorted(expected, least)

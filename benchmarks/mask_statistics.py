@@ -1,21 +1,21 @@
-"""Are a billion units dropped as often, and as independently, as the rate states?
+"""Are a billion units dropped at the right rate, and independently of each other?
 
-Of each rate and dtype, ones are dropped in calls of 16 million units, as a layer does
-it: with seeds whose counter moves by one. Counted are the share dropped, the mean of
-the outputs, pairs of units at the distances 1 to 64 and one sample apart, the same unit
-in consecutive calls, and the patterns of 8 neighbours. `benchmarks.mask_counts`
-computes how far each deviates from what independent units would give.
+For each rate and dtype, the benchmark drops ones in calls of 16 million units, in the
+same way as a layer: the counter of the seeds grows by one. It counts the share dropped,
+the mean of the outputs, pairs of units at the distances 1 to 64 and one sample apart,
+the same unit in consecutive calls, and the patterns of 8 neighbours.
+`benchmarks.mask_counts` computes how far each deviates from that of independent units.
 
-A stretch apart, units have something in common, as `kdropout.noise.masks` explains:
-their correlation must not exceed what it states.
+Units that are one stretch apart are correlated. The correlation must not exceed the
+bound that `kdropout.noise.masks` states.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.mask_statistics
     KERAS_BACKEND=torch python -m benchmarks.mask_statistics --elements 100000000
 
-A billion take 15 seconds on TensorFlow, 30 on PyTorch and 40 on JAX, on 2 cores. Writes
-results/mask_statistics.csv, and keeps in it what other backends gave. Exits with 1 if
-something is beyond five standard deviations: of the 2400 numbers of a backend, one is
-by chance for 1 of 700 choices of the seeds, which are fixed.
+A billion units take 15 seconds on TensorFlow, 30 on PyTorch and 40 on JAX, on 2 cores.
+Writes results/mask_statistics.csv; rows of the other backends stay. Exits with 1 if a
+number is beyond five standard deviations. The seeds are fixed. By chance, one of the
+2400 numbers of a backend would be beyond for 1 of 700 choices of the seeds.
 """
 
 import argparse
@@ -40,11 +40,11 @@ CHUNK = 2**24  # units of a call
 RATES = (1e-4, 0.001, 0.01, 0.1, 0.25, 1 / 3, 0.5, 0.7, 0.9, 0.99, 0.999)
 DTYPES = ("float32", "bfloat16", "float16")
 SIGMAS = 5.0
-# The probability of what lies so many standard deviations off, to either side.
+# The probability of a deviation beyond that, to either side.
 LEAST_P = 2 * stats.norm.sf(SIGMAS)
 
-# How far apart units have a threshold in common. On JAX none have: there, what is
-# found must be nothing.
+# The distance of units that share a threshold. On JAX no units share one, so their
+# correlation must be 0.
 STRETCH = 4096 if BACKEND == "jax" else 4072
 
 
@@ -55,7 +55,7 @@ def main():
     )
     elements = parser.parse_args().elements
     settings = [(rate, dtype) for rate in RATES for dtype in DTYPES]
-    # Two calls at least, to compare them, of whole words of 64 bits.
+    # At least two calls, to compare them, with whole words of 64 bits.
     calls = max(2, -(-elements // (len(settings) * CHUNK)))
     size = -(-elements // (len(settings) * calls * 64)) * 64
     rows, beyond = [], []
@@ -65,7 +65,7 @@ def main():
         print(rows[-1], flush=True)
     rows += reporting.rows_of_other_backends("mask_statistics")
     print(reporting.write_csv("mask_statistics", rows))
-    sys.exit("Beyond their bounds:\n" + "\n".join(beyond) if beyond else 0)
+    sys.exit("Numbers beyond their bounds:\n" + "\n".join(beyond) if beyond else 0)
 
 
 def measure(rate, dtype, calls, size, seed):
@@ -73,10 +73,10 @@ def measure(rate, dtype, calls, size, seed):
 
     Args:
         rate: Float in (0, 1).
-        dtype: Floating dtype of what is dropped.
-        calls: Integer, how many masks.
-        size: Integer, how many units each has; a multiple of 64.
-        seed: Integer, of the seed generator.
+        dtype: Floating dtype of the units.
+        calls: Integer, number of masks.
+        size: Integer, number of units of each mask; a multiple of 64.
+        seed: Integer, seed of the seed generator.
     """
     probability = drop_probability(rate)
     widths = [width for width in WIDTHS if width != STRETCH]
@@ -113,7 +113,7 @@ def measure(rate, dtype, calls, size, seed):
 
 
 def beyond_bounds(row):
-    """What of a row should not be so: a list of texts."""
+    """A list of texts, one for each number of a row that is beyond its bound."""
     wrong = [
         name for name in row if name.startswith("z_") and not abs(row[name]) <= SIGMAS
     ]
@@ -124,7 +124,7 @@ def beyond_bounds(row):
 
 
 def drop_ones(size, rate, dtype, seed):
-    """What dropout makes of ones, in float32."""
+    """The outputs of dropout for ones, in float32."""
     rate = ops.convert_to_tensor(rate, "float32")
     keep, scale = noise.bernoulli((size,), rate, seed, dtype)
     outputs = noise.drop_units(ops.ones((size,), dtype), keep, scale)
@@ -137,7 +137,7 @@ def drop_probability(rate):
 
 
 def variance_of_outputs(probability, scales):
-    """Of ones: 0, or one of the scales, which average to the exact one."""
+    """The variance of outputs that are 0 or one of the scales."""
     exact = 1.0 / (1.0 - probability)
     low, high = scales[0], scales[-1]
     rounding = (high - exact) * (exact - low) / exact
@@ -145,10 +145,11 @@ def variance_of_outputs(probability, scales):
 
 
 def stretch_covariance(probability):
-    """How much two units a stretch apart may have in common.
+    """The covariance that two units may have if they are one stretch apart.
 
-    A unit is below one of two neighbours out of 256, in the shares that average to its
-    probability; two that have the same one vary together as much as it varies.
+    The threshold of a unit is one of two neighbours out of 256, which average to its
+    probability. Two units with the same threshold have the variance of that threshold
+    as their covariance.
     """
     part = 256.0 * probability % 1.0
     return 0.0 if BACKEND == "jax" else part * (1.0 - part) / 256.0**2

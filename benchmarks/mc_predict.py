@@ -1,23 +1,25 @@
 """How much faster is `mc_predict` than the loop that users write?
 
 A small CNN (two blocks of convolution, ReLU and pooling, then 128 ReLU units and 10
-classes) on batches of 32 random images of 28 x 28, 30 samples of each, in three ways:
+classes) predicts batches of 32 random images of 28 x 28, with 30 samples of each, in
+three ways:
 
-1. `kdropout.mc_predict`: the layers before the first dropout once, the rest in one
-   compiled pass, mean and variance and entropies included;
-2. the usual loop, `[model(x, training=True) for _ in range(30)]`, then NumPy's mean
-   and variance;
-3. the same loop through one compiled call of the model (`tf.function`, `jax.jit`; on
-   PyTorch, where Keras models are not compiled, without gradients).
+1. `kdropout.mc_predict` computes the layers before the first dropout once, and the rest
+   in one compiled pass. Its time includes the mean, the variance and the entropies.
+2. The usual loop is `[model(x, training=True) for _ in range(30)]`, with the mean and
+   the variance by NumPy.
+3. The same loop calls a compiled model (`tf.function`, `jax.jit`; on PyTorch, where
+   Keras models are not compiled, a model without gradients).
 
-(a) With dropout before the last layer only; (b) with dropout in every block.
+Dropout is (a) before the last layer only, or (b) in every block.
 
     python -m benchmarks.mc_predict
 
-Run once for each backend, with KERAS_BACKEND=jax and torch too: each replaces its own
-rows of results/mc_predict.csv. About a minute each on 2 cores (PyTorch was run with
-OMP_NUM_THREADS=1: on a shared machine its threads wait for each other). Fails if
-(a) is not 10 x, or (b) not 1.5 x as fast as the usual loop.
+Run it once for each backend, also with KERAS_BACKEND=jax and torch. Each run replaces
+the rows of its backend in results/mc_predict.csv, and takes about a minute on 2 cores.
+(PyTorch was run with OMP_NUM_THREADS=1, because its threads wait for each other on a
+shared machine.) Fails if (a) is not 10 times, or (b) not 1.5 times as fast as the usual
+loop.
 """
 
 import os
@@ -33,11 +35,11 @@ import kdropout
 from benchmarks import reporting, timing
 
 BACKEND = keras.backend.backend()
-BATCH_SIZE, SAMPLES = 32, 30  # of Keras's predict, and as papers take
-FILTERS, UNITS, CLASSES = (16, 32), 128, 10  # a net of Keras's MNIST example
+BATCH_SIZE, SAMPLES = 32, 30  # the default of Keras's predict; usual in papers
+FILTERS, UNITS, CLASSES = (16, 32), 128, 10  # like Keras's MNIST example
 RATE = 0.5
-ROUNDS = 30  # the three ways in turn: what slows the machine slows all of them
-WARM_UP = 2  # rounds left out: caches and thread pools fill
+ROUNDS = 30  # the three ways run in turn, so a slow moment affects all of them
+WARM_UP = 2  # rounds that do not count, while caches and thread pools fill
 TARGETS = {"head": 10.0, "every block": 1.5}
 
 
@@ -92,13 +94,13 @@ def build(everywhere):
 
 
 def moments(outputs):
-    """Mean and variance over the samples, which also waits for the last one."""
+    """Mean and variance over the samples. This also waits for the last sample."""
     samples = np.stack([ops.convert_to_numpy(output) for output in outputs])
     return samples.mean(axis=0), samples.var(axis=0)
 
 
 def compiled(model):
-    """A compiled `model(x, training=True)`, that draws other masks at each call."""
+    """A compiled `model(x, training=True)` that draws other masks in each call."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 

@@ -14,7 +14,7 @@ FILES = {
 
 
 def add_data_argument(parser):
-    """The option `--data-dir`, whose default is the variable KDROPOUT_DATA."""
+    """Add the option `--data-dir`. Its default is the variable KDROPOUT_DATA."""
     parser.add_argument(
         "--data-dir",
         default=os.environ.get("KDROPOUT_DATA"),

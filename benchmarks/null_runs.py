@@ -1,19 +1,19 @@
 """Does the report claim a gain where rates cannot matter?
 
-Twenty jobs: search, confirmation on new seeds, verdict. The network is that of
-`benchmarks.fair_coin`, with dropout rates to search that change which units are
-dropped, but not how likely: whatever they are, the training is the same in
-distribution. The scores differ between seeds, and at one seed between settings; any
-gain is luck. The digits, the 30 % of wrong labels, the settings that are tried and all
-seeds are new in each run: those of run `i` follow from the number `i`.
+The benchmark runs twenty jobs, each with a search, a confirmation on new seeds and a
+verdict. The network is that of `benchmarks.fair_coin`. Its dropout rates change which
+units are dropped, but not their probability, so the training has the same distribution
+for all rates. The scores differ between seeds, and between settings at one seed. Any
+gain is luck. The digits, the 30 % of wrong labels, the settings and all seeds are new
+in each run: those of run `i` follow from the number `i`.
 
-The intervals of one report hold together with at least 99 %, so that by design up to
-one report in 100 may claim something, better or worse, that is not so. What runs, and
-from which seeds, was settled before the first run. It is not a selection.
+The intervals of one report hold together with at least 99 %. So by design, up to one
+report in 100 may make a false claim, better or worse. The jobs and their seeds were
+fixed before the first run, and all of them are reported.
 
-With 95 %, as it was at first, one of the ten runs 0 to 9 claimed that a rate was worse
-than no dropout, and none that one was better. Hence the 99 %, which were then tried on
-other numbers.
+In the first version, the intervals held together with 95 %. One of the ten runs 0 to 9
+then claimed that a rate was worse than no dropout, and none claimed that one was
+better. Therefore the intervals changed to 99 %, and were tried on other numbers.
 
     python -m benchmarks.null_runs
 
@@ -35,7 +35,7 @@ from kdropout import tuning
 from kdropout.tuning.job import Job
 
 FIRST_RUN, RUNS = 200, 20
-# As in tuner_configs/digits_mlp.yaml, smaller.
+# A smaller version of tuner_configs/digits_mlp.yaml.
 DATA = {"sklearn": "digits", "train_size": 300, "validation_size": 400}
 NOISE = 0.3
 TRIALS, EPOCHS = 8, 15
@@ -53,7 +53,7 @@ def main():
     print(reporting.write_csv("null_runs", rows))
     claims = [row["run"] for row in rows if row["claims"]]
     sys.exit(
-        f"Claims where rates cannot matter, in the runs: {claims}" if claims else 0
+        f"Reports with claims, although rates cannot matter: {claims}" if claims else 0
     )
 
 
@@ -73,7 +73,7 @@ def run(number, trials=TRIALS, epochs=EPOCHS, confirm=CONFIRM):
 
 
 def row_of(number, report):
-    """What a report says, and how much its scores vary."""
+    """The verdicts of a report, and the spread of its scores."""
     confirmation = report.confirmation
     verdicts = [one.verdict for one in confirmation.comparisons]
     scores = np.array(

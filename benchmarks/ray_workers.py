@@ -1,11 +1,13 @@
-"""What a second worker on Ray brings, and what the death of workers costs.
+"""Measures the gain of a second worker on Ray, and the cost of killed workers.
 
-Digits MLP (64-256-256-10), rates searched at random, each worker held to one thread.
+The model is an MLP for digits (64-256-256-10). A random search tries its rates, and
+each worker has one thread.
 
 1. Trials per minute with 1 and with 2 local workers, in turn within one run. The steady
-   state begins when every worker has ended a trial, so that the start of processes and
-   the compilation are excluded; the rate with them is reported as well.
-2. Ten trials each kill their worker once in mid-trial (SIGKILL): trials that complete.
+   state begins when every worker has ended a trial, so it excludes the start of
+   processes and the compilation. The benchmark also reports the speed with them.
+2. Ten trials each kill their worker once in the middle (SIGKILL). The benchmark counts
+   the trials that complete.
 
     python -m benchmarks.ray_workers
 
@@ -28,7 +30,7 @@ import kdropout
 from benchmarks import reporting
 from kdropout import tuning
 
-EPOCHS = 60  # so that a trial takes between half a second and one
+EPOCHS = 60  # a trial then takes between half a second and one second
 TRIALS = 40
 ROUNDS = 2  # of each number of workers, in turn
 KILLS = 10
@@ -36,11 +38,11 @@ BATCH_SIZE = 64
 
 
 class EndsItsWorker(keras.callbacks.Callback):
-    """Kills its process in the middle of a trial, each trial once, so many trials.
+    """Kills its process in the middle of some trials, once for each trial.
 
     Args:
-        folder: Path of a folder, in which a file stands for each trial that was hit.
-        kills: Integer.
+        folder: Path of a folder, with a file for each trial that was killed.
+        kills: Integer, number of trials to kill.
     """
 
     def __init__(self, folder, kills):
@@ -57,7 +59,7 @@ class EndsItsWorker(keras.callbacks.Callback):
 
 
 class Clocked(tuning.RandomSearch):
-    """Notes when each trial ends."""
+    """Records when each trial ends."""
 
     def on_search_begin(self):
         self.ends = [time.perf_counter()]
@@ -106,7 +108,7 @@ def search(data, num_workers, num_trials, callbacks=()):
 def speed_row(data, num_workers, round_number):
     tuner = search(data, num_workers, TRIALS)
     begin, *ends = tuner.ends
-    # By then each worker has ended its first trial, which was the one to compile.
+    # By then, each worker has ended its first trial, which compiles the model.
     first = ends[2 * num_workers - 1]
     steady = (len(ends) - 2 * num_workers) / (ends[-1] - first)
     return {

@@ -1,4 +1,4 @@
-"""What every benchmark writes beside its numbers."""
+"""Reads and writes the files of results, with the command and the machine."""
 
 import csv
 import os
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def environment():
-    """Machine and versions, one line."""
+    """The machine and the versions, as one line."""
     packages = ("keras", "tensorflow", "jax", "torch", "numpy")
     versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     return (
@@ -25,9 +25,9 @@ def environment():
 
 
 def write_csv(name, rows):
-    """Write dicts of equal keys to `results/<name>.csv`, as a whole or not at all.
+    """Write dicts with the same keys to `results/<name>.csv`, completely or not at all.
 
-    The first line names the command, the second the machine and the versions.
+    The first line has the command, and the second has the machine and the versions.
     """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
@@ -40,7 +40,7 @@ def write_csv(name, rows):
 
 
 def read_csv(name):
-    """The rows of `results/<name>.csv`, dicts of strings; none without that file."""
+    """The rows of `results/<name>.csv` as dicts of strings; [] without that file."""
     path = RESULTS / f"{name}.csv"
     if not path.exists():
         return []
@@ -49,13 +49,13 @@ def read_csv(name):
 
 
 def rows_of_other_backends(name):
-    """What `results/<name>.csv` holds of other backends than this process runs on."""
+    """The rows of `results/<name>.csv` that are not of the backend of this process."""
     own = keras.backend.backend()
     return [row for row in read_csv(name) if row["backend"] != own]
 
 
 def _command():
-    """The command line, without the folder that the data lie in."""
+    """The command line, without the folder of the data."""
     started = sys.modules["__main__"].__spec__  # None without -m
     module = started.name.removesuffix(".__main__") if started else sys.argv[0]
     arguments, hide = [], False

@@ -1,12 +1,14 @@
-"""Searches that are killed at 30 random moments, and taken up each time.
+"""Kills searches at 30 random moments, and resumes them each time.
 
-For each algorithm a search runs once without and once with SIGKILL at random moments;
-a plain function of the hyperparameters takes the place of training, so that kills hit
-the writing of files as well. Counted are the kills, how many came within the writing of
-a file, trials that were begun again, that were lost after they had ended, that ran once
-more after they had ended; and the searches whose trials, in number, values, scores or
-order, were other ones than without kills. A search that ends before it was killed so
-often is followed by another one.
+For each algorithm, a search runs once without and once with SIGKILL at random moments.
+A plain function of the hyperparameters replaces training, so that kills also happen
+while files are written.
+
+The benchmark counts the kills, and those that happened while a file was written. It
+counts the trials that began again, that were lost after they had ended, and that ran
+once more after they had ended. It also counts the searches whose trials differ from
+those without kills, in number, values, scores or order. If a search ends before the
+last kill, another search follows.
 
     python -m benchmarks.search_kills
 
@@ -40,7 +42,7 @@ def main():
 
 
 def killed_search(algorithm, num_kills, seed):
-    """A row of the table; the search runs in a process that can fork."""
+    """A row of the table. The search runs in a process that can fork."""
     command = [sys.executable, "-m", "tests.tuning.storage.kills", algorithm]
     command += ["--kills", str(num_kills), "--seed", str(seed)]
     if TRIALS[algorithm] is not None:

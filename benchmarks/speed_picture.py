@@ -1,17 +1,17 @@
-"""The picture of `speed_table`."""
+"""Draws the picture of `speed_table`."""
 
 from benchmarks.layer_cost_picture import BACKENDS, STYLES, plt
 
 COLORS = dict(zip(BACKENDS, (color for color, *_ in STYLES.values()), strict=False))
-HEIGHT = 0.26  # of a bar, so that those of a claim touch and those of two do not
+HEIGHT = 0.26  # of a bar: bars of one claim touch, and bars of two claims do not
 
 
 def draw(claims, path):
-    """A bar per claim and backend, its share of the other's time; returns the path.
+    """Draw a bar for the ratio of each claim and backend, and return the path.
 
     Args:
-        claims: List of `speed_table.Claim`, all against the same other.
-        path: Where to write the picture.
+        claims: List of `speed_table.Claim`, all with the same `against`.
+        path: Path of the picture.
     """
     figure, axis = plt.subplots(
         figsize=(8, 1.1 + 0.8 * len(claims)), layout="constrained"
@@ -28,7 +28,7 @@ def draw(claims, path):
     axis.tick_params(left=False, labelsize=10)
     axis.spines[["top", "right", "left"]].set_visible(False)
     figure.suptitle(
-        f"Time that kdropout takes, of that of {claims[0].against}: shorter is better",
+        f"Time of kdropout compared with {claims[0].against} (shorter is better)",
         fontsize=12,
     )
     figure.savefig(path, dpi=110)
@@ -37,7 +37,7 @@ def draw(claims, path):
 
 
 def _bars(axis, row, claim):
-    """The bars of a claim, each with its backend and number beside it."""
+    """Draw the bars of a claim, with the backend and the number beside each."""
     backends = [b for b in BACKENDS if claim.ratio(b) is not None]
     for place, backend in enumerate(backends):
         y = row + HEIGHT * (place - (len(backends) - 1) / 2)
@@ -50,6 +50,6 @@ def _bars(axis, row, claim):
             textcoords="offset points",
             va="center",
             fontsize=9,
-            # Where the line of the other would cross it.
+            # The line at 100 % would cross the text.
             bbox={"color": "white", "pad": 0.5},
         )

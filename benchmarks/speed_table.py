@@ -1,10 +1,10 @@
-"""The table and the picture of how fast kdropout is, from what the benchmarks found.
+"""Makes the table and the picture of the speed of kdropout from the results.
 
     python -m benchmarks.speed_table
 
 Reads the results of `layer_cost`, `training_step`, `live_rate`, `trials`, `mc_predict`,
-`callback_cost` and `import_time`, as far as they are there. Writes results/speed.md, a
-claim in each row, and results/speed.png, those against Keras's dropout.
+`callback_cost` and `import_time`, if their files exist. Writes results/speed.md, with a
+claim in each row, and results/speed.png, with the claims against Keras's dropout.
 """
 
 import argparse
@@ -21,20 +21,20 @@ PLACES = {"head": "before the last layer", "every block": "in every block"}
 CALLBACKS = "OverfittingGap + RateLogger"
 KERAS_DROPOUT = "Keras's dropout"
 FOOTNOTE = [
-    "Below 0: the step took less than without dropout layers. Spread, machine and",
-    "versions are in the CSV files beside this one.",
+    "A share below 0 means that the step took less time than without dropout layers.",
+    "The CSV files beside this one have the spread, the machine and the versions.",
 ]
 
 
 @dataclass
 class Claim:
-    """What kdropout takes of another's time.
+    """The time of kdropout against that of something else.
 
     Args:
-        what: Text.
-        against: Text, the other.
-        unit: Of the times, or None where only their ratio is known.
-        times: Dict from backend to the time of kdropout and that of the other.
+        what: Text, what is measured.
+        against: Text, what it is compared with.
+        unit: Unit of the times, or None where only their ratio is known.
+        times: Dict from backend to the time of kdropout and the other time.
     """
 
     what: str
@@ -43,7 +43,7 @@ class Claim:
     times: dict
 
     def ratio(self, backend):
-        """The time over that of the other; None if either is not known."""
+        """The time of kdropout over the other time; None if one is not known."""
         ours, other = self.times.get(backend, (0.0, 0.0))
         return ours / other if other > 0 else None
 
@@ -54,7 +54,7 @@ def main():
     for make in (layers, steps, live_rates, trials, predictions, callbacks, imports):
         found = [claim for claim in make() if claim.times]
         if not found:
-            print(f"left out, as it is not measured: {make.__name__}")
+            print(f"left out, because it is not measured: {make.__name__}")
         claims += found
     print(write_table(claims, reporting.RESULTS / "speed.md"))
     compared = [claim for claim in claims if claim.against == KERAS_DROPOUT]
@@ -66,7 +66,7 @@ def layers():
     for one_pass in ("forward", "forward + backward"):
         wanted = {"pass": one_pass, "dtype": "float32", "mask": "per unit"}
         rows = select("layer_cost", size=str(layer_cost.SIZE), **wanted)
-        # TensorFlow compiles by XLA only where it is asked to.
+        # TensorFlow compiles with XLA only on request.
         rows = [r for r in rows if r["backend"] != "tensorflow" or not r["compiler"]]
         times = paired(rows, "min_ms", "what", "kdropout", "keras")
         yield Claim(f"Dropout layer, {one_pass}", KERAS_DROPOUT, "ms", times)
@@ -129,7 +129,7 @@ def imports():
 
 
 def select(name, **wanted):
-    """The rows of `results/<name>.csv` with what is wanted; none without a file."""
+    """The rows of `results/<name>.csv` with these values; [] without a file."""
     rows = reporting.read_csv(name)
     return [row for row in rows if wanted.items() <= row.items()]
 
@@ -150,9 +150,9 @@ def paired(rows, column, key, ours, other):
 
 
 def write_table(claims, path):
-    """A row per claim, a column per backend; returns the path."""
+    """Write a row for each claim, a column for each backend; return the path."""
     lines = [
-        "| time of kdropout | of that of | " + " | ".join(BACKENDS.values()) + " |"
+        "| time of kdropout | compared with | " + " | ".join(BACKENDS.values()) + " |"
     ]
     lines.append("|---" * (2 + len(BACKENDS)) + "|")
     for claim in claims:

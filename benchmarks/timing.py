@@ -1,18 +1,18 @@
-"""Times several ways of doing a thing within one run."""
+"""Measures the time of several functions within one run."""
 
 import time
 
 import numpy as np
 
-RESAMPLES = 10_000  # of the bootstrap: its own error is below the digits printed
+RESAMPLES = 10_000  # of the bootstrap; its error is below the printed digits
 
 
 def in_turn(ways, rounds):
-    """Run all ways in each round, every other one in the opposite order.
+    """Run all functions in each round, in the opposite order in every second round.
 
     Args:
         ways: Dict from name to a function without arguments.
-        rounds: Integer, how often each runs.
+        rounds: Integer, number of times that each runs.
 
     Returns:
         Dict from name to the seconds of each round.
@@ -25,20 +25,20 @@ def in_turn(ways, rounds):
 
 
 def seconds(way):
-    """How long a function takes."""
+    """The seconds that a function takes."""
     begin = time.perf_counter()
     way()
     return time.perf_counter() - begin
 
 
 def ratio_of_medians(values, references, digits=2, in_turn=True):
-    """The ratio, and "low to high", its 95 % interval by bootstrap.
+    """The ratio, and its 95 % interval by bootstrap as the text "low to high".
 
     Args:
-        values: Times.
-        references: Times.
-        digits: Integer.
-        in_turn: Whether both are of the same rounds, which are then resampled.
+        values: Times, in the numerator.
+        references: Times, in the denominator.
+        digits: Integer, digits of the interval.
+        in_turn: True if both have the same rounds, which are then resampled together.
     """
     values, references = np.asarray(values), np.asarray(references)
     generator = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What dropout adds to a whole training step, against Keras's dropout and none.
+"""Measures the time that dropout adds to a whole training step.
 
 1. `mlp`: 784-1024-1024-1024-10, batch 256, `Dropout` after each hidden layer.
 2. `convnet`: 32 x 32 x 3, three blocks of convolution, ReLU and pooling, batch 64,
@@ -7,19 +7,20 @@
    `Dropout` on the output of the attention and twice in the feed-forward part.
 
 The arms of a model run in turn: without dropout layers, with Keras's, with kdropout's,
-and with kdropout's at a live rate of 0. All is built anew several times, in another
-order: where in memory the weights of a model happen to lie makes more of a difference
-than dropout at a rate of 0, and stays for as long as the model. The step is the
-function that `fit` calls, called in a loop on one batch: reading data and what `fit`
-does between the steps are left out, and no public way to run a step has less around it.
+and with kdropout's at a live rate of 0. The benchmark builds all of them several times,
+in another order each time. The reason is that the place of the weights in memory, which
+a model keeps, makes a larger difference than dropout at a rate of 0. The step is the
+function that `fit` calls, in a loop on one batch. So the time does not include reading
+data or the work of `fit` between the steps. No public way to run a step has less
+overhead.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.training_step
 
 About 5 minutes per backend on 2 cores. Writes results/training_step.csv; rows of the
-other backends stay. `min_ms` is the least time of each build, on average; `added_ms` is
-what it has beyond that without dropout layers, `added_se_ms` the standard error of this
-over the builds, and `share_of_keras` its ratio to what Keras's layers add, NaN if they
-add nothing.
+other backends stay. `min_ms` is the mean over the builds of the least time. `added_ms`
+is its difference to the time without dropout layers, and `added_se_ms` is the standard
+error of this difference over the builds. `share_of_keras` is the ratio of `added_ms` to
+that of Keras's layers, or NaN if these add no time.
 """
 
 import argparse
@@ -40,9 +41,9 @@ BACKEND = keras.backend.backend()
 CLASSES = 10
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 BUILDS = 8
-ROUNDS = 12  # enough for a block that nothing disturbed, in each arm
-STEPS = 5  # per block: few, so that a block is short enough to be left alone
-# The class of the dropout layers, and the live rate if it is not the model's.
+ROUNDS = 12  # enough for one undisturbed block in each arm
+STEPS = 5  # per block: few, so that some blocks are undisturbed
+# The class of the dropout layers, and the live rate if it differs from the model's.
 ARMS = {
     "none": (None, None),
     "keras": (layers.Dropout, None),
@@ -150,7 +151,7 @@ def block(name, dropout, live_rate, steps):
 
 
 def model_and_batch(name, dropout, live_rate):
-    """A model with layers of class `dropout`, compiled, and what it trains on."""
+    """A compiled model with layers of class `dropout`, and its batch."""
     build, rate, batch_size = MODELS[name]
     keras.utils.set_random_seed(0)
     model = build(lambda x: x if dropout is None else dropout(rate)(x))
@@ -163,16 +164,16 @@ def model_and_batch(name, dropout, live_rate):
 
 
 def optimizer():
-    """Adam, which leaves the weights where they are, though it computes as much.
+    """Adam with a learning rate of 0: it computes as much, but keeps the weights.
 
-    Else the model would learn its batch by heart, and each arm compute with numbers of
-    another size.
+    Otherwise the model would memorise its batch, and the arms would compute with
+    numbers of different sizes.
     """
     return keras.optimizers.Adam(0.0)
 
 
 def random_batch(model, size):
-    """Inputs and labels, tensors on the device."""
+    """Inputs and labels, as tensors on the device."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=(size, *model.input_shape[1:]))
     y = generator.integers(CLASSES, size=size)
@@ -185,7 +186,7 @@ def _tensorflow(model, batch):
 
 
 def _jax(model, batch):
-    # As within an epoch of `fit`, the variables do not get the values of each step.
+    # The variables do not receive the values of each step, as within an epoch of `fit`.
     variables = (
         model.trainable_variables,
         model.non_trainable_variables,

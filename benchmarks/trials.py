@@ -1,27 +1,30 @@
-"""How many trials a minute, against KerasTuner's own tuner?
+"""How many trials per minute does the tuner run, compared with that of KerasTuner?
 
-Handwritten digits (900 for training, 400 for validation), 5 epochs, batch 32, no
-shuffling, random search over the rates of all dropout layers:
+The data are handwritten digits (900 for training, 400 for validation). Each trial has 5
+epochs, batches of 32 and no shuffling. A random search tries the rates of all dropout
+layers of two models:
 
 1. an MLP, 64-256-256-10;
-2. a small convolutional net on 8 x 8: two blocks of convolution and pooling, then 64
-   units.
+2. a small convolutional net on 8 x 8, with two blocks of convolution and pooling, then
+   64 units.
 
 Both tuners have the same oracle and seed, and the function that builds the model sets
-the seed of its weights, so that on TensorFlow all scores must be equal to the bit. (On
-JAX a convolution may round in another way within a loop of steps than in one step.)
-They run in turn in one process, a few trials at a time. "steady" leaves out the first
-of these rounds, in which models are traced; "with the first" is the time of all 20
-trials.
+the seed of its weights. So on TensorFlow, all scores must be equal to the bit. (On JAX,
+a convolution in a loop of steps may round differently from one in a single step.) The
+tuners run in turn in one process, a few trials at a time. "steady" does not include the
+first of these rounds, in which models are traced. "with the first" is the time of all
+20 trials.
 
-Then the memory of the process before and after 100 more trials of kdropout's tuner.
+At the end, the benchmark compares the memory of the process before and after 100 more
+trials of kdropout's tuner.
 
     python -m benchmarks.trials
 
-Run once for each backend, with KERAS_BACKEND=jax too: each replaces its own rows of
-results/trials.csv. About 3 minutes each on 2 cores. Fails if the MLP is not 15 x as
-fast steady and 8 x with the first trial, the convolutional net 6 x, a score differs, or
-the memory grows by 5 MB.
+Run it once for each backend, also with KERAS_BACKEND=jax. Each run replaces the rows of
+its backend in results/trials.csv, and takes about 3 minutes on 2 cores. Fails if the
+MLP is not 15 times as fast steady and 8 times with the first trial, if the
+convolutional net is not 6 times as fast, if a score differs, or if the memory grows by
+5 MB.
 """
 
 import os
@@ -46,7 +49,7 @@ EPOCHS = 5
 ROUNDS, TRIALS_PER_ROUND = 5, 4  # 20 trials of each side
 MEMORY_WARM_UP, MEMORY_TRIALS = 20, 100
 MEMORY_LIMIT_MB = 5.0
-# Net: least ratio steady, and with the first round.
+# For each net, the least ratio in the steady state and with the first round.
 TARGETS = {"mlp": (15.0, 8.0), "convnet": (6.0, 1.0)}
 SEED = 1
 
@@ -119,7 +122,7 @@ def memory(tuner, net):
 
 
 def timed(kind):
-    """The tuner, that also keeps the seconds of each trial."""
+    """The tuner class, which also records the seconds of each trial."""
 
     class Timed(kind):
         seconds = None
@@ -182,7 +185,7 @@ def convnet():
 
 
 def resident_mb():
-    """Memory that the process holds, in MB (Linux)."""
+    """The memory of the process, in MB (Linux)."""
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,25 +1,26 @@
 """Does a search over dropout rates choose the rates that a published one chose?
 
-Gal, Ghahramani 2016: tables of UCI, one hidden layer of 50 ReLU, one dropout rate for
-input and hidden layer, out of four, 4,000 epochs. `tuner_configs/uci_regression.yaml`
-is this search; it runs here for four sets and several of their standard splits.
+The search is that of Gal, Ghahramani 2016 on tables of UCI. The network has one hidden
+layer of 50 ReLU. The search chooses one of four dropout rates for the input and the
+hidden layer, with 4,000 epochs. `tuner_configs/uci_regression.yaml` is this search.
+Here it runs for four sets and several of their standard splits.
 
-The published numbers are of the mean over many predictions with dropout on ("MC"). A
-job judges a model as it is used by default, with dropout off. Both are measured on the
-same models: the error with dropout off is the search's own score, and the MC error
-comes from `kdropout.mc_predict` with the weights that each trial left behind. They
-differ most at the rate 0.1, so both must prefer the published rate.
+The published errors are those of the mean over many predictions with dropout on ("MC").
+A job scores a model with dropout off, which is the default. The benchmark measures both
+on the same models: the error with dropout off is the score of the search, and the MC
+error comes from `kdropout.mc_predict` with the weights of each trial. They differ most
+at the rate 0.1, so both must prefer the published rate.
 
 The precision of the noise, tau, is the middle of the three published values. The
-authors also choose tau, by the likelihood, in which it matters. For the errors it only
-scales a weight decay, which is here between 1e-8 and 1.4e-6.
+authors also choose tau, by the likelihood, in which it matters. For the errors, tau
+only scales a weight decay, which is between 1e-8 and 1.4e-6 here.
 
     python -m benchmarks.uci_rates --data-dir DIR
 
-About 30 minutes on 2 cores. Writes results/uci_rates.csv and .md. It can be run in
-parts, by --sets and --first, each of which replaces its own rows. Exits with 1 if for
-some set the published rates are not the best by the mean over the splits, with dropout
-off or MC, or not those that the searches chose most often.
+About 30 minutes on 2 cores. Writes results/uci_rates.csv and .md. You can run it in
+parts, with --sets and --first. Each part replaces its rows. Exits with 1 if the
+published rates of a set are not the best by the mean over the splits, with dropout off
+or MC, or are not those that the searches chose most often.
 """
 
 import argparse
@@ -41,7 +42,7 @@ from kdropout.tuning.job.run import make_tuner
 JOB = pathlib.Path(__file__).parents[1] / "tuner_configs" / "uci_regression.yaml"
 TAU = {"energy": 0.5, "yacht": 0.5, "wine": 2.9, "concrete": 0.05}
 
-# The authors took 10,000. What a tenth of them adds to an error is below 1 %.
+# The authors took 10,000. A tenth of them adds less than 1 % to an error.
 SAMPLES = 1000
 
 
@@ -49,9 +50,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     mnist.add_data_argument(parser)
     parser.add_argument("--sets", nargs="+", choices=TAU, default=TAU)
-    parser.add_argument("--first", type=int, default=0, help="first of the splits")
-    parser.add_argument("--splits", type=int, default=20, help="how many of the 20")
-    parser.add_argument("--epochs", type=int, default=4000, help="fewer only to try")
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first split"
+    )
+    parser.add_argument(
+        "--splits", type=int, default=20, help="number of splits, out of 20"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=4000, help="fewer only for a trial run"
+    )
     arguments = parser.parse_args()
     splits = range(arguments.first, min(20, arguments.first + arguments.splits))
     rows = []
@@ -65,7 +72,7 @@ def main():
     print("\n" + uci_results.table(rows))
     print(reporting.write_csv("uci_rates", rows), uci_results.write_page(rows))
     missed = uci_results.not_reproduced(rows)
-    sys.exit(f"Other rates than the published ones: {missed}" if missed else 0)
+    sys.exit(f"Sets with other rates than published: {missed}" if missed else 0)
 
 
 def run(name, split, data_dir, epochs):
@@ -76,7 +83,7 @@ def run(name, split, data_dir, epochs):
             "data.uci": name,
             "data.split": split,
             "model.arguments.tau": TAU[name],
-            "search.seed": split,  # of the initial weights: the same for all rates
+            "search.seed": split,  # the initial weights are the same for all rates
             "training.epochs": epochs,
             "output": folder,
         }

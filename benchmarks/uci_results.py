@@ -1,4 +1,4 @@
-"""The published search over dropout rates, and how a repetition compares with it."""
+"""Compares a search over dropout rates with the published one."""
 
 import collections
 
@@ -8,7 +8,7 @@ from benchmarks import reporting
 from kdropout._files import replacing
 
 RATES = (0.005, 0.01, 0.05, 0.1)
-# Published: validation error, MC, by rate, mean over 20 splits, and the rates chosen.
+# Published: MC validation error by rate, mean over 20 splits; and the chosen rates.
 # github.com/yaringal/DropoutUncertaintyExps, UCI_Datasets/*/results.
 PUBLISHED = {
     "energy": (0.562, 0.624, 1.088, 1.566),
@@ -25,7 +25,7 @@ CHOSEN = {
 
 
 def with_earlier(rows):
-    """The rows, with those of other sets and splits from an earlier run, in order."""
+    """The rows, and those of other sets and splits from an earlier run, in order."""
     made = {(row["set"], row["split"]) for row in rows}
     for row in reporting.read_csv("uci_rates"):
         numbers = {key: float(row[key]) for key in row if key != "set"}
@@ -42,12 +42,12 @@ def published_error(name):
 
 
 def not_reproduced(rows):
-    """The sets in which other rates are better, or chosen more often."""
+    """The sets in which other rates are better, or were chosen more often."""
     return [name for name in sets_of(rows) if not is_reproduced(rows, name)]
 
 
 def sets_of(rows):
-    """The sets with at least two splits, which is what an error needs."""
+    """The sets with at least two splits, which a standard error needs."""
     counts = collections.Counter(row["set"] for row in rows)
     return [name for name in PUBLISHED if counts[name] >= 2 * len(RATES)]
 
@@ -60,13 +60,13 @@ def means(rows, name, column):
 
 
 def choices(rows, name):
-    """How often the searches chose each rate: a `collections.Counter`."""
+    """A `collections.Counter` of the rates that the searches chose."""
     chosen = [r["rate"] for r in rows if r["set"] == name and r["chosen"]]
     return collections.Counter(chosen)
 
 
 def is_reproduced(rows, name):
-    """Whether the rates that were chosen when it was published are the best here."""
+    """True if the rates that the published search chose are the best here."""
     best = [RATES[np.argmin(means(rows, name, c)[0])] for c in ("rmse", "mc_rmse")]
     counts = choices(rows, name)
     most = [rate for rate in counts if counts[rate] == max(counts.values())]
@@ -74,7 +74,7 @@ def is_reproduced(rows, name):
 
 
 def table(rows):
-    """A table in Markdown: the errors for each rate, and what was chosen."""
+    """A table in Markdown: the errors for each rate, and the chosen rates."""
     lines = [
         f"| set | error | {' | '.join(map(str, RATES))} | chosen |",
         f"|---|---|{'---|' * len(RATES)}---|",
@@ -98,19 +98,20 @@ def line(name, label, cells, counts):
 
 
 def write_page(rows):
-    """Write the table, with what it takes to read it; return the path."""
+    """Write the table with an explanation, and return the path."""
     counts = collections.Counter(row["set"] for row in rows)
     splits = " to ".join(str(n // len(RATES)) for n in sorted({*counts.values()}))
     text = (
         "# A published search over dropout rates, repeated\n\n"
-        "Root mean squared error of the validation in the unit of the target, by rate: "
-        f"mean over {splits} of the 20 standard splits +- its standard error, most of "
-        "which is the spread between splits. Published: mean over 20 splits. Chosen: "
-        "the rate, and in how many splits. The searches choose by their own score, "
-        "with dropout off.\n\n"
+        "The table has the root mean squared error of the validation data, in the unit "
+        f"of the target, for each rate: the mean over {splits} of the 20 standard "
+        "splits +- its standard error, most of which is the spread between splits. The "
+        "published errors are means over 20 splits. The last column has the rates that "
+        "the searches chose, and the number of splits. The searches choose by their "
+        "score, with dropout off.\n\n"
         f"{table(rows)}\n\n"
-        "Made by `python -m benchmarks.uci_rates --data-dir ...`; every split is in "
-        f"[uci_rates.csv](uci_rates.csv).\n\n{reporting.environment()}\n"
+        "`python -m benchmarks.uci_rates --data-dir ...` makes this page. Every split "
+        f"is in [uci_rates.csv](uci_rates.csv).\n\n{reporting.environment()}\n"
     )
     path = reporting.RESULTS / "uci_rates.md"
     with replacing(path) as temporary:

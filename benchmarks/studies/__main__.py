@@ -1,11 +1,11 @@
-"""Runs studies, or goes on with them, and renews their pages in `docs/studies`.
+"""Runs or continues studies, and renews their pages in `docs/studies`.
 
     python -m benchmarks.studies --data-dir DIR
     python -m benchmarks.studies rate_sweep schedules --data-dir DIR
 
-The folder has `mnist/` and `fashion_mnist/`, and `uci/` for the study `uci`. Results
-that are there are not made again: remove `benchmarks/results/studies/<name>.csv` for
-that. All of them take about three hours on 2 cores.
+The folder has `mnist/` and `fashion_mnist/`, and `uci/` for the study `uci`. A study
+does not repeat results that exist. To repeat them, remove
+`benchmarks/results/studies/<name>.csv`. All studies take about three hours on 2 cores.
 """
 
 import argparse
@@ -25,7 +25,7 @@ STUDIES = (
     "learned_rates",
     "controller",
     "layer_search",
-    "label_noise",  # with the rates that the search before it has found
+    "label_noise",  # uses the rates that `layer_search` found
     "kinds",
     "naive_gap",
     "calibration",
@@ -37,7 +37,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(STUDIES))
     mnist.add_data_argument(parser)
-    parser.add_argument("--seeds", type=int, help="by default, as many as is stated")
+    parser.add_argument(
+        "--seeds", type=int, help="default: the number that the study states"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     for name in arguments.names:

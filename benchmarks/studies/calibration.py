@@ -1,4 +1,4 @@
-"""Does Monte-Carlo dropout know what it does not know?"""
+"""Do uncertainties of Monte-Carlo dropout show what the network does not know?"""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ BINS = 15
 
 @dataclasses.dataclass(frozen=True)
 class Uncertainty:
-    """A network trained on MNIST, and asked about Fashion-MNIST as well."""
+    """A network that learns MNIST, and predicts MNIST and Fashion-MNIST."""
 
     method: str
     samples: int
@@ -38,7 +38,7 @@ def jobs(seeds):
 
 
 def run(job, data_dir):
-    """A dict of what is measured, with dropout off, and as "mc_..." with it on."""
+    """A dict of the measures with dropout off, and with it on as "mc_..."."""
     keras.utils.clear_session()
     training = trainings.Training(job.method, job.samples, job.seed)
     train, validation, test = trainings.split(training, data_dir)
@@ -100,20 +100,20 @@ def scores(probabilities, labels):
 
 
 def entropy(probabilities):
-    """Of each row, in nats."""
+    """The entropy of each row, in nats."""
     logarithms = np.log(np.maximum(probabilities, 1e-12))
     return -(probabilities * logarithms).sum(-1)
 
 
 def auroc(known, unknown):
-    """How often an unknown image is more uncertain than a known one; 0.5 is chance."""
+    """The share of pairs in which the unknown image is the more uncertain one."""
     from scipy.stats import mannwhitneyu
 
     statistic = mannwhitneyu(unknown, known).statistic
     return round(float(statistic) / (len(known) * len(unknown)), 4)
 
 
-# What is shown of each, with how many digits, and whether more is better.
+# The label of each measure, its decimal places, and True if more is better.
 MEASURES = {
     "error": ("test error, %", 2, False),
     "nll": ("negative log-likelihood, nats", 3, False),

@@ -1,4 +1,4 @@
-"""Does the controller hold the gap, and what does that do to the error?"""
+"""Does the controller hold the gap, and how does that change the error?"""
 
 from benchmarks.studies import figures, findings, label_noise, learned_rates, trainings
 from benchmarks.studies.trainings import Training
@@ -65,7 +65,7 @@ def draw(rows):
         gaps.axhline(target, color=figures.COLORS[number], linestyle=":")
     epoch = "epoch of 100 updates"
     figures.finish(gaps, "Clean gap for four targets (dotted)", epoch, "nats")
-    figures.finish(rates, "What the controller does for it", epoch, "rate")
+    figures.finish(rates, "Rate that the controller sets", epoch, "rate")
     for number, (kind, methods) in enumerate(
         (
             ("constant", label_noise.CONSTANT),
@@ -83,5 +83,5 @@ def draw(rows):
             label=kind,
         )
     errors.set_ylim(bottom=0)
-    figures.finish(errors, "Error over gap, one mark a training", "nats", "error (%)")
+    figures.finish(errors, "Error over gap, a mark per training", "nats", "error (%)")
     return figure

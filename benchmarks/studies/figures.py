@@ -1,4 +1,4 @@
-"""What the pictures of the studies have in common."""
+"""Functions and colours that all pictures of the studies use."""
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -6,13 +6,13 @@ from matplotlib.figure import Figure
 from kdropout import _statistics
 from kdropout._files import replacing
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart, and markers.
+# Okabe and Ito's colours, which colour-blind readers can distinguish, and markers.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vP*"
 
 
 def panels(count, width=4.6, height=3.6, rows=1):
-    """A figure, and its axes side by side, or in rows."""
+    """A figure and its axes, side by side or in rows."""
     columns = count // rows
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)
@@ -20,7 +20,7 @@ def panels(count, width=4.6, height=3.6, rows=1):
 
 
 def line(axis, x, groups, number, label=None):
-    """Means with their 95 % intervals over x, one group of numbers for each."""
+    """Draw means with their 95 % intervals, one group of numbers for each x."""
     found = [_statistics.interval(group) for group in groups]
     axis.errorbar(
         x,
@@ -36,7 +36,7 @@ def line(axis, x, groups, number, label=None):
 
 
 def differences(axis, labels, groups, baseline, count=1):
-    """Paired differences to a baseline with their intervals, one below the other."""
+    """Draw paired differences to a baseline with their intervals, one per line."""
     confidence = _statistics.for_all_of(count)
     for place, group in enumerate(groups):
         found = _statistics.paired(group, baseline, confidence)
@@ -50,7 +50,7 @@ def differences(axis, labels, groups, baseline, count=1):
 
 
 def finish(axis, title, xlabel, ylabel=""):
-    """Title and labels, and a legend if something has a name."""
+    """Add the title and the labels, and a legend if there are named lines."""
     axis.set_title(title, fontsize=10)
     axis.set_xlabel(xlabel)
     axis.set_ylabel(ylabel)
@@ -60,11 +60,11 @@ def finish(axis, title, xlabel, ylabel=""):
 
 
 def task(samples, noise):
-    """What was trained on, as a title."""
+    """The title of a panel with the training data."""
     return f"MNIST, {samples:,} images, {noise:.0%} wrong labels"
 
 
 def save(figure, path):
-    """Write the picture, as a whole or not at all."""
+    """Write the picture, completely or not at all."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=100, format="png")

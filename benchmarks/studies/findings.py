@@ -1,4 +1,4 @@
-"""Numbers of a study as people read them: means, differences, intervals."""
+"""Turns numbers of a study into text: means, differences, intervals and tables."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from kdropout import _statistics
 
 
 def pick(rows, **fields):
-    """The rows with these values, in the order of their seeds."""
+    """The rows with these values, sorted by seed."""
     found = [row for row in rows if all(row[k] == v for k, v in fields.items())]
     if not found:
         raise KeyError(f"no row with {fields}")
@@ -14,26 +14,26 @@ def pick(rows, **fields):
 
 
 def column(rows, name, **fields):
-    """Array of a number, in the order of the seeds."""
+    """Array of a number of these rows, sorted by seed."""
     return np.array([row[name] for row in pick(rows, **fields)], dtype="float64")
 
 
 def mean(values, digits=2):
-    """ "9.24 +- 0.20": mean and half of its 95 % interval."""
+    """ "9.24 +- 0.20": the mean and half of its 95 % interval."""
     found = _statistics.interval(values)
     return f"{found.mean:.{digits}f} +- {found.half_width:.{digits}f}"
 
 
 def difference(values, baseline, count=1, digits=2, more_is_better=False):
-    """ "-1.24 (-1.41 to -1.08) better"; nothing is said of an interval with 0 in it.
+    """ "-1.24 (-1.41 to -1.08) better"; without a word if the interval includes 0.
 
     Args:
         values: Array, one number for each seed.
-        baseline: Array, of the same seeds.
-        count: Integer, how many differences are looked at: each interval is as wide as
-            to hold together with the others, with 95 %.
-        digits: Integer.
-        more_is_better: Whether an increase is what is wanted.
+        baseline: Array, with the same seeds.
+        count: Integer, number of differences: their intervals are so wide that all hold
+            together with 95 %.
+        digits: Integer, number of decimal places.
+        more_is_better: True if an increase is an improvement.
     """
     found = _statistics.paired(values, baseline, _statistics.for_all_of(count))
     words = {"better": " better", "worse": " worse", "undecided": ""}
@@ -50,12 +50,12 @@ def table(header, lines):
 
 
 def best_by_validation(rows, methods, **fields):
-    """For each seed, the row whose validation error is least: what a search would do.
+    """For each seed, the row with the least validation error, as a search chooses it.
 
     Args:
         rows: List of rows.
-        methods: Dicts of fields, one for each of what is chosen among.
-        **fields: What all of these have in common.
+        methods: Dicts of fields, one for each method to choose from.
+        **fields: Fields that all methods have in common.
     """
     arms = [pick(rows, **fields, **one) for one in methods]
     return [
@@ -65,7 +65,7 @@ def best_by_validation(rows, methods, **fields):
 
 
 def chosen_errors(rows, methods, **fields):
-    """Array of test errors, each of the method that validation chose for its seed."""
+    """Array of test errors, each of the method with the least validation error."""
     arms = [{"method": method} for method in methods]
     chosen = best_by_validation(rows, arms, **fields)
     return np.array([row["test_error"] for row in chosen])

@@ -15,7 +15,7 @@ NOISES = (0.0, 0.3)
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A network with one kind of dropout, trained as `trainings.Training` is."""
+    """A network with one kind of dropout, trained like a `trainings.Training`."""
 
     network: str
     method: str
@@ -37,7 +37,7 @@ def jobs(seeds):
 
 
 def run(job, data_dir):
-    """A dict of what came out of a training."""
+    """A dict of the results of a training."""
     keras.utils.clear_session()
     model = networks.build(job.network, job.method, job.seed)
     return trainings.measure(trainings.compiled(model), job, data_dir)
@@ -49,8 +49,8 @@ def tables(rows):
             ["wrong labels", "network", "kind", "none, %", *map(str, RATES)],
             [line for place in _places() for line in _by_rate(rows, *place)],
         )
-        + "\n\nWith the rate that the validation error of each seed would choose, of "
-        "these and 0:\n\n"
+        + "\n\nThe second table has the test error with the rate that the validation "
+        "error of each seed chooses, among these and 0:\n\n"
         + findings.table(
             ["wrong labels", "network", "kind", "test error, %"]
             + ["against no dropout, points", "against Dropout, points"],
@@ -60,7 +60,7 @@ def tables(rows):
 
 
 def _by_rate(rows, noise, network):
-    """Lines with the error without dropout, and what each rate adds to it."""
+    """Lines with the error without dropout, and the change by each rate."""
     kinds = _kinds(network)
     none = _errors(rows, noise, network, "none")
     for kind in kinds:
@@ -74,7 +74,7 @@ def _by_rate(rows, noise, network):
 
 
 def _chosen(rows, noise, network):
-    """Lines with the error of each kind at the rate that was chosen for it."""
+    """Lines with the error of each kind at its chosen rate."""
     kinds = _kinds(network)
     none = _errors(rows, noise, network, "none")
     chosen = {kind: chosen_errors(rows, noise, network, kind) for kind in kinds}
@@ -89,7 +89,7 @@ def _chosen(rows, noise, network):
 
 
 def chosen_errors(rows, noise, network, kind):
-    """Test errors, each at the rate that the validation of its seed chose."""
+    """Test errors, each at the rate with the least validation error of its seed."""
     methods = ("none", *_methods(kind))
     return findings.chosen_errors(rows, methods, noise=noise, network=network)
 

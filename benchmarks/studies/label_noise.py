@@ -23,7 +23,7 @@ def jobs(seeds):
 
 
 def others():
-    """The other ways, with the rates that a search for each layer found at 30 %."""
+    """The other methods, with the rates that a search for each layer found at 30 %."""
     for row in reporting.read_csv("studies/layer_search"):
         if row["noise"] == "0.3":
             return (*OTHERS, "constant " + row["rates"].replace(" ", "/"))
@@ -40,8 +40,8 @@ def tables(rows):
         lines.append([f"{noise:.0%}", *map(findings.mean, errors)])
     return (
         findings.table(["wrong labels", *every], lines)
-        + "\n\nPoints of test error against the constant rate that the validation "
-        "error of each seed would choose:\n\n" + _against_chosen(rows)
+        + "\n\nThe second table has the points of test error against the constant rate "
+        "that the validation error of each seed chooses:\n\n" + _against_chosen(rows)
     )
 
 
@@ -62,7 +62,7 @@ def _against_chosen(rows):
 
 
 def chosen_constant(rows, noise):
-    """Test errors, each of the constant rate that the validation of its seed chose."""
+    """Test errors, each of the constant rate with the least validation error."""
     return findings.chosen_errors(rows, CONSTANT, noise=noise)
 
 

@@ -9,9 +9,9 @@ from benchmarks.studies import figures, findings, methods, trainings
 from kdropout import layers, tuning
 
 NAME = "layer_search"
-SEEDS = 20  # of the confirmation: none of them is one of the search's
+SEEDS = 20  # of the confirmation; they differ from the seed of the search
 TRIALS = 40
-SEARCH_SEED = 1000  # decides images and wrong labels too
+SEARCH_SEED = 1000  # also decides images and wrong labels
 HERE = "benchmarks.studies.layer_search"
 
 
@@ -36,7 +36,7 @@ def jobs(seeds):
 
 
 def run(search, data_dir):
-    """A dict of what the search found, and what its confirmation says."""
+    """A dict of the rates that the search found, and the results of confirming them."""
     keras.utils.clear_session()
     with tempfile.TemporaryDirectory() as folder:
         job = tuning.Job(

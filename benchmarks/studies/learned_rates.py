@@ -7,18 +7,18 @@ from benchmarks.studies.trainings import Training
 
 NAME = "learned_rates"
 SEEDS = 10
-# The best constant rate is chosen on other seeds than those it is judged by.
+# These seeds choose the best constant rate, and others judge it.
 CHOICE = range(100, 105)
 # Training images, share of wrong labels, updates.
 TASKS = (
     (1000, 0.0, 1500),
     (label_noise.SAMPLES, 0.3, label_noise.UPDATES),
 )
-# Of what ConcreteDropout drops, the inputs of both hidden layers.
+# Constant rates at the places of ConcreteDropout: the inputs of both hidden layers.
 OF_INPUTS = {
     rate: f"constant {rate}/{rate}/0" for rate in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 }
-# Of the hidden units; of the inputs of the network too; of those of both layers.
+# Rates of the hidden units, of these and the inputs, and of the inputs of both layers.
 CONSTANT = (*label_noise.CONSTANT, "constant 0.2/0.5", *OF_INPUTS.values())
 LEARNED = ("learned", "concrete", "standout")
 run = trainings.run
@@ -38,7 +38,7 @@ def jobs(seeds):
 
 
 def best_constant(rows, methods=CONSTANT, **task):
-    """The method with the least mean test error on the seeds for choosing."""
+    """The method with the least mean test error on the seeds that choose."""
     means = {
         method: np.mean(
             [
@@ -53,7 +53,7 @@ def best_constant(rows, methods=CONSTANT, **task):
 
 
 def judged(rows, name, **fields):
-    """Array of a number, of the seeds that nothing was chosen by."""
+    """Array of a number, without the seeds that choose."""
     found = findings.pick(rows, **fields)
     return np.array([row[name] for row in found if row["seed"] not in CHOICE])
 
@@ -61,8 +61,8 @@ def judged(rows, name, **fields):
 def tables(rows):
     return (
         _comparison(rows)
-        + "\n\nTest error of the constant rates for the inputs of both layers, %:\n\n"
-        + _of_inputs(rows)
+        + "\n\nThe test error of constant rates for the inputs of both layers, "
+        "in %:\n\n" + _of_inputs(rows)
     )
 
 

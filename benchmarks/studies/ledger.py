@@ -1,8 +1,8 @@
-"""The results of a study: made in several processes, and never made twice.
+"""Makes the results of a study in several processes, each result only once.
 
-Each result is a line of `results/studies/<name>.csv`, written when it is there. A study
-that was stopped goes on with what is missing; what another study has made of the same
-training is taken from there.
+Each result is a line of `results/studies/<name>.csv`, written as soon as it is known. A
+study that was stopped continues with the missing results. If another study has made the
+same training, its result is used.
 """
 
 import concurrent.futures
@@ -14,20 +14,20 @@ import time
 
 from benchmarks import reporting
 
-# TensorFlow keeps memory of each network that was trained, some 40 MB.
+# TensorFlow keeps about 40 MB of memory for each network that was trained.
 JOBS_OF_A_PROCESS = 40
 
 FOLDER = reporting.RESULTS / "studies"
 
 
 def complete(study, jobs, data_dir, processes):
-    """Do what is missing of the jobs, and return the rows of all, in their order.
+    """Do the missing jobs, and return the rows of all jobs, in their order.
 
     Args:
         study: Module with `NAME` and `run(job, data_dir)`, a dict of results.
         jobs: List of instances of one dataclass.
         data_dir: Folder of the data, or None.
-        processes: Integer, how many do jobs at the same time.
+        processes: Integer, number of processes that do jobs at the same time.
     """
     _drop_torn_line(FOLDER / f"{study.NAME}.csv")
     known = _known(jobs[0])
@@ -44,7 +44,7 @@ def complete(study, jobs, data_dir, processes):
 
 
 def rows_of(jobs):
-    """The rows of jobs that are done, in their order, with numbers in them."""
+    """The rows of finished jobs, in their order, with numbers in them."""
     known = _known(jobs[0])
     return [_numbers(known[key_of(job)]) for job in jobs]
 
@@ -68,17 +68,17 @@ def read(name, job):
 
 
 def key_of(job):
-    """What a row is found by."""
+    """The key of the row of a job."""
     return tuple(_texts(dataclasses.asdict(job)).values())
 
 
 def _results(study, jobs, data_dir, processes):
-    # Each process on one core: small networks gain nothing by more.
+    # Each process uses one core, because small networks gain nothing from more.
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ["OMP_NUM_THREADS"] = "1"
     begin, done = time.perf_counter(), 0
-    # New processes from time to time. Not by `max_tasks_per_child`, with which a pool
-    # of Python 3.11 may wait for ever.
+    # Start new processes from time to time. This does not use `max_tasks_per_child`,
+    # because a pool of Python 3.11 may then wait for ever.
     size = JOBS_OF_A_PROCESS * processes
     for first in range(0, len(jobs), size):
         with concurrent.futures.ProcessPoolExecutor(
@@ -100,7 +100,7 @@ def _results(study, jobs, data_dir, processes):
 
 
 def _drop_torn_line(path):
-    """Of a run that was killed while it wrote."""
+    """Remove the unfinished line of a run that was killed while it wrote."""
     if path.exists():
         text = path.read_bytes()
         path.write_bytes(text[: text.rfind(b"\n") + 1])
@@ -122,7 +122,7 @@ def _texts(row):
 
 
 def _numbers(row):
-    """The row with numbers where its texts are some."""
+    """The row, in which texts that are numbers become numbers."""
     return {name: _number(text) for name, text in row.items()}
 
 

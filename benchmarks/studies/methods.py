@@ -1,8 +1,8 @@
-"""The ways to decide the dropout rates of a network that the studies compare.
+"""The methods to decide the dropout rates of a network that the studies compare.
 
-A method is a text, which is what tables and files show: a kind, and for most of them
-its rates. `constant 0.5` drops half of the hidden units, `constant 0.2/0.5` a fifth of
-the inputs too, `constant 0.1/0.5/0.6` has one rate for each of three places.
+A method is a text, which the tables and files show. It has a kind and, for most kinds,
+the rates. `constant 0.5` drops half of the hidden units. `constant 0.2/0.5` also drops
+a fifth of the inputs. `constant 0.1/0.5/0.6` has one rate for each of three places.
 """
 
 import keras
@@ -11,9 +11,9 @@ import kdropout
 from kdropout import callbacks, layers, schedules
 
 UNITS = (256, 256)
-START = 0.3  # of rates that are learned or controlled
+START = 0.3  # the first value of rates that are learned or controlled
 
-# How a rate follows from the one in the text and the number of training steps.
+# Functions from the rate in the text and the number of training steps to a rate.
 RATES = {
     "constant": lambda rate, steps: rate,
     # The speed is the paper's rule of thumb.
@@ -31,7 +31,7 @@ def constant(rate):
 
 
 def rate_of(method):
-    """The rate of such a method."""
+    """The rate of a method that `constant` returns."""
     return 0.0 if method == "none" else float(method.removeprefix("constant "))
 
 
@@ -39,9 +39,9 @@ def hidden_layers(method, steps, samples):
     """The layers of a network between input and output.
 
     Args:
-        method: The text.
-        steps: Integer, training steps.
-        samples: Integer, training samples.
+        method: Text, the method.
+        steps: Integer, number of training steps.
+        samples: Integer, number of training samples.
     """
     kind, _, argument = method.partition(" ")
     dense = [
@@ -65,7 +65,7 @@ def hidden_layers(method, steps, samples):
 
 
 def make_callbacks(method):
-    """The callbacks that move the rates and log them."""
+    """The callbacks that change the rates and log them."""
     kind, _, argument = method.partition(" ")
     if kind == "none":
         return []
@@ -75,7 +75,7 @@ def make_callbacks(method):
 
 
 def _rates(kind, argument, steps, samples):
-    """The argument `rate` for the inputs and both hidden layers; None for no layer."""
+    """The argument `rate` for the inputs and both hidden layers, or None."""
     if kind == "none":
         return None, None, None
     if kind == "controller":

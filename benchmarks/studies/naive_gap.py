@@ -1,4 +1,4 @@
-"""How far is the gap that everyone reads off from the gap that there is?"""
+"""How far is the gap in the training curves from the true gap?"""
 
 from benchmarks.studies import (
     figures,
@@ -28,7 +28,7 @@ def jobs(seeds):
 
 
 def methods_of(noise):
-    """The rates that were tried, as methods."""
+    """The methods that were tried."""
     if noise:
         return label_noise.CONSTANT
     return tuple(map(methods.constant, rate_sweep.RATES))
@@ -60,7 +60,7 @@ def tables(rows):
 
 
 def _plain(naive, clean, count):
-    """The difference; a gap is neither better nor worse for being hidden."""
+    """The difference without a verdict: no gap is better or worse than another."""
     text = findings.difference(naive, clean, count, 3)
     return text.removesuffix(" better").removesuffix(" worse")
 

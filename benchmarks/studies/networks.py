@@ -1,7 +1,7 @@
-"""The networks of the study of kinds, and where in them each kind of dropout drops.
+"""The networks of the study of kinds, with the places of each kind of dropout.
 
-All take the 784 numbers of an image and return the logits of its classes. They are
-small, because each is trained some hundred times.
+All networks take the 784 numbers of an image and return the logits of its classes. They
+are small, because the study trains each of them some hundred times.
 """
 
 import functools
@@ -29,12 +29,12 @@ BLOCKS, WIDTH, HEADS = 3, 48, 4  # of the transformer
 
 
 class Drops:
-    """Drops at the places where a kind belongs; elsewhere nothing.
+    """Adds the dropout layers of one kind, at the places where the kind belongs.
 
     Args:
         method: "none", or a kind and its rate, such as "DropPath 0.3".
-        seed: Integer. That of each layer follows from it, and not from the seed of
-            Keras: so the weights are the same whatever the method.
+        seed: Integer, from which the seeds of the layers follow. They do not follow
+            from the seed of Keras, so the weights are the same for all methods.
     """
 
     def __init__(self, method, seed):
@@ -43,19 +43,19 @@ class Drops:
         self._seed = 1000 * seed
 
     def units(self, x):
-        """Of the outputs of a layer or, in a transformer, of a branch."""
+        """Drop outputs of a layer or, in a transformer, of a branch."""
         return self._drop(UNIT_KINDS, x)
 
     def tokens(self, x):
-        """Of a sequence, at the entry of the transformer."""
+        """Drop tokens of a sequence, at the entry of the transformer."""
         return self._drop({"TokenDropout": TokenDropout}, x)
 
     def heads(self, x):
-        """Of the outputs of attention, (batch, heads, tokens, size)."""
+        """Drop heads in the outputs of attention, (batch, heads, tokens, size)."""
         return self._drop({"HeadDropout": HeadDropout}, x)
 
     def weights(self, layer):
-        """Of a layer itself."""
+        """Drop weights of a layer."""
         if self._kind != "DropConnect":
             return layer
         return DropConnect(layer, self._rate, **self._next())
@@ -132,7 +132,7 @@ def _attention(x, drop):
     return layers.EinsumDense("bhtd,hdf->btf", (None, WIDTH))(drop.heads(mixed))
 
 
-# By name: what makes a network, and the kinds of dropout that suit it.
+# The function that makes each network, and the kinds of dropout for it.
 NETWORKS = {
     "dense": (dense, ("Dropout", "GaussianDropout", "DropConnect")),
     "dense, SELU": (selu, ("Dropout", "AlphaDropout")),
@@ -145,6 +145,6 @@ NETWORKS = {
 
 
 def build(name, method, seed):
-    """A network, whose weights are the same whatever the method."""
+    """A network. Its weights are the same for all methods."""
     keras.utils.set_random_seed(seed)
     return NETWORKS[name][0](Drops(method, seed))

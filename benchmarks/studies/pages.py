@@ -1,6 +1,6 @@
-"""Puts what a study measured into its page: a picture, and the part with the tables.
+"""Writes the results of a study into its page: a picture, and the part with the tables.
 
-The rest of `docs/studies/<name>.md` is written by hand, and stays.
+The rest of `docs/studies/<name>.md` is written by hand, and stays as it is.
 """
 
 import pathlib
@@ -15,7 +15,7 @@ MEASURED = re.compile(f"{BEGIN}.*?{END}", re.DOTALL)
 
 
 def write(study, rows):
-    """Draw the picture and renew the tables of the page; return its path."""
+    """Draw the picture, renew the tables of the page, and return its path."""
     path = FOLDER / f"{study.NAME}.md"
     figures.save(study.draw(rows), path.with_suffix(".png"))
     text = path.read_text() if path.exists() else f"{BEGIN}{END}\n"
@@ -25,5 +25,5 @@ def write(study, rows):
 
 
 def measured(study, rows):
-    """The part of the page that the numbers decide."""
+    """The part of the page with the tables."""
     return f"{BEGIN}\n\n{study.tables(rows)}\n\n{END}"

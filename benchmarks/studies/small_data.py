@@ -1,4 +1,4 @@
-"""Does dropout lower the error on few images, as published tries say?"""
+"""Does dropout lower the error on few images, as published experiments say?"""
 
 from benchmarks.studies import figures, findings, trainings
 from benchmarks.studies.trainings import Training

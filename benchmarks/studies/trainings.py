@@ -1,4 +1,4 @@
-"""One training of a small network on few images, and what is measured of it."""
+"""One training of a small network on few images, and its results."""
 
 import dataclasses
 import functools
@@ -16,23 +16,23 @@ VALIDATION = 2000
 CLASSES = 10
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
-EPOCH = 100  # updates, whatever the number of images: gaps are measured that often
-LAST = 5  # epochs averaged for the gap at the end: it is noisy from one to the next
+EPOCH = 100  # updates, for any number of images; the gaps are measured once per epoch
+LAST = 5  # epochs in the mean gap at the end, because one epoch is noisy
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """What is trained, 784-256-256-10 with Adam.
+    """The settings of a training of 784-256-256-10 with Adam.
 
     Args:
-        method: How the rates are decided: see `methods`.
-        samples: Integer, training images.
-        seed: Integer, decides images, wrong labels, weights, order and masks.
+        method: Text, the method that decides the rates: see `methods`.
+        samples: Integer, number of training images.
+        seed: Integer that decides images, wrong labels, weights, order and masks.
         data: "mnist" or "fashion_mnist".
-        noise: Float in [0, 1], share of training and validation labels replaced by
-            random ones. Those of the test are right.
-        updates: Integer, training steps.
-        weight_decay: Float of at least 0, of AdamW.
+        noise: Float in [0, 1], share of training and validation labels that random
+            ones replace. The test labels are right.
+        updates: Integer, number of training steps.
+        weight_decay: Float of at least 0, the weight decay of AdamW.
     """
 
     method: str
@@ -45,13 +45,13 @@ class Training:
 
 
 def run(training, data_dir):
-    """A dict of what came out of a training."""
+    """A dict of the results of a training."""
     keras.utils.clear_session()
     return measure(build(training), training, data_dir)
 
 
 def measure(model, training, data_dir):
-    """Train a compiled model, and return a dict of what came out of it."""
+    """Train a compiled model, and return a dict of the results."""
     train, validation, test = split(training, data_dir)
     history = fit(model, training, train, validation)
     loss, accuracy = model.evaluate(*test, batch_size=2000, verbose=0)
@@ -85,7 +85,7 @@ def split(training, data_dir):
 def build(training):
     """The compiled model."""
     keras.utils.set_random_seed(training.seed)
-    # First all layers with weights: these are then the same whatever the method.
+    # Make layers with weights first, so that these are the same for all methods.
     output = keras.layers.Dense(CLASSES)
     hidden = methods.hidden_layers(training.method, training.updates, training.samples)
     model = keras.Sequential([keras.Input((784,)), *hidden, output])
@@ -97,7 +97,7 @@ def compiled(model, weight_decay=0.0):
     optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "rate_logit"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # An epoch as one graph: half of the time of a small network is spent between steps.
+    # One graph per epoch: a small network spends half of its time between steps.
     model.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=EPOCH)
     return model
 
@@ -106,7 +106,7 @@ def fit(model, training, train, validation):
     """Train, and return the history."""
     return model.fit(
         batches(train, training.seed),
-        shuffle=False,  # they are, already
+        shuffle=False,  # the batches are already shuffled
         epochs=training.updates // EPOCH,
         steps_per_epoch=EPOCH,
         validation_data=validation,
@@ -120,10 +120,10 @@ def fit(model, training, train, validation):
 
 
 def batches(arrays, seed):
-    """Endless batches, in a new order each time all were seen.
+    """Endless batches, in a new order in each pass through the data.
 
-    Not by `fit`: with the seed set, Keras 3.15 repeats one order on TensorFlow, which
-    helps a network to learn wrong labels by heart.
+    `fit` cannot shuffle them: with the seed set, Keras 3.15 repeats one order on
+    TensorFlow, which helps a network to memorise wrong labels.
     """
     import tensorflow as tf
 

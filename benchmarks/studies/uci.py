@@ -1,8 +1,8 @@
-"""Is the error of Monte-Carlo dropout on tables of UCI the published one?
+"""Does Monte-Carlo dropout reach its published error on tables of UCI?
 
-Gal, Ghahramani 2016, as in `benchmarks.uci_rates`, which chose the rate of each split
-by its validation. Here the network learns the whole training part of the split with
-that rate, and is judged by the test part.
+The set-up is that of Gal, Ghahramani 2016. `benchmarks.uci_rates` chose the rate of
+each split by its validation error. Here the network learns the whole training part of
+the split with that rate, and the test part judges it.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ from kdropout.tuning.job.sources import read_uci
 
 NAME = "uci"
 SEEDS = 20  # the standard splits
-# Test RMSE of MC dropout, mean and standard error over the splits, as the authors give
-# it: github.com/yaringal/DropoutUncertaintyExps.
+# Published test RMSE of MC dropout, mean and standard error over the splits:
+# github.com/yaringal/DropoutUncertaintyExps.
 PUBLISHED = {
     "concrete": (4.827, 0.161),
     "energy": (0.539, 0.014),
@@ -48,7 +48,7 @@ def jobs(seeds):
 
 
 def run(table, data_dir):
-    """A dict: errors in the unit of the target, and the log-likelihood in nats."""
+    """A dict of errors in the unit of the target, and the log-likelihood in nats."""
     folder = pathlib.Path(data_dir)
     train, validation, test = read_uci("data", folder, table.set, table.split)
     whole = tuple(np.concatenate(pair) for pair in zip(train, validation, strict=True))
@@ -67,7 +67,7 @@ def run(table, data_dir):
 
 
 def chosen_rate(table):
-    """The rate with the least error of the validation, of those that were searched."""
+    """The rate of the search with the least validation error."""
     rows = [
         row
         for row in reporting.read_csv("uci_rates")
@@ -77,7 +77,7 @@ def chosen_rate(table):
 
 
 def predict(table, rate, train, x):
-    """What each thinned network answers, and the whole one, in the unit of the target.
+    """Predictions of the thinned networks and of the whole one, in the target's unit.
 
     Returns:
         Tuple of arrays of shape (networks, rows) and (rows,).
@@ -101,7 +101,7 @@ def predict(table, rate, train, x):
 
 
 def fit(model, x, y, seed):
-    """All epochs, in few calls of a graph that has many steps."""
+    """Train all epochs in a few calls of a graph with many steps."""
     import tensorflow as tf
 
     data = tf.data.Dataset.from_tensor_slices((x, y)).cache()
@@ -112,7 +112,7 @@ def fit(model, x, y, seed):
 
 
 def moments(array):
-    """Mean and standard deviation of each column; 1 where nothing varies."""
+    """Mean and standard deviation of each column; the latter is 1 if it is constant."""
     deviation = array.std(0)
     return array.mean(0), np.where(deviation > 0, deviation, 1.0)
 
@@ -122,7 +122,7 @@ def rmse(answers, targets):
 
 
 def log_likelihood(samples, targets, precision):
-    """Mean of log p(y), the mixture of a normal distribution around each answer."""
+    """Mean of log p(y), with a mixture of normal distributions around the answers."""
     from scipy.special import logsumexp
 
     exponents = -0.5 * precision * np.square(samples - targets)
@@ -155,7 +155,7 @@ def tables(rows):
 
 
 def _with_error(values):
-    """Mean and its standard error, as published."""
+    """The mean and its standard error, in the form of the published numbers."""
     return f"{values.mean():.3f} +- {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
 
 

@@ -45,7 +45,7 @@ def tables(rows):
 
 
 def _chosen(rows, task):
-    """A line: each of the two alone and both, chosen by the validation of a seed."""
+    """A line: the errors with either of the two and with both, by validation."""
     samples, noise, _ = task
     decays = [{"method": "none", "weight_decay": decay} for decay in DECAYS]
     both = [{"method": "constant 0.5", "weight_decay": decay} for decay in DECAYS]
@@ -59,13 +59,13 @@ def _chosen(rows, task):
         )
     ]
     return (
-        f"- {samples:,} images, {noise:.0%} wrong labels, the decay chosen for each "
-        f"seed by its validation error: decay alone {findings.mean(errors[0])} %, "
-        f"dropout alone {findings.mean(errors[1])} %, both "
-        f"{findings.mean(errors[2])} %. "
-        f"Both against decay alone {findings.difference(errors[2], errors[0], 3)}, "
-        f"against dropout alone {findings.difference(errors[2], errors[1], 3)}; "
-        f"dropout against decay {findings.difference(errors[1], errors[0], 3)}."
+        f"- With {samples:,} images, {noise:.0%} wrong labels and the decay that the "
+        "validation error of each seed chooses, the test error is "
+        f"{findings.mean(errors[0])} % with decay only, {findings.mean(errors[1])} % "
+        f"with dropout only, and {findings.mean(errors[2])} % with both. Both against "
+        f"decay only: {findings.difference(errors[2], errors[0], 3)}. Both against "
+        f"dropout only: {findings.difference(errors[2], errors[1], 3)}. Dropout "
+        f"against decay: {findings.difference(errors[1], errors[0], 3)}."
     )
 
 

@@ -25,7 +25,7 @@ class RateRule:
             the rate; or None for hard masks. Defaults to None.
 
     Reference:
-        `docs/internals/add_a_rule.md` has a complete example.
+        `docs/write_a_rule.md` has a complete example.
     """
 
     decided_by = ""

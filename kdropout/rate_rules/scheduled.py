@@ -22,7 +22,7 @@ class ClockedRate(RateRule):
     "step", an integer: the number of training calls of the layer before this one.
 
     Reference:
-        `docs/internals/add_a_rule.md`.
+        `docs/write_a_rule.md`.
     """
 
     def rate_at(self, layer: keras.layers.Layer, step: Tensor) -> Tensor:
