@@ -1,8 +1,14 @@
-"""A dropout rate that follows a schedule, computed inside the training step.
+"""A dropout rate that follows a schedule, computed inside the compiled training step.
 
-Prints a rate that rises from 0.05 in the first epoch to 0.5 after ten, and a test
-error of about 3 %. Takes about 7 seconds on two CPU cores, most of it to import Keras
-and to compile. Needs: pip install "kdropout[demo]"
+The rate of two layers rises from 0 to 0.5 in the first ten epochs and then stays.
+
+    python examples/01_schedule.py
+
+It prints a rate that rises from 0.05 in the first epoch to 0.5 after ten epochs, and a
+test error of about 3 %. It takes about 7 seconds on two CPU cores.
+
+On other machines and backends, the same seed gives other numbers. In a clone, the
+example needs: pip install ".[demo]"
 """
 
 import keras
@@ -12,11 +18,11 @@ from sklearn.model_selection import train_test_split
 import kdropout
 
 SEED = 0  # of the split, the initial weights and the masks
-TRAIN_SIZE = 600  # few images, so that overfitting shows
+TRAIN_SIZE = 600  # few images, so that the network overfits
 EPOCHS = 30
 BATCH_SIZE = 30  # divides 600: 20 steps per epoch
 FINAL_RATE = 0.5  # the usual rate for a wide dense layer
-WARMUP_STEPS = 200  # ten epochs: the net first learns, then is held back
+WARMUP_STEPS = 200  # ten epochs, so that the network first learns without much dropout
 
 keras.utils.set_random_seed(SEED)
 images, labels = load_digits(return_X_y=True)
@@ -24,7 +30,7 @@ x_train, x_test, y_train, y_test = train_test_split(
     images / 16.0, labels, train_size=TRAIN_SIZE, random_state=SEED, stratify=labels
 )
 
-# A schedule takes the place of the number. Layers may share it: it keeps no state.
+# Pass a schedule instead of a number. Layers may share it, because it has no state.
 schedule = kdropout.schedules.Ramp(0.0, FINAL_RATE, steps=WARMUP_STEPS)
 model = keras.Sequential(
     [

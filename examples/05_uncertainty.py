@@ -1,10 +1,16 @@
-"""Uncertainty from dropout rises on what the training data did not show.
+"""Monte-Carlo dropout shows a higher uncertainty for digits that the network never saw.
 
-A net learns the digits 0 to 6 and is then asked about 7, 8 and 9 as well. The entropy
-of its mean prediction is 0.1 nats for new images of the digits that it knows and 0.8 to
-0.9 for the others, and separates the two with an AUROC of about 0.98. The test error
-on known digits is about 1 %. Draws kdropout-demo/uncertainty.png. Takes about 10
-seconds on two CPU cores. Needs: pip install "kdropout[demo]"
+A network learns the digits 0 to 6, and then gets images of 7, 8 and 9 as well. The
+entropy of its mean prediction is 0.1 nats for new images of known digits, and 0.8 to
+0.9 nats for the others. It separates the two with an AUROC of about 0.98. The test
+error on known digits is about 1 %. The example draws kdropout-demo/uncertainty.png.
+
+    python examples/05_uncertainty.py
+
+It takes about 10 seconds on two CPU cores.
+
+On other machines and backends, the same seed gives other numbers. In a clone, the
+example needs: pip install ".[demo]"
 """
 
 import pathlib
@@ -20,10 +26,10 @@ from sklearn.model_selection import train_test_split
 import kdropout
 
 SEED = 0  # of the split, the initial weights and the masks
-NUM_KNOWN = 7  # classes to learn; the net never sees the other three
+NUM_KNOWN = 7  # classes to learn; the network never sees the other three
 RATE = 0.5  # the usual rate for a wide dense layer
 EPOCHS = 40
-SAMPLES = 100  # thinned networks: the mean is ten times as exact as one of them
+SAMPLES = 100  # networks to average, which divides the standard error by ten
 OUTPUT = pathlib.Path("kdropout-demo/uncertainty.png")
 STYLES = {"known": ("#0072B2", "-"), "unknown": ("#D55E00", "--")}
 SHOWN = 4  # images of each kind in the picture

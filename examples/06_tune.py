@@ -1,11 +1,17 @@
-"""The best rate for each of two layers, searched on models that are compiled once.
+"""A search for the best rate of each of two layers, on a model that is compiled once.
 
-Digits with 30 % wrong labels, which a network without dropout learns by heart. After 12
-trials of 30 epochs the search finds rates of about 0.7 and 0.45. A new network with
-them has a test error of 6 to 7 %; without dropout it has 12 to 14 %. Takes about 20
-seconds on two CPU cores, half of it to import and to compile. Whether rates that a
-search found are really better, a job finds out on many seeds: see docs/tuning.md.
-Needs: pip install "kdropout[tuner]"
+30 % of the labels of the digits are wrong, which a network without dropout memorises.
+After 12 trials of 30 epochs, the search finds rates of about 0.7 and 0.45. A new
+network with these rates has a test error of 6 to 7 %; without dropout, it has 12 to 14
+%. One search on one split does not show that its rates are better. A job tests that on
+new seeds: see docs/tuning.md.
+
+    python examples/06_tune.py
+
+It takes about 20 seconds on two CPU cores.
+
+On other machines and backends, the same seed gives other numbers. In a clone, the
+example needs: pip install ".[tuner]"
 """
 
 import tempfile
@@ -20,10 +26,10 @@ from kdropout import tuning
 
 SEED = 0  # of the split, the wrong labels and the search
 TRAIN_SIZE, VALIDATION_SIZE = 900, 400  # the other 497 images are for the test
-NOISE = 0.3  # share of training and validation labels that are replaced by random ones
-TRIALS = 12  # 6 at random, then 6 that a Gaussian process proposes
-EPOCHS = 30  # enough to learn the wrong labels
-FINAL_SEED = 100  # of the last two networks: no luck of the search is in them
+NOISE = 0.3  # share of training and validation labels replaced by random ones
+TRIALS = 12  # 6 at random, then 6 from a Gaussian process
+EPOCHS = 30  # enough to memorise the wrong labels
+FINAL_SEED = 100  # of the last two networks, which the search has not used
 
 images, labels = load_digits(return_X_y=True)
 x_train, x_rest, y_train, y_rest = train_test_split(
@@ -61,8 +67,8 @@ with tempfile.TemporaryDirectory() as folder:
         build,
         "val_loss",
         max_trials=TRIALS,
-        seed=SEED + 1,  # KerasTuner takes 0 for none
-        scored_epoch="last",  # the first epochs need no dropout
+        seed=SEED + 1,  # because KerasTuner reads a seed of 0 as None
+        scored_epoch="last",  # because the first epochs need no dropout
         directory=folder,
     )
     data = (x_validation, y_validation)

@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures that apply to all tests."""
 
 import os
 import pathlib
@@ -11,8 +11,8 @@ import pytest
 
 TESTS = pathlib.Path(__file__).parent
 
-# What CI runs on TensorFlow only: the files of a search and of a job, the report, the
-# processes, and what TensorBoard shows do not depend on the backend.
+# Folders that CI runs on TensorFlow only. The files of a search and of a job, the
+# report, the processes and TensorBoard do not depend on the backend.
 FOLDERS_ON_ONE_BACKEND = [
     TESTS / "dashboard",
     TESTS / "docs",
@@ -25,7 +25,7 @@ FOLDERS_ON_ONE_BACKEND = [
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of these folders as a `pytestmark` marks those of a file."""
+    """Mark the tests of these folders like a `pytestmark` in each of their files."""
     for item in items:
         if item.path.parent in FOLDERS_ON_ONE_BACKEND:
             item.add_marker(pytest.mark.on_one_backend)
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="session")
 def _all_digits_of_float32():
-    """By default, a GPU leaves some bits out when it multiplies matrices."""
+    """Turns off the reduced precision of a GPU in matrix products."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -48,7 +48,7 @@ def _all_digits_of_float32():
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_keras_state_left_over():
-    """Once per file, because its garbage collection takes half a second."""
+    """Runs once per file, because its garbage collection takes half a second."""
     keras.utils.clear_session()
 
 
@@ -59,7 +59,7 @@ def _same_random_state():
 
 @pytest.fixture
 def ctrl_c_is_heard():
-    """Also in the background, where processes inherit ignored signals."""
+    """Restores Ctrl-C in the background, where processes inherit ignored signals."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""Bad arguments of `rates`, `summary` and `set_rates` are refused by name."""
+"""`rates`, `summary` and `set_rates` refuse bad arguments and name them."""
 
 import keras
 import pytest
@@ -87,11 +87,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 
 def test_every_argument_has_a_case():
     public = [kdropout.rates, kdropout.set_rates, kdropout.summary]
-    # A function 'print_fn' that cannot be called raises Python's own error.
+    # Has no case: a 'print_fn' that cannot be called raises Python's own error.
     assert arguments_without_case(public, CASES) == {"print_fn"}

@@ -1,4 +1,4 @@
-"""Bad arguments of schedules are refused by name, with the way out."""
+"""Schedules refuse bad arguments, name them and say what to do."""
 
 import pytest
 
@@ -220,7 +220,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 

@@ -1,4 +1,4 @@
-"""The mask of DropBlock, against loops over blocks and over units in NumPy."""
+"""The mask of DropBlock agrees with loops over blocks and units in NumPy."""
 
 import functools
 import itertools
@@ -12,7 +12,8 @@ from kdropout import layers, noise
 from kdropout._block_mask import block_mask, start_probability
 from tests.tools import numpy
 
-# Of a map and a block: odd, even, rectangular, and as large as the map or larger.
+# Shapes of a map and a block: odd, even, rectangular, and blocks as large as the map or
+# larger.
 MAPS = [
     ((16,), (7,)),
     ((9,), (4,)),
@@ -31,7 +32,7 @@ RATES = [1e-6, 1e-3, 0.05, 0.1, 0.3, 0.5, 0.9, 0.99, 0.999, 1 - 1e-5]
 
 
 def places(sizes, block):
-    """Where a block may start, and its length along each axis."""
+    """Return where a block may start, and its length along each axis."""
     block = [min(size, length) for size, length in zip(sizes, block, strict=True)]
     axes = [range(size - b + 1) for size, b in zip(sizes, block, strict=True)]
     return list(itertools.product(*axes)), block
@@ -43,7 +44,7 @@ def box(start, block):
 
 @functools.cache
 def num_covers(sizes, block):
-    """By how many blocks each unit of the map can be covered."""
+    """Return how many blocks can cover each unit of the map."""
     count = np.zeros(sizes)
     starts, block = places(sizes, block)
     for start in starts:
@@ -74,7 +75,9 @@ def gamma(rate, sizes, block):
 
 
 def covered(begins, sizes, block):
-    """`begins` of (batch, *places, channels), each 1 grown to a block by a loop."""
+    """Grow each 1 in `begins`, of shape (batch, *places, channels), to a block by a
+    loop.
+    """
     starts, block = places(sizes, block)
     mask = np.zeros((len(begins), *sizes, begins.shape[-1]))
     for start in starts:
@@ -92,7 +95,7 @@ def float32(value):
 def test_start_probability_is_the_root_found_by_bisection(sizes, block):
     for rate in map(float, np.float32(RATES)):
         ours = float(numpy(start_probability(float32(rate), sizes, block)))
-        # Four float32 roundings of a share up to the rate.
+        # The bound is four float32 roundings of a share up to the rate.
         error = rate * 2.0**-22
         lowest = bisected_start_rate(rate - error, sizes, block)
         assert lowest <= ours <= bisected_start_rate(rate + error, sizes, block), rate
@@ -102,7 +105,7 @@ def test_start_probability_is_the_root_found_by_bisection(sizes, block):
 def test_start_probability_is_that_of_the_paper_to_first_order(sizes, block):
     ours = float(numpy(start_probability(float32(1e-3), sizes, block)))
     assert ours == pytest.approx(gamma(1e-3, sizes, block), rel=1e-2)
-    # What the paper leaves out are the overlaps, of the order of the rate.
+    # The paper neglects overlaps, which are of the order of the rate.
     ours = float(numpy(start_probability(float32(1e-6), sizes, block)))
     assert ours == pytest.approx(gamma(1e-6, sizes, block), rel=1e-5)
 
@@ -124,7 +127,7 @@ def test_start_probability_is_exact_at_the_ends(rate):
 
 
 def numpy_mask(sizes, block, rate, seed):
-    """The mask of 20 samples and 3 channels, with starts drawn as block_mask does."""
+    """Build the mask of 20 samples and 3 channels from the starts of `block_mask`."""
     _, clamped = places(sizes, block)
     axes = [size - b + 1 for size, b in zip(sizes, clamped, strict=True)]
     start_rate = float32(bisected_start_rate(rate, sizes, block))
@@ -133,7 +136,7 @@ def numpy_mask(sizes, block, rate, seed):
 
 
 @pytest.mark.parametrize("sizes, block", MAPS)
-def test_mask_is_what_the_blocks_cover(sizes, block):
+def test_mask_is_the_area_that_the_blocks_cover(sizes, block):
     for rate in (0.1, 0.6):
         seed = keras.random.SeedGenerator(7).next()
         mask = numpy(block_mask((20, *sizes, 3), block, float32(rate), seed))
@@ -149,7 +152,7 @@ def test_mask_is_what_the_blocks_cover(sizes, block):
         (layers.DropBlock3D, (7, 4, 5), (2, 3, 4)),
     ],
 )
-def test_layer_drops_what_the_blocks_cover(layer, sizes, block):
+def test_layer_drops_the_area_that_the_blocks_cover(layer, sizes, block):
     ones = np.ones((20, *sizes, 3), "float32")
     outputs = numpy(layer(0.3, block, seed=7)(ones, training=True))
     seed = keras.random.SeedGenerator(7).next()
@@ -157,20 +160,20 @@ def test_layer_drops_what_the_blocks_cover(layer, sizes, block):
     np.testing.assert_array_equal(outputs == 0, wanted)
 
 
-def test_each_unit_is_dropped_as_often_as_blocks_can_cover_it():
+def test_unit_is_dropped_as_often_as_blocks_can_cover_it():
     sizes, block, rate, maps = (9, 6), (4, 3), 0.3, 20_000
     seed = keras.random.SeedGenerator(1).next()
     mask = numpy(block_mask((maps, *sizes, 1), block, float32(rate), seed))
     start_rate = bisected_start_rate(rate, sizes, block)
     wanted = 1 - (1 - start_rate) ** num_covers(sizes, block)
-    # Over the maps, which are independent, a unit is dropped as by the binomial.
+    # Maps are independent, so the drops of a unit follow the binomial.
     deviation = np.sqrt(wanted * (1 - wanted) / maps)
     off = (mask.mean((0, -1)) - wanted) / deviation
     assert np.abs(off).max() < 5
 
 
 @pytest.mark.parametrize("sizes, block", MAPS[1::4])
-def test_relaxed_mask_tends_to_blocks_as_the_temperature_falls(sizes, block):
+def test_relaxed_mask_approaches_blocks_as_the_temperature_falls(sizes, block):
     seed = keras.random.SeedGenerator(3).next()
     soft, hard = (
         numpy(block_mask((50, *sizes, 2), block, float32(0.4), seed, temperature))
@@ -178,7 +181,7 @@ def test_relaxed_mask_tends_to_blocks_as_the_temperature_falls(sizes, block):
     )
     assert ((soft >= 0) & (soft <= 1)).all()
     assert 0.01 < np.mean((soft > 0.05) & (soft < 0.95))
-    # In between lie the units whose start drew a number within 1e-3 of the rate.
+    # The units in between are those whose start drew a number within 1e-3 of the rate.
     assert np.mean((hard > 1e-3) & (hard < 1 - 1e-3)) < 0.05
     np.testing.assert_array_equal(hard > 0.5, soft > 0.5)
 

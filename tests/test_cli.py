@@ -1,4 +1,4 @@
-"""The command line: what it accepts, what it refuses, and how."""
+"""The command line accepts its options and refuses bad values."""
 
 import importlib.metadata
 import subprocess
@@ -13,7 +13,7 @@ from kdropout.demo import experiment, training
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The arguments that the command line hands to the demo."""
+    """Records the arguments that the command line passes to the demo."""
     received = []
     monkeypatch.setattr(
         experiment, "run", lambda **arguments: received.append(arguments)
@@ -21,14 +21,14 @@ def calls(monkeypatch):
     return received
 
 
-def test_console_script_is_the_command_line():
+def test_console_script_calls_the_command_line():
     (script,) = importlib.metadata.entry_points(
         group="console_scripts", name="kdropout"
     )
     assert script.load() is cli.main
 
 
-def test_version(capsys):
+def test_version_option_prints_the_version(capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["--version"])
     assert stop.value.code == 0
@@ -78,7 +78,9 @@ def test_defaults_and_values_reach_the_demo(calls, tmp_path, monkeypatch):
         ("--epochs", "", "an integer of at least 1. Received: epochs=''"),
     ],
 )
-def test_bad_value_names_option_range_and_value(option, value, expected, calls, capsys):
+def test_bad_value_error_names_option_range_and_value(
+    option, value, expected, calls, capsys
+):
     with pytest.raises(SystemExit) as stop:
         cli.main(["demo", f"{option}={value}"])
     assert stop.value.code == 2
@@ -88,7 +90,7 @@ def test_bad_value_names_option_range_and_value(option, value, expected, calls, 
     assert calls == []
 
 
-def test_output_that_is_a_file_is_refused(calls, capsys, tmp_path):
+def test_file_as_output_folder_is_refused(calls, capsys, tmp_path):
     path = tmp_path / "file"
     path.touch()
     with pytest.raises(SystemExit) as stop:
@@ -114,7 +116,7 @@ def test_wrong_command_exits_with_2(arguments, capsys):
         ("tensorboard", "tensorboard"),
     ],
 )
-def test_missing_package_is_reported_before_any_training(
+def test_missing_package_is_reported_before_training(
     module, package, capsys, monkeypatch, tmp_path
 ):
     monkeypatch.setitem(sys.modules, module, None)
@@ -128,7 +130,7 @@ def test_missing_package_is_reported_before_any_training(
     assert not output.exists()
 
 
-def test_folder_that_cannot_be_written_is_reported_without_a_traceback(
+def test_unwritable_folder_is_reported_without_a_traceback(
     capsys, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(training, "train", lambda *_: pytest.fail("it trained"))

@@ -1,4 +1,4 @@
-"""The page that `kdropout report --html` writes, of jobs and of log folders."""
+"""The page that `kdropout report --html` writes, for jobs and for log folders."""
 
 import contextlib
 import dataclasses
@@ -29,7 +29,7 @@ page_module = importlib.import_module("kdropout.cli.report_page")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """The output of a job."""
+    """The output folder of a finished job."""
     folder = tmp_path_factory.mktemp("jobs") / "iris <b>"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "draw_all", lambda report, folder: [])
@@ -51,7 +51,7 @@ def logs(tmp_path):
 
 
 def main(*arguments):
-    """Exit code, standard output and standard error of `kdropout report`."""
+    """Return exit code, standard output and standard error of `kdropout report`."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main(["report", *map(str, arguments)])
@@ -59,7 +59,7 @@ def main(*arguments):
 
 
 def payloads(folder, *more):
-    """What the page of a folder shows."""
+    """Return the data that the page of a folder shows."""
     code, out, err = main(folder, "--html", *more)
     assert (code, err) == (0, "")
     file = pathlib.Path(*more) if more else folder / "report.html"
@@ -73,7 +73,7 @@ def without_version(payload):
     return {key: value for key, value in payload.items() if key != "version"}
 
 
-def test_the_page_of_a_job_shows_what_the_tab_shows(output):
+def test_page_of_a_job_shows_the_data_of_the_tab(output):
     shown = payloads(output)
     assert shown["runs"] == [{"name": output.name, "kind": "search"}]
     assert shown["trainings"] == {} and list(shown["searches"]) == [output.name]
@@ -89,7 +89,7 @@ def test_the_page_of_a_job_shows_what_the_tab_shows(output):
     assert marginal["mean"] == report["marginals"][0]["mean"]
 
 
-def test_what_the_log_lacks_comes_from_the_report(output):
+def test_page_takes_data_missing_from_the_log_from_the_report(output):
     expected = payloads(output)["searches"][output.name]
     (marginals,) = (output / "tensorboard").glob("*.marginals-*")
     marginals.unlink()
@@ -101,7 +101,7 @@ def test_what_the_log_lacks_comes_from_the_report(output):
         assert without_version(search) == without_version(expected)
 
 
-def test_a_report_alone_is_enough(output, tmp_path):
+def test_page_needs_only_a_report(output, tmp_path):
     expected = payloads(output)["searches"][output.name]
     alone = tmp_path / "alone"
     alone.mkdir()
@@ -111,7 +111,7 @@ def test_a_report_alone_is_enough(output, tmp_path):
         assert search[key] == expected[key]
 
 
-def test_of_a_search_that_runs_there_is_a_page_at_any_time(output):
+def test_page_of_a_running_search_can_be_written_at_any_time(output):
     (output / "report.json").unlink()
     (output / "report.md").unlink()
     for path in (output / "tensorboard").glob("*.marginals-*"):
@@ -133,7 +133,7 @@ def test_of_a_search_that_runs_there_is_a_page_at_any_time(output):
     assert code == 1 and "none completed. Let the search run on" in err
 
 
-def test_the_page_says_what_report_and_terminal_say(output):
+def test_page_and_terminal_show_the_report_text(output):
     answer = dataclasses.asdict(tuning.load_report(output).answer)
     assert payloads(output)["answers"] == {output.name: answer}
     code, printed, _ = main(output)
@@ -149,9 +149,9 @@ def test_the_page_says_what_report_and_terminal_say(output):
     assert answer.items() <= content.items()
 
 
-def test_what_a_report_says_of_each_of_several_jobs_is_in_the_page(output):
+def test_page_has_the_report_text_of_each_of_several_jobs(output):
     shutil.copytree(output, output.with_name("other"))
-    log = output.with_name("logged") / "tensorboard"  # of a search without a job
+    log = output.with_name("logged") / "tensorboard"  # a search without a job
     shutil.copytree(output / "tensorboard", log)
     answers = payloads(output.parent)["answers"]
     names = {f"{name}/tensorboard" for name in (output.name, "other")}
@@ -160,7 +160,7 @@ def test_what_a_report_says_of_each_of_several_jobs_is_in_the_page(output):
     assert verdicts == {tuning.load_report(output).verdict}
 
 
-def test_a_search_whose_scores_were_all_nan_says_so_everywhere(output):
+def test_search_with_only_nan_scores_is_reported_everywhere(output):
     (output / "report.json").unlink()
     file = output / "search" / "oracle.json"
     state = json.loads(file.read_text())
@@ -177,7 +177,7 @@ def test_a_search_whose_scores_were_all_nan_says_so_everywhere(output):
     assert report.count("The score was NaN.") == 1 + 3  # and in the table, by trial
 
 
-def test_the_page_of_a_log_folder_needs_nothing_of_the_tuner(
+def test_page_of_a_log_folder_needs_no_package_of_the_tuner(
     logs, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(page_module, "needs_tuner", pytest.fail)
@@ -191,14 +191,14 @@ def test_the_page_of_a_log_folder_needs_nothing_of_the_tuner(
     assert not (logs / "report.html").exists()
 
 
-def test_what_is_read_is_reported_if_it_takes_a_while(logs, monkeypatch):
+def test_long_reading_is_reported(logs, monkeypatch):
     assert main(logs, "--html")[2] == ""
     monkeypatch.setattr(page_module._Progress, "PATIENCE", -1.0)
     lines = main(logs, "--html")[2].splitlines()
     assert lines == ["Reading run 1 of 2: .", "Reading run 2 of 2: a/b"]
 
 
-def test_a_run_that_has_the_name_of_the_folder_keeps_it(logs):
+def test_run_named_like_its_folder_keeps_its_name(logs):
     (logs / "a" / "b").rename(logs / "logs")
     assert list(payloads(logs)["trainings"]) == [".", "logs"]
 
@@ -219,7 +219,7 @@ def test_several_jobs_in_one_folder_are_several_searches(output):
         (["logs", "--html", "no/page.html"], "'--html' must be .*no/page.html"),
     ],
 )
-def test_what_cannot_be_done_is_reported(arguments, message, logs, monkeypatch):
+def test_failure_is_reported(arguments, message, logs, monkeypatch):
     monkeypatch.chdir(logs.parent)
     pathlib.Path("empty").mkdir()
     code, out, err = main(*arguments)
@@ -228,13 +228,13 @@ def test_what_cannot_be_done_is_reported(arguments, message, logs, monkeypatch):
     assert not list(pathlib.Path().rglob("*.html"))
 
 
-def test_without_tensorboard_the_message_names_the_extra(logs, monkeypatch):
+def test_message_names_the_extra_if_tensorboard_is_missing(logs, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     code, _, err = main(logs, "--html")
     assert code == 1 and 'pip install "kdropout[tensorboard]"' in err
 
 
-def test_the_page_is_written_whole_or_not_at_all(logs, monkeypatch):
+def test_page_is_written_whole_or_not_at_all(logs, monkeypatch):
     before = payloads(logs)
     text = (logs / "report.html").read_bytes()
 

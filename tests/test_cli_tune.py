@@ -1,4 +1,4 @@
-"""The commands that run jobs: what they print, where, and their exit codes."""
+"""The commands that run jobs: their output, where it goes, and their exit codes."""
 
 import ast
 import contextlib
@@ -38,13 +38,13 @@ output: results
 def _in_a_folder_with_a_job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("KDROPOUT_DATA", "")  # so that it is put back
+    monkeypatch.setenv("KDROPOUT_DATA", "")  # so that pytest restores it
     monkeypatch.delenv("KDROPOUT_DATA")
     pathlib.Path("job.yaml").write_text(JOB)
 
 
 def main(*arguments):
-    """Exit code, standard output and standard error of a command."""
+    """Return exit code, standard output and standard error of a command."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main(list(arguments))
@@ -78,7 +78,7 @@ def test_tune_prints_the_answer_and_report_prints_it_in_full():
     assert code == 0 and again.strip().startswith(verdict)
 
 
-def test_check_shows_what_would_be_searched_and_writes_nothing():
+def test_check_shows_the_search_and_writes_nothing():
     pathlib.Path("job.yaml").write_text(JOB + "space: {'*': [0.1, 0.5]}\n")
     code, out, err = main("check", "job.yaml", "--set", "search.max_trials=7")
     assert (code, err) == (0, "")
@@ -99,7 +99,7 @@ def test_check_shows_what_would_be_searched_and_writes_nothing():
     assert [path.name for path in pathlib.Path().iterdir()] == ["job.yaml"]
 
 
-def test_all_that_is_wrong_is_reported_at_once_with_its_place():
+def test_all_faults_are_reported_at_once_with_their_places():
     pathlib.Path("job.yaml").write_text(JOB.replace("units", "unit"))
     for command in ("check", "tune"):
         code, out, err = main(command, "job.yaml", "--set", "training.epochs=0")
@@ -153,7 +153,7 @@ def test_help_shows_examples_that_can_be_parsed(command, capsys, monkeypatch):
         assert callable(make_parser().parse_args(words).command)
 
 
-def test_data_dir_is_where_data_are_looked_for():
+def test_data_are_read_from_data_dir():
     pathlib.Path("job.yaml").write_text(JOB.replace("sklearn: iris", "uci: yacht"))
     pathlib.Path("there").mkdir()
     code, _, err = main("check", "job.yaml", "--data-dir", "there")
@@ -162,7 +162,7 @@ def test_data_dir_is_where_data_are_looked_for():
 
 @pytest.mark.parametrize("command", ["tune", "check", "report"])
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_missing_package_is_reported_at_once(package, command, monkeypatch):
+def test_missing_package_is_reported_at_once(package, command, monkeypatch):
     module = PACKAGES[package]
 
     class Blocker:
@@ -180,7 +180,7 @@ def test_a_missing_package_is_reported_at_once(package, command, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c_is_heard")
-def test_ctrl_c_shows_how_to_go_on_and_that_works(monkeypatch):
+def test_ctrl_c_shows_a_resume_command_that_works(monkeypatch):
     settings = ["training.epochs=300", "search.max_trials=12"]
     changes = [f"--set={setting}" for setting in settings] + ["--data-dir", "my data"]
     process = subprocess.Popen(
@@ -224,7 +224,7 @@ def test_ctrl_c_shows_how_to_go_on_and_that_works(monkeypatch):
 
 
 def completed():
-    """Score by trial, of those that have ended so far."""
+    """Return the scores of the completed trials."""
     try:
         state = json.loads(pathlib.Path("results/search/oracle.json").read_text())
     except FileNotFoundError:
@@ -237,7 +237,7 @@ def completed():
 
 
 @pytest.mark.parametrize("command", ["check", "tune"])
-def test_a_module_that_exits_with_0_is_an_error(command, tmp_path):
+def test_module_that_exits_with_0_is_an_error(command, tmp_path):
     name = f"exiting_{command}"
     (tmp_path / f"{name}.py").write_text("import sys\nsys.exit(0)\n")
     pathlib.Path("job.yaml").write_text(f"model: {{build: '{name}:build'}}\n")
@@ -247,7 +247,7 @@ def test_a_module_that_exits_with_0_is_an_error(command, tmp_path):
     assert f"({name}.py, line 2)" in err and "__main__" in err
 
 
-def test_a_layer_that_exits_while_it_trains_is_an_error(tmp_path):
+def test_layer_that_exits_in_training_is_an_error(tmp_path):
     (tmp_path / "exiting_layer.py").write_text(
         "import keras, sys\n"
         "class Exits(keras.layers.Layer):\n"
@@ -270,7 +270,7 @@ def test_a_layer_that_exits_while_it_trains_is_an_error(tmp_path):
     assert "(exiting_layer.py, line 5)" in err and "Traceback" not in err
 
 
-def test_a_search_of_nan_alone_says_so():
+def test_search_with_only_nan_scores_is_reported():
     optimizer = "model.optimizer={name: sgd, learning_rate: 1e30}"
     code, out, err = main("tune", "job.yaml", "--set", optimizer)
     assert (code, out) == (1, "")
@@ -278,20 +278,20 @@ def test_a_search_of_nan_alone_says_so():
     assert "Traceback" not in err
 
 
-def test_tune_and_report_say_the_task():
+def test_tune_and_report_name_the_task():
     task = "classification of 3 classes (labels are integers)"
     code, _, err = main("tune", "job.yaml", "--set", "confirm.seeds=0")
     assert code == 0 and f"Task: {task}" in err
     assert f"Task: {task}" in main("report", "results")[1]
 
 
-def test_the_help_of_check_warns_that_a_job_is_code(capsys):
+def test_help_of_check_warns_that_a_job_is_code(capsys):
     with pytest.raises(SystemExit):
         cli.main(["check", "--help"])
     assert "A job is code" in " ".join(capsys.readouterr().out.split())
 
 
-def test_names_of_0_1_are_named_with_their_lines():
+def test_names_of_0_1_are_reported_with_their_lines():
     pathlib.Path("job.yaml").write_text(JOB + "ray: auto\n")
     code, out, err = main("check", "job.yaml")
     assert (code, "RandomSearch, 3 trials" in out) == (0, True)

@@ -24,14 +24,14 @@ SEEDS = 2
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A short demo: its folder and its trainings."""
+    """Run a short demo; return its folder and its trainings."""
     folder = tmp_path_factory.mktemp("output")
     (folder / "notes.txt").write_text("the user's own")
     (folder / "results.csv").write_text("of an earlier demo")
     return folder, run(seeds=SEEDS, epochs=EPOCHS, output=folder)
 
 
-def test_noise_replaces_the_share_asked_for_in_training_and_validation_only():
+def test_noise_replaces_the_given_share_of_training_and_validation_labels():
     clean, noisy = noisy_digits(0, 0.0), noisy_digits(0, 0.3)
     for part, size in (("training", 900), ("validation", 400)):
         (images, true), (same, labels) = getattr(clean, part), getattr(noisy, part)
@@ -51,7 +51,7 @@ def test_noise_is_uniform_over_the_classes():
     assert np.all(np.abs(np.bincount(labels, minlength=10) - 900) < bound)
 
 
-def test_parts_are_the_whole_without_overlap_and_scaled():
+def test_parts_are_scaled_disjoint_and_complete():
     digits = noisy_digits(0, 0.0)
     parts = [digits.training, digits.validation, digits.test]
     images = np.concatenate([images for images, _ in parts])
@@ -64,7 +64,7 @@ def test_parts_are_the_whole_without_overlap_and_scaled():
     assert images.max() == 1.0
 
 
-def test_data_are_decided_by_the_seed():
+def test_seed_decides_the_data():
     first, again, other = (noisy_digits(seed, 0.3) for seed in (1, 1, 2))
     for part in ("training", "validation", "test"):
         for a, b in zip(getattr(first, part), getattr(again, part), strict=True):
@@ -85,7 +85,7 @@ def test_all_arms_start_from_the_same_weights():
     assert np.any(reference[0] != weights(ARMS[0], 1)[0])
 
 
-def test_batches_come_in_a_new_order_in_each_epoch_decided_by_the_seed():
+def test_seed_decides_the_new_order_of_batches_in_each_epoch():
     def epochs(seed):
         batches = ShuffledBatches((np.arange(10), np.arange(10) * 2), 4, seed)
         for _ in range(2):
@@ -103,9 +103,9 @@ def test_batches_come_in_a_new_order_in_each_epoch_decided_by_the_seed():
     assert [first, second] != list(epochs(1))
 
 
-def test_table_pairs_by_seed_and_shows_means():
+def test_table_shows_means_and_pairs_by_seed():
     errors = {arm.name: [0.06, 0.08, 0.10] for arm in ARMS}
-    errors["no_dropout"] = [0.16, 0.18, 0.20]  # 10 points more, seed by seed
+    errors["no_dropout"] = [0.16, 0.18, 0.20]  # 10 points more for each seed
     errors["learned"] = [0.20, 0.18, 0.16]
     history = {"gap_loss": [9.0] + [0.5] * 5, "naive_gap_loss": [9.0] + [-0.25] * 5}
     fits = [
@@ -149,7 +149,7 @@ def test_history_has_gaps_and_rates_of_each_epoch(finished):
     no_dropout, fixed, scheduled, learned, controlled = finished[1][: len(ARMS)]
     assert set(no_dropout.rates.values()) == {0.0}
     assert set(fixed.rates.values()) == {0.5}
-    # The last of 58 steps has the number 57; 10 / 58 is the speed.
+    # The last of 58 steps has the number 57; gamma is 10 / 58.
     assert scheduled.rates["drop1"] == pytest.approx(
         0.7 * (1 - np.exp(-57 * 10 / 58)), abs=1e-5
     )
@@ -189,7 +189,7 @@ def test_run_can_be_repeated_bit_for_bit(finished):
     assert again.history["gap_loss"] == finished[1][1].history["gap_loss"]
 
 
-def test_logs_of_an_earlier_demo_are_removed_and_nothing_else(tmp_path):
+def test_only_logs_of_an_earlier_demo_are_removed(tmp_path):
     run_folder = tmp_path / "fixed" / "seed-7" / "train"
     run_folder.mkdir(parents=True)
     (run_folder / "events.out.tfevents.1.host").touch()
@@ -200,7 +200,7 @@ def test_logs_of_an_earlier_demo_are_removed_and_nothing_else(tmp_path):
     assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(others)
 
 
-def test_file_is_whole_or_as_it_was(tmp_path):
+def test_file_is_either_complete_or_unchanged(tmp_path):
     path = tmp_path / "results.csv"
     path.write_text("old")
     with pytest.raises(KeyboardInterrupt), _files.replacing(path) as temporary:
@@ -221,7 +221,7 @@ def test_file_is_whole_or_as_it_was(tmp_path):
         ({"epochs": 0}, "'epochs' must be an integer of at least 1.*epochs=0"),
     ],
 )
-def test_bad_arguments_are_named(arguments, message, tmp_path):
+def test_error_names_the_bad_argument(arguments, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         run(output=tmp_path / "output", **arguments)
     assert list(tmp_path.iterdir()) == []
@@ -256,7 +256,7 @@ def test_progress_is_one_line_on_a_terminal():
     ]
 
 
-def test_progress_is_one_plain_line_per_training_in_a_file():
+def test_progress_in_a_file_is_one_line_per_training():
     stream = io.StringIO()
     report_progress(stream)
     expected = "[ 1/10] seed 3, fixed at 0.5: test error 5.2%, 6.1 s\n"

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.on_one_backend
 MODULES = [
     module.name for module in pkgutil.walk_packages(kdropout.__path__, "kdropout.")
 ]
-# Of one backend alone: TensorFlow and Triton in one process may end it.
+# These need one backend each, because TensorFlow and Triton can crash one process.
 OF_A_BACKEND = {
     "kdropout.noise.on_jax": "jax",
     "kdropout.noise.on_torch": "torch",
@@ -26,7 +26,7 @@ OF_A_BACKEND = {
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_of_docstrings(name):
+def test_docstring_examples_print_what_they_show(name):
     backend = keras.backend.backend()
     if OF_A_BACKEND.get(name, backend) != backend:
         pytest.skip("a module of another backend")

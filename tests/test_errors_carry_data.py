@@ -1,7 +1,7 @@
-"""No code reads the text of an exception: errors have attributes for what is known.
+"""No code reads the text of an exception, because errors carry data as attributes.
 
-A text may be shown, shortened or put into another message. To find out something from
-it, by a regular expression or by a part that it may hold, breaks with one changed word.
+Code may show a text, shorten it or put it into another message. Code that searches a
+text, with a regular expression or for a part of it, breaks when one word changes.
 """
 
 import ast
@@ -19,15 +19,15 @@ FILES = sorted(PACKAGE.rglob("*.py")) + sorted(
     (PACKAGE.parent / "kdropout_dashboard").rglob("*.py")
 )
 
-# Parameters by which an exception is handed on.
+# Names of parameters that receive an exception.
 PARAMETERS = {"error", "exception"}
 
-# Methods of a text that only shorten it, as long as they have no argument.
+# Methods of a string that only shorten it if they have no argument.
 SHORTENING = {"split", "splitlines", "strip", "lower", "encode"}
 
 
 def readings(source):
-    """Line numbers at which code looks into the text of an exception."""
+    """Return the line numbers at which code searches the text of an exception."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ExceptHandler) and node.name:
@@ -40,7 +40,7 @@ def readings(source):
 
 
 class _Reader(ast.NodeVisitor):
-    """Follows exceptions, and texts made of them, through some statements."""
+    """Follows exceptions, and texts made of them, through the simpler statements."""
 
     def __init__(self, exceptions):
         self.exceptions = exceptions
@@ -87,7 +87,7 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
         for target in node.targets:
             if isinstance(target, ast.Name) and self.is_text(node.value):
-                # Made of it and of other words, it is a new message.
+                # A text joined with other words is a new message.
                 if not isinstance(node.value, (ast.JoinedStr, ast.BinOp)):
                     self.texts.add(target.id)
 
@@ -131,7 +131,7 @@ def test_no_code_reads_the_text_of_an_exception(path):
 @pytest.mark.parametrize(
     "code", ["try: f()\nexcept ValueError as error: {}", "def g(error): {}"]
 )
-def test_code_that_reads_the_text_would_be_found(code, statement):
+def test_code_that_reads_the_text_is_found(code, statement):
     assert readings(code.format(statement))
 
 
@@ -144,7 +144,7 @@ def test_code_that_reads_the_text_would_be_found(code, statement):
         "text = str(error).splitlines()[0]",
     ],
 )
-def test_code_that_shows_the_text_is_not_found(statement):
+def test_code_that_only_shows_the_text_passes(statement):
     assert not readings(f"try: f()\nexcept ValueError as error: {statement}")
 
 
@@ -167,7 +167,7 @@ def test_code_that_shows_the_text_is_not_found(statement):
         ),
     ],
 )
-def test_an_error_names_its_argument_and_the_path_of_the_value(do, key):
+def test_error_has_argument_and_path_of_the_value(do, key):
     with pytest.raises((TypeError, ValueError)) as raised:
         do()
     assert raised.value.argument == key[0]

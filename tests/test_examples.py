@@ -1,4 +1,4 @@
-"""The examples run as they are."""
+"""The examples run without arguments and reach their test errors."""
 
 import inspect
 import os
@@ -12,12 +12,12 @@ import pytest
 
 import kdropout.demo
 
-# The examples are one program on every backend.
+# Each example is one program for every backend.
 pytestmark = pytest.mark.on_one_backend
 
 FOLDER = pathlib.Path(__file__).parents[1] / "examples"
 
-# The docstrings state less; these bounds hold on each backend.
+# Upper bounds that hold on each backend. The docstrings give one run on TensorFlow.
 LARGEST_TEST_ERROR = {
     "01_schedule.py": 0.06,
     "02_gap_controller.py": 0.09,
@@ -27,8 +27,11 @@ LARGEST_TEST_ERROR = {
     "06_tune.py": 0.1,
     "07_tensorboard.py": 0.12,
     "08_auto_rate.py": 0.09,
+    "09_fine_tuning.py": 0.2,
+    "10_tabular.py": 0.95,
+    "11_text.py": 0.4,
 }
-# What an example writes, down to this depth; all others write nothing.
+# The paths that an example writes, cut at this depth; other examples write nothing.
 WRITTEN_DEPTH = 3
 WRITTEN = {
     "05_uncertainty.py": {"kdropout-demo/uncertainty.png"},

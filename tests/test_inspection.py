@@ -1,4 +1,4 @@
-"""`rates`, `set_rates` and `summary` see every dropout layer of a model once."""
+"""`rates`, `set_rates` and `summary` list every dropout layer of a model once."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from tests.tools import model_with_rates
 
 
 class Block(keras.layers.Layer):
-    """A plain layer, of which `Model.layers` shows nothing inside."""
+    """A plain layer whose sublayers `Model.layers` does not list."""
 
     def __init__(self, rate, name):
         super().__init__(name=name)
@@ -58,7 +58,7 @@ def test_rates_finds_layers_at_every_depth_in_order():
     assert list(found) == list(NESTED)
 
 
-def test_rates_of_plain_layer_subclassed_model_and_unbuilt_model():
+def test_rates_takes_a_plain_layer_a_subclassed_model_and_an_unbuilt_model():
     assert rates(Block(0.1, name="block")) == {"drop": 0.1, "inner": 0.1}
 
     class Model(keras.Model):
@@ -71,8 +71,9 @@ def test_rates_of_plain_layer_subclassed_model_and_unbuilt_model():
     assert rates(keras.Sequential([Dropout(0.4, name="drop")])) == {"drop": 0.4}
 
 
-def test_what_layers_of_keras_hold_is_found():
-    # `_flatten_layers` is private to Keras: this fails when it goes, or sees less.
+def test_rates_finds_layers_inside_layers_of_keras():
+    # `_flatten_layers` is private in Keras: this test fails if it is removed or finds
+    # less.
     class Attention(keras.layers.MultiHeadAttention):
         def __init__(self):
             super().__init__(2, 3, name="attention")
@@ -82,7 +83,7 @@ def test_what_layers_of_keras_hold_is_found():
     assert rates(model) == {"time/attention/scores": 0.7}
 
 
-def test_rates_of_a_plain_model_warn_that_it_must_be_converted():
+def test_rates_of_a_plain_model_warns_to_convert_it():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5, name="d")])
     with pytest.warns(UserWarning, match=r"The rates of 'd' .* kdropout.convert"):
         assert rates(model) == {}
@@ -93,7 +94,7 @@ def test_rates_of_a_plain_model_warn_that_it_must_be_converted():
         assert rates(model) == {}
 
 
-def test_rates_may_be_empty_or_leave_dropout_of_keras_out():
+def test_rates_may_be_empty_or_omit_dropout_of_keras():
     # Warnings are errors here. Attention without dropout has a layer of rate 0.
     attention = keras.layers.MultiHeadAttention(1, 2)
     assert rates(attention) == {}
@@ -102,7 +103,7 @@ def test_rates_may_be_empty_or_leave_dropout_of_keras_out():
     assert rates(keras.Sequential(both)) == {"live": 0.2}
 
 
-def test_summary_names_dropout_layers_that_are_not_live():
+def test_summary_lists_dropout_layers_that_are_not_live():
     lines = []
     both = [Dropout(0.2, name="live"), keras.layers.SpatialDropout1D(0.5, name="plain")]
     summary(keras.Sequential(both), print_fn=lines.append)
@@ -131,7 +132,7 @@ def start(callback, model):
 
 
 @pytest.mark.parametrize("name", PLAIN_MODELS)
-def test_what_needs_live_layers_names_convert(name, tmp_path, monkeypatch):
+def test_functions_that_need_live_layers_name_convert(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5)], name="m")
     with pytest.raises(ValueError, match=r"Received: 'm', which has none.*convert"):
@@ -139,7 +140,7 @@ def test_what_needs_live_layers_names_convert(name, tmp_path, monkeypatch):
     PLAIN_MODELS[name](kdropout.convert(model))
 
 
-def test_layer_of_keras_in_a_partly_live_model_is_not_taken_for_a_typing_error():
+def test_path_of_a_keras_layer_is_not_reported_as_a_typo():
     plain = keras.layers.Dropout(0.5, name="plain")
     model = keras.Sequential([Dropout(0.2, name="live"), plain])
     for layers in ("plain", plain):
@@ -151,9 +152,9 @@ def test_layer_of_keras_in_a_partly_live_model_is_not_taken_for_a_typing_error()
 
 @pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end"])
 @pytest.mark.parametrize("way", ["self.model", "set_rates"])
-def test_rate_set_between_batches_is_in_effect_in_the_next_step(hook, way):
-    # On JAX, Keras takes the values of the variables away in between, and gives them
-    # back to a callback that goes through `self.model`. `set_rates` asks for them.
+def test_rate_set_between_batches_acts_in_the_next_step(hook, way):
+    # On JAX, Keras removes the values of the variables between batches. It restores
+    # them for a callback that reads `self.model`, and `set_rates` does so.
     class Everything(keras.callbacks.Callback):
         def set(self, batch, logs=None):
             rate = 1.0 if batch % 2 else 0.0
@@ -169,8 +170,9 @@ def test_rate_set_between_batches_is_in_effect_in_the_next_step(hook, way):
     model.compile(keras.optimizers.SGD(0.1), "mse")
     x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
     model.fit(x, y, batch_size=1, shuffle=False, verbose=0, callbacks=[Everything()])
-    # Two steps learn, those at a rate of 0: w += 0.2 * (1 - 3 w). When an end sets it,
-    # they are the second and the fourth; when a beginning does, the first and third.
+    # Only steps at a rate of 0 learn: w += 0.2 * (1 - 3 w). These are the second and
+    # fourth step if the end of a batch sets the rate, and the first and third if its
+    # beginning does.
     kernel = ops.convert_to_numpy(model.layers[-1].kernel)
     np.testing.assert_allclose(kernel, 0.28, rtol=1e-6)
     assert rates(model) == {"drop": 1.0}
@@ -178,7 +180,7 @@ def test_rate_set_between_batches_is_in_effect_in_the_next_step(hook, way):
 
 @pytest.mark.parametrize("use", ["set", "read"])
 def test_layer_kept_in_a_variable_is_refused_between_batches_on_jax(use):
-    # The documentation says so; this fails when Keras no longer takes values away.
+    # As documented. This test fails when Keras no longer removes the values.
     model = model_with_rates(drop=0.5)
     kept = model.layers[0]
 
@@ -205,7 +207,7 @@ def test_shared_layer_is_listed_once():
     assert rates(keras.Model(inputs, drop(drop(inputs)))) == {"drop": 0.5}
 
 
-def test_siblings_of_one_name_are_numbered():
+def test_siblings_with_one_name_are_numbered():
     class Pair(keras.layers.Layer):
         def __init__(self):
             super().__init__(name="pair")
@@ -247,26 +249,26 @@ def test_set_rates_takes_paths_and_globs(wanted, changed):
     assert rates(model) == {**NESTED, **dict.fromkeys(changed, 0.9)}
 
 
-def test_later_entry_of_set_rates_overrides():
+def test_later_entry_of_set_rates_overrides_an_earlier_one():
     model = model_with_rates(a=0.1, b=0.2)
     set_rates(model, {"*": 0.5, "b": 0.7})
     assert rates(model) == {"a": 0.5, "b": 0.7}
 
 
-def test_set_rates_takes_what_rates_gives():
+def test_set_rates_takes_the_result_of_rates():
     model = nested()
     set_rates(model, 0.0)
     set_rates(model, NESTED)
     assert rates(model) == NESTED
 
 
-def test_set_rates_takes_what_rates_gives_for_names_with_brackets():
+def test_set_rates_takes_the_result_of_rates_with_brackets_in_names():
     model = model_with_rates(**{"drop[0]": 0.1, "drop[1]": 0.2})
     set_rates(model, {"drop[0]": 0.5})
     assert rates(model) == {"drop[0]": 0.5, "drop[1]": 0.2}
 
 
-def test_set_rates_is_in_effect_at_the_next_compiled_step():
+def test_set_rates_acts_in_the_next_compiled_step():
     model = model_with_rates(a=0.0, b=0.0)
     model.add(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"))
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
@@ -306,7 +308,7 @@ def with_decided():
         (0.9, TypeError),
     ],
 )
-def test_one_bad_entry_leaves_every_rate_as_it_was(wanted, error):
+def test_one_bad_entry_leaves_every_rate_unchanged(wanted, error):
     model = with_decided()
     set_rates(model, {"a": 1 / 3})
     before = [ops.convert_to_numpy(variable) for variable in model.variables]
@@ -317,7 +319,7 @@ def test_one_bad_entry_leaves_every_rate_as_it_was(wanted, error):
         np.testing.assert_array_equal(new, old)
 
 
-def test_summary_prints_path_kind_rate_and_who_decides():
+def test_summary_prints_path_kind_rate_and_source_of_the_rate():
     lines = []
     model = with_decided()
     set_rates(model, {"a": 0.123456})
@@ -333,7 +335,7 @@ def test_summary_prints_path_kind_rate_and_who_decides():
     ]
 
 
-def test_summary_prints_and_names_the_function_of_a_schedule(capsys):
+def test_summary_prints_the_name_of_a_schedule_function(capsys):
     @keras.saving.register_keras_serializable(package="test_inspection")
     def warm_up(step):
         return 0.5 + 0.0 * step
@@ -354,12 +356,12 @@ def test_select_layers_takes_globs_layers_and_lists():
     assert list(select_layers(model, ("time/a", "time/*"))) == ["time/a"]
 
 
-def test_settable_layers_leaves_out_what_others_decide():
+def test_settable_layers_omits_layers_with_other_rate_rules():
     assert list(settable_layers(with_decided())) == ["a", "z"]
     assert list(settable_layers(with_decided(), ["z"])) == ["z"]
 
 
-def test_unknown_path_suggests_the_nearest_and_lists_all():
+def test_unknown_path_error_suggests_the_nearest_and_lists_all():
     with pytest.raises(ValueError, match="Received: 'blok_1/drop'") as error:
         set_rates(nested(), {"blok_1/drop": 0.5})
     assert "Did you mean 'block_1/drop'?" in str(error.value)

@@ -1,4 +1,4 @@
-"""What `import kdropout` brings, and what it leaves to its first use."""
+"""`import kdropout` loads the core and leaves optional packages to their first use."""
 
 import importlib
 import inspect
@@ -9,14 +9,14 @@ import pytest
 
 import kdropout
 
-# Heavy, or not installed with a plain install.
+# Slow to import, or absent from a plain installation.
 OPTIONAL = ("keras_tuner", "matplotlib", "pydantic", "ray", "sklearn", "tensorboard")
 
 
-def test_import_brings_no_optional_package():
+def test_import_loads_no_optional_package():
     program = (
         "import sys, keras\n"
-        "before = set(sys.modules)\n"  # Keras brings what it finds itself
+        "before = set(sys.modules)\n"  # Keras imports some itself
         "import kdropout\n"
         f"brought = set({OPTIONAL}) & (set(sys.modules) - before)\n"
         "assert not brought, brought\n"
@@ -24,7 +24,7 @@ def test_import_brings_no_optional_package():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_tuning_is_there_after_import_of_kdropout():
+def test_tuning_is_available_after_import_of_kdropout():
     program = (
         "import sys, kdropout\n"
         "assert 'kdropout.tuning' not in sys.modules\n"
@@ -44,7 +44,7 @@ def test_dir_shows_the_public_names():
     "name",
     ["callbacks", "inference", "layers", "rate_rules", "schedules", "tuning"],
 )
-def test_dir_of_a_package_shows_what_it_exports(name):
+def test_dir_of_a_package_shows_its_exports(name):
     package = importlib.import_module(f"kdropout.{name}")
     assert set(package.__all__) <= set(dir(package))
     assert not [
@@ -54,6 +54,6 @@ def test_dir_of_a_package_shows_what_it_exports(name):
     ]
 
 
-def test_unknown_name_is_an_attribute_error():
+def test_unknown_name_raises_attribute_error():
     with pytest.raises(AttributeError, match="'kdropout' has no attribute 'Dropout'"):
         kdropout.Dropout  # noqa: B018

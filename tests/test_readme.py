@@ -1,4 +1,4 @@
-"""The code of the README runs, and its commands are there for `.ci/run`."""
+"""The code of the README runs, and its commands are marked for `.ci/run`."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_commands_are_marked(name):
     assert re.search(rf"<!-- command: {name} -->\n```sh\n.+\n```\n", README)
 
 
-def test_files_that_are_linked_exist():
+def test_linked_files_exist():
     links = re.findall(r"\]\(([^)#]+)\)", README)
     root = Path(__file__).parents[1]
     local = [link for link in links if "://" not in link]

@@ -36,7 +36,7 @@ def early(rate, steps):
     return lambda t: rates[np.minimum(t, steps).astype(int)]
 
 
-# Each with its formula, which takes the step in float64.
+# Schedules with their formulas, which take the step in float64.
 FORMULAS = [
     (Ramp(0.1, 0.7, 10), lambda t: 0.1 + 0.6 * share(t, 0, 10)),
     (Ramp(0.5, 0.0, 7, begin=5), lambda t: 0.5 * (1 - share(t, 5, 7))),
@@ -76,7 +76,7 @@ IDS = [repr(schedule) for schedule, _ in FORMULAS]
 
 
 def at(schedule, steps):
-    """The schedule at many steps at once, as a layer would call it."""
+    """Return the values at many steps at once, called in the way of a layer."""
     steps = ops.convert_to_tensor(np.asarray(steps, "float32"))
     rates = ops.convert_to_numpy(ops.cast(schedule(steps), "float32"))
     return np.broadcast_to(rates, steps.shape)
@@ -89,7 +89,7 @@ def test_schedule_follows_its_formula_at_every_step(schedule, formula):
     np.testing.assert_allclose(at(schedule, steps), wanted, atol=TOLERANCE, rtol=0)
 
 
-# The lengths of the papers: 300 epochs of 100 steps, the phase ends at epoch 50.
+# Lengths from the papers: 300 epochs of 100 steps; the phase ends at epoch 50.
 EPOCH, TRAINING = 100, 30_000
 RECIPES = [
     (
@@ -139,7 +139,7 @@ def test_step_may_be_of_any_number_type():
 
 
 def random_rate(rng):
-    """Rates where rounding hurts: the ends, their neighbours, and any others."""
+    """Draw rates where rounding matters: the ends, their neighbours, and others."""
     near_0, near_1 = rng.random() ** 8, 1.0 - rng.random() ** 8
     edges = [0.0, 1.0, near_0, near_1, rng.random(), 1e-8, 1 - 1e-8, 1 - 2.0**-24]
     return float(rng.choice(edges))
@@ -184,8 +184,8 @@ random_schedule = {
 KINDS = list(random_schedule)
 
 
-def telling_steps(schedule, rng):
-    """All early steps, powers of two up to 2**31, and the corners of the schedule."""
+def probe_steps(schedule, rng):
+    """Return all early steps, powers of two up to 2**31, and corners of a schedule."""
     begin, steps = getattr(schedule, "begin", 0), getattr(schedule, "steps", 1000)
     steps = getattr(schedule, "period", steps)
     corners = begin + np.outer([0, 0.25, 0.5, 0.75, 1, 2], [steps]) + np.arange(-2, 3)
@@ -194,21 +194,21 @@ def telling_steps(schedule, rng):
     anywhere = rng.integers(0, 2**31, 300)
     steps = [np.arange(100), powers - 1, powers, corners.ravel(), inside, anywhere]
     steps = np.clip(np.concatenate(steps), 0, 2**31).astype("int64")
-    return np.resize(np.unique(steps), 800)  # one shape: JAX compiles once
+    return np.resize(np.unique(steps), 800)  # one shape, so that JAX compiles once
 
 
 def assert_in_unit_interval(rates, schedule, steps):
-    outside = ~((rates >= 0.0) & (rates <= 1.0))  # also true for NaN
+    outside = ~((rates >= 0.0) & (rates <= 1.0))  # True only if no value is NaN
     found = list(zip(steps[outside], rates[outside] - 1.0, strict=True))
     assert not found, f"{schedule!r} at (step, rate - 1): {found[:3]}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_schedule_never_leaves_unit_interval_by_one_float(kind):
+def test_schedule_leaves_the_unit_interval_by_not_one_float(kind):
     rng = np.random.default_rng(0)
     for _ in range(300):
         schedule = random_schedule[kind](rng)
-        steps = telling_steps(schedule, rng)
+        steps = probe_steps(schedule, rng)
         assert_in_unit_interval(at(schedule, steps), schedule, steps)
 
 
@@ -216,8 +216,8 @@ def test_schedule_never_leaves_unit_interval_by_one_float(kind):
     keras.backend.backend() == "torch", reason="PyTorch computes what it does eagerly"
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_compiled_schedule_never_leaves_unit_interval(kind):
-    # XLA fuses and contracts, which rounds otherwise than single operations do.
+def test_compiled_schedule_stays_in_the_unit_interval(kind):
+    # XLA fuses and contracts operations, which changes the rounding.
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -230,7 +230,7 @@ def test_compiled_schedule_never_leaves_unit_interval(kind):
 
     rng = np.random.default_rng(1)
     chosen = [random_schedule[kind](rng) for _ in range(12)]
-    steps = np.unique(np.concatenate([telling_steps(s, rng) for s in chosen]))
+    steps = np.unique(np.concatenate([probe_steps(s, rng) for s in chosen]))
     evaluate = compiled(
         lambda steps: ops.stack(
             [ops.broadcast_to(s(steps), ops.shape(steps)) for s in chosen]
@@ -253,13 +253,13 @@ def test_ramp_reaches_its_ends_exactly_and_stays_between(curve):
         ramp = random_ramp(rng, curve, begin=int(rng.integers(2**23)))
         start, end = np.float32(ramp.start), np.float32(ramp.end)
         arrival = ramp.begin + ramp.steps
-        steps = telling_steps(ramp, rng)
+        steps = probe_steps(ramp, rng)
         rates = at(ramp, steps)
         assert (rates[steps <= ramp.begin] == start).all(), ramp
         assert (rates[steps >= 2 * arrival] == end).all(), ramp
-        if arrival <= 2**24:  # float32, in which the step comes, holds it exactly
+        if arrival <= 2**24:  # the step arrives as float32, which represents it exactly
             assert at(ramp, [arrival]) == end, ramp
-        # A sum of two products may round beyond an end, by one float.
+        # A sum of two products may exceed an end by one float.
         low, high, spacing = (
             min(start, end),
             max(start, end),
@@ -335,7 +335,7 @@ def test_schedule_survives_serialization(round_trip):
         np.testing.assert_allclose(rates, wanted, atol=TOLERANCE, err_msg=schedule)
 
 
-def test_config_holds_the_arguments_of_the_constructor():
+def test_config_holds_the_constructor_arguments():
     assert Ramp(0.5, 0, 10, curve="cosine").get_config() == {
         "start": 0.5,
         "end": 0.0,
@@ -347,7 +347,7 @@ def test_config_holds_the_arguments_of_the_constructor():
     assert Cyclic(0, 1, 4).get_config() == {"low": 0.0, "high": 1.0, "period": 4}
 
 
-def test_curve_may_be_called_shape_as_in_version_0_1():
+def test_curve_may_be_named_shape_as_in_version_0_1():
     with pytest.warns(DeprecationWarning, match="'shape' of Ramp .* is 'curve' now"):
         ramp = Ramp(0.5, 0.1, 10, shape="cosine")
     with pytest.warns(DeprecationWarning, match="'shape' of EarlyDropout"):
@@ -373,7 +373,7 @@ def test_config_of_version_0_1_loads_without_a_warning():
     assert EarlyDropout.from_config(config).curve == "constant"
 
 
-def test_repr_is_the_call_that_makes_it():
+def test_repr_is_the_constructor_call():
     assert repr(LateDropout(0.3, 8)) == "LateDropout(rate=0.3, steps=8)"
     for schedule, _ in FORMULAS:
         copy = eval(repr(schedule), vars(schedules).copy())
@@ -381,7 +381,7 @@ def test_repr_is_the_call_that_makes_it():
         assert copy.get_config() == schedule.get_config()
 
 
-def test_schedule_serves_as_learning_rate():
+def test_schedule_works_as_learning_rate():
     for schedule, formula in FORMULAS:
         optimizer = keras.optimizers.SGD(learning_rate=schedule)
         weight = keras.Variable(0.0, dtype="float32")
@@ -401,7 +401,7 @@ def test_depth_rates_are_evenly_spaced(depth, first, last):
     assert all(type(rate) is float and 0.0 <= rate <= 1.0 for rate in rates)
 
 
-def test_depth_rates_start_at_zero_and_give_single_block_the_last():
+def test_depth_rates_start_at_zero_and_give_a_single_block_the_last():
     assert depth_rates(3, 0.5) == [0.0, 0.25, 0.5]
     assert depth_rates(1, 0.5, first=0.1) == [0.5]
 
@@ -412,7 +412,7 @@ def test_depth_rates_follow_stochastic_depth_if_first_is_a_share_of_last():
     np.testing.assert_allclose(depth_rates(54, 0.5, first=0.5 / 54), wanted, atol=1e-15)
 
 
-def test_subclass_of_rate_schedule_needs_only_its_arguments_and_formula():
+def test_rate_schedule_subclass_needs_only_arguments_and_formula():
     class Halving(schedules.RateSchedule):
         def __init__(self, rate, steps):
             self.rate, self.steps = rate, steps

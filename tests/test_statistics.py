@@ -1,4 +1,4 @@
-"""Intervals over seeds."""
+"""Confidence intervals over seeds."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_paired_interval_agrees_with_the_paired_t_test():
         (float("nan"), 1.0, "undecided"),
     ],
 )
-def test_verdict_only_where_the_interval_excludes_zero(mean, half_width, verdict):
+def test_verdict_needs_an_interval_that_excludes_zero(mean, half_width, verdict):
     assert _statistics.Interval(mean, half_width).verdict == verdict
 
 
@@ -48,8 +48,8 @@ def test_interval_of_another_confidence_agrees_with_the_t_test():
     assert value.high == pytest.approx(expected.high)
 
 
-def test_intervals_for_several_comparisons_are_all_right_at_once_with_95_percent():
-    # Four means that are zero: the share of runs in which all intervals hold it.
+def test_simultaneous_intervals_hold_together_in_95_percent_of_runs():
+    # Four means are zero. The test counts the runs in which all intervals contain 0.
     runs, count, confidence = 1500, 4, _statistics.for_all_of(4)
     values = np.random.default_rng(0).normal(size=(runs, count, 5))
     held = [
@@ -61,5 +61,5 @@ def test_intervals_for_several_comparisons_are_all_right_at_once_with_95_percent
     ]
     assert confidence == pytest.approx(1.0 - 0.05 / 4)
     sigma = np.sqrt(0.95 * 0.05 / runs)
-    # The means are independent, so it is 0.9875^4 = 0.951.
+    # The means are independent, so the share is 0.9875^4 = 0.951.
     assert abs(np.mean(held) - 0.9875**4) < 5 * sigma

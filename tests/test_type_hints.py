@@ -1,4 +1,4 @@
-"""Everything that users call has type hints, as `py.typed` promises."""
+"""Every public function has type hints, as `py.typed` promises."""
 
 import inspect
 
@@ -12,7 +12,7 @@ NAMESPACES = [kdropout, layers, callbacks, schedules, rate_rules, tuning, report
 
 
 def public_callables():
-    """Dict from name to function: of modules, and the methods of their classes."""
+    """Return a dict from name to function, with the methods of public classes."""
     found = {"testing.check_layer": testing.check_layer}
     for namespace in NAMESPACES:
         for name in namespace.__all__:
@@ -30,7 +30,7 @@ def public_callables():
 
 
 def without_hints(function):
-    """The names of the parameters without a type, and "return"."""
+    """Return the names of parameters without a type, and "return" without one."""
     signature = inspect.signature(function)
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     names = [
@@ -51,8 +51,8 @@ def test_parameters_and_result_have_types(name):
     assert without_hints(public_callables()[name]) == []
 
 
-def test_a_missing_hint_would_be_found():
+def test_missing_hint_is_found():
     def function(rate: float, seed, *args, **kwargs):
-        """Has no type for the seed and the result."""
+        """Has no type for `seed` and the result."""
 
     assert without_hints(function) == ["seed", "return"]

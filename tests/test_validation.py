@@ -1,4 +1,4 @@
-"""One wording for all errors of arguments."""
+"""Errors of arguments share one wording."""
 
 import decimal
 import fractions
@@ -21,13 +21,13 @@ def test_number_returns_a_plain_float(value):
 
 
 @pytest.mark.parametrize("value", ["0.5", None, True, np.True_, 1j, [0.5], {}])
-def test_what_is_not_a_number_is_a_type_error(value):
+def test_value_that_is_not_a_number_raises_type_error(value):
     with pytest.raises(TypeError, match=r"'x' must be a number in \(-inf, inf\)") as e:
         _validation.number("x", value)
     assert str(e.value).endswith(f"Received: x={value!r}")
 
 
-def test_other_kinds_of_numbers_are_a_type_error():
+def test_other_kinds_of_numbers_raise_type_error():
     with pytest.raises(TypeError, match="'x' must be a number"):
         _validation.number("x", decimal.Decimal("0.5"))
     with pytest.raises(TypeError, match="'x' must be a number"):
@@ -35,12 +35,12 @@ def test_other_kinds_of_numbers_are_a_type_error():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float32("nan")])
-def test_numbers_that_are_not_finite_are_refused_even_without_bounds(value):
+def test_nonfinite_numbers_are_refused_even_without_bounds(value):
     with pytest.raises(ValueError, match=r"'x' must be a number .* Received: x="):
         _validation.number("x", value)
 
 
-def test_integer_beyond_all_floats_is_a_value_error():
+def test_integer_beyond_all_floats_raises_value_error():
     with pytest.raises(ValueError, match=r"'x' must be a number in \[0, 1\]"):
         _validation.number("x", 10**400, 0.0, 1.0)
 
@@ -54,7 +54,7 @@ def test_integer_beyond_all_floats_is_a_value_error():
         (True, True, [1e-9, 1 - 1e-9], [0, 1], r"\(0, 1\)"),
     ],
 )
-def test_bounds_are_open_or_closed_as_asked(
+def test_bounds_are_open_or_closed_as_requested(
     open_low, open_high, inside, outside, interval
 ):
     def check(value):
@@ -79,12 +79,12 @@ def test_integer_returns_a_plain_int(value):
 
 
 @pytest.mark.parametrize("value", [3.0, "3", None, True, np.float64(3), [3]])
-def test_what_is_not_an_integer_is_a_type_error(value):
+def test_value_that_is_not_an_integer_raises_type_error(value):
     with pytest.raises(TypeError, match="'steps' must be an integer of at least 1"):
         _validation.integer("steps", value, low=1)
 
 
-def test_integer_below_its_bound_is_a_value_error():
+def test_integer_below_its_bound_raises_value_error():
     with pytest.raises(ValueError, match="at least 2. Received: steps=1"):
         _validation.integer("steps", 1, low=2)
     with pytest.raises(ValueError, match="at least 0. Received: steps=-1"):
@@ -103,7 +103,7 @@ def test_seed_is_none_or_an_integer_that_every_backend_can_hold():
         _validation.optional_seed(1.5)
 
 
-def test_choice_lists_the_options():
+def test_choice_error_lists_the_options():
     assert _validation.choice("shape", "linear", ("linear", "cosine")) == "linear"
     for bad in ("Linear", None, 0, ["linear"]):
         with pytest.raises(

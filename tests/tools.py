@@ -1,4 +1,4 @@
-"""What tests of several rooms share."""
+"""Helpers that tests of several folders share."""
 
 import dataclasses
 import inspect
@@ -13,7 +13,7 @@ import kdropout
 
 BACKEND = keras.backend.backend()
 
-# What every argument `rate` of a layer accepts, in the words of its error.
+# The words in which errors describe every argument `rate` of a layer.
 A_RATE = "a number in [0, 1], a schedule or a LearnedRate"
 
 
@@ -36,7 +36,7 @@ class Case:
 
 
 def name_of(case):
-    """The id of a test for a `Case`, or another object with a name."""
+    """Return the name, as the id of a test for a `Case` or a similar object."""
     return case.name
 
 
@@ -51,7 +51,7 @@ def assert_refused(case):
 
 
 def arguments_without_case(functions, cases):
-    """Names of arguments that the message of no case has."""
+    """Return the names of arguments that the message of no case contains."""
     arguments = {
         name
         for function in functions
@@ -62,7 +62,7 @@ def arguments_without_case(functions, cases):
 
 
 def runtime_error():
-    """The type of error that the backend raises from inside a training step."""
+    """Return the type of error that the backend raises from inside a training step."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -75,12 +75,12 @@ def runtime_error():
 
 
 def numpy(tensor):
-    """A tensor of any backend as an array."""
+    """Convert a tensor of any backend to an array."""
     return keras.ops.convert_to_numpy(tensor)
 
 
 def call_in_training(layer, x):
-    """The outputs of a call with `training=True`, as an array."""
+    """Return the outputs of a call with `training=True` as an array."""
     return numpy(layer(x, training=True))
 
 
@@ -89,17 +89,17 @@ def sigmoid(x):
 
 
 def logit(rate):
-    """The number whose sigmoid is the rate."""
+    """Return the number whose sigmoid is the rate."""
     return np.log(rate / (1 - rate))
 
 
 def entropy_term(rate):
-    """Minus the entropy, in nats, of a mask that drops with this rate."""
+    """Return minus the entropy, in nats, of a mask with this rate."""
     return rate * np.log(rate) + (1 - rate) * np.log1p(-rate)
 
 
 def model_with_rates(**named_rates):
-    """A model of three inputs with one `Dropout` for each name and rate."""
+    """Build a model of three inputs with one `Dropout` for each name and rate."""
     layers = [
         kdropout.layers.Dropout(rate, name=name) for name, rate in named_rates.items()
     ]
@@ -107,7 +107,9 @@ def model_with_rates(**named_rates):
 
 
 def dropout_model(rate=0.5, metrics=None):
-    """A compiled model of three inputs: a `Dropout` named "drop", then "dense"."""
+    """Build and compile a model of three inputs: a `Dropout` named "drop", then
+    "dense".
+    """
     model = keras.Sequential(
         [
             keras.Input((3,)),
@@ -121,7 +123,7 @@ def dropout_model(rate=0.5, metrics=None):
 
 
 class CountedModel(keras.Model):
-    """Counts how often Python runs through its training step."""
+    """Counts how often Python executes its training step."""
 
     entered = 0
 
@@ -131,7 +133,7 @@ class CountedModel(keras.Model):
 
 
 class CountedLayer(keras.layers.Layer):
-    """Passes its inputs on, and counts how often Python runs through its call."""
+    """Returns its inputs, and counts how often Python executes its call."""
 
     traces = 0
 

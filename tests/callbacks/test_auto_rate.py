@@ -1,4 +1,4 @@
-"""The rate that a training finds: its law against NumPy, and what it reports."""
+"""`AutoRate` follows its law, computed in NumPy, and reports what it did."""
 
 import keras
 import numpy as np
@@ -10,12 +10,12 @@ from kdropout.callbacks import AutoRate, RateScheduler
 from kdropout.layers import Dropout
 from tests.tools import logit, model_with_rates, sigmoid
 
-# A rate is kept in float32, so that each epoch may round by 6e-8.
+# A rate is stored in float32, so each epoch may round by 6e-8.
 TOLERANCE = 2e-7
 
 
 def drive(auto, model, losses, start=0):
-    """Ends one epoch per pair of losses, as `fit` would; returns the rates of each."""
+    """Ends one epoch per pair of losses, like `fit`; returns the rates of each."""
     auto.set_model(model)
     auto.on_train_begin()
     trace = []
@@ -32,7 +32,7 @@ def single(auto, rate, losses, **kwargs):
 
 
 def by_formula(rate, losses, target=0.1, gain=1.5, slew_limit=0.1, max_rate=0.8):
-    """The law, in NumPy."""
+    """Compute the law in NumPy."""
     trace, average = [], np.log(losses[0][1])
     for loss, val_loss in losses:
         error = np.clip(1 - loss / val_loss - target, -1, 1)
@@ -61,13 +61,13 @@ def test_each_epoch_moves_the_rate_by_the_law(gain, target, slew):
     assert single(auto, 0.3, losses) == pytest.approx(wanted, abs=1e-5)
 
 
-def test_a_training_loss_far_below_the_validation_loss_raises_the_rate():
+def test_training_loss_far_below_the_validation_loss_raises_the_rate():
     assert single(AutoRate(), 0.3, [(0.5, 1.0)])[0] > 0.3
     assert single(AutoRate(), 0.3, [(0.95, 1.0)])[0] < 0.3
     assert single(AutoRate(target=0.25), 0.3, [(0.75, 1.0)])[0] == 0.3
 
 
-def test_a_validation_loss_that_falls_fast_holds_the_rate_back_or_lowers_it():
+def test_fast_falling_validation_loss_slows_or_lowers_the_rate():
     def last(value):
         return single(AutoRate(), 0.3, [(0.5, 1.0), (0.5 * value, value)])[-1]
 
@@ -92,7 +92,7 @@ def test_rates_stay_at_or_below_max_rate_and_fall_to_exactly_0():
     assert single(AutoRate(), 0.0, [(0.1, 1.0)] * 2)[-1] > 0.0
 
 
-def test_a_new_callback_goes_on_where_the_old_one_was(tmp_path):
+def test_new_callback_continues_from_the_old_one(tmp_path):
     losses = noisy_losses(8)
     whole = drive(AutoRate(), model_with_rates(a=0.2, b=0.4), losses)
     model = model_with_rates(a=0.2, b=0.4)
@@ -106,7 +106,7 @@ def test_a_new_callback_goes_on_where_the_old_one_was(tmp_path):
     assert drive(AutoRate(), loaded, losses[4:], start=4) == whole[4:]
 
 
-def test_a_training_from_the_first_epoch_on_begins_anew():
+def test_training_from_the_first_epoch_starts_anew():
     losses = [(0.5, 1.0), (0.5, 2.0)]
     model = model_with_rates(drop=0.3)
     first = drive(AutoRate(), model, losses)
@@ -114,14 +114,14 @@ def test_a_training_from_the_first_epoch_on_begins_anew():
     assert drive(AutoRate(), model, losses) == first
 
 
-def test_only_the_layers_that_are_named_move():
+def test_only_the_named_layers_move():
     model = model_with_rates(a=0.2, b=0.2)
     after = drive(AutoRate(layers="b"), model, [(0.5, 1.0)])[-1]
     assert after["a"] == pytest.approx(0.2, abs=TOLERANCE)
     assert after["b"] > 0.2
 
 
-def test_a_loop_without_fit_calls_step():
+def test_loop_without_fit_calls_step():
     losses = noisy_losses(5)
     model, auto = model_with_rates(drop=0.3), AutoRate()
     auto.set_model(model)
@@ -131,7 +131,7 @@ def test_a_loop_without_fit_calls_step():
     assert found["drop"] == single(AutoRate(), 0.3, losses)[-1]
 
 
-def test_epoch_without_validation_moves_nothing():
+def test_epoch_without_validation_moves_no_rate():
     model, auto = model_with_rates(drop=0.3), AutoRate(validation_freq=2)
     auto.set_model(model)
     auto.on_train_begin()
@@ -144,7 +144,7 @@ def test_epoch_without_validation_moves_nothing():
 @pytest.mark.parametrize(
     "losses", [(np.nan, 1), (1, np.nan), (1, np.inf), (1, 0), (1, -1)]
 )
-def test_losses_that_cannot_be_compared_move_nothing_and_are_reported_once(losses):
+def test_incomparable_losses_move_no_rate_and_are_reported_once(losses):
     with pytest.warns(UserWarning, match="finite losses and a validation") as caught:
         trace = single(AutoRate(), 0.3, [losses] * 3)
     assert len([w for w in caught if w.category is UserWarning]) == 1
@@ -186,7 +186,7 @@ def fit(model, *callbacks, noise=1.0, **kwargs):
 
 
 @pytest.mark.slow
-def test_a_model_that_overfits_gets_more_dropout_and_one_that_does_not_gets_less():
+def test_overfitting_raises_the_rate_and_its_absence_lowers_it():
     noisy, auto = small_model(), AutoRate()
     fit(noisy, auto, epochs=40)
     assert rates(noisy)["drop"] > 0.5
@@ -195,7 +195,7 @@ def test_a_model_that_overfits_gets_more_dropout_and_one_that_does_not_gets_less
     assert rates(clean)["drop"] < 0.3
 
 
-def test_the_callback_is_named_as_what_decides():
+def test_summary_names_the_callback_as_the_source_of_the_rate():
     model, lines = small_model(), []
     fit(model, AutoRate(), epochs=1)
     kdropout.summary(model, lines.append)
@@ -212,7 +212,7 @@ def test_the_callback_is_named_as_what_decides():
         keras.callbacks.ModelCheckpoint("x.weights.h5", save_best_only=True),
     ],
 )
-def test_the_best_epoch_is_warned_of_once(stop, tmp_path, monkeypatch):
+def test_restoring_the_best_epoch_warns_once(stop, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if isinstance(stop, keras.callbacks.ModelCheckpoint):
         stop = keras.callbacks.ModelCheckpoint(
@@ -236,13 +236,13 @@ def test_the_best_epoch_is_warned_of_once(stop, tmp_path, monkeypatch):
         (0.8, [(0.5, 1.0)] * 8, "the highest that max_rate allows"),
     ],
 )
-def test_summary_says_what_it_did_and_what_to_do(rate, losses, says):
+def test_summary_reports_the_rates_and_the_next_step(rate, losses, says):
     auto = AutoRate(slew_limit=0.3 if rate == 0.3 and losses[0][0] == 2.0 else 0.1)
     drive(auto, model_with_rates(drop=rate), losses)
     assert says in auto.summary()
 
 
-def test_summary_of_several_layers():
+def test_summary_covers_several_layers():
     auto = AutoRate()
     drive(auto, model_with_rates(a=0.2, b=0.3), [(0.9, 1.0)])
     assert "the rates of 2 layers are 0.20 to 0.30" in auto.summary()
@@ -253,14 +253,14 @@ def test_summary_of_several_layers():
     ("verbose", "of_fit", "summaries", "epochs"),
     [("auto", 2, 1, 0), ("auto", 0, 0, 0), (0, 2, 0, 0), (1, 0, 1, 0), (2, 0, 1, 2)],
 )
-def test_what_it_prints(verbose, of_fit, summaries, epochs, capsys):
+def test_verbose_decides_the_output(verbose, of_fit, summaries, epochs, capsys):
     fit(small_model(), AutoRate(verbose=verbose), epochs=2, verbose=of_fit)
     printed = capsys.readouterr().out
     assert printed.count("AutoRate: after 2 epochs") == summaries
     assert printed.count("Rates: drop 0.") == epochs
 
 
-def test_two_callbacks_may_move_two_layers():
+def test_two_callbacks_may_move_different_layers():
     model = keras.Sequential([small_model(), Dropout(0.2, name="b")])
     model.compile("sgd", "mse")
     scheduler = RateScheduler(lambda epoch: 0.5, layers="b")

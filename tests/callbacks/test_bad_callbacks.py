@@ -1,4 +1,4 @@
-"""Bad arguments of callbacks are refused by name, with the way out."""
+"""Callbacks refuse bad arguments, name them and say what to do."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ from tests.tools import (
 NAN = float("nan")
 X, Y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
 
-# What 'train_data' and 'layers' accept, in the words of the errors.
+# The words in which errors describe 'train_data' and 'layers'.
 DATA = "a tuple (x, y) or (x, y, sample_weight) of arrays, or a"
 LAYERS = "None, a glob on the layer path, a layer, or a list of those"
 
@@ -82,7 +82,7 @@ CASES = [
         ["'schedule' must be", "schedule=<function", "or schedule(epoch) -> rate"],
     ),
     Case(
-        "scheduler of layers by place",
+        "scheduler of layers by position",
         lambda: RateScheduler(max_of_two, "drop"),
         TypeError,
         [
@@ -153,7 +153,7 @@ CASES = [
         ["'layers' must", LAYERS, "layers=3"],
     ),
     Case(
-        "scheduler of a decided layer",
+        "scheduler of a layer with another rule",
         lambda: fit(RateScheduler(max_of_two, layers="drop"), rate=LearnedRate()),
         TypeError,
         [
@@ -163,7 +163,7 @@ CASES = [
         ],
     ),
     Case(
-        "scheduler without a layer of its own",
+        "scheduler without a layer that it may move",
         lambda: fit(RateScheduler(max_of_two), rate=schedules.LateDropout(0.1, 2)),
         ValueError,
         [
@@ -399,7 +399,7 @@ CASES = [
         ["'monitor' must be", "a name in the logs", "monitor=None"],
     ),
     Case(
-        "auto monitor that is missing",
+        "auto of a missing monitor",
         lambda: fit(AutoRate(monitor="mae")),
         ValueError,
         [
@@ -451,13 +451,13 @@ CASES = [
         ["'verbose' must be", "'auto', 0, 1 or 2", "verbose=3"],
     ),
     Case(
-        "auto of a layer that is not there",
+        "auto of an unknown layer",
         lambda: fit(AutoRate(layers="x")),
         ValueError,
         ["'layers' must name", "The model has: 'drop'", "Received: 'x'"],
     ),
     Case(
-        "auto of a model whose rates are decided",
+        "auto of a model with rates of other rules",
         lambda: fit(AutoRate(), rate=LearnedRate()),
         ValueError,
         ["'model' must hold a dropout layer whose rate was given as a number"],
@@ -485,7 +485,7 @@ CASES = [
         ["AutoRate must know the model", "Call auto.set_model(model)"],
     ),
     Case(
-        "auto step of no number",
+        "auto step without a number",
         lambda: AutoRate().step("low", 1.0),
         TypeError,
         ["'loss' must be", "a number", "loss='low'"],
@@ -613,7 +613,7 @@ CASES = [
         ["'layers' must name", "The model has: 'drop'", "Received: 'x'"],
     ),
     Case(
-        "controller of a decided layer",
+        "controller of a layer with another rule",
         lambda: fit(GapController(0.1, layers="*"), rate=LearnedRate()),
         TypeError,
         [
@@ -644,11 +644,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 
 def test_every_argument_of_every_callback_has_a_case():
     public = [getattr(callbacks, name) for name in callbacks.__all__]
-    # 'allow_naive' is a flag: Python's truth of it counts.
+    # 'allow_naive' is a flag, which accepts any truth value.
     assert arguments_without_case(public, CASES) == {"allow_naive"}

@@ -1,4 +1,4 @@
-"""The controller: its law against NumPy, its limits, and that it has no memory."""
+"""The controller follows its law, keeps its limits, and needs no memory."""
 
 import copy
 
@@ -12,12 +12,12 @@ from kdropout.layers import Dropout
 from kdropout.schedules import Ramp
 from tests.tools import logit, model_with_rates, sigmoid
 
-# A rate is kept in float32, so that each epoch may round by 6e-8.
+# A rate is stored in float32, so each epoch may round by 6e-8.
 TOLERANCE = 2e-7
 
 
 def drive(controller, model, gaps, start=0, monitor="gap_loss"):
-    """Ends one epoch per gap, as `fit` would; returns the rates after each."""
+    """Ends one epoch per gap, like `fit`; returns the rates after each."""
     controller.set_model(model)
     controller.on_train_begin()
     trace = []
@@ -69,7 +69,7 @@ def test_layers_keep_their_odds_ratios():
     assert np.subtract(moved, before) == pytest.approx(0.1, abs=1e-5)
 
 
-def test_within_the_dead_band_nothing_moves():
+def test_gap_within_the_dead_band_moves_no_rate():
     controller = GapController(0.25, dead_band=0.0625)  # exact in binary
     assert single(controller, 0.3, [0.25, 0.3, 0.2, 0.3125, 0.1875]) == [0.3] * 5
     assert single(controller, 0.3, [0.313])[0] > 0.3
@@ -106,21 +106,21 @@ def test_rate_outside_the_limits_is_brought_inside():
 def test_rate_falls_to_exactly_0_and_rises_from_it():
     controller = GapController(0.0, gain=1.0, lowering_gain=1.0)
     trace = single(controller, 0.05, [-1.0, -1.0, -1.0, 0.5, 0.5])
-    # The floor of 0.01: from there, one step of 0.5 in the logit, and another.
+    # The floor is 0.01. From there, the logit rises by one step of 0.5, then another.
     risen = sigmoid(logit(0.01) + 0.5), sigmoid(logit(0.01) + 1.0)
     assert trace[2] == 0.0
     assert trace[3:] == pytest.approx(risen, abs=TOLERANCE)
 
 
-def test_warmup_epochs_are_without_control():
+def test_warmup_epochs_have_no_control():
     trace = single(GapController(0.0, warmup=3), 0.3, [0.5] * 5)
     assert trace[:3] == [0.3] * 3
     assert 0.3 < trace[3] < trace[4]
-    # The epoch is that of `fit`, so a training that is resumed does not warm up again.
+    # Warm-up counts the epochs of `fit`, so a resumed training has no second warm-up.
     assert single(GapController(0.0, warmup=3), 0.3, [0.5], start=3)[0] > 0.3
 
 
-def test_only_the_layers_that_are_named_move():
+def test_only_the_named_layers_move():
     model = keras.Sequential(
         [
             model_with_rates(a=0.2, b=0.2),
@@ -138,7 +138,7 @@ def test_only_the_layers_that_are_named_move():
         assert {path for path, rate in after.items() if rate > 0.2} == moved
 
 
-def test_rates_that_others_decide_are_left_alone():
+def test_rates_of_other_rules_do_not_move():
     model = model_with_rates(
         mine=0.2, scheduled=Ramp(0.25, 0.5, 9), learned=LearnedRate(0.3)
     )
@@ -148,11 +148,11 @@ def test_rates_that_others_decide_are_left_alone():
 
 
 @pytest.mark.parametrize("gap", [float("nan"), float("inf"), -float("inf")])
-def test_gap_that_is_not_a_number_moves_nothing(gap):
+def test_nan_gap_moves_no_rate(gap):
     assert single(GapController(0.0), 0.3, [gap, gap]) == [0.3, 0.3]
 
 
-def test_epoch_without_validation_moves_nothing():
+def test_epoch_without_validation_moves_no_rate():
     controller, model = (
         GapController(0.0, validation_freq=2),
         model_with_rates(drop=0.3),
@@ -165,14 +165,14 @@ def test_epoch_without_validation_moves_nothing():
     assert rates(model)["drop"] > 0.3
 
 
-def test_any_gap_of_the_logs_may_be_monitored():
+def test_any_gap_in_the_logs_may_be_monitored():
     controller = GapController(0.0, monitor="gap_accuracy")
     assert single(controller, 0.3, [0.2], monitor="gap_accuracy")[0] > 0.3
     naive = GapController(0.0, monitor="naive_gap_loss", allow_naive=True)
     assert single(naive, 0.3, [0.2], monitor="naive_gap_loss")[0] > 0.3
 
 
-def test_target_out_of_reach_is_reported_exactly_once():
+def test_unreachable_target_is_reported_exactly_once():
     controller = GapController(0.0, gain=100.0, max_rate=0.4, slew_limit=1.0)
     model, gaps = (
         model_with_rates(drop=0.3, other=0.1),
@@ -186,22 +186,22 @@ def test_target_out_of_reach_is_reported_exactly_once():
     assert "max_rate=0.4 for 5 epochs" in message and "out of reach" in message
 
 
-def test_target_that_may_still_be_met_is_not_reported_out_of_reach():
-    # Warnings are errors; five epochs in a row at the upper limit would be one.
+def test_target_that_may_still_be_met_is_not_reported():
+    # Warnings are errors here. Five epochs in a row at the upper limit would warn.
     controller = GapController(0.0, gain=100.0, max_rate=0.4, slew_limit=1.0)
     single(controller, 0.4, [0.5] * 4 + [0.0] + [0.5] * 4 + [-1.0] + [0.5] * 4)
-    single(controller, 0.4, [-0.5] * 20)  # no dropout, and no need of any
-    # One of two layers at its limit: the other goes on.
+    single(controller, 0.4, [-0.5] * 20)  # no dropout, and no need for any
+    # One of two layers is at its limit; the other still moves.
     drive(GapController(0.0, gain=0.01), model_with_rates(a=0.8, b=0.1), [0.5] * 20)
 
 
-def test_limit_that_is_not_a_float32_is_reported_out_of_reach():
+def test_unreachable_target_is_reported_at_a_limit_that_float32_rounds():
     controller = GapController(0.0, gain=100.0, max_rate=0.5**0.5, slew_limit=1.0)
     with pytest.warns(UserWarning, match="out of reach"):
         single(controller, 0.4, [0.5] * 20)
 
 
-def test_limit_is_left_at_once_when_the_error_changes_sign():
+def test_rate_leaves_its_limit_at_once_when_the_error_changes_sign():
     controller = GapController(
         0.0, gain=1.0, lowering_gain=1.0, max_rate=0.6, slew_limit=1.0
     )
@@ -211,7 +211,7 @@ def test_limit_is_left_at_once_when_the_error_changes_sign():
     assert trace[-1] == pytest.approx(sigmoid(logit(0.6) - 0.4), abs=TOLERANCE)
 
 
-def test_new_controller_continues_where_the_old_one_was(tmp_path):
+def test_new_controller_continues_from_the_old_one(tmp_path):
     gaps = [0.3, -0.1, 0.25, 0.4, -0.2, 0.05, 0.3, -0.4]
     kwargs = {"target": 0.05, "gain": 0.8, "min_rate": 0.05, "max_rate": 0.5}
     whole = drive(GapController(**kwargs), model_with_rates(a=0.2, b=0.4), gaps)
@@ -224,7 +224,7 @@ def test_new_controller_continues_where_the_old_one_was(tmp_path):
     assert drive(GapController(**kwargs), restarted, gaps[4:], start=4) == whole[4:]
 
 
-def test_rates_set_by_hand_are_where_control_goes_on():
+def test_control_continues_from_rates_set_by_hand():
     controller, model = GapController(0.0, gain=1.0), model_with_rates(drop=0.2)
     drive(controller, model, [0.5])
     set_rates(model, 0.5)
@@ -233,7 +233,7 @@ def test_rates_set_by_hand_are_where_control_goes_on():
 
 
 def test_loop_settles_where_the_gap_meets_the_target():
-    # A training whose gap is 0.5 - 0.6 * rate: the target of 0.2 is met at 0.5.
+    # A training with the gap 0.5 - 0.6 * rate meets the target of 0.2 at a rate of 0.5.
     controller, model = GapController(0.2, gain=2.0), model_with_rates(drop=0.05)
     gaps = []
     controller.set_model(model)
@@ -245,7 +245,7 @@ def test_loop_settles_where_the_gap_meets_the_target():
     assert gaps[-1] == pytest.approx(0.2, abs=1e-4)
 
 
-def test_fit_moves_the_rate_by_the_gap_that_was_measured():
+def test_fit_moves_the_rate_by_the_measured_gap():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(32, 4)).astype("float32")
     y = rng.normal(size=(32, 1)).astype("float32")
@@ -267,7 +267,7 @@ def test_fit_moves_the_rate_by_the_gap_that_was_measured():
     assert rates(model)["drop"] == pytest.approx(wanted, abs=3 * TOLERANCE)
 
 
-def test_controller_is_copied_unbound_and_after_use():
+def test_controller_is_copied_before_and_after_use():
     controller = GapController(0.0, gain=1.0, layers="drop")
     wanted = sigmoid(logit(0.2) + 0.3)
     for _ in range(2):
@@ -287,7 +287,7 @@ def test_verbose_prints_one_line_per_epoch(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_rates_move_the_right_way_below_a_max_rate_that_is_small():
+def test_rates_move_the_right_way_below_a_small_max_rate():
     assert single(GapController(0.0, max_rate=0.005), 0.003, [0.1])[0] > 0.003
     assert single(GapController(0.0, max_rate=0.005), 0.003, [-0.1])[0] < 0.003
 

@@ -1,4 +1,4 @@
-"""Whether lower is better, measured: on predictions that are good and that are bad."""
+"""The direction of each metric is right, measured on good and bad predictions."""
 
 import inspect
 import types
@@ -73,7 +73,7 @@ METRICS = [
     (metrics.TrueNegatives(), BINARY),
     (metrics.TruePositives(), BINARY),
 ]
-# What they measure is up to the user.
+# The user decides what these measure.
 NEUTRAL = {"Mean", "MeanMetricWrapper", "Metric", "Sum"}
 
 
@@ -96,7 +96,7 @@ def test_direction_is_known_and_right_for_every_metric_of_keras():
         )
 
 
-def test_no_metric_of_keras_is_missing_here():
+def test_every_metric_of_keras_has_a_case():
     public = {name for name, obj in vars(metrics).items() if inspect.isclass(obj)}
     assert public - NEUTRAL == {type(metric).__name__ for metric, _ in METRICS}
 
@@ -121,19 +121,19 @@ def test_short_names_of_losses_are_better_when_lower(name):
         ("r2_score", False),
     ],
 )
-def test_names_of_outputs_and_numbers_of_repeats_are_looked_through(name, lower):
+def test_direction_ignores_output_names_and_repeat_numbers(name, lower):
     assert lower_is_better(name, NOTHING, {}) == lower
 
 
 @pytest.mark.parametrize("name", ["speed", "word_error_rate", "perplexity", "lossy"])
-def test_unknown_direction_is_an_error_with_the_way_out(name):
+def test_unknown_direction_is_an_error_that_says_what_to_do(name):
     with pytest.raises(ValueError, match=f"a lower value of '{name}' is better") as e:
         lower_is_better(name, NOTHING, {"other": "min"})
     assert "Received: directions={'other': 'min'}" in str(e.value)
     assert f"Pass directions={{'{name}': 'min'}}" in str(e.value)
 
 
-def test_word_of_the_user_comes_first():
+def test_directions_of_the_user_come_first():
     assert lower_is_better("speed", NOTHING, {"speed": "min"})
     assert not lower_is_better("left_speed", NOTHING, {"speed": "max"})
     assert not lower_is_better("loss", NOTHING, {"loss": "max"})
@@ -142,7 +142,7 @@ def test_word_of_the_user_comes_first():
 
 
 class Brier(keras.metrics.MeanSquaredError):
-    """A metric of the user's, whose class name does not tell."""
+    """A user's metric whose class name does not show a direction."""
 
 
 def trained(*compile_metrics, **kwargs):
@@ -169,17 +169,17 @@ def test_class_decides_the_direction_of_a_renamed_metric():
     assert lower_is_better("brier", model, {"brier": "min"})
 
 
-def test_name_of_its_own_may_end_in_a_number():
+def test_metric_name_may_end_in_a_number():
     model = trained(metrics.TopKCategoricalAccuracy(1, name="top_1"))
     assert not lower_is_better("top_1", model, {})
 
 
-def test_way_out_of_the_error_works_for_a_name_that_ends_in_a_number():
+def test_remedy_in_the_error_works_for_a_name_that_ends_in_a_number():
     assert not lower_is_better("hits_10", NOTHING, {"hits_10": "max"})
 
 
-def test_gap_is_above_0_where_the_model_overfits_whatever_the_direction():
-    # Trained on half of the truth: right on these rows, wrong on the others.
+def test_gap_of_an_overfitting_model_is_positive_in_both_directions():
+    # The model is trained on half of the truth: right on these rows, wrong on others.
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(1, use_bias=False, name="out")]
     )
@@ -202,7 +202,7 @@ def test_gap_is_above_0_where_the_model_overfits_whatever_the_direction():
     )
 
 
-def test_directions_are_checked():
+def test_invalid_directions_are_refused():
     assert check_directions(None) == {}
     assert check_directions({"speed": "max"}) == {"speed": "max"}
     with pytest.raises(ValueError, match="'directions' must be one of 'min', 'max'"):

@@ -1,4 +1,4 @@
-"""The clean gap equals what an independent evaluation of the same data finds."""
+"""The clean gap equals an independent evaluation of the same data."""
 
 import copy
 import csv
@@ -19,7 +19,7 @@ Y, VAL_Y = RNG.normal(size=(2, 24, 1)).astype("float32")
 WEIGHTS = RNG.uniform(0.1, 2.0, 24).astype("float32")
 
 
-# Where nothing depends on it, JAX need not compile: most of the time would go there.
+# On JAX, compiling would take most of the time and is not needed here.
 EAGERLY = BACKEND == "jax"
 
 
@@ -37,7 +37,7 @@ def linear(rate=0.5, **kwargs):
 
 
 def fit(model, gap, x=X, y=Y, validation=(VAL_X, VAL_Y), **kwargs):
-    """The logs of one epoch, at whose end the weights are those of the model now."""
+    """Return the logs of one epoch that ends with the current weights of the model."""
     options = {"batch_size": 8, "verbose": 0, "validation_data": validation}
     callbacks = [gap, *kwargs.pop("callbacks", [])]
     history = model.fit(x, y, **{**options, **kwargs}, callbacks=callbacks)
@@ -45,7 +45,7 @@ def fit(model, gap, x=X, y=Y, validation=(VAL_X, VAL_Y), **kwargs):
 
 
 def assert_clean_gap(model, logs, train, validation):
-    """The gap is that of two evaluations by Keras; all metrics here are errors."""
+    """Check the gap against two evaluations by Keras; all metrics here are errors."""
     clean = model.evaluate(*train, verbose=0, return_dict=True)
     validated = model.evaluate(*validation, verbose=0, return_dict=True)
     for name in clean:
@@ -55,7 +55,7 @@ def assert_clean_gap(model, logs, train, validation):
         assert logs[f"val_{name}"][-1] == pytest.approx(validated[name], abs=1e-6)
 
 
-def test_gap_is_that_of_numpy_at_the_weights_of_the_end_of_the_epoch():
+def test_gap_agrees_with_numpy_at_the_final_weights_of_the_epoch():
     model = linear(run_eagerly=False)
     logs = fit(model, OverfittingGap((X, Y)))
     kernel, bias = (ops.convert_to_numpy(w) for w in model.layers[-1].weights)
@@ -63,7 +63,7 @@ def test_gap_is_that_of_numpy_at_the_weights_of_the_end_of_the_epoch():
     validated = np.mean((VAL_X @ kernel + bias - VAL_Y) ** 2)
     assert logs["clean_loss"] == pytest.approx([clean], abs=1e-6)
     assert logs["gap_loss"] == pytest.approx([validated - clean], abs=1e-6)
-    # Dropout is on in Keras's own number, so that it is another.
+    # Keras's own number has dropout on, so it differs.
     assert abs(logs["loss"][0] - clean) > 1e-3
 
 
@@ -81,7 +81,7 @@ def test_gap_follows_the_weights_from_epoch_to_epoch():
     assert len(set(logs["clean_loss"])) == 3
 
 
-def test_naive_gap_is_in_the_logs_under_its_own_name_only():
+def test_naive_gap_is_in_the_logs_only_under_its_own_name():
     logs = fit(linear(), OverfittingGap((X, Y)))
     naive = logs["val_loss"][0] - logs["loss"][0]
     assert logs["naive_gap_loss"] == pytest.approx([naive])
@@ -90,7 +90,7 @@ def test_naive_gap_is_in_the_logs_under_its_own_name_only():
     assert set(logs) == {"loss", "val_loss"} | added
 
 
-def test_penalties_of_the_weights_cancel():
+def test_weight_penalties_cancel():
     inputs = keras.Input((4,))
     l2 = keras.regularizers.L2(0.1)
     model = compiled(inputs, keras.layers.Dense(1, kernel_regularizer=l2)(inputs))
@@ -136,7 +136,7 @@ def two_outputs(kind):
 
 
 @pytest.mark.parametrize("kind", [dict, list])
-def test_every_loss_and_metric_of_several_outputs_has_its_gap(kind):
+def test_each_loss_and_metric_of_several_outputs_has_a_gap(kind):
     def targets(y):
         pair = y, np.hstack([y, -y])
         return {"a": pair[0], "b": pair[1]} if kind is dict else list(pair)
@@ -169,7 +169,7 @@ def test_sample_weights_count():
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of 8. With `lengths`, the rows of each batch have another length."""
+    """Batches of 8 rows, or with `lengths`, rows of another length in each batch."""
 
     def __init__(self, x, y, lengths=None):
         super().__init__()
@@ -186,7 +186,7 @@ class Batches(keras.utils.PyDataset):
         return x, self.y[rows]
 
 
-def test_dataset_of_keras_is_sampled_by_its_batches():
+def test_keras_dataset_is_sampled_by_its_batches():
     model = linear()
     train, validation = Batches(X, Y), Batches(VAL_X, VAL_Y)
     logs = fit(model, OverfittingGap(train), train, None, validation, batch_size=None)
@@ -216,7 +216,7 @@ def test_tf_dataset_is_sampled_by_its_batches():
     assert logs["clean_loss"] == pytest.approx([clean], abs=1e-6)
 
 
-def test_batches_of_different_lengths_are_evaluated_as_they_are():
+def test_batches_of_different_lengths_are_evaluated_unchanged():
     inputs = keras.Input((None, 4))
     pooled = keras.layers.GlobalMaxPooling1D()(Dropout(0.5)(inputs))
     model = compiled(inputs, keras.layers.Dense(1)(pooled))
@@ -233,7 +233,7 @@ def test_batches_of_different_lengths_are_evaluated_as_they_are():
     assert logs["gap_loss"] == pytest.approx([mse(validation) - mse(train)], abs=1e-6)
 
 
-def test_sample_is_fixed_over_epochs_and_objects():
+def test_sample_is_the_same_for_all_epochs_and_objects():
     model = linear()
     model.optimizer.learning_rate = 0.0
     gaps = [OverfittingGap((X, Y), max_samples=5) for _ in range(2)]
@@ -243,7 +243,7 @@ def test_sample_is_fixed_over_epochs_and_objects():
     assert abs(clean[0][0] - whole) > 1e-3
 
 
-def test_training_is_what_it_is_without_the_callback():
+def test_callback_does_not_change_the_training():
     weights = []
     for callbacks in ([], [OverfittingGap((X, Y), max_samples=5)]):
         keras.utils.set_random_seed(1)
@@ -280,7 +280,7 @@ def test_missing_validation_is_reported(kwargs):
     assert "Received: logs with ['loss']" in str(e.value)
 
 
-def test_losses_that_are_no_numbers_reach_the_logs():
+def test_nonfinite_losses_reach_the_logs():
     gap = OverfittingGap((X, Y))
     logs = fit(linear(), gap, validation=(VAL_X, VAL_Y * np.nan))
     assert np.isnan(logs["gap_loss"]).all() and np.isfinite(logs["clean_loss"]).all()
@@ -288,7 +288,7 @@ def test_losses_that_are_no_numbers_reach_the_logs():
     assert np.isinf(logs["clean_loss"]).all() and np.isinf(logs["gap_loss"]).all()
 
 
-def test_metric_of_unknown_direction_is_reported_and_taken_with_directions():
+def test_metric_of_unknown_direction_is_reported_and_accepted_with_directions():
     def oddness(y, outputs):
         return ops.mean(outputs - y, axis=-1)
 
@@ -344,7 +344,7 @@ def test_later_callbacks_see_the_gap(tmp_path):
     stopper = keras.callbacks.EarlyStopping("gap_loss", mode="max", patience=0)
     writer = keras.callbacks.CSVLogger(tmp_path / "log.csv")
     gap = OverfittingGap((X, Y))
-    # In mode "max", a gap that shrinks stops the training.
+    # In mode "max", a shrinking gap stops the training.
     model = linear()
     logs = fit(model, gap, epochs=30, callbacks=[stopper, writer])
     assert stopper.best == pytest.approx(max(logs["gap_loss"]))
@@ -356,8 +356,10 @@ def test_later_callbacks_see_the_gap(tmp_path):
 
 
 @pytest.mark.parametrize("frequency", [2, [3, 4]])
-def test_csv_has_the_columns_of_the_gap_whenever_it_is_measured(tmp_path, frequency):
-    # `CSVLogger` makes its columns of the first epoch, which has no validation here.
+def test_csv_has_the_gap_columns_when_the_first_epoch_has_no_validation(
+    tmp_path, frequency
+):
+    # `CSVLogger` takes its columns from the first epoch, which has no validation here.
     writer = keras.callbacks.CSVLogger(tmp_path / "log.csv")
     gap = OverfittingGap((X, Y), validation_freq=frequency)
     model = linear(metrics=["mae"])
@@ -378,7 +380,7 @@ def test_csv_has_the_columns_of_the_gap_whenever_it_is_measured(tmp_path, freque
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras's callback needs TensorFlow")
-def test_tensorboard_of_keras_sees_the_gap(tmp_path):
+def test_keras_tensorboard_callback_sees_the_gap(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     board = keras.callbacks.TensorBoard(tmp_path, write_graph=False)
@@ -394,7 +396,7 @@ def test_tensorboard_of_keras_sees_the_gap(tmp_path):
     assert written == pytest.approx(logs["gap_loss"], abs=1e-6)
 
 
-def test_callback_is_copied_unbound_and_after_a_fit():
+def test_callback_is_copied_before_and_after_a_fit():
     gap = OverfittingGap((X, Y), max_samples=5, directions={"odd": "min"})
     clean = []
     for _ in range(2):
@@ -420,7 +422,7 @@ def test_verbose_prints_one_line_per_epoch(capsys):
 
 
 def averaging(rate=0.3, learning_rate=0.1):
-    """A model that learns so fast that its weights are far from their average."""
+    """Build a model that learns so fast that its weights are far from their average."""
     model = linear(rate, run_eagerly=False)
     optimizer = keras.optimizers.SGD(learning_rate, use_ema=True, ema_momentum=0.9)
     model.compile(optimizer, "mse", metrics=["mae"])
@@ -428,7 +430,7 @@ def averaging(rate=0.3, learning_rate=0.1):
 
 
 class Halving(keras.callbacks.Callback):
-    """Validates at half of the kernel, as a user's own averaging might."""
+    """Validates at half of the kernel, like a user's own weight averaging."""
 
     def scale(self, factor):
         kernel = self.model.layers[-1].kernel
@@ -450,9 +452,7 @@ EXCHANGES = {
 
 @pytest.mark.parametrize("gap_first", [True, False])
 @pytest.mark.parametrize("exchange", EXCHANGES)
-def test_gap_of_equal_data_is_0_whatever_callback_exchanges_the_weights(
-    exchange, gap_first
-):
+def test_gap_of_equal_data_is_0_if_any_callback_swaps_the_weights(exchange, gap_first):
     class Raw(keras.callbacks.Callback):
         losses = []
 
@@ -469,12 +469,12 @@ def test_gap_of_equal_data_is_0_whatever_callback_exchanges_the_weights(
     assert logs["gap_loss"] == pytest.approx([0.0] * 3, abs=1e-6)
     assert logs["gap_mae"] == pytest.approx([0.0] * 3, abs=1e-6)
     assert logs["clean_loss"] == pytest.approx(logs["val_loss"], abs=1e-6)
-    # The weights of the training have another loss, so that it matters which is used.
+    # The training weights have a different loss, so the test shows which ones are used.
     if exchange != "at epochs":
         assert np.abs(np.subtract(Raw.losses, logs["val_loss"])).max() > 1e-2
 
 
-def test_controller_does_not_steer_on_an_exchange_of_weights():
+def test_controller_ignores_a_swap_of_weights():
     model = averaging(rate=0.3)
     callbacks = [
         OverfittingGap((X, Y)),
@@ -488,7 +488,7 @@ def test_controller_does_not_steer_on_an_exchange_of_weights():
 
 @keras.saving.register_keras_serializable(package="test_overfitting_gap")
 class Jitter(keras.layers.Layer):
-    """Random at inference as well, as the sampling of a variational autoencoder."""
+    """Random at inference as well, like the sampling of a variational autoencoder."""
 
     def __init__(self):
         super().__init__()
@@ -499,7 +499,7 @@ class Jitter(keras.layers.Layer):
         return inputs + 0.1 * noise
 
 
-def test_history_is_what_it_is_without_the_callback():
+def test_callback_does_not_change_the_history():
     histories = []
     for callbacks in ([], [OverfittingGap((X, Y), max_samples=5)]):
         keras.utils.set_random_seed(1)
@@ -517,7 +517,7 @@ def test_history_is_what_it_is_without_the_callback():
     assert {name: with_gap[name] for name in without} == without
 
 
-def test_gap_is_measured_where_a_model_validates_in_its_own_way():
+def test_gap_uses_the_evaluate_method_of_the_model():
     class Own(keras.Model):
         def evaluate(self, *args, callbacks=None, **kwargs):
             kwargs.pop("_use_cached_eval_dataset", None)
@@ -532,7 +532,7 @@ def test_gap_is_measured_where_a_model_validates_in_its_own_way():
 
 
 @pytest.mark.parametrize("frequency", [2, [1, 4]])
-def test_gap_is_that_of_the_epochs_with_validation(frequency):
+def test_gap_is_logged_in_epochs_with_validation(frequency):
     model = linear(run_eagerly=EAGERLY)
     gap = OverfittingGap((X, Y), validation_freq=frequency)
     controller = GapController(0.0, validation_freq=frequency)
@@ -575,7 +575,7 @@ def test_metric_with_a_value_per_class_has_a_gap_per_class(capsys):
     assert f"f1_score [{text}], loss " in capsys.readouterr().out
 
 
-def test_controller_of_several_values_is_asked_to_average():
+def test_controller_of_several_values_asks_for_an_average():
     model = several_classes(keras.metrics.F1Score())
     controller = GapController(0.1, "gap_f1_score")
     gap = OverfittingGap((X, one_hot(Y)))
@@ -599,7 +599,7 @@ MONITORS = {
 
 @pytest.mark.parametrize("name", MONITORS)
 def test_monitors_of_keras_need_the_mode_min(name, tmp_path):
-    # The documentation says so; this fails when Keras learns what a gap is.
+    # As documented. This test fails when Keras learns the direction of a gap.
     with pytest.raises(ValueError, match="monitor=gap_loss, but Keras isn't able"):
         fit(linear(), OverfittingGap((X, Y)), callbacks=[MONITORS[name](tmp_path)])
     monitor = MONITORS[name](tmp_path, mode="min")

@@ -52,14 +52,14 @@ def test_logs_are_named_by_the_path_in_the_model():
     }
 
 
-def test_only_the_layers_that_are_named_are_logged():
+def test_only_the_named_layers_are_logged():
     model = keras.Sequential([Dropout(0.1, name="a"), SpatialDropout1D(0.2, name="s")])
     assert logs_of(RateLogger("s"), model) == {"rate/s": 0.2}
     assert logs_of(RateLogger(model.layers[0]), model) == {"rate/a": 0.1}
     assert list(logs_of(RateLogger(["s", "a*"]), model)) == ["rate/s", "rate/a"]
 
 
-def test_history_shows_the_rate_of_every_kind_as_it_was_at_the_end_of_the_epoch():
+def test_history_has_the_rate_of_every_kind_at_the_end_of_the_epoch():
     model = compiled(
         Dropout(0.5, name="fixed"),
         Dropout(Ramp(0.0, 0.8, 8), name="scheduled"),
@@ -69,7 +69,7 @@ def test_history_shows_the_rate_of_every_kind_as_it_was_at_the_end_of_the_epoch(
         X, Y, batch_size=2, epochs=2, verbose=0, callbacks=[RateLogger()]
     ).history
     assert log["rate/fixed"] == [0.5, 0.5]
-    # Four steps per epoch: the last ones are steps 3 and 7.
+    # Each epoch has four steps, so the last ones are steps 3 and 7.
     assert log["rate/scheduled"] == pytest.approx([0.3, 0.7])
     assert log["rate/learned"][-1] == model.get_layer("learned").rate
     assert log["rate/learned"] != [0.2, 0.2]
@@ -87,14 +87,14 @@ def test_csv_logger_writes_the_rates(tmp_path):
 
 
 class Mover(keras.callbacks.Callback):
-    """Sets a rate when an epoch ends, as a controller does."""
+    """Sets a rate when an epoch ends, like a controller."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.get_layer("drop").rate = 0.1 * (epoch + 2)
 
 
 class RatesInEffect(keras.callbacks.Callback):
-    """What each epoch was trained with, seen from within it."""
+    """Records the rate that each epoch trains with."""
 
     def __init__(self):
         super().__init__()
@@ -110,7 +110,7 @@ def halve(epoch, rate):
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
-def test_rate_of_the_log_trained_the_epoch_in_any_order_of_the_callbacks(order):
+def test_logged_rate_trained_the_epoch_in_any_callback_order(order):
     callbacks = [RateLogger(), Mover(), RateScheduler(halve)]
     in_effect, model = RatesInEffect(), compiled(Dropout(0.1, name="drop"))
     model.compile(optimizer="sgd", loss="mse", run_eagerly=True)
@@ -122,7 +122,7 @@ def test_rate_of_the_log_trained_the_epoch_in_any_order_of_the_callbacks(order):
     assert in_effect.rates == pytest.approx([0.05, 0.1, 0.15])
 
 
-def test_rate_that_moves_between_batches_is_that_of_the_first():
+def test_rate_that_moves_between_batches_is_logged_as_of_the_first():
     class PerBatch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             self.model.get_layer("drop").rate = 0.1 * (batch + 2)
@@ -133,7 +133,7 @@ def test_rate_that_moves_between_batches_is_that_of_the_first():
     assert log.history["rate/drop"] == pytest.approx([0.1, 0.3])
 
 
-def test_logger_is_copied_unbound_and_after_a_fit():
+def test_logger_is_copied_before_and_after_a_fit():
     logger = RateLogger("drop")
     for _ in range(2):
         logger = copy.deepcopy(logger)

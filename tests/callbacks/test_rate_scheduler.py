@@ -1,4 +1,4 @@
-"""The scheduler sets rates at the beginning of the very epoch they are for."""
+"""The scheduler sets rates at the beginning of the epoch they are for."""
 
 import copy
 import functools
@@ -29,7 +29,7 @@ def model_of(**named_rates):
 
 
 def begin_epochs(scheduler, model, epochs):
-    """What `fit` calls, and the rates of each epoch."""
+    """Call the hooks that `fit` calls; return the rates of each epoch."""
     scheduler.set_model(model)
     scheduler.on_train_begin()
     trace = []
@@ -39,7 +39,7 @@ def begin_epochs(scheduler, model, epochs):
     return trace
 
 
-def test_schedule_may_take_the_epoch_alone_as_in_keras():
+def test_schedule_may_take_only_the_epoch_as_in_keras():
     trace = begin_epochs(
         RateScheduler(lambda epoch: 0.5 * 0.5**epoch), model_of(a=0.8, b=0.4), [0, 1]
     )
@@ -51,7 +51,7 @@ def test_verbose_comes_second_as_in_keras(capsys):
     assert "Epoch 1: rate of 'a' is 0.2500." in capsys.readouterr().out
 
 
-def test_rate_is_in_effect_in_the_epoch_it_was_set_for():
+def test_rate_acts_in_the_epoch_it_was_set_for():
     model = model_of(drop=0.0)
     kernel = model.layers[-1].kernel
     everything = {1: 1.0, 2: 0.0}
@@ -66,11 +66,11 @@ def test_rate_is_in_effect_in_the_epoch_it_was_set_for():
     recorder = Recorder()
     scheduler = RateScheduler(lambda epoch, rate: everything.get(epoch, rate))
     model.fit(X, Y, epochs=3, batch_size=4, verbose=0, callbacks=[scheduler, recorder])
-    # One step of mse per epoch: w += 0.1 * 2 * (1 - 3 w), where inputs are not dropped.
+    # One mse step per epoch without dropped inputs: w += 0.1 * 2 * (1 - 3 w).
     assert recorder.kernels == pytest.approx([0.2, 0.2, 0.28])
 
 
-def test_schedule_gets_the_epoch_and_the_rate_in_effect_of_each_layer():
+def test_schedule_gets_the_epoch_and_the_current_rate_of_each_layer():
     seen = []
 
     def halve(epoch, rate):
@@ -82,7 +82,7 @@ def test_schedule_gets_the_epoch_and_the_rate_in_effect_of_each_layer():
     assert trace == [{"a": 0.4, "b": 0.2}, {"a": 0.2, "b": 0.1}]
 
 
-def test_rate_moved_by_another_is_what_the_schedule_sees():
+def test_schedule_sees_a_rate_moved_by_another_callback():
     model = model_of(a=0.5)
     scheduler = RateScheduler(lambda epoch, rate: rate + 0.1)
     begin_epochs(scheduler, model, [0])
@@ -91,7 +91,7 @@ def test_rate_moved_by_another_is_what_the_schedule_sees():
     assert rates(model) == {"a": pytest.approx(0.3)}
 
 
-def test_only_the_layers_that_are_named_move():
+def test_only_the_named_layers_move():
     model = model_of(first=0.1, second=0.2, other=0.3)
     nested = keras.Sequential([Dropout(0.4, name="drop")], name="block")
     model = keras.Sequential([model, nested])
@@ -108,14 +108,14 @@ def test_only_the_layers_that_are_named_move():
         assert after == pytest.approx(wanted)
 
 
-def test_rates_that_others_decide_are_left_alone():
+def test_rates_of_other_rules_do_not_move():
     ramp = Ramp(0.25, 0.5, 10)
     model = model_of(mine=0.1, scheduled=ramp, learned=LearnedRate(0.3))
     (after,) = begin_epochs(RateScheduler(lambda epoch, rate: 0.9), model, [0])
     assert after == {"mine": 0.9, "scheduled": 0.25, "learned": 0.3}
 
 
-def test_first_epoch_of_fit_counts():
+def test_initial_epoch_of_fit_counts():
     seen = []
     scheduler = RateScheduler(lambda epoch, rate: seen.append(epoch) or rate)
     model = model_of(drop=0.5)
@@ -125,7 +125,7 @@ def test_first_epoch_of_fit_counts():
     assert seen == [3, 4]
 
 
-def test_any_callable_of_two_arguments_will_do():
+def test_any_callable_of_two_arguments_is_accepted():
     class Table:
         def __call__(self, epoch, rate):
             return [0.5, 0.25][epoch]
@@ -168,7 +168,7 @@ def test_scheduler_is_copied_for_each_trial():
 
 
 @pytest.mark.parametrize("bad", [1.5, -0.1, float("nan"), None, "much", [0.5, 0.5]])
-def test_schedule_that_returns_no_rate_is_refused(bad):
+def test_schedule_that_returns_an_invalid_rate_is_refused(bad):
     model = model_of(drop=0.5)
     scheduler = RateScheduler(lambda epoch, rate: bad)
     with pytest.raises(ValueError, match="'schedule' must return a number in") as error:
@@ -184,7 +184,7 @@ def test_schedule_that_returns_a_bool_or_text_is_refused(bad):
         begin_epochs(scheduler, model_of(drop=0.5), [0])
 
 
-def test_rates_are_logged_as_they_were_set():
+def test_rates_are_logged_as_set():
     callbacks = [RateScheduler(lambda epoch, rate: 0.1 * (epoch + 1)), RateLogger()]
     history = model_of(drop=0.5).fit(X, Y, epochs=3, verbose=0, callbacks=callbacks)
     assert history.history["rate/drop"] == pytest.approx([0.1, 0.2, 0.3])

@@ -1,4 +1,4 @@
-"""What TensorBoard reads is what History has, and it costs the training nothing."""
+"""TensorBoard shows the values of History, and the training does not change."""
 
 import copy
 import errno
@@ -44,7 +44,7 @@ def compiled(*layers):
 
 
 def fit(model, *callbacks, epochs=2, **arguments):
-    """The history of a training with 3 steps per epoch."""
+    """Return the history of a training with 3 steps per epoch."""
     arguments = {"validation_data": (X[30:], Y[30:]), **arguments}
     data = {"x": X[:30], "y": Y[:30], "batch_size": 10}
     return model.fit(
@@ -53,7 +53,7 @@ def fit(model, *callbacks, epochs=2, **arguments):
 
 
 def scalars(folder):
-    """Dict from tag to the steps and the values of its events."""
+    """Return a dict from tag to the steps and values of its events."""
     run = read(folder)
     return {
         tag: {event.step: event.value for event in run.Scalars(tag)}
@@ -66,7 +66,7 @@ def description(folder):
     return json.loads(event.tensor_proto.string_val[0])
 
 
-def test_values_are_those_of_history(tmp_path):
+def test_values_equal_those_of_history(tmp_path):
     model = compiled(
         Dropout(0.3, name="moved"),
         Dropout(Ramp(0.0, 0.9, 9), name="scheduled"),
@@ -92,7 +92,7 @@ def test_values_are_those_of_history(tmp_path):
         np.testing.assert_array_equal([*written[tag].values()], np.float32(values))
 
 
-def test_layers_are_described_in_the_order_of_the_model_with_who_decides(tmp_path):
+def test_layers_are_described_in_model_order_with_the_source_of_their_rate(tmp_path):
     model = compiled(
         Dropout(0.3, name="z"),
         Dropout(Ramp(0.0, 0.9, 9), name="scheduled"),
@@ -100,7 +100,7 @@ def test_layers_are_described_in_the_order_of_the_model_with_who_decides(tmp_pat
         Dropout(LearnedRate(0.2), name="learned"),
         Dropout(0.2, name="yours"),
     )
-    # Those that move rates may stand before or after it.
+    # Callbacks that move rates may stand before or after it.
     scheduler = RateScheduler(lambda epoch, rate: rate, layers="a")
     controller = GapController(0.4, layers="z", dead_band=0.1)
     gap = OverfittingGap((X[:30], Y[:30]))
@@ -118,7 +118,7 @@ def test_layers_are_described_in_the_order_of_the_model_with_who_decides(tmp_pat
     }
 
 
-def test_callbacks_of_an_earlier_training_decide_no_more(tmp_path):
+def test_callbacks_of_an_earlier_training_are_no_longer_the_source(tmp_path):
     model = compiled(Dropout(0.3, name="drop"))
     controller = GapController(0.4)
     fit(model, OverfittingGap((X, Y)), controller)
@@ -127,7 +127,7 @@ def test_callbacks_of_an_earlier_training_decide_no_more(tmp_path):
     assert description(tmp_path)["layers"][0]["decided_by"] == "you"
 
 
-def test_controller_of_a_naive_gap_has_no_target_among_the_clean_ones(tmp_path):
+def test_controller_of_a_naive_gap_has_no_target_in_the_clean_gaps(tmp_path):
     model = compiled(Dropout(0.3, name="drop"))
     controller = GapController(0.4, monitor="naive_gap_loss", allow_naive=True)
     fit(model, OverfittingGap((X, Y)), TensorBoardRates(tmp_path), controller)
@@ -135,12 +135,12 @@ def test_controller_of_a_naive_gap_has_no_target_among_the_clean_ones(tmp_path):
     assert description(tmp_path)["layers"][0]["decided_by"] == "GapController"
 
 
-def test_without_the_gap_there_are_the_rates(tmp_path):
+def test_rates_are_written_without_a_gap(tmp_path):
     fit(compiled(Dropout(0.5, name="drop")), TensorBoardRates(tmp_path))
     assert scalars(tmp_path) == {"dropout_rate/drop": {0: 0.5, 1: 0.5}}
 
 
-def test_only_the_layers_that_are_named_are_written(tmp_path):
+def test_only_the_named_layers_are_written(tmp_path):
     model = compiled(Dropout(0.5, name="a"), Dropout(0.5, name="b"))
     board = TensorBoardRates(tmp_path, "b", update_freq=1, drop_fraction_data=X)
     fit(model, board, epochs=1)
@@ -165,7 +165,7 @@ def test_rates_of_a_schedule_are_written_between_epochs(tmp_path, update_freq, s
     np.testing.assert_allclose([*written.values()], expected, rtol=1e-6)
 
 
-def test_steps_count_on_where_an_earlier_training_stopped(tmp_path):
+def test_steps_continue_after_an_earlier_training(tmp_path):
     model = compiled(Dropout(0.5, name="drop"))
     fit(model, TensorBoardRates(tmp_path / "first", update_freq=1), epochs=1)
     fit(model, TensorBoardRates(tmp_path / "second", update_freq=1), epochs=1)
@@ -192,11 +192,11 @@ def test_drop_fractions_are_measured_on_demand(tmp_path):
     first, second = scalars(tmp_path)[tag].values()
     bound = 5 * np.sqrt(0.3 * 0.7 / x.size)
     assert abs(first - 0.3) < bound and abs(second - 0.3) < bound
-    assert first != second  # measured anew
+    assert first != second  # measured again
 
 
 @pytest.mark.parametrize("more", [{}, {"update_freq": 1, "drop_fraction_data": X}])
-def test_training_is_the_same_with_it(tmp_path, more):
+def test_callback_does_not_change_the_training(tmp_path, more):
     def train(*callbacks):
         keras.utils.set_random_seed(3)
         model = compiled(
@@ -216,7 +216,7 @@ def test_training_is_the_same_with_it(tmp_path, more):
         np.testing.assert_array_equal(one, other)
 
 
-def test_new_epoch_is_there_before_the_training_ends(tmp_path):
+def test_epoch_can_be_read_before_the_training_ends(tmp_path):
     seen = []
 
     class Watcher(keras.callbacks.Callback):
@@ -227,7 +227,7 @@ def test_new_epoch_is_there_before_the_training_ends(tmp_path):
     assert seen == [1, 2]
 
 
-def test_copies_write_each_into_a_folder_of_their_own(tmp_path):
+def test_copies_write_into_separate_folders(tmp_path):
     # KerasTuner copies callbacks for each trial.
     board = TensorBoardRates(tmp_path / "a", layers="d*", drop_fraction_data=X)
     other = copy.deepcopy(board)
@@ -237,15 +237,15 @@ def test_copies_write_each_into_a_folder_of_their_own(tmp_path):
     assert scalars(tmp_path / "a").keys() == scalars(tmp_path / "b").keys()
 
 
-def test_second_training_writes_on(tmp_path):
+def test_second_training_appends(tmp_path):
     model, board = compiled(Dropout(0.5, name="drop")), TensorBoardRates(tmp_path)
     fit(model, board, epochs=1)
     fit(model, board, epochs=3, initial_epoch=1)
     assert [*scalars(tmp_path)["dropout_rate/drop"]] == [0, 1, 2]
 
 
-def test_names_are_written_as_they_are(tmp_path):
-    name = "a>c-" + "x" * 500  # what all backends take
+def test_names_are_written_unchanged(tmp_path):
+    name = "a>c-" + "x" * 500  # accepted by all backends
     if keras.backend.backend() != "tensorflow":
         name = "<b> 'drop' \"слой\" " + name
     fit(compiled(Dropout(0.5, name=name)), TensorBoardRates(tmp_path), epochs=1)
@@ -291,7 +291,7 @@ def test_bad_arguments_are_reported(tmp_path, arguments, error, message):
         TensorBoardRates(**{"log_dir": tmp_path, **arguments})
 
 
-def test_what_cannot_be_is_reported_before_the_training(tmp_path):
+def test_impossible_setting_is_reported_before_the_training(tmp_path):
     model = compiled(Dropout(0.5, name="drop"))
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
@@ -326,7 +326,7 @@ def test_tensorflow_is_not_needed(tmp_path):
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)])
-def test_rates_are_those_of_the_epoch_in_any_order_of_the_callbacks(tmp_path, order):
+def test_rates_belong_to_the_epoch_in_any_callback_order(tmp_path, order):
     class Mover(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.model.get_layer("drop").rate = 0.2 * (epoch + 2)
@@ -345,7 +345,9 @@ def test_rates_are_those_of_the_epoch_in_any_order_of_the_callbacks(tmp_path, or
         written["drop_fraction/drop"].values(), expected, strict=True
     ):
         assert abs(share - rate) < 5 * np.sqrt(rate * (1 - rate) / x.size)
-    assert model.get_layer("drop").rate == pytest.approx(0.8)  # the next one's
+    assert model.get_layer("drop").rate == pytest.approx(
+        0.8
+    )  # the rate of the next epoch
 
 
 def test_metric_with_a_value_per_class_has_a_series_per_class(tmp_path):
@@ -393,7 +395,7 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("update_freq", ["epoch", 1])
-def test_full_disk_is_reported_once_and_the_training_goes_on(
+def test_full_disk_is_reported_once_and_training_continues(
     tmp_path, monkeypatch, update_freq
 ):
     open_file = _event_log._open_file
@@ -407,14 +409,16 @@ def test_full_disk_is_reported_once_and_the_training_goes_on(
     told = [str(w.message) for w in caught if "TensorBoardRates" in str(w.message)]
     assert len(told) == 1 and f"'{tmp_path}' could not be written to" in told[0]
     assert history["rate/drop"] == [0.5] * 3
-    # What was written before can be read, and the next training writes again.
+    # Earlier writes can be read, and the next training writes again.
     assert description(tmp_path)["layers"][0]["path"] == "drop"
     monkeypatch.undo()
     fit(model, board, epochs=1)
     assert scalars(tmp_path)["dropout_rate/drop"] == {0: 0.5}
 
 
-def test_disk_that_is_full_from_the_beginning_ends_no_training(tmp_path, monkeypatch):
+def test_disk_that_is_full_from_the_beginning_does_not_stop_training(
+    tmp_path, monkeypatch
+):
     def fail(path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -426,9 +430,7 @@ def test_disk_that_is_full_from_the_beginning_ends_no_training(tmp_path, monkeyp
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
-def test_disk_that_is_full_when_the_file_is_flushed_ends_no_training(
-    tmp_path, monkeypatch
-):
+def test_disk_that_is_full_at_a_flush_does_not_stop_training(tmp_path, monkeypatch):
     monkeypatch.setattr(_event_log, "_open_file", lambda path: open("/dev/full", "wb"))
     model = compiled(Dropout(0.5, name="drop"))
     with pytest.warns(UserWarning, match="The training continues without this log"):

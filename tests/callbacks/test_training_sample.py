@@ -1,4 +1,4 @@
-"""The sample of the training data: the same rows each time, and no more than asked."""
+"""The sample of the training data has the same rows each time, within its limit."""
 
 import copy
 import itertools
@@ -13,7 +13,7 @@ BACKEND = keras.backend.backend()
 
 
 def model_of_zero(shape=(2,)):
-    """Predicts 0: its mean absolute error is the mean of the targets."""
+    """Build a model that predicts 0: its mean absolute error is the mean target."""
     model = keras.Sequential(
         [keras.Input(shape), keras.layers.Dense(1, kernel_initializer="zeros")]
     )
@@ -21,7 +21,7 @@ def model_of_zero(shape=(2,)):
     return model
 
 
-# Powers of two: the sum of the targets of a sample shows which rows are in it.
+# The targets are powers of two, so the sum of a sample shows which rows are in it.
 POWERS = 2.0 ** np.arange(20).reshape(20, 1)
 ROWS = np.zeros((20, 2)), POWERS
 
@@ -32,13 +32,13 @@ def rows_in(sample, size, model=None):
     return int(round(mean * size))
 
 
-def test_sample_has_as_many_distinct_rows_as_asked():
+def test_sample_has_as_many_distinct_rows_as_requested():
     rows = rows_in(TrainingSample(ROWS, 8, 256), 8)
     assert rows.bit_count() == 8
     assert rows < 2**20
 
 
-def test_sample_is_the_same_each_time_in_each_object_and_for_each_seed():
+def test_sample_is_the_same_each_time_for_each_object_and_seed():
     model = model_of_zero()
     samples = [TrainingSample(ROWS, 4, 256), TrainingSample(ROWS, 4, 256)]
     keras.utils.set_random_seed(123)
@@ -47,7 +47,7 @@ def test_sample_is_the_same_each_time_in_each_object_and_for_each_seed():
     assert len(found) == 1
 
 
-def test_sample_does_not_move_the_random_numbers_of_the_training():
+def test_sample_leaves_the_random_numbers_of_the_training_unchanged():
     np.random.seed(7)
     wanted = np.random.rand()
     np.random.seed(7)
@@ -74,12 +74,12 @@ def test_inputs_and_targets_of_one_row_stay_together():
     assert sample.evaluate(model)["loss"] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_weights_of_the_rows_stay_with_them():
+def test_sample_weights_stay_with_their_rows():
     weight = np.zeros(20)
     weight[[3, 11]] = 1.0
     both = TrainingSample((*ROWS, weight), 20, 256).evaluate(model_of_zero())["loss"]
     assert both == pytest.approx((2**3 + 2**11) / 20)
-    # Of a smaller sample, those weighted rows that are in it.
+    # In a smaller sample, only the weighted rows that are in it count.
     rows = rows_in(TrainingSample(ROWS, 12, 256), 12)
     part = TrainingSample((*ROWS, weight), 12, 256).evaluate(model_of_zero())["loss"]
     assert part == pytest.approx((rows & (2**3 + 2**11)) / 12)
@@ -97,7 +97,7 @@ def test_inputs_may_come_without_targets():
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of given sizes, which counts how often it is read."""
+    """Batches of given sizes that count how often they are read."""
 
     def __init__(self, sizes):
         super().__init__()
@@ -113,7 +113,7 @@ class Batches(keras.utils.PyDataset):
         return tuple(array[slice(*self.spans[index])] for array in ROWS)
 
 
-def test_first_batches_of_a_dataset_are_read_once_and_no_more():
+def test_only_the_first_batches_of_a_dataset_are_read_and_only_once():
     batches, model = Batches([4, 4, 4, 4, 4]), model_of_zero()
     sample = TrainingSample(batches, 7, 256)
     assert batches.reads == 0
@@ -126,7 +126,7 @@ def test_dataset_smaller_than_the_sample_is_taken_whole():
     assert rows_in(sample, 20) == 2**20 - 1
 
 
-def test_dataset_without_end_is_read_up_to_the_sample():
+def test_infinite_dataset_is_read_up_to_the_sample():
     class Endless:
         def __iter__(self):
             return (tuple(a[:5] for a in ROWS) for _ in itertools.count())
@@ -143,7 +143,7 @@ def test_tf_data_is_sampled_on_every_backend():
     assert rows_in(TrainingSample(dataset, 6, 256), 6) == 2**6 - 1
 
 
-def test_dataset_that_is_shuffled_anew_gives_the_same_sample():
+def test_reshuffled_dataset_gives_the_same_sample():
     class Shuffled:
         def __iter__(self):
             order = np.random.permutation(20)
@@ -184,18 +184,18 @@ def test_structures_of_arrays_are_sampled_leaf_by_leaf():
     assert rows.bit_count() == 6
 
 
-def test_tensors_of_the_backend_are_arrays_too():
+def test_tensors_of_the_backend_are_accepted_as_arrays():
     tensors = tuple(keras.ops.convert_to_tensor(a.astype("float32")) for a in ROWS)
     assert rows_in(TrainingSample(tensors, 20, 256), 20) == 2**20 - 1
 
 
-def test_copy_is_the_same_sample():
+def test_copy_has_the_same_sample():
     # KerasTuner copies callbacks deeply, and a dataset cannot be copied.
     sample = TrainingSample(Batches([4, 4]), 4, 256)
     assert copy.deepcopy(sample) is sample
 
 
-def test_batches_may_be_lists_as_those_of_a_torch_loader_are():
+def test_batches_may_be_lists_as_in_a_torch_loader():
     class Lists(Batches):
         def __getitem__(self, index):
             return list(super().__getitem__(index))
@@ -222,7 +222,7 @@ def test_batches_may_be_lists_as_those_of_a_torch_loader_are():
         ((batch for batch in [ROWS]), TypeError, "Received: a generator"),
     ],
 )
-def test_what_is_not_training_data_is_refused_at_once(data, error, message):
+def test_invalid_training_data_are_refused_at_once(data, error, message):
     with pytest.raises(error, match=f"'train_data' must .*{message}"):
         TrainingSample(data, 10, 256)
 

@@ -1,4 +1,4 @@
-"""Every layer, with every way of deciding its rate, keeps the contract."""
+"""Every layer keeps the contract with every kind of rate."""
 
 import keras
 import pytest
@@ -36,11 +36,11 @@ LAYERS = {
     "TokenDropout": (layers.TokenDropout, {}, (5, 3)),
     "HeadDropout": (layers.HeadDropout, {}, (4, 3)),
 }
-# Their classes differ from those of rank 2 in `_rank` only, whatever decides the rate.
+# Other ranks differ from rank 2 in `_rank` only, for every kind of rate.
 OTHER_RANKS = ("SpatialDropout1D", "SpatialDropout3D", "DropBlock1D", "DropBlock3D")
-# Their rule is that of "our_schedule".
+# These have the rule of "our_schedule".
 OTHER_SCHEDULES = ("keras_schedule", "callable")
-# They train a network, which takes most of the time of the contract.
+# These train a network, which takes most of the time of the contract.
 TRAINING_CHECKS = ("compiled_fit", "nesting", "saved_training_continues")
 CASES = [
     (layer, rate)
@@ -58,7 +58,7 @@ WRAPPED = {
         (2, 4),
     ),
 }
-# The kind of rate and the kind of layer are independent: not their product.
+# The kind of rate and the kind of layer are independent, so no full product is needed.
 DROP_CONNECTS = {
     f"DropConnect-{rate}": lambda layer, rate=rate: layers.DropConnect(
         layer, RATES[rate](), seed=1
@@ -79,7 +79,7 @@ WRAPPER_CASES = [
 
 
 def with_checks(cases, is_like_another):
-    """Each case with each check; what takes long and resembles another is marked."""
+    """Pair each case with each check; mark slow pairs that resemble another one."""
     params = []
     for case in cases:
         for check in CHECKS:
@@ -149,12 +149,12 @@ class DrawsInComputeDtype(layers.Dropout):
         (ForgetsSeedState, "goes another way"),
     ],
 )
-def test_contract_names_what_is_broken(kind, message):
+def test_contract_error_names_the_broken_check(kind, message):
     keras.saving.register_keras_serializable(package="kdropout_tests")(kind)
     with pytest.raises(AssertionError, match=message):
         check_layer(lambda: kind(0.5, seed=1), (6,))
 
 
-def test_check_layer_refuses_a_layer_in_place_of_a_factory():
+def test_check_layer_refuses_a_layer_instead_of_a_factory():
     with pytest.raises(TypeError, match="'make_layer' must be a callable"):
         check_layer(layers.Dropout(0.5), (6,))

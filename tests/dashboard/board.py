@@ -1,4 +1,4 @@
-"""A real TensorBoard, and logs to look at."""
+"""Starts a real TensorBoard, and writes logs for it."""
 
 import contextlib
 import json
@@ -14,12 +14,12 @@ import urllib.request
 from kdropout import _event_log
 from kdropout._event_log import RunLog
 
-# A start takes three seconds; many times that on a busy machine.
+# A start takes three seconds; a busy machine needs many times that.
 PATIENCE = 90
 
 
 class Board:
-    """A TensorBoard that runs, asked as a browser asks it."""
+    """A running TensorBoard that answers requests in the way of a browser."""
 
     def __init__(self, process, output, address):
         self.process = process
@@ -27,7 +27,7 @@ class Board:
         self.address = address
 
     def get(self, path, **arguments):
-        """Status, headers and body of what lies at a path."""
+        """Return status, headers and body of the response for a path."""
         query = urllib.parse.urlencode(arguments)
         try:
             url = f"{self.address}/{path}?{query}"
@@ -38,13 +38,13 @@ class Board:
                 return error.code, error.headers, error.read()
 
     def data(self, route, **arguments):
-        """What a route of our plugin answers with."""
+        """Return the answer of a route of our plugin."""
         status, _, body = self.get(f"data/plugin/kdropout/{route}", **arguments)
         assert status == 200, body
         return json.loads(body)
 
     def tab(self):
-        """What TensorBoard sends to the browser about our tab, or None."""
+        """Return the data that TensorBoard sends about our tab, or None."""
         return json.loads(self.get("data/plugins_listing")[2]).get("kdropout")
 
 
@@ -88,7 +88,7 @@ def start_tensorboard(folder, output, *options, python_path=None):
 
 
 def eventually(question, is_answer=lambda value: value not in (None, False)):
-    """What `question` returns once it satisfies, or after a long time."""
+    """Return the result of `question` once it is true, or after a long time."""
     deadline = time.monotonic() + PATIENCE
     while not is_answer(value := question()) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""A Chromium without a screen, and what it did."""
+"""A Chromium without a screen, and a record of its requests."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver", "chromium.chromedriver")
 REQUIRED = "KDROPOUT_REQUIRE_BROWSER"
 
-# Without a sandbox, which root may not have. The browser itself asks for nothing.
+# Root may not use the sandbox. The others keep the browser from sending requests.
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",
@@ -53,15 +53,15 @@ def chromium(folder):
 
 
 def console_errors(driver):
-    """Messages of errors in the console since this was last asked."""
+    """Return the errors in the console since the last call."""
     entries = driver.get_log("browser")
     return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
 
 def requested_addresses(driver):
-    """What was asked for since this was last asked.
+    """Return the addresses requested since the last call.
 
-    But for data in the page itself, and the browser's own page of a new tab.
+    Data in the page itself and the browser's new tab page do not count.
     """
     events = [
         json.loads(e["message"])["message"] for e in driver.get_log("performance")
@@ -75,7 +75,7 @@ def requested_addresses(driver):
 
 
 def set_dark(driver, dark):
-    """Let the system of the browser prefer dark or light."""
+    """Set whether the system of the browser prefers dark or light."""
     value = "dark" if dark else "light"
     features = [{"name": "prefers-color-scheme", "value": value}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})

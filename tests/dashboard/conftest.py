@@ -1,4 +1,4 @@
-"""What the tests of the tab share."""
+"""Fixtures for the tests of the tab."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from tests.dashboard import browser as browsers
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A browser for all tests of a file, since its start takes seconds."""
+    """One browser for all tests of a file, because its start takes seconds."""
     with browsers.chromium(tmp_path_factory.mktemp("browser")) as driver:
         yield driver

@@ -1,4 +1,4 @@
-"""Event files that nobody should write, and what the page receives about a folder."""
+"""Writes invalid event files, and returns the data that the page gets of a folder."""
 
 import json
 
@@ -23,14 +23,14 @@ def write(folder, *events):
 
 
 def text_of(tag, text):
-    """A summary like `event_log.description`, of any text."""
+    """Make a summary like `event_log.description`, with any text."""
     summary = _event_log.description(tag, {})
     summary.value[0].tensor.CopyFrom(make_tensor_proto(text))
     return summary
 
 
 def scalar_of(tag, tensor):
-    """A summary in the place of a scalar, of any tensor."""
+    """Make a summary in the place of a scalar, with any tensor."""
     summary = _event_log.description(tag, {})
     summary.value[0].metadata.plugin_data.plugin_name = "scalars"
     summary.value[0].metadata.data_class = summary_pb2.DATA_CLASS_SCALAR

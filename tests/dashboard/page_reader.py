@@ -1,4 +1,4 @@
-"""The page of the Dropout tab, as its reader uses it."""
+"""Reads and operates the page of the Dropout tab like its user."""
 
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -9,7 +9,7 @@ PATIENCE = 20
 
 
 class PageReader:
-    """Finds and does what a reader can, by the page's `data-testid`s."""
+    """Finds elements of the page by their `data-testid`, and operates them."""
 
     def __init__(self, driver):
         self.driver = driver
@@ -32,25 +32,25 @@ class PageReader:
         return frame
 
     def wait(self, question):
-        """What `question` returns as soon as it is true."""
+        """Return the result of `question` as soon as it is true."""
         return WebDriverWait(self.driver, PATIENCE, 0.02).until(lambda _: question())
 
     def all(self, testid, inside=""):
-        """The elements with a test id, or what lies inside of them by a selector."""
+        """Return the elements with a test id, or those inside of them by a selector."""
         selector = f'[data-testid="{testid}"] {inside}'
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, testid, inside=""):
-        """The only element with a test id."""
+        """Return the only element with a test id."""
         (element,) = self.all(testid, inside)
         return element
 
     def text(self, testid):
-        """The text of an element, as a user reads it."""
+        """Return the visible text of an element."""
         return self.one(testid).text
 
     def paths(self):
-        """The paths of the rows of the table of layers."""
+        """Return the paths of the rows of the table of layers."""
         return [row.get_dom_attribute("data-path") for row in self.all("layer-row")]
 
     def choose_run(self, name, kind="training"):
@@ -75,7 +75,7 @@ class PageReader:
         self._chain().send_keys(*(getattr(Keys, key) for key in keys)).perform()
 
     def colour(self, left, top):
-        """[red, green, blue, alpha] of the heat map at a place, in shares."""
+        """Return [red, green, blue, alpha] of the heat map at a place, in shares."""
         return self.driver.execute_script(
             "const [canvas, left, top] = arguments;"
             "return Array.from(canvas.getContext('2d').getImageData("

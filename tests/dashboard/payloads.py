@@ -1,4 +1,4 @@
-"""What the page is shown: payloads by the letter of the protocol."""
+"""Payloads for the page, by the definition of the protocol."""
 
 import math
 
@@ -7,7 +7,7 @@ DECIDERS = ("you", "schedule Ramp", "gradient")
 
 
 def rate_at(row, epoch):
-    """A rate that is another one in each cell."""
+    """Return a rate that differs in each cell."""
     return round(0.4 * abs(math.sin(1 + 0.7 * row + 0.13 * epoch)), 6)
 
 
@@ -86,7 +86,7 @@ def search(run, scores, **changes):
 
 
 def page_of(trainings=(), searches=()):
-    """The argument of `page.render`."""
+    """Return the argument of `page.render`."""
     runs = [{"name": one["run"], "kind": "training"} for one in trainings]
     runs += [{"name": one["run"], "kind": "search"} for one in searches]
     return {

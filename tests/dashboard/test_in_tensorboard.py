@@ -1,4 +1,4 @@
-"""The tab inside of a real TensorBoard, from the training to what a user sees."""
+"""The tab in a real TensorBoard, from the training to the view of a user."""
 
 import urllib.parse
 
@@ -21,7 +21,7 @@ Y = GENERATOR.normal(size=(80, 1)).astype("float32")
 EPOCHS, TRIALS = 6, 4
 HOSTILE = "<img src=x onerror=\"document.title='broken in'\">"
 
-# Both ways in which TensorBoard reads the files, one of them behind a proxy.
+# Both ways in which TensorBoard reads files; one of them behind a proxy.
 WAYS = {"rust": (), "python": ("--load_fast=false", "--path_prefix", "/behind/proxy")}
 
 
@@ -38,7 +38,7 @@ def make_model(*rates):
 
 
 def train(model, folder, epochs=EPOCHS, first=0):
-    """The history of a training that a controller takes part in."""
+    """Return the history of a training with a controller."""
     return model.fit(
         X[:60],
         Y[:60],
@@ -57,12 +57,12 @@ def train(model, folder, epochs=EPOCHS, first=0):
 
 
 class Logs:
-    """What was trained and searched, and where it was written."""
+    """Trains and searches, and writes the logs."""
 
     def __init__(self, folder):
         self.folder = folder
         keras.utils.set_random_seed(0)
-        # Two training steps per epoch.
+        # Each epoch has two training steps.
         rates = (0.3, schedules.Ramp(0.1, 0.9, 2 * EPOCHS), 0.5)
         self.models = {"first": make_model(*rates), "second": make_model(0.2, 0.4)}
         self.histories = {
@@ -93,7 +93,7 @@ def logs(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=WAYS)
 def board(request, browser, logs, tmp_path_factory):
-    """A TensorBoard that has read the logs."""
+    """Start a TensorBoard that has read the logs."""
     output = tmp_path_factory.mktemp("board") / "output.txt"
     with start_tensorboard(logs.folder, output, *WAYS[request.param]) as running:
         yield running
@@ -101,7 +101,7 @@ def board(request, browser, logs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tab(browser, board):
-    """The reader of the tab, which is open."""
+    """Return the reader of the open tab."""
     browser.get("about:blank")
     browsers.requested_addresses(browser)
     reader = PageReader(browser)
@@ -109,9 +109,9 @@ def tab(browser, board):
     reader.wait(lambda: len(options(reader)) == 4)
     yield reader
     browser.switch_to.default_content()
-    browser.get("about:blank")  # it would go on to ask
+    browser.get("about:blank")  # otherwise it would send further requests
     errors = browsers.console_errors(browser)
-    # TensorBoard asks for its own fonts without the prefix.
+    # TensorBoard asks for its fonts without the prefix.
     assert [error for error in errors if "/font-roboto/" not in error] == []
 
 
@@ -119,7 +119,7 @@ def options(reader):
     return [option.text for option in reader.all("run-picker", "option")]
 
 
-def test_tab_has_the_runs_and_the_layers(tab):
+def test_tab_lists_the_runs_and_the_layers(tab):
     assert options(tab) == ["first", "hostile", "second", "search"]
     tab.choose_run("first")
     assert tab.paths() == ["drop0", "drop1", "drop2"]
@@ -129,7 +129,7 @@ def test_tab_has_the_runs_and_the_layers(tab):
 
 
 @pytest.mark.parametrize(("layer", "epoch"), [(0, 0), (0, 3), (1, 5), (2, 2)])
-def test_values_on_hover_are_those_of_history(tab, logs, layer, epoch):
+def test_values_on_hover_equal_those_of_history(tab, logs, layer, epoch):
     tab.choose_run("first")
     cells = tab.one("heat-map", "canvas")
     tab.hover(cells, (epoch + 0.5) / EPOCHS, (layer + 0.5) / 3)
@@ -152,14 +152,14 @@ def test_runs_can_be_switched(tab, logs):
     assert rates == [f"{history[f'rate/drop{n}'][-1]:.4g}" for n in (0, 1)]
 
 
-def test_hostile_names_are_text(tab, browser):
+def test_hostile_names_are_shown_as_text(tab, browser):
     tab.choose_run("hostile")
     tab.wait(lambda: tab.paths() == [HOSTILE])
     assert browser.find_elements(By.TAG_NAME, "img") == []
     assert browser.execute_script("return top.document.title") != "broken in"
 
 
-def test_search_has_its_trials(tab, logs):
+def test_search_shows_its_trials(tab, logs):
     tab.choose_run("search", "search")
     best = logs.trials()[0]
     told = tab.text("search")
@@ -167,7 +167,7 @@ def test_search_has_its_trials(tab, logs):
     assert f"{best.score:.4g}" in told
 
 
-def test_dark_mode_of_tensorboard_is_followed(tab, browser):
+def test_tab_follows_the_dark_mode_of_tensorboard(tab, browser):
     colour = "return getComputedStyle(document.body).backgroundColor"
     light = browser.execute_script(colour)
     browser.execute_script("parent.document.body.classList.add('dark-mode')")
@@ -184,7 +184,7 @@ def test_no_request_leaves_the_origin(tab, board, browser):
     assert {one.netloc for one in asked} == {own}
 
 
-def test_new_epoch_arrives_while_one_looks(tab, logs):
+def test_new_epoch_appears_on_the_open_page(tab, logs):
     tab.choose_run("second")
     tab.wait(lambda: tab.paths() == ["drop0", "drop1"])
     past = logs.histories["second"]
@@ -209,7 +209,7 @@ def test_hparams_tab_lists_every_trial_with_rates_and_best_score(board, browser,
         expected += [trial.trial_id, *(f"{value:.5g}" for value in values)]
 
     def missing():
-        # The table lies in shadow roots.
+        # The table is in shadow roots.
         text = browser.execute_script(
             "const texts = [];"
             "const walk = (node) => {"

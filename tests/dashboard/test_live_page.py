@@ -1,4 +1,4 @@
-"""The page while data arrive, from a server that can be slow, silent or gone."""
+"""The page updates while data arrive from a server that is slow, silent or gone."""
 
 import http.server
 import json
@@ -20,7 +20,7 @@ TYPES = {".js": "text/javascript", ".css": "text/css"}
 FOLDER = "/some/prefix/data/"
 PATHS = ["first", "second", "third"]
 
-# As TensorBoard's own, in which the page lies below the address of the document.
+# The page is at an address below the document, like in TensorBoard.
 ENTRY = (
     '<!DOCTYPE html><head><base href="plugin/kdropout/" /></head><body>'
     '<script type="module">import("./index.js").then((m) => void m.render());'
@@ -30,7 +30,7 @@ POLICY = "default-src 'self'; script-src 'self' 'unsafe-inline'"
 
 
 class Plugin(http.server.ThreadingHTTPServer):
-    """Serves the page and payloads that a test may change."""
+    """Serves the page, with payloads that a test may change."""
 
     daemon_threads = True
 
@@ -42,15 +42,15 @@ class Plugin(http.server.ThreadingHTTPServer):
         self.address = f"http://127.0.0.1:{self.server_port}{FOLDER}"
 
     def put(self, *payloads):
-        """Serve these, each under the name of its run."""
+        """Serve these payloads, each under the name of its run."""
         self.payloads = {payload["run"]: payload for payload in payloads}
 
     def answer(self, route, query):
-        """What a route answers, or None for a run that is not there."""
+        """Return the answer of a route, or None for an unknown run."""
         if route == "runs":
             return {"runs": [{"name": n, "kind": "training"} for n in self.payloads]}
         if route != "training":
-            return None  # such as the icon that a browser asks for
+            return None  # for example the icon that a browser asks for
         if query["run"] in self.held:
             self.held[query["run"]].wait(20)
         payload = self.payloads.get(query["run"])
@@ -86,7 +86,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments):
-        """Nothing: the output of the tests stays readable."""
+        """Writes nothing, so that the output of the tests stays readable."""
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def plugin():
 
 @pytest.fixture
 def open_page(browser, plugin):
-    """The function that opens the page of the plugin, and returns its reader."""
+    """Return a function that opens the page of the plugin and returns its reader."""
     reader = PageReader(browser)
 
     def open_page():
@@ -117,7 +117,7 @@ def open_page(browser, plugin):
 
 
 def ask_again(reader):
-    """Let the page believe that it was hidden, after which it asks at once."""
+    """Simulate a return to the page, after which it asks at once."""
     reader.driver.execute_script(
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
@@ -134,7 +134,7 @@ def now(run, rate, version):
     return payload
 
 
-def test_new_data_appear_and_what_was_chosen_stays(plugin, open_page):
+def test_new_data_appear_and_the_selection_is_kept(plugin, open_page):
     plugin.put(now("run", 0.1, "1"))
     reader = open_page()
     reader.wait(lambda: rates(reader) == ["0.1"] * 3)
@@ -151,7 +151,7 @@ def test_new_data_appear_and_what_was_chosen_stays(plugin, open_page):
     assert reader.text("state").startswith("Live, new data at ")
 
 
-def test_page_asks_by_itself(plugin, open_page):
+def test_page_asks_for_new_data_by_itself(plugin, open_page):
     plugin.put(now("run", 0.1, "1"))
     reader = open_page()
     reader.wait(lambda: rates(reader) == ["0.1"] * 3)
@@ -180,7 +180,7 @@ def test_unchanged_data_are_not_drawn_again(plugin, open_page):
     assert reader.driver.execute_script("return window.changes") == 0
 
 
-def test_silent_server_is_reported_and_what_is_shown_stays(plugin, open_page):
+def test_silent_server_is_reported_and_the_last_data_stay(plugin, open_page):
     plugin.put(now("run", 0.1, "1"))
     reader = open_page()
     reader.wait(lambda: rates(reader) == ["0.1"] * 3)
@@ -195,7 +195,7 @@ def test_silent_server_is_reported_and_what_is_shown_stays(plugin, open_page):
     assert rates(reader) == ["0.2"] * 3
 
 
-def test_late_answer_of_a_run_left_behind_does_not_appear(plugin, open_page):
+def test_late_answer_of_a_deselected_run_does_not_appear(plugin, open_page):
     plugin.put(now("slow", 0.1, "1"), now("quick", 0.2, "1"))
     plugin.held["slow"] = threading.Event()
     reader = open_page()
@@ -211,7 +211,7 @@ def test_late_answer_of_a_run_left_behind_does_not_appear(plugin, open_page):
         "  { subtree: true, childList: true, characterData: true });"
     )
     plugin.held["slow"].set()
-    # Two more rounds, so that the late answer had its time.
+    # Two more rounds give the late answer time to arrive.
     for rate, version in ((0.3, "2"), (0.4, "3")):
         plugin.put(now("slow", 0.1, "1"), now("quick", rate, version))
         ask_again(reader)
@@ -222,7 +222,7 @@ def test_late_answer_of_a_run_left_behind_does_not_appear(plugin, open_page):
     ]
 
 
-def test_run_that_vanishes_stays_on_the_page(plugin, open_page):
+def test_deleted_run_stays_on_the_page(plugin, open_page):
     plugin.put(now("run", 0.1, "1"), now("other", 0.2, "1"))
     reader = open_page()
     reader.wait(lambda: rates(reader) == ["0.1"] * 3)
@@ -234,7 +234,7 @@ def test_run_that_vanishes_stays_on_the_page(plugin, open_page):
     assert rates(reader) == ["0.2"] * 3
 
 
-def test_runs_appear_on_a_page_that_had_none(plugin, open_page):
+def test_runs_appear_on_an_empty_page(plugin, open_page):
     reader = open_page()
     reader.wait(lambda: "No run here" in reader.text("message"))
     plugin.put(now("run", 0.1, "1"))

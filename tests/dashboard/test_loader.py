@@ -1,4 +1,4 @@
-"""How TensorBoard finds the tab, and that nothing of ours can stop it."""
+"""TensorBoard finds the tab, and an error in our code does not stop it."""
 
 import importlib.metadata
 import logging
@@ -20,8 +20,8 @@ from tests.dashboard.board import start_tensorboard, write_training
 
 PACKAGE = pathlib.Path(kdropout_dashboard.__file__).parent
 
-# Run where neither Keras, nor a backend, nor our own package can be imported: finds the
-# entry point as TensorBoard does, makes its application, and asks it.
+# Runs where Keras, a backend and our package cannot be imported. Finds the entry point
+# in the way of TensorBoard, makes its application, and sends it a request.
 WITHOUT_KERAS = """
 import importlib.metadata, json, sys
 absent = ("keras", "tensorflow", "jax", "torch", "kdropout")
@@ -53,7 +53,7 @@ def context(tmp_path):
 
 @pytest.fixture
 def warnings(monkeypatch):
-    """What TensorBoard's logger prints, a line each."""
+    """Return the lines that TensorBoard's logger prints."""
     records = []
     handler = logging.Handler()
     handler.emit = records.append
@@ -71,12 +71,12 @@ def test_tensorboard_finds_the_loader():
     assert isinstance(make_plugin_loader(point.load()), DropoutLoader)
 
 
-def test_the_tab_needs_neither_keras_nor_a_backend(tmp_path):
+def test_tab_needs_neither_keras_nor_a_backend(tmp_path):
     write_training(tmp_path / "run", {"a": [0.5, 0.25]})
     subprocess.run([sys.executable, "-c", WITHOUT_KERAS, tmp_path], check=True)
 
 
-def test_the_loader_imports_nothing_of_ours():
+def test_loader_imports_no_module_of_kdropout():
     script = (
         "import sys, kdropout_dashboard.loader\n"
         "ours = [name for name in sys.modules if name.startswith('kdropout')]\n"
@@ -86,12 +86,12 @@ def test_the_loader_imports_nothing_of_ours():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_the_plugin_is_loaded(context, warnings):
+def test_plugin_is_loaded(context, warnings):
     assert isinstance(DropoutLoader().load(context), plugin.DropoutPlugin)
     assert not warnings
 
 
-def test_no_tab_if_the_page_is_missing(context, warnings, monkeypatch, tmp_path):
+def test_missing_page_gives_no_tab(context, warnings, monkeypatch, tmp_path):
     monkeypatch.setattr(plugin, "STATIC", tmp_path)
     assert DropoutLoader().load(context) is None
     (record,) = warnings
@@ -100,13 +100,15 @@ def test_no_tab_if_the_page_is_missing(context, warnings, monkeypatch, tmp_path)
     assert str(tmp_path) in record.getMessage()
 
 
-def test_no_tab_if_there_is_nothing_to_read_from(warnings):
+def test_missing_data_provider_gives_no_tab(warnings):
     assert DropoutLoader().load(TBContext()) is None
     assert "no data provider" in warnings[0].getMessage()
 
 
 @pytest.mark.parametrize("error", [ImportError, AttributeError, RuntimeError])
-def test_no_tab_but_one_line_if_the_plugin_fails(context, warnings, monkeypatch, error):
+def test_failing_plugin_gives_no_tab_and_one_line(
+    context, warnings, monkeypatch, error
+):
     def fail(context):
         raise error("first\nsecond")
 
@@ -120,7 +122,7 @@ def test_no_tab_but_one_line_if_the_plugin_fails(context, warnings, monkeypatch,
 
 
 @pytest.mark.slow
-def test_a_broken_installation_does_not_stop_tensorboard(tmp_path):
+def test_broken_installation_does_not_stop_tensorboard(tmp_path):
     write_training(tmp_path / "logs" / "run", {"a": [0.5]})
     copy = tmp_path / "path" / PACKAGE.name
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))

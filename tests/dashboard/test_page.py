@@ -1,4 +1,4 @@
-"""The self-contained page in a browser: what it shows, says and never does."""
+"""The self-contained page in a browser."""
 
 import json
 import re
@@ -29,7 +29,7 @@ BEST, WORST = 4, 0
 
 @pytest.fixture(scope="module")
 def open_page(browser, tmp_path_factory):
-    """The function that opens a page with payloads, and returns its reader."""
+    """Return a function that opens a page with payloads and returns its reader."""
     folder = tmp_path_factory.mktemp("page")
     reader = PageReader(browser)
 
@@ -51,7 +51,7 @@ def readout(row, epoch, paths=FEW):
     return f"{paths[row]}: epoch {epoch}, rate {rate}, decided by {deciders[row % 3]}"
 
 
-def test_table_has_the_layers_in_the_models_order_with_their_rates(open_page):
+def test_table_has_the_layers_in_model_order_with_their_rates(open_page):
     reader = open_page([training("run", FEW[::-1], 5)])
     assert reader.paths() == FEW[::-1]
     shown = [cell.text for cell in reader.all("layer-rate")]
@@ -61,7 +61,7 @@ def test_table_has_the_layers_in_the_models_order_with_their_rates(open_page):
 
 
 @pytest.mark.parametrize(("row", "epoch"), [(0, 0), (1, 7), (2, 19)])
-def test_pointing_at_the_heat_map_reads_its_cell(open_page, row, epoch):
+def test_pointer_on_the_heat_map_reads_its_cell(open_page, row, epoch):
     reader = open_page([training("run", FEW, 20)])
     cells = reader.one("heat-map", "canvas")
     reader.hover(cells, (epoch + 0.5) / 20, (row + 0.5) / 3)
@@ -81,16 +81,16 @@ def test_keys_read_the_same_cells_as_the_pointer(open_page):
     assert reader.text("rate-readout") == hint
 
 
-def test_pointing_at_the_lines_reads_the_nearest_one(open_page):
+def test_pointer_near_the_lines_reads_the_nearest_one(open_page):
     reader = open_page([training("run", FEW, 20)])
     area = reader.one("rate-chart", ".area")
-    # The axis ends at 0.5; a little above the value, as a hand would point.
+    # The axis ends at 0.5. The pointer is a little above the value, like a hand's.
     height = 1 - rate_at(2, 5) / 0.5 - 0.02
     reader.hover(area, 5.5 / 20, height)
     assert reader.text("rate-readout") == readout(2, 5)
 
 
-def test_one_cursor_in_all_charts(open_page):
+def test_all_charts_share_one_cursor(open_page):
     reader = open_page([training("run", FEW, 20)])
     reader.hover(reader.one("heat-map", "canvas"), 12.5 / 20, 0.5)
     lines = [
@@ -106,7 +106,7 @@ def test_one_cursor_in_all_charts(open_page):
     assert reader.text("rate-readout") == f"epoch 3: rates {span}"
 
 
-def test_gap_in_a_sentence(open_page):
+def test_gap_is_described_in_a_sentence(open_page):
     reader = open_page([training("run", FEW, 20)])
     assert reader.text("gap-sentence") == (
         "At epoch 19 the clean gap of loss is 0.191 (above 0: overfitting). The naive "
@@ -127,7 +127,7 @@ def test_metric_of_the_gap_can_be_chosen(open_page):
     assert "target" not in reader.text("gap-chart")
 
 
-def test_value_that_is_missing_is_not_painted_as_0(open_page):
+def test_missing_value_is_not_drawn_as_0(open_page):
     values = [[None, None, 0.2, 0.3], [0.0, 0.0, 0.0, 0.0]]
     epoch = {"steps": [0, 1, 2, 3], "values": values}
     rates = {"epoch": epoch, "batch": None}
@@ -175,7 +175,7 @@ def test_filter_applies_to_table_and_charts(open_page):
     assert 'contains "BLOCK_1nothing"' in reader.text("note")
 
 
-def test_rates_by_training_step(open_page):
+def test_rates_by_training_step_are_shown(open_page):
     epoch = {"steps": [0, 1], "values": [[0.1, 0.2]]}
     batch = {"steps": [0, 50, 100], "values": [[0.1, 0.15, 0.2]]}
     rates = {"epoch": epoch, "batch": batch}
@@ -183,11 +183,11 @@ def test_rates_by_training_step(open_page):
     reader.one("clocks", "input[value=batch]").click()
     reader.hover(reader.one("heat-map", "canvas"), 0.5, 0.5)
     assert "training step 50, rate 0.15," in reader.text("rate-readout")
-    # How many steps an epoch has is not known, so that the gap cannot follow.
+    # The number of steps per epoch is unknown, so the gap has no such axis.
     assert reader.text("gap-readout") == ""
 
 
-def test_one_epoch_is_a_dot(open_page):
+def test_single_epoch_is_a_dot(open_page):
     reader = open_page([training("run", FEW, 1)])
     dots = reader.all("rate-chart", ".line .alone")
     assert all(
@@ -209,7 +209,7 @@ def test_spike_survives_more_epochs_than_pixels(open_page):
     assert len(heights) < 20
 
 
-def test_last_cell_of_200_layers_and_1000_epochs(open_page):
+def test_last_cell_of_200_layers_and_1000_epochs_can_be_read(open_page):
     paths = [f"layer_{row}" for row in range(200)]
     reader = open_page([training("run", paths, 1000)])
     assert len(reader.all("layer-row")) == 200
@@ -279,7 +279,7 @@ def test_dark_and_light_differ_and_follow_the_system(open_page, browser):
     assert all(light != dark for light, dark in zip(*seen, strict=True))
 
 
-def test_hostile_names_are_text(open_page, browser):
+def test_hostile_names_are_shown_as_text(open_page, browser):
     dimensions = search("s", [])["dimensions"]
     dimensions[0] |= {"name": HOSTILE[0], "layers": [HOSTILE[0]]}
     dimensions[1] |= {"levels": [HOSTILE[1], HOSTILE[5]]}
@@ -319,7 +319,7 @@ def test_hostile_names_are_text(open_page, browser):
     assert len(browsers.requested_addresses(browser)) == 1
 
 
-def test_nothing_leaves_the_page(open_page, browser):
+def test_page_sends_no_requests(open_page, browser):
     reader = open_page([training("run", FEW, 5)], [search("s", SCORES)])
     reader.choose_run("s", "search")
     (address,) = browsers.requested_addresses(browser)
@@ -339,14 +339,14 @@ def test_page_without_runs_says_how_to_get_them(open_page):
     assert not reader.one("run-picker").is_enabled()
 
 
-def test_run_without_data_says_so(open_page):
+def test_run_without_data_is_reported(open_page):
     payloads = page_of([training("run", FEW, 5)])
     payloads["runs"] = [{"name": "constructor", "kind": "training"}]
     reader = open_page(payloads=payloads)
     assert "was removed" in reader.text("message")
 
 
-def test_run_without_rates_says_so(open_page):
+def test_run_without_rates_is_reported(open_page):
     changes = {"rates": {"epoch": None, "batch": None}, "gaps": [], "target": None}
     reader = open_page([training("run", FEW, 0, **changes)])
     assert "no rates yet" in reader.text("note")
@@ -355,7 +355,7 @@ def test_run_without_rates_says_so(open_page):
     assert [cell.text for cell in reader.all("layer-rate")] == ["\u2013"] * 3
 
 
-def test_sampled_run_says_so(open_page):
+def test_sampled_run_is_reported(open_page):
     reader = open_page([training("run", FEW, 5, sampled=True)])
     assert "--samples_per_plugin" in reader.text("note")
 
@@ -374,7 +374,7 @@ def test_search_draws_a_line_per_finished_trial(open_page):
     assert scores == ["0.3", "0.5", "0.6", "0.7", "0.8", "0.9"]
 
 
-def test_what_a_report_says_comes_first(open_page):
+def test_answer_of_a_report_comes_first(open_page):
     answer = {
         "verdict": "The rates found are better <b>than</b> none.",
         "advice": "Use the rates of trial 0001.",
@@ -396,14 +396,14 @@ def test_what_a_report_says_comes_first(open_page):
     reader.wait(lambda: reader.one("answer").is_displayed())
 
 
-def test_a_report_without_an_answer_says_why(open_page):
+def test_report_without_an_answer_gives_the_reason(open_page):
     payloads = page_of([], [search("s", [None, None])])
     verdict = "None of 2 trials has completed. All 2 failed alike: The score was NaN."
     reader = open_page(payloads=payloads | {"answers": {"s": {"verdict": verdict}}})
     assert reader.text("answer") == verdict
 
 
-def test_trials_of_later_rungs_rank_first_whatever_their_scores(open_page):
+def test_trials_of_later_rungs_rank_first_for_all_scores(open_page):
     payload = search("s", [0.1, 0.2, 0.5, 0.4])
     for trial, rung in zip(payload["trials"], (0, 0, 1, 2), strict=True):
         trial["rung"] = rung
@@ -428,7 +428,7 @@ def test_trials_are_read_by_keys_and_pointer(open_page):
     assert reader.text("trial-readout") == best
     reader.press("parallel", "END")
     assert reader.text("trial-readout") == worst
-    # Where the lines end, their order is that of the scores.
+    # At the ends of the lines, their order is that of the scores.
     end = reader.one("parallel", "path.best").rect
     reader.hover(reader.one("parallel", "path.best"), 0.995, 0.01)
     assert end["width"] > 100
@@ -443,13 +443,13 @@ def test_trial_without_a_value_skips_that_axis(open_page):
     reader = open_page([], [payload])
     best, other = reader.all("parallel", "path.trial")[::-1]
     assert best.get_dom_attribute("d").count("L") == 2
-    # Both ends stand alone: dots, and no line over what is not known.
+    # Both ends are separate, so they are dots, without a line over the unknown part.
     assert re.fullmatch("(M[0-9.]+,[0-9.]+h0){2}", other.get_dom_attribute("d"))
     reader.press("parallel", "END")
     assert reader.text("trial-readout").endswith("first 0.2, schedule none")
 
 
-def test_higher_is_up_if_the_objective_is_maximized(open_page):
+def test_higher_scores_are_further_up_if_the_objective_is_maximized(open_page):
     reader = open_page([], [search("s", SCORES, direction="max")])
     assert "highest val_loss of the search: 0.9" in reader.text("facts")
     assert "higher is better: up" in reader.text("parallel")
@@ -483,25 +483,25 @@ def test_marginals_have_mean_band_and_trials(open_page):
     assert len(reader.all("marginals", ".band")) == 1
     assert len(reader.all("marginals", ".trial-dot")) == 12
     drawn = reader.one("marginals", ".mean").get_dom_attribute("d")
-    assert drawn.count("L") == 1  # the point without a spread is left out
+    assert drawn.count("L") == 1  # the point without a spread is omitted
     assert "UNRELIABLE" not in reader.text("search")
 
 
-def test_curves_that_are_not_to_be_trusted_are_called_so(open_page):
+def test_unreliable_curves_are_labelled(open_page):
     curve = {"grid": [0.0, 0.8], "mean": [0.8, 0.4], "spread": [0.1, 0.1]}
     changes = {"marginals": [curve | {"name": "rate/first"}], "problem": "few trials"}
     reader = open_page([], [search("s", SCORES, **changes)])
     assert "UNRELIABLE: few trials." in reader.text("search")
 
 
-def test_search_without_finished_trials_says_so(open_page):
+def test_search_without_finished_trials_is_reported(open_page):
     reader = open_page([], [search("s", [None, None])])
     assert reader.text("facts") == "0 trials finished, 2 failed."
     assert "No trial of this search has finished" in reader.text("note")
     assert not reader.one("parallel").is_displayed()
 
 
-def test_search_without_finished_trials_says_why(open_page):
+def test_search_without_finished_trials_gives_the_reason(open_page):
     payload = search("s", [None, None, None])
     for trial, reason in zip(
         payload["trials"], ("The score was NaN.",) * 2 + ("x",), strict=True
@@ -511,12 +511,12 @@ def test_search_without_finished_trials_says_why(open_page):
     assert "2 trials: The score was NaN. 1 trial: x" in reader.text("note")
 
 
-def test_page_refuses_what_is_not_a_number():
+def test_page_refuses_values_that_are_not_numbers():
     with pytest.raises(ValueError, match="Out of range float values"):
         page.render(page_of([training("run", FEW, 1, target=float("nan"))]))
 
 
-def test_data_of_the_page_are_whole():
+def test_page_has_all_of_its_data():
     payloads = page_of([training(name, HOSTILE, 2) for name in HOSTILE])
     text = page.render(payloads)
     pattern = r'<script type="application/json">(.*?)</script>'
@@ -525,7 +525,7 @@ def test_data_of_the_page_are_whole():
 
 
 def _contrast(one, other):
-    """Ratio of two CSS colours by the formula of WCAG 2."""
+    """Return the contrast ratio of two CSS colours by the formula of WCAG 2."""
     bright = []
     for colour in (one, other):
         levels = [float(part) / 255 for part in re.findall(r"[\d.]+", colour)[:3]]

@@ -21,7 +21,7 @@ STATIC = pathlib.Path(kdropout_dashboard.__file__).parent / "static"
 NAMES = ("<b>&'\"", "bäckbone δrop 層", "100%25 #1?a=b&c", f"{'x' * 250}/{'y' * 250}")
 LONG = 1_500
 
-# The default loader, behind a prefix as of a proxy; and the one in Python.
+# The default loader, behind the prefix of a proxy; and the loader in Python.
 WAYS = {
     "rust": ("--load_fast=true", "--path_prefix", "/a/b"),
     "python": ("--load_fast=false",),
@@ -31,7 +31,7 @@ EACH_WAY = ["rust", pytest.param("python", marks=pytest.mark.slow)]
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory):
-    """A folder with all that can happen, and what the page receives about it."""
+    """Write a folder with all cases; return it with the data that the page gets."""
     folder = tmp_path_factory.mktemp("logs")
     gaps = [{"loss": epoch / 8, "naive_loss": -1.0} for epoch in range(4)]
     target = {"metric": "loss", "value": 0.4, "dead_band": 0.0}
@@ -63,7 +63,7 @@ def logs(tmp_path_factory):
         (run["kind"], run["name"]): getattr(reader, run["kind"])(source, run["name"])
         for run in listed["runs"]
     }
-    # More steps than TensorBoard keeps: what it serves of those differs.
+    # More steps than TensorBoard keeps, so the data that it serves differ.
     write_training(folder / "long", {"a": [0.5] * LONG, "b": [0.25] * LONG})
     return folder, expected
 
@@ -80,7 +80,7 @@ def board(request, logs, tmp_path_factory):
         yield board
 
 
-def test_both_loaders_serve_what_the_folder_holds(board, logs):
+def test_both_loaders_serve_the_data_of_the_folder(board, logs):
     _, expected = logs
 
     def served():
@@ -99,7 +99,7 @@ def test_runs_are_listed_in_natural_order(board, logs):
     assert [name for name in names if name[1] != "long"] == list(expected)
 
 
-def test_what_tensorboard_left_out_is_reported(board):
+def test_steps_omitted_by_tensorboard_are_reported(board):
     def served():
         return board.data("training", run="long")
 
@@ -111,7 +111,7 @@ def test_what_tensorboard_left_out_is_reported(board):
     assert epoch["values"] == [[rate] * len(epoch["steps"]) for rate in (0.5, 0.25)]
 
 
-def test_what_is_written_meanwhile_arrives_and_nothing_twice(board):
+def test_new_data_arrive_once(board):
     first = board.data("training", run="growing")
     version = first["version"]
     again = {"version": version, "unchanged": True}
@@ -127,7 +127,7 @@ def test_what_is_written_meanwhile_arrives_and_nothing_twice(board):
     assert payload["layers"][0]["rate"] == 0.75
 
 
-def test_an_unknown_run_is_not_found(board):
+def test_unknown_run_is_not_found(board):
     for route in ("training", "search"):
         for arguments in ({}, {"run": ""}, {"run": "nowhere"}, {"run": "\0\n'<b>"}):
             status, headers, body = board.get(
@@ -138,7 +138,7 @@ def test_an_unknown_run_is_not_found(board):
             assert "'run' must be" in json.loads(body)["error"]
 
 
-def test_requests_that_are_odd_are_answered_in_json(board):
+def test_invalid_requests_are_answered_in_json(board):
     address = urllib.parse.urlsplit(board.address)
     for method, path, expected in (
         ("GET", "training?run=%ff%fe", 404),
@@ -156,7 +156,7 @@ def test_requests_that_are_odd_are_answered_in_json(board):
             json.loads(answer.read())
 
 
-def test_the_tab_is_there_and_its_page_is_served(board):
+def test_tab_and_its_page_are_served(board):
     tab = board.tab()
     assert tab["enabled"]
     assert tab["tab_name"] == "Dropout"
@@ -170,7 +170,7 @@ def test_the_tab_is_there_and_its_page_is_served(board):
     assert body == (STATIC / "index.js").read_bytes()
 
 
-def test_each_file_of_the_page_is_served_as_what_it_is(board):
+def test_each_file_of_the_page_has_its_content_type(board):
     files = [path for path in STATIC.iterdir() if path.suffix in (".js", ".css")]
     assert files
     for path in files:
@@ -181,7 +181,7 @@ def test_each_file_of_the_page_is_served_as_what_it_is(board):
         assert body == path.read_bytes()
 
 
-def test_no_other_file_is_served(board):
+def test_other_files_are_not_served(board):
     address = urllib.parse.urlsplit(board.address)
     for path in (
         "../plugin.py",
@@ -203,7 +203,7 @@ def test_no_other_file_is_served(board):
 
 
 @pytest.mark.parametrize("way", EACH_WAY)
-def test_no_tab_without_our_data(way, tmp_path):
+def test_folder_without_our_data_gives_no_tab(way, tmp_path):
     log = RunLog(tmp_path / "logs" / "run")
     log.write(_event_log.scalars({"epoch_loss": 1.0, "dropout_rate/a": 0.5}), 0)
     log.close()

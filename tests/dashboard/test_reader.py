@@ -1,4 +1,4 @@
-"""What the page receives about a training."""
+"""The data that the page gets of a training."""
 
 import math
 
@@ -21,7 +21,7 @@ NAMES = (
 )
 
 
-def test_runs_in_natural_order_each_with_its_kinds(tmp_path):
+def test_runs_are_in_natural_order_with_their_kinds(tmp_path):
     for name in ("run_10", "run_9", "Run", "deep/run_1"):
         write_training(tmp_path / name, {"a": [0.1]})
     write(tmp_path / "run_9", ("kdropout/search", {"format": 1}, 0))
@@ -35,7 +35,7 @@ def test_runs_in_natural_order_each_with_its_kinds(tmp_path):
     ]
 
 
-def test_training_as_it_was_written(tmp_path):
+def test_training_is_read_as_written(tmp_path):
     target = {"metric": "loss", "value": 0.4, "dead_band": 0.05}
     write_training(
         tmp_path,
@@ -88,7 +88,7 @@ def test_series_beside_the_rates_follow_the_order_of_the_layers(tmp_path):
     assert [layer["rate"] for layer in payload["layers"]] == [0.5, 0.75]
 
 
-def test_layers_that_nobody_described_come_last_in_natural_order(tmp_path):
+def test_layers_without_a_description_come_last_in_natural_order(tmp_path):
     rates = {"layer_10": [0.1], "layer_9": [0.2], "z": [0.3], "a_long_name": [0.4]}
     write_training(tmp_path, rates, layers=["z", "unused", "z"])
     payload = training(tmp_path)
@@ -103,13 +103,13 @@ def test_layers_that_nobody_described_come_last_in_natural_order(tmp_path):
     assert payload["layers"][-1]["kind"] == payload["layers"][-1]["decided_by"] == ""
 
 
-def test_the_description_written_last_counts(tmp_path):
+def test_last_description_counts(tmp_path):
     write_training(tmp_path, {"a": [0.1], "b": [0.1]}, layers=["a", "b"])
     write_training(tmp_path, {"a": [0.1], "b": [0.1]}, layers=["b", "a"])
     assert [layer["path"] for layer in training(tmp_path)["layers"]] == ["b", "a"]
 
 
-def test_layers_on_common_steps_with_holes_where_one_has_none(tmp_path):
+def test_layers_share_steps_with_holes_where_one_has_none(tmp_path):
     write(
         tmp_path,
         ("kdropout/run", {"format": 1, "layers": []}, 0),
@@ -123,7 +123,7 @@ def test_layers_on_common_steps_with_holes_where_one_has_none(tmp_path):
     }
 
 
-def test_a_resumed_training_takes_the_place_of_what_it_repeats(tmp_path):
+def test_resumed_training_replaces_the_steps_it_repeats(tmp_path):
     write_training(tmp_path, {"a": [0.1, 0.2, 0.3, 0.4, 0.5]})
     write_training(tmp_path, {"a": [0.7, 0.8]}, first=2)
     assert training(tmp_path)["rates"]["epoch"] == {
@@ -132,7 +132,7 @@ def test_a_resumed_training_takes_the_place_of_what_it_repeats(tmp_path):
     }
 
 
-def test_numbers_that_are_none_are_null(tmp_path):
+def test_nonfinite_numbers_are_null(tmp_path):
     rates = [math.nan, 0.5, math.inf, -math.inf]
     write_training(tmp_path, {"a": rates}, gaps=[{"loss": rate} for rate in rates])
     payload = training(tmp_path)
@@ -142,13 +142,13 @@ def test_numbers_that_are_none_are_null(tmp_path):
     assert payload["layers"][0]["rate"] is None
 
 
-def test_a_rate_arrives_as_it_was_set_not_as_a_32_bit_float(tmp_path):
+def test_rate_arrives_as_set_and_not_as_a_32_bit_float(tmp_path):
     rates = [0.3, 1e-9, 1.0, 0.0, 123456.7]
     write_training(tmp_path, {"a": rates})
     assert training(tmp_path)["rates"]["epoch"]["values"] == [rates]
 
 
-def test_naive_gap_stands_beside_its_metric_even_if_a_metric_is_called_naive(tmp_path):
+def test_naive_gap_is_beside_its_metric_even_if_a_metric_is_called_naive(tmp_path):
     gaps = {
         "auc": 1.0,
         "loss": 2.0,
@@ -166,7 +166,7 @@ def test_naive_gap_stands_beside_its_metric_even_if_a_metric_is_called_naive(tmp
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_of_all_kinds_come_through(tmp_path, name):
+def test_names_of_all_kinds_are_kept(tmp_path, name):
     write_training(tmp_path, {name: [0.5]}, gaps=[{name: 1.0, f"naive_{name}": 2.0}])
     payload = training(tmp_path)
     assert [layer["path"] for layer in payload["layers"]] == [name]
@@ -176,7 +176,7 @@ def test_names_of_all_kinds_come_through(tmp_path, name):
     ]
 
 
-def test_the_provider_of_tensorboard_itself_gives_the_same(tmp_path):
+def test_data_provider_of_tensorboard_gives_the_same(tmp_path):
     rates = [step / 100 for step in range(20)]
     write_training(
         tmp_path, {"a": rates, "b": [math.nan] * 20}, gaps=[{"loss": 1.0}] * 20

@@ -1,4 +1,4 @@
-"""Logs that are not what they should be: as if those parts were not there."""
+"""Invalid parts of logs are ignored."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ from tests.dashboard.logs import scalar_of, search, text_of, training, write
         [1, 2, 3],
     ],
 )
-def test_a_description_that_is_none_is_as_if_it_were_not_there(tmp_path, content):
+def test_invalid_description_is_ignored(tmp_path, content):
     log = RunLog(tmp_path)
     log.write(text_of("kdropout/run", content), 0)
     log.write(_event_log.scalars({"dropout_rate/a": 0.5}), 0)
@@ -50,7 +50,7 @@ def test_a_description_that_is_none_is_as_if_it_were_not_there(tmp_path, content
     ]
 
 
-def test_a_tensor_that_tensorboard_cannot_read_is_as_if_it_were_not_there(tmp_path):
+def test_tensor_that_tensorboard_cannot_read_is_ignored(tmp_path):
     broken = text_of("kdropout/trial", b"{}")
     broken.value[0].tensor.dtype = 99
     whole = _event_log.description(
@@ -66,10 +66,10 @@ def test_a_tensor_that_tensorboard_cannot_read_is_as_if_it_were_not_there(tmp_pa
     assert [(t["id"], t["score"]) for t in payload["trials"]] == [("1", 0.5)]
 
 
-def test_series_that_hold_no_numbers_do_not_hide_the_others(tmp_path):
+def test_series_without_numbers_do_not_hide_the_others(tmp_path):
     write_training(tmp_path, {"a": [0.5]})
     huge = make_tensor_proto(1)
-    huge.tensor_shape.dim.add(size=10**13)  # more than there is memory for
+    huge.tensor_shape.dim.add(size=10**13)  # more than fits in memory
     log = RunLog(tmp_path)
     for path, tensor in (
         ("b", make_tensor_proto([1.0, 2.0])),
@@ -81,7 +81,7 @@ def test_series_that_hold_no_numbers_do_not_hide_the_others(tmp_path):
     assert [layer["path"] for layer in training(tmp_path)["layers"]] == ["a"]
 
 
-def test_what_tensorboard_would_drop_is_not_there(tmp_path):
+def test_data_that_tensorboard_would_drop_are_ignored(tmp_path):
     summary = _event_log.description("kdropout/run", {"format": 1})
     summary.value[0].metadata.data_class = summary_pb2.DATA_CLASS_UNKNOWN
     log = RunLog(tmp_path)
@@ -90,7 +90,7 @@ def test_what_tensorboard_would_drop_is_not_there(tmp_path):
     assert reader.runs(open_log(tmp_path)) == {"runs": []}
 
 
-def test_a_series_that_was_only_announced_is_not_there(tmp_path):
+def test_announced_series_without_values_is_ignored(tmp_path):
     write_training(tmp_path / "whole", {"a": [0.5]})
     for tag in ("kdropout/run", "kdropout/search"):
         summary = _event_log.description(tag, {})
@@ -104,14 +104,14 @@ def test_a_series_that_was_only_announced_is_not_there(tmp_path):
     assert reader.search(source, "announced") is None
 
 
-def test_rates_stored_in_other_ways_are_read(tmp_path):
+def test_rates_stored_in_other_forms_are_read(tmp_path):
     write(tmp_path, ("kdropout/run", {"format": 1}, 0))
     log = RunLog(tmp_path)
     for step, value in enumerate(
         (np.float64(0.5), np.float32(0.25), np.float16(0.125), np.int32(1))
     ):
         tensor = make_tensor_proto(value)
-        if step == 1:  # as TensorFlow packs it
+        if step == 1:  # packed in the way of TensorFlow
             tensor.ClearField("float_val")
             tensor.tensor_content = value.tobytes()
         log.write(scalar_of("dropout_rate/a", tensor), step)
@@ -119,7 +119,7 @@ def test_rates_stored_in_other_ways_are_read(tmp_path):
     assert training(tmp_path)["rates"]["epoch"]["values"] == [[0.5, 0.25, 0.125, 1.0]]
 
 
-def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path):
+def test_truncated_file_is_read_up_to_the_cut(tmp_path):
     write_training(tmp_path, {"a": [0.125, 0.25, 0.5]})
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-5])
@@ -129,7 +129,7 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path):
     }
 
 
-def test_a_file_that_is_none_does_not_hide_the_other_runs(tmp_path):
+def test_invalid_file_does_not_hide_the_other_runs(tmp_path):
     write_training(tmp_path / "whole", {"a": [0.5]})
     (tmp_path / "noise").mkdir()
     (tmp_path / "noise" / "events.out.tfevents.1.x").write_bytes(b"noise" * 99)
@@ -140,12 +140,12 @@ def test_a_file_that_is_none_does_not_hide_the_other_runs(tmp_path):
     assert [run["name"] for run in reader.runs(open_log(tmp_path))["runs"]] == ["whole"]
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
+def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"'folder' must be a folder .*nowhere"):
         open_log(tmp_path / "nowhere")
 
 
-def test_no_such_training_or_search(tmp_path):
+def test_unknown_training_or_search_is_not_found(tmp_path):
     write_training(tmp_path / "run", {"a": [0.5]})
     source = open_log(tmp_path)
     for name in ("", ".", "ru", "run/", "\0", "<b>'é", "x" * 500):

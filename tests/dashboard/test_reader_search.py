@@ -1,4 +1,4 @@
-"""What the page receives about a search."""
+"""The data that the page gets of a search."""
 
 import math
 
@@ -9,7 +9,7 @@ from kdropout_dashboard.source import open_log
 from tests.dashboard.logs import search, write
 
 
-def test_search_as_it_was_written(tmp_path):
+def test_search_is_read_as_written(tmp_path):
     dimensions = [
         {
             "name": "rate/a",
@@ -47,7 +47,7 @@ def test_search_as_it_was_written(tmp_path):
         described = {"format": 1, "trial_id": name, "values": values, "score": score}
         described |= {"status": status, "epochs": 5}
         write(tmp_path / "s" / name, ("kdropout/trial", described, 0))
-    # Of no search, of a deeper one, and of one beside it.
+    # Runs without a search, of a deeper one, and of one beside it.
     for other in ("1", "s/1/1", "s2/1"):
         write(tmp_path / other, ("kdropout/trial", {"format": 1, "trial_id": "x"}, 0))
     payload = search(tmp_path, "s")
@@ -77,7 +77,7 @@ def shown(name, values, score, status):
     }
 
 
-def test_the_rung_of_a_trial_is_there_if_it_has_one(tmp_path):
+def test_trial_has_its_rung_if_there_are_rungs(tmp_path):
     write(tmp_path, ("kdropout/search", {"format": 1}, 0))
     for name, rung in (("0", 0), ("1", 2), ("2", "x"), ("3", None)):
         content = {"format": 1, "trial_id": name, "rung": rung}
@@ -87,14 +87,14 @@ def test_the_rung_of_a_trial_is_there_if_it_has_one(tmp_path):
     ]
 
 
-def test_trials_of_a_search_in_the_folder_itself(tmp_path):
+def test_search_in_the_folder_itself_has_trials(tmp_path):
     write(tmp_path, ("kdropout/search", {"format": 1}, 0))
     for name in (".", "0", "1", "1/2"):
         write(tmp_path / name, ("kdropout/trial", {"format": 1, "trial_id": name}, 0))
     assert [found["id"] for found in search(tmp_path)["trials"]] == ["0", "1"]
 
 
-def test_a_search_is_new_when_a_trial_is(tmp_path):
+def test_search_with_a_new_trial_has_a_new_version(tmp_path):
     write(tmp_path, ("kdropout/search", {"format": 1}, 0))
     version = search(tmp_path)["version"]
     for name, content in (
@@ -115,7 +115,7 @@ def test_a_search_is_new_when_a_trial_is(tmp_path):
 
 
 @pytest.mark.parametrize("junk", [None, 1, "x", [], {}, [None, 1, "x", [], {}, [[]]]])
-def test_a_search_of_junk_is_an_empty_one(tmp_path, junk):
+def test_search_of_invalid_data_is_empty(tmp_path, junk):
     keys = ("objective", "direction", "dimensions", "marginals")
     content = {"format": 1} | dict.fromkeys(keys, junk)
     write(tmp_path, ("kdropout/search", content, 0))
@@ -129,7 +129,7 @@ def test_a_search_of_junk_is_an_empty_one(tmp_path, junk):
     assert payload["trials"][0]["values"] == []
 
 
-def test_curves_that_are_not_whole_are_left_out(tmp_path):
+def test_incomplete_curves_are_omitted(tmp_path):
     whole = {"name": "a", "grid": [0, 1], "mean": [1, 2], "spread": [0, 0]}
     content = {
         "format": 1,

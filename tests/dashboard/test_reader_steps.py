@@ -1,4 +1,4 @@
-"""Which steps are read and sent, when, and what is said of the others."""
+"""The steps that are read and sent, and the report of those that are omitted."""
 
 import gc
 
@@ -10,7 +10,7 @@ from tests.dashboard.board import write_training
 from tests.dashboard.logs import training, write
 
 
-def test_nothing_is_sent_twice(tmp_path):
+def test_data_are_sent_once(tmp_path):
     write_training(tmp_path, {"a": [0.5]})
     version = training(tmp_path)["version"]
     again = {"version": version, "unchanged": True}
@@ -30,7 +30,7 @@ def test_nothing_is_sent_twice(tmp_path):
         version = payload["version"]
 
 
-def test_an_unchanged_training_costs_no_reading_of_series(tmp_path):
+def test_unchanged_training_needs_no_reading_of_series(tmp_path):
     write_training(tmp_path, {"a": [0.5]})
     source = open_log(tmp_path)
     version = reader.training(source, ".")["version"]
@@ -53,9 +53,7 @@ def test_long_series_are_thinned_evenly_and_end_with_the_latest(tmp_path, monkey
     ]
 
 
-def test_of_many_layers_fewer_steps_are_read_and_that_is_reported(
-    tmp_path, monkeypatch
-):
+def test_many_layers_have_fewer_steps_and_that_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(series, "MOST_POINTS", 100)
     rates = [step / 1000 for step in range(101)]
     write_training(tmp_path / "more", {"a": rates, "b": rates})
@@ -65,7 +63,7 @@ def test_of_many_layers_fewer_steps_are_read_and_that_is_reported(
     assert payload["sampled"]
     assert len(steps) == 50 and steps[-1] == 100
     assert payload["rates"]["epoch"]["values"] == [[rates[s] for s in steps]] * 2
-    # The gap takes its part, so that not even these are read whole.
+    # The gap counts as a series, so these are not read whole either.
     some = {"a": rates[:45], "b": rates[:45]}
     write_training(tmp_path / "gaps", some, gaps=[{"loss": 1.0}] * 45)
     payload = training(tmp_path, "gaps")
@@ -76,14 +74,14 @@ def test_of_many_layers_fewer_steps_are_read_and_that_is_reported(
     assert not payload["sampled"]
 
 
-def test_a_thousand_epochs_arrive_whole_also_of_many_layers():
+def test_a_thousand_epochs_of_many_layers_arrive_whole():
     column = (list(range(1_000)), [0.5] * 1_000)
     aligned = series.Aligned([column] * 250)
     assert aligned.steps == list(range(1_000))
     assert not aligned.is_sampled
 
 
-def test_sampled_shows_that_tensorboard_keeps_no_more():
+def test_sampled_flag_shows_that_tensorboard_keeps_no_more():
     def is_sampled(steps, kept):
         column = (list(steps), [0.5] * len(steps))
         return series.Aligned([column], kept).is_sampled
@@ -95,7 +93,7 @@ def test_sampled_shows_that_tensorboard_keeps_no_more():
     assert is_sampled([0, 1, 3, 4, 6, 7, 8, 9, 11, 12], 10)
 
 
-def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path):
+def test_reading_restores_the_garbage_collector(tmp_path):
     write_training(tmp_path, {"a": [0.5]})
     source = open_log(tmp_path)
     assert gc.isenabled()

@@ -1,4 +1,4 @@
-"""An event file is what TensorBoard reads, whatever the names, and never lost."""
+"""TensorBoard reads every event file, with all names, and no event is lost."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ def steps_and_values(folder, tag):
     return [(event.step, event.value) for event in read(folder).Scalars(tag)]
 
 
-def test_nothing_is_there_before_something_is_written(tmp_path):
+def test_no_file_exists_before_the_first_write(tmp_path):
     log = RunLog(tmp_path / "run")
     log.flush()
     log.close()
@@ -35,14 +35,14 @@ def test_scalars_are_read_back(tmp_path):
     log = RunLog(tmp_path / "deep" / "run")
     for step, value in ((0, 0.5), (3, 0.25), (2**40, float("nan"))):
         log.write(_event_log.scalars({"a": value, "b": -1.0}), step)
-    log.flush()  # without closing: another process reads while the training runs
+    log.flush()  # before closing, because another process reads while the training runs
     assert steps_and_values(tmp_path / "deep" / "run", "a")[:2] == [(0, 0.5), (3, 0.25)]
     (step, value) = steps_and_values(tmp_path / "deep" / "run", "a")[2]
     assert step == 2**40 and value != value
     assert steps_and_values(tmp_path / "deep" / "run", "b")[0] == (0, -1.0)
 
 
-def test_log_of_a_training_that_failed_closes_its_file(tmp_path):
+def test_log_of_a_failed_training_closes_its_file(tmp_path):
     log = RunLog(tmp_path)
     log.write(_event_log.scalars({"a": 0.5}), 0)
     del log  # a ResourceWarning would be an error here
@@ -50,7 +50,7 @@ def test_log_of_a_training_that_failed_closes_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_name_is_kept_as_it_is(tmp_path, name):
+def test_any_name_is_kept_unchanged(tmp_path, name):
     log = RunLog(tmp_path)
     log.write(_event_log.scalars({name: 1.0}), 0)
     log.write(_event_log.description("kdropout/run", {"path": name}), 0)
@@ -66,15 +66,15 @@ def test_description_is_marked_as_ours(tmp_path):
     log.close()
     metadata = read(tmp_path).summary_metadata["kdropout/run"]
     assert metadata.plugin_data.plugin_name == "kdropout"
-    assert metadata.data_class == 2  # tensor; data without a class are dropped
+    assert metadata.data_class == 2  # tensor; TensorBoard drops data without a class
 
 
-def test_numbers_that_json_does_not_know_are_refused():
+def test_numbers_outside_of_json_are_refused():
     with pytest.raises(ValueError, match="not JSON compliant"):
         _event_log.description("kdropout/run", {"value": float("nan")})
 
 
-def test_truncated_file_is_read_as_far_as_it_goes(tmp_path):
+def test_truncated_file_is_read_up_to_the_cut(tmp_path):
     log = RunLog(tmp_path)
     for step in range(10):
         log.write(_event_log.scalars({"a": 0.5}), step)
@@ -84,7 +84,7 @@ def test_truncated_file_is_read_as_far_as_it_goes(tmp_path):
     assert [step for step, _ in steps_and_values(tmp_path, "a")] == [*range(9)]
 
 
-def test_two_logs_of_one_folder_have_files_of_their_own(tmp_path):
+def test_two_logs_of_one_folder_have_separate_files(tmp_path):
     first, second = RunLog(tmp_path), RunLog(tmp_path)
     first.write(_event_log.scalars({"a": 1.0}), 0)
     second.write(_event_log.scalars({"a": 2.0}), 1)
@@ -97,7 +97,7 @@ def test_two_logs_of_one_folder_have_files_of_their_own(tmp_path):
 @pytest.mark.parametrize(
     "duplicate", [copy.deepcopy, lambda log: pickle.loads(pickle.dumps(log))]
 )
-def test_copy_of_an_open_log_begins_a_file_of_its_own(tmp_path, duplicate):
+def test_copy_of_an_open_log_begins_a_separate_file(tmp_path, duplicate):
     log = RunLog(tmp_path)
     log.open()
     other = duplicate(log)
@@ -107,7 +107,7 @@ def test_copy_of_an_open_log_begins_a_file_of_its_own(tmp_path, duplicate):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_folder_that_cannot_be_written_to_is_reported_at_once(tmp_path):
+def test_unwritable_folder_is_reported_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         RunLog(tmp_path / "file").open()

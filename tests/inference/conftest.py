@@ -1,4 +1,4 @@
-"""What the tests of `mc_predict` share."""
+"""Fixtures for the tests of `mc_predict`."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,11 @@ SIGMAS = 5
 
 
 def deviations(samples, mean, variance):
-    """How many standard errors the moments over the first axis are off, at most.
+    """Return by how many standard errors the moments over the first axis are off, at
+    most.
 
-    The mean of `T` samples has the variance `variance / T`, and their variance that of
-    `((x - mean) ** 2)`, which is `fourth moment - variance ** 2`, over `T`.
+    The mean of `T` samples has the variance `variance / T`. Their variance has the
+    variance of `(x - mean) ** 2`, which is `fourth moment - variance ** 2`, over `T`.
     """
     spread = (samples - mean) ** 2
     mean_off = (samples.mean(axis=0) - mean) / np.sqrt(variance / len(samples))
@@ -22,7 +23,7 @@ def deviations(samples, mean, variance):
 
 @pytest.fixture
 def assert_moments():
-    """A check that a prediction with samples has a mean and a variance."""
+    """Return a check that a prediction with samples has a mean and a variance."""
 
     def check(prediction, mean, variance):
         samples = np.asarray(prediction.samples, "float64")
@@ -30,7 +31,7 @@ def assert_moments():
         print(f"mean off {mean_off:.2f}, variance off {variance_off:.2f} sigma")
         assert mean_off < SIGMAS
         assert variance_off < SIGMAS
-        # What is returned beside the samples are their moments.
+        # The moments of a prediction are those of its samples.
         np.testing.assert_allclose(prediction.mean, samples.mean(0), rtol=1e-4)
         np.testing.assert_allclose(prediction.variance, samples.var(0), rtol=1e-3)
         np.testing.assert_allclose(prediction.std, samples.std(0), rtol=1e-3)

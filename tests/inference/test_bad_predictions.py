@@ -1,4 +1,4 @@
-"""Bad arguments of `mc_predict` are refused by name, with the way out."""
+"""`mc_predict` refuses bad arguments, names them and says what to do."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ from tests.tools import (
 
 X, Y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
 
-# What the errors say that is right.
+# Parts of the errors that say what is right.
 A_COUNT = "an integer of at least 1"
 A_SEED = "an integer of at least 0"
 AN_INPUT = "an array, a list or dict of arrays, or a dataset"
@@ -248,11 +248,11 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 
 def test_every_argument_has_a_case():
-    # 'return_samples' is a flag: Python's truth of it counts.
+    # 'return_samples' is a flag, which accepts any truth value.
     unchecked = {"return_samples"}
     assert arguments_without_case([kdropout.mc_predict], CASES) == unchecked

@@ -1,4 +1,4 @@
-"""Every form of inputs gives what the same rows in one array give."""
+"""Each form of inputs gives the same result as one array with the same rows."""
 
 import keras
 import numpy as np
@@ -76,7 +76,7 @@ def test_form_of_the_inputs_does_not_matter(form):
     assert_equal(predict(model, form()).mean, expected.mean)
 
 
-def test_rows_come_out_in_order_with_a_smaller_last_batch():
+def test_rows_keep_their_order_with_a_smaller_last_batch():
     prediction = predict(model := model_of(1e-7), X, return_samples=True)
     expected = model.predict(X, verbose=0)
     assert prediction.samples.shape == (6, 10, 2)
@@ -84,7 +84,7 @@ def test_rows_come_out_in_order_with_a_smaller_last_batch():
 
 
 @pytest.mark.parametrize("num_rows", [1, 3, 4, 5])
-def test_any_number_of_rows(num_rows):
+def test_any_number_of_rows_is_accepted(num_rows):
     prediction = predict(model_of(), X[:num_rows], return_samples=True)
     assert prediction.mean.shape == prediction.variance.shape == (num_rows, 2)
     assert prediction.samples.shape == (6, num_rows, 2)
@@ -117,20 +117,20 @@ def two_inputs(inputs):
     ],
     ids=["list", "tuple", "dict", "more than needed"],
 )
-def test_inputs_of_a_model_with_two(x):
+def test_model_with_two_inputs_accepts_each_structure(x):
     model = two_inputs([keras.Input((4,), name="b"), keras.Input((3,), name="a")])
     expected = model.predict(x if isinstance(x, dict) else list(x), verbose=0)
     assert_equal(predict(model, x).mean, expected)
 
 
-def test_dict_of_inputs_for_a_model_built_with_a_dict():
+def test_model_built_with_a_dict_accepts_a_dict():
     inputs = {name: keras.Input((4,), name=name) for name in ("b", "a")}
     model, x = two_inputs(inputs), {"b": X, "a": 2 * X}
     expected = model.predict(x, verbose=0)
     assert_equal(predict(model, x).mean, expected)
 
 
-def test_dataset_of_dicts():
+def test_dataset_of_dicts_is_accepted():
     model = two_inputs([keras.Input((4,), name="b"), keras.Input((4,), name="a")])
     dataset = tensorflow_dataset({"a": X, "b": 2 * X})
     expected = model.predict({"a": X, "b": 2 * X}, verbose=0)
@@ -138,7 +138,7 @@ def test_dataset_of_dicts():
 
 
 def text_task():
-    """A classifier of KerasHub with its tokenizer, made without a download."""
+    """Build a classifier of KerasHub with its tokenizer, without a download."""
     models = pytest.importorskip("keras_hub").models
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "dog", "sat"]
     tokenizer = models.BertTokenizer(words, lowercase=True)
@@ -156,7 +156,7 @@ def text_task():
 
 
 @pytest.mark.slow
-def test_task_takes_the_texts_that_its_predict_takes():
+def test_task_accepts_the_texts_that_its_predict_accepts():
     tf = pytest.importorskip("tensorflow")
     task, texts = text_task(), ["the cat sat", "the dog", "cat", "dog sat", "the"]
     expected = task.predict(np.array(texts), verbose=0)
@@ -178,7 +178,7 @@ def test_task_takes_the_texts_that_its_predict_takes():
     assert drop_fractions(task, texts, seed=1)
 
 
-def test_task_without_a_preprocessor_takes_what_its_model_takes():
+def test_task_without_a_preprocessor_accepts_the_inputs_of_its_model():
     task = text_task()
     x = task.preprocessor(["the cat", "dog"])
     expected = predict(task, x).mean
@@ -186,7 +186,7 @@ def test_task_without_a_preprocessor_takes_what_its_model_takes():
     assert_equal(predict(task, x).mean, expected)
 
 
-def test_progress_bar_shows_where_there_are_several_batches(capsys):
+def test_progress_bar_is_shown_for_several_batches(capsys):
     model = model_of()
     for x, verbose, shown in [
         (X, "auto", True),

@@ -32,7 +32,7 @@ def linear(dropout, units=3):
 
 
 def moments(model, rate, x=X):
-    """Mean and variance of `linear` in closed form."""
+    """Return mean and variance of `linear` in closed form."""
     kernel = numpy(model.layers[-1].kernel).astype("float64")
     return x @ kernel + 1, rate / (1 - rate) * x.astype("float64") ** 2 @ kernel**2
 
@@ -43,7 +43,8 @@ def moments(model, rate, x=X):
     [
         layers.Dropout,
         layers.GaussianDropout,
-        # One mask for the whole batch: the samples are drawn one by one.
+        # DropConnect has one mask for the whole batch, so the samples are drawn one by
+        # one.
         lambda rate: layers.Dropout(rate, noise_shape=(1, None)),
     ],
 )
@@ -102,14 +103,14 @@ def test_residual_network_has_the_moments_of_the_closed_form(assert_moments):
     hidden = X + X @ first
     covariance = odds[0] * np.einsum("bi,ij,ik->bjk", X**2, first, first)
     mix = np.eye(8) + second
-    # The law of total variance: of what the second block sees, and what it adds.
+    # By the law of total variance, the second block adds to the variance of the first.
     seen = np.einsum("bjk,jl,kl->bl", covariance, mix, mix)
     square = hidden**2 + np.einsum("bjj->bj", covariance)
     assert_moments(predict(model), hidden @ mix, seen + odds[1] * square @ second**2)
 
 
 def correlations(samples):
-    """Of columns, off the diagonal, in standard errors of independent ones."""
+    """Correlate the columns; return values off the diagonal in standard errors."""
     matrix = np.corrcoef(samples, rowvar=False)
     return matrix[np.triu_indices(len(matrix), 1)] * np.sqrt(len(samples))
 
@@ -154,7 +155,7 @@ def test_two_seeds_draw_independent_samples():
 
 
 def largest_distance(first, second):
-    """Kolmogorov and Smirnov's, of two samples, times `sqrt(n m / (n + m))`."""
+    """Return Kolmogorov and Smirnov's distance times `sqrt(n m / (n + m))`."""
     values = np.sort(np.concatenate([first, second]))
     shares = [
         np.searchsorted(np.sort(samples), values, side="right") / len(samples)

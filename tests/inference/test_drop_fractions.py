@@ -1,4 +1,4 @@
-"""The share of units that each kind of layer really drops is its rate."""
+"""The measured share of dropped units is the rate, for each kind of layer."""
 
 import keras
 import numpy as np
@@ -30,13 +30,13 @@ def measured(layer, *shape):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_it_is_the_rate_but_for_chance(layer, shape, draws):
+def test_fraction_is_the_rate_within_chance(layer, shape, draws):
     (share,) = measured(layer, *shape).values()
     assert abs(share - RATE) < 5 * np.sqrt(RATE * (1 - RATE) / draws)
 
 
 @pytest.mark.parametrize("kind", [layers.Dropout, layers.AlphaDropout])
-def test_relaxed_mask_counts_by_how_much_it_takes_away(kind):
+def test_relaxed_mask_counts_by_its_reduction(kind):
     layer = kind(LearnedRate(RATE, temperature=0.1))
     (share,) = measured(layer, 200, 50).values()
     # The relaxation at this temperature shifts the mean by less than a hundredth.
@@ -44,17 +44,17 @@ def test_relaxed_mask_counts_by_how_much_it_takes_away(kind):
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
-def test_nothing_and_everything_are_exact(rate):
+def test_rates_0_and_1_are_exact(rate):
     assert [*measured(layers.Dropout(rate), 10, 10).values()] == [rate]
 
 
-def test_inputs_decide_where_they_decide_the_rate():
+def test_inputs_decide_the_fraction_if_they_decide_the_rate():
     layer = layers.Standout(keras.layers.Dense(100), alpha=0.0, beta=0.0)
     (share,) = measured(layer, 100, 3).values()
     assert abs(share - 0.5) < 5 * np.sqrt(0.25 / 10_000)
 
 
-def test_noise_that_drops_nothing_is_left_out():
+def test_noise_that_drops_no_units_is_omitted():
     assert measured(layers.GaussianDropout(RATE), 10, 10) == {}
 
 
@@ -63,12 +63,12 @@ def test_shared_layer_has_the_mean_of_its_calls():
     narrow = keras.layers.Lambda(lambda x: x[:, :2], output_shape=(2,))(inputs)
     model = keras.Model(inputs, [drop(inputs), drop(narrow)])
     share = drop_fractions(model, np.ones((1, 4000), "float32"), seed=2)["drop"]
-    # Of the two units, 0, 1 or 2 are dropped: half of the mean is theirs.
+    # The second call drops 0, 1 or 2 of its two units; it is half of the mean.
     rest = min(abs(2 * share - half - RATE) for half in (0.0, 0.5, 1.0))
     assert rest < 5 * np.sqrt(RATE * (1 - RATE) / 4000)
 
 
-def test_no_variable_changes_and_the_seed_decides():
+def test_seed_decides_and_no_variable_changes():
     model = keras.Sequential(
         [
             keras.Input((20,)),
@@ -91,7 +91,7 @@ def test_no_variable_changes_and_the_seed_decides():
         np.testing.assert_array_equal(model.get_layer("drop")._get_state()[name], old)
 
 
-def test_model_of_several_inputs_takes_a_structure():
+def test_model_of_several_inputs_accepts_a_structure():
     inputs = {"a": keras.Input((3,), name="a"), "b": keras.Input((3,), name="b")}
     joined = keras.layers.Add()([inputs["a"], inputs["b"]])
     model = keras.Model(inputs, layers.Dropout(1.0, name="drop")(joined))

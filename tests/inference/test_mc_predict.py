@@ -1,4 +1,4 @@
-"""What `mc_predict` promises: it changes nothing, sees all, and repeats by seed."""
+"""`mc_predict` changes nothing, samples every dropout layer, and repeats by seed."""
 
 import pickle
 
@@ -31,7 +31,7 @@ def model_of(*dropout):
 
 
 def everything():
-    """A compiled model with state of every kind."""
+    """Build a compiled model with state of every kind."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((4,))
     hidden = keras.layers.Dense(6, activation="relu")(inputs)
@@ -58,7 +58,7 @@ def state(model):
 
 
 def changes(model, before):
-    """How many variables are not bit for bit what they were."""
+    """Count the variables that changed in any bit."""
     pairs = zip(state(model), before, strict=True)
     return sum(not np.array_equal(new, old) for new, old in pairs)
 
@@ -76,10 +76,10 @@ def test_no_variable_changes(trained):
     np.testing.assert_array_equal(model.predict(X, verbose=0), outputs)
     if trained:
         fit(model)
-        assert changes(model, before) > 30  # so the comparison sees changes
+        assert changes(model, before) > 30  # so that the comparison sees changes
 
 
-def test_training_goes_on_bit_for_bit():
+def test_training_continues_bit_for_bit():
     undisturbed, model = everything(), everything()
     for number in range(2):
         fit(undisturbed)
@@ -105,7 +105,7 @@ def test_layer_that_always_trains_keeps_its_clock_and_is_sampled():
 
 
 class AlwaysNoisy(keras.layers.Layer):
-    """Draws at inference as well, as reparametrised layers do."""
+    """Draws at inference as well, like a reparametrised layer."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -129,7 +129,7 @@ class AlwaysNoisy(keras.layers.Layer):
     ],
     ids=["LSTM", "GRU", "AlwaysNoisy"],
 )
-def test_state_that_moves_at_inference_stays(make_layer, is_first):
+def test_state_that_moves_at_inference_is_restored(make_layer, is_first):
     inputs = keras.Input(batch_shape=(4, 5, 3))
     layer = make_layer()
     stack = [layers.Dropout(0.5, seed=1), layer][:: -1 if is_first else 1]
@@ -141,7 +141,7 @@ def test_state_that_moves_at_inference_stays(make_layer, is_first):
     model(x)
     before = [numpy(variable).copy() for variable in variables]
     moved = [not np.array_equal(*pair) for pair in zip(start, before, strict=True)]
-    assert any(moved)  # so there is a state that could move
+    assert any(moved)  # so that there is a state that could move
     kdropout.mc_predict(model, x, 3, batch_size=4, seed=1, verbose=0)
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(numpy(variable), value)
@@ -159,7 +159,7 @@ class TrainsByDefault(keras.layers.Layer):
 @pytest.mark.parametrize("is_first", [False, True])
 @pytest.mark.parametrize(
     "layer",
-    # What trains by default, outside of the loops of Keras.
+    # Layers that train by default outside of the loops of Keras.
     [lambda: keras.layers.RandomFlip(seed=1), TrainsByDefault],
     ids=["RandomFlip", "TrainsByDefault"],
 )
@@ -180,16 +180,16 @@ def test_other_layers_are_in_inference_mode(layer, is_first, is_nested):
         np.testing.assert_array_equal(numpy(variable), value)
 
 
-def test_same_seed_gives_the_same_samples_and_another_gives_others():
+def test_same_seed_gives_the_same_samples_and_another_seed_others():
     model = model_of()
     first = predict(model, return_samples=True).samples
-    keras.utils.set_random_seed(5)  # decides nothing where a seed is given
+    keras.utils.set_random_seed(5)  # has no effect where a seed is given
     np.testing.assert_array_equal(predict(model, return_samples=True).samples, first)
     other = predict(model, seed=2, return_samples=True).samples
     assert (other != first).any(axis=-1).mean() > 0.5
 
 
-def test_without_a_seed_the_global_seed_decides():
+def test_global_seed_decides_if_no_seed_is_given():
     model, means = model_of(), []
     for seed in (3, 3, 4):
         keras.utils.set_random_seed(seed)
@@ -200,7 +200,7 @@ def test_without_a_seed_the_global_seed_decides():
 
 
 class WithoutCall(keras.Model):
-    """Trains another model, as most examples of keras.io with a train_step do."""
+    """Trains another model, like most examples of keras.io with a train_step."""
 
     def __init__(self, network):
         super().__init__(name="wrapped")
@@ -210,22 +210,22 @@ class WithoutCall(keras.Model):
         return {}
 
 
-def test_model_without_a_call_names_the_way_that_works():
+def test_error_for_a_model_without_call_names_a_way_that_works():
     model = WithoutCall(model_of())
     with pytest.raises(ValueError, match="'wrapped' of class WithoutCall.*inside it"):
         predict(model)
     assert predict(model.network).mean.shape == (20, 2)
 
 
-def test_samples_come_only_when_asked_for():
+def test_samples_are_returned_only_if_requested():
     assert predict(model_of()).samples is None
     assert predict(model_of(), return_samples=True).samples.shape == (5, 20, 2)
 
 
 def variance_ratio(model, rate):
-    """Variance over the closed form of dropout at `rate`, mean of all outputs.
+    """Return the variance over its closed form for dropout, averaged over all outputs.
 
-    Of 40 outputs, each with a relative error of at most `sqrt(10 / T)` or so.
+    There are 40 outputs with a relative error of at most about `sqrt(10 / T)` each.
     """
     expected = rate / (1 - rate) * X**2 @ numpy(model.layers[-1].kernel) ** 2
     return (predict(model, 2000).variance / expected).mean()
@@ -249,7 +249,7 @@ def test_weights_moved_between_calls_take_effect():
     assert abs(variance_ratio(model, 0.5) - 1) < 0.05
 
 
-def test_rate_in_effect_of_a_schedule_is_used():
+def test_current_rate_of_a_schedule_is_used():
     layer = layers.Dropout(schedules.Ramp(0.8, 0.2, steps=12), seed=1)
     model = model_of(layer)
     for _ in range(3):
@@ -261,7 +261,7 @@ def test_rate_in_effect_of_a_schedule_is_used():
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="nothing is compiled there")
-def test_nothing_is_compiled_again_for_other_rates_weights_seeds_and_rows():
+def test_new_rates_weights_seeds_and_rows_need_no_compilation():
     model = model_of(layers.Dropout(0.5, name="drop"), CountedLayer())
     predict(model)
     traces = CountedLayer.traces
@@ -272,7 +272,7 @@ def test_nothing_is_compiled_again_for_other_rates_weights_seeds_and_rows():
     assert CountedLayer.traces == traces
 
 
-def test_models_that_share_a_layer_are_not_confused():
+def test_models_that_share_a_layer_are_kept_apart():
     inputs = keras.Input((4,))
     hidden = layers.Dropout(0.5)(inputs)
     one, other = keras.Model(inputs, hidden), keras.Model(inputs, 2.0 * hidden)
@@ -302,7 +302,7 @@ def test_dropout_added_takes_effect():
     np.testing.assert_array_equal(predict(model).mean, 0.0)
 
 
-def test_copies_have_passes_of_their_own(tmp_path):
+def test_copies_have_separate_passes(tmp_path):
     model = model_of()
     before = predict(model).mean
     model.save(tmp_path / "model.keras")
@@ -319,7 +319,7 @@ def test_copies_have_passes_of_their_own(tmp_path):
     np.testing.assert_array_equal(predict(model).mean, before)
 
 
-def test_activity_regularizers_leave_the_losses_of_the_next_step():
+def test_activity_regularizers_do_not_change_the_losses_of_the_next_step():
     stack = [
         keras.layers.Dense(3, activity_regularizer="l2"),
         layers.Dropout(0.5, seed=1),
@@ -333,12 +333,12 @@ def test_activity_regularizers_leave_the_losses_of_the_next_step():
     assert [float(numpy(loss)) for loss in model.losses] == losses
 
 
-def test_memory_of_a_pass_is_bounded_where_a_size_is_not_known(monkeypatch):
+def test_memory_of_a_pass_is_bounded_for_unknown_sizes(monkeypatch):
     monkeypatch.setattr(sampler, "_MAX_NUMBERS", 2**12)
     sizes = []
     for length in (64, None):
         model = keras.Sequential([keras.Input((length, 8)), layers.Dropout(0.5)])
         batch = np.ones((2, 64, 8), "float32")
         sizes.append(len(next(sampler.Sampler(model, 1).draw(batch, 100))))
-    # 2 rows of 512 numbers: 4 samples per pass.
+    # 2 rows of 512 numbers allow 4 samples per pass.
     assert sizes == [4, 4]

@@ -1,4 +1,4 @@
-"""Entropy and mutual information, against NumPy."""
+"""Entropy and mutual information agree with NumPy."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def predict(activation, shape=(4,), units=3, dtype=None, num_samples=40):
 
 
 def entropy(*shares):
-    """`-sum(p log p)` in nats."""
+    """Compute `-sum(p log p)` in nats."""
     shares = np.asarray(shares, "float64")
     return -np.sum(shares * np.log(np.maximum(shares, 1e-300)), axis=0)
 
@@ -42,7 +42,7 @@ def test_softmax_outputs_are_classes_along_the_last_axis(shape, units):
 
 
 @pytest.mark.parametrize("units", [1, 3])
-def test_each_sigmoid_output_is_a_choice_of_two(units):
+def test_each_sigmoid_output_is_a_binary_choice(units):
     prediction = predict("sigmoid", units=units)
     mean, samples = prediction.mean, prediction.samples.astype("float64")
     total, expected = entropy(mean, 1 - mean), entropy(samples, 1 - samples).mean(0)
@@ -69,7 +69,7 @@ def test_rounded_probabilities_are_still_classes(dtype, units):
 
 
 def collected(*batches):
-    """The prediction from batches of samples, which arrive in two groups each."""
+    """Collect a prediction from batches of samples that arrive in two groups each."""
     collector = Collector(return_samples=False)
     for samples in batches:
         for group in (slice(2), slice(2, None)):
@@ -91,7 +91,7 @@ SAMPLES = np.random.default_rng(0).dirichlet(np.ones(3), (5, 4))
         (0.0, slice(None)),
     ],
 )
-def test_row_that_holds_nothing_leaves_the_entropy_of_the_others(row, which):
+def test_row_of_nan_does_not_change_the_entropy_of_the_others(row, which):
     samples = SAMPLES.copy()
     samples[which, 1] = row
     expected, prediction = collected(SAMPLES), collected(samples)
@@ -101,7 +101,7 @@ def test_row_that_holds_nothing_leaves_the_entropy_of_the_others(row, which):
         np.testing.assert_array_equal(received, right)
 
 
-def test_batch_of_nan_leaves_the_entropy_of_the_others():
+def test_batch_of_nan_does_not_change_the_entropy_of_the_others():
     for order in (1, -1):
         prediction = collected(*[SAMPLES, SAMPLES * np.nan][::order])
         entropies = np.split(prediction.entropy, 2)[::order]
@@ -109,7 +109,7 @@ def test_batch_of_nan_leaves_the_entropy_of_the_others():
         assert np.isnan(entropies[1]).all()
 
 
-def test_units_of_a_row_of_nan_are_nan_and_the_others_stay():
+def test_nan_units_of_a_row_stay_nan_and_the_others_keep_their_values():
     samples = SAMPLES * 0.9
     expected = collected(samples).entropy.copy()
     samples[:, 1] = expected[1] = np.nan
@@ -123,7 +123,7 @@ def test_units_of_a_row_of_nan_are_nan_and_the_others_stay():
     ]
 
 
-def test_steps_of_zeros_behind_padding_have_no_entropy():
+def test_padding_steps_of_zeros_have_no_entropy():
     samples = np.repeat(SAMPLES[:, :, None], 3, axis=2)
     samples[:, 2, 1:] = 0.0
     missing = np.isnan(collected(samples).entropy)
@@ -132,7 +132,7 @@ def test_steps_of_zeros_behind_padding_have_no_entropy():
 
 
 @pytest.mark.parametrize("row", [[0.7, 0.7, 0.0], [-1.0, 1.0, 1.0], [5.0, 1.0, 2.0]])
-def test_numbers_that_are_no_distribution_make_no_classes(row):
+def test_outputs_without_a_distribution_are_not_classes(row):
     samples = SAMPLES.copy()
     samples[:, 1] = row
     entropy = collected(samples).entropy
@@ -146,7 +146,7 @@ def test_regression_with_nan_has_no_entropy():
     assert collected(SAMPLES * np.nan).entropy is None
 
 
-def test_outputs_are_judged_each_by_itself():
+def test_each_output_is_judged_separately():
     samples = SAMPLES.copy()
     samples[:, 1] = np.nan
     prediction = collected({"classes": samples, "sizes": 3 * SAMPLES})
@@ -161,8 +161,8 @@ def test_certain_classes_have_entropy_0():
     np.testing.assert_array_equal(moments.class_entropy, 0.0)
 
 
-def test_moments_of_groups_are_those_of_all_samples_together():
-    # A mean of 1e6 would cancel the variance in a difference of squares.
+def test_moments_of_groups_equal_those_of_all_samples():
+    # With a mean of 1e6, a difference of squares would cancel the variance.
     samples = np.random.default_rng(0).normal(1e6, 1e-2, (20, 3, 2))
     moments = Moments()
     for group in (samples[:1], samples[1:8], samples[8:]):

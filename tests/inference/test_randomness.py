@@ -1,7 +1,7 @@
-"""What is random besides the dropout layers is drawn anew in each sample.
+"""Layers that are random at inference draw again in each sample.
 
 Layers that add standard normal noise at inference have a variance of 1 in `predict`,
-and so in `mc_predict`. All bounds are five standard errors.
+and also in `mc_predict`. All bounds are five standard errors.
 """
 
 import random
@@ -214,11 +214,11 @@ def predict(model, x=X, num_samples=SAMPLES, **kwargs):
 
 
 def assert_standard_normal(noise):
-    """Of all numbers, of which each has its own draw."""
+    """Check numbers that are drawn independently of each other."""
     error = 1 / np.sqrt(noise.size)
     assert abs(noise.mean()) < 5 * error
     assert abs((noise**2).mean() - 1) < 5 * np.sqrt(2) * error
-    # Draws of one sample are not those of another.
+    # The draws of one sample differ from those of another.
     for lag in (1, 2):
         assert abs((noise[lag:] * noise[:-lag]).mean()) < 5 * error
 
@@ -231,7 +231,7 @@ def test_noise_of_layers_has_its_variance(kind, build):
         if kind in UNSEEDED:  # a test below has this warning
             warnings.filterwarnings("ignore", "'seed' does not decide")
         noise = predict(model) - X
-    # Python's is one number for all units.
+    # Python's generator gives one number for all units.
     assert_standard_normal(noise[:, 0, :1] if kind is Python else noise[:, 0])
     one_for_all = "One" in kind.__name__ or "NumPy" in kind.__name__ or kind is Python
     assert np.allclose(noise[:, 0], noise[:, 1]) == one_for_all
@@ -269,23 +269,23 @@ def test_seed_decides_all_noise_and_no_generator_moves(kind, build):
 @pytest.mark.skipif(not UNSEEDED, reason="of TensorFlow")
 @pytest.mark.parametrize("build", [first, last, nested, own_call])
 @pytest.mark.parametrize("kind", UNSEEDED)
-def test_layer_whose_noise_no_seed_decides_is_named(kind, build):
+def test_warning_names_a_layer_whose_noise_no_seed_decides(kind, build):
     model = build(kind(name="noisy"))
     path = "'inner/noisy'" if build is nested else "'noisy'"
-    for _ in range(2):  # compiled, or not
+    for _ in range(2):  # in eager mode and compiled
         with pytest.warns(UserWarning, match=f"'seed' does not decide.*: {path}"):
             predict(model, num_samples=2)
-    predict(model, num_samples=2, seed=None)  # promises nothing
+    predict(model, num_samples=2, seed=None)  # no promise here
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="nothing is compiled there")
 @pytest.mark.parametrize("kind", [NumPy, NumPyGenerator, NumPyState])
-def test_layer_whose_noise_is_compiled_in_is_named(kind):
+def test_warning_names_a_layer_whose_noise_is_compiled_in(kind):
     model = first(kind(name="noisy"))
     for _ in range(2):
         with pytest.warns(UserWarning, match="draw numbers with NumPy: 'noisy'"):
             samples = predict(model, num_samples=3)
-    np.testing.assert_array_equal(samples[0], samples[1])  # as in predict
+    np.testing.assert_array_equal(samples[0], samples[1])  # same as in predict
 
 
 class MonteCarloLSTM(keras.layers.LSTM):
@@ -333,9 +333,9 @@ class NoisyCell(keras.layers.Layer):
         return input_shape
 
 
-# JAX refuses to draw within a loop, in `predict` as well.
+# JAX refuses to draw within a loop, and so does its `predict`.
 @pytest.mark.parametrize("unroll", [True] if BACKEND == "jax" else [False, True])
-def test_steps_of_a_recurrent_layer_draw_apart(unroll):
+def test_steps_of_a_recurrent_layer_draw_independently(unroll):
     rnn = keras.layers.RNN(NoisyCell(), unroll=unroll)
     stack = [rnn, layers.Dropout(1e-7)]
     model = keras.Sequential([keras.Input((4, 8)), *stack])
@@ -361,7 +361,7 @@ class AlwaysNormalizes(keras.layers.BatchNormalization):
 
 
 @pytest.mark.parametrize("build", [first, last, own_call])
-def test_normalization_by_the_batch_sees_the_rows_of_each_batch(build):
+def test_batch_statistics_cover_the_rows_of_each_batch(build):
     model = build(AlwaysNormalizes(momentum=0.5))
     x = np.random.default_rng(0).normal(size=(7, 8)).astype("float32")
     before = states(model)
@@ -377,7 +377,7 @@ def test_models_without_other_noise_draw_many_samples_at_once():
     assert [len(group) for group in groups] == [9]
 
 
-def test_drop_fractions_move_no_generator():
+def test_drop_fractions_moves_no_generator():
     for kind in SEEDED:
         model = first(kind())
         before = states(model)
@@ -386,7 +386,7 @@ def test_drop_fractions_move_no_generator():
         assert drop_fractions(model, X, seed=1) == shares
 
 
-def test_seed_states_are_known_by_name():
+def test_seed_states_are_recognised_by_name():
     generator = keras.random.SeedGenerator(1)
     assert randomness.is_seed_state(generator.state)
     assert not randomness.is_seed_state(keras.Variable(1.0))

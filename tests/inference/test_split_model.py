@@ -1,4 +1,4 @@
-"""Any model is split at its first dropout: head once per batch, tail per sample."""
+"""A model is split at its first dropout: the head runs once, the tail per sample."""
 
 import keras
 import numpy as np
@@ -25,13 +25,13 @@ def dense(units=2, **kwargs):
 
 
 def linear(x, kernel, rate=0.5, bias=1.0):
-    """Mean and variance of a linear map behind dropout."""
+    """Return mean and variance of a linear map after dropout."""
     x, kernel = np.asarray(x, "float64"), numpy(kernel).astype("float64")
     return x @ kernel + bias, rate / (1 - rate) * x**2 @ kernel**2
 
 
 class WithoutShape(keras.layers.Layer):
-    """A layer as users write them: no method but `call`."""
+    """A layer in the usual form of a user's: `call` is its only method."""
 
     def call(self, inputs):
         return 2.0 * inputs
@@ -87,14 +87,14 @@ def test_models_of_all_kinds_have_the_same_moments(build, assert_moments):
     assert_moments(predict(model), *linear(X, kernel))
 
 
-def test_custom_layers_without_an_output_shape(assert_moments):
+def test_custom_layers_may_lack_an_output_shape(assert_moments):
     last = dense()
     stack = [WithoutShape(), layers.Dropout(0.5), WithoutShape(), last]
     model = keras.Sequential([keras.Input((6,)), *stack])
     assert_moments(predict(model), *linear(4 * X, last.kernel))
 
 
-def test_nested_model_used_twice(assert_moments):
+def test_nested_model_may_be_used_twice(assert_moments):
     inner = keras.Sequential([keras.Input((6,)), layers.Dropout(0.5), last := dense()])
     inputs = keras.Input((6,))
     model = keras.Model(inputs, inner(inputs) - inner(2.0 * inputs))
@@ -102,7 +102,7 @@ def test_nested_model_used_twice(assert_moments):
     assert_moments(predict(model), one[0] - two[0], one[1] + two[1])
 
 
-def test_dict_of_outputs_with_a_deterministic_one():
+def test_dict_of_outputs_may_have_a_deterministic_one():
     inputs = keras.Input((6,))
     hidden = dense(3)(inputs)
     random = dense()(layers.Dropout(0.5)(hidden))
@@ -117,7 +117,7 @@ def test_dict_of_outputs_with_a_deterministic_one():
     assert (prediction.variance["random"][0] > 0.0).all()
 
 
-def test_entropy_of_each_output():
+def test_each_output_has_an_entropy():
     inputs = keras.Input((6,))
     hidden = layers.Dropout(0.5)(inputs)
     outputs = [dense(activation="softmax")(hidden), dense()(hidden)]
@@ -127,7 +127,7 @@ def test_entropy_of_each_output():
 
 
 class Constant(keras.layers.Layer):
-    """Weights of a fixed shape, whatever the batch."""
+    """Weights of a fixed shape for every batch size."""
 
     def __init__(self, shape):
         super().__init__()
@@ -141,7 +141,7 @@ class Constant(keras.layers.Layer):
 
 
 @pytest.mark.parametrize("shape", [(1, 6), (6,)])
-def test_constant_without_a_batch_meets_the_tail(shape, assert_moments):
+def test_constant_without_a_batch_axis_reaches_the_tail(shape, assert_moments):
     inputs = keras.Input((6,))
     constant, last = Constant(shape), dense()
     outputs = last(ops.add(layers.Dropout(0.5)(inputs), constant(inputs)))
@@ -150,7 +150,7 @@ def test_constant_without_a_batch_meets_the_tail(shape, assert_moments):
     assert_moments(predict(keras.Model(inputs, outputs)), mean + shift, variance)
 
 
-def test_constant_kernel_meets_the_tail(assert_moments):
+def test_constant_kernel_reaches_the_tail(assert_moments):
     inputs = keras.Input((6,))
     constant = Constant((6, 2))
     outputs = ops.matmul(layers.Dropout(0.5)(inputs), constant(inputs))
@@ -162,7 +162,7 @@ def flat_moments(model):
     return linear(SEQUENCES.reshape(4, -1), model.layers[-1].kernel)
 
 
-def test_batch_joined_with_time_in_the_head(assert_moments):
+def test_batch_may_be_merged_with_time_in_the_head(assert_moments):
     inputs = keras.Input((5, 3))
     hidden = layers.Dropout(0.5)(ops.reshape(inputs, (-1, 3)))
     outputs = dense()(ops.reshape(hidden, (-1, 15)))
@@ -171,7 +171,7 @@ def test_batch_joined_with_time_in_the_head(assert_moments):
 
 
 @pytest.mark.parametrize("num_samples", [2, SAMPLES])
-def test_batch_on_another_axis_at_the_first_dropout(num_samples, assert_moments):
+def test_batch_may_be_on_another_axis_at_the_first_dropout(num_samples, assert_moments):
     inputs = keras.Input((5, 3))
     hidden = layers.Dropout(0.5)(ops.transpose(inputs, (1, 0, 2)))
     hidden = keras.layers.Flatten()(ops.transpose(hidden, (1, 0, 2)))
@@ -182,10 +182,10 @@ def test_batch_on_another_axis_at_the_first_dropout(num_samples, assert_moments)
         assert_moments(prediction, *flat_moments(model))
 
 
-def test_fixed_batch_size(assert_moments):
+def test_batch_size_may_be_fixed(assert_moments):
     inputs = keras.Input(batch_shape=(4, 6))
     last = dense()
-    # A reshape that holds for a batch of 4 alone.
+    # This reshape needs a batch of 4.
     hidden = ops.reshape(layers.Dropout(0.5)(inputs), (4, 6))
     model = keras.Model(inputs, last(hidden))
     x = np.concatenate([X, X[:2]])
@@ -199,12 +199,12 @@ def test_precisions_have_the_moments_of_the_closed_form(policy, assert_moments):
     last = dense(dtype=policy, kernel_initializer="ones")
     inputs = keras.Input((6,), dtype="float16" if policy == "float16" else None)
     model = keras.Model(inputs, last(dropout(inputs)))
-    # Multiples of 1/2, which all dtypes add without rounding.
+    # Multiples of 1/2 add without rounding in all dtypes.
     x = np.random.default_rng(0).integers(1, 4, (4, 6)) / 2
     assert_moments(predict(model, x), *linear(x, np.ones((6, 2))))
 
 
-def test_integer_inputs():
+def test_integer_inputs_are_accepted():
     inputs = keras.Input((6,), dtype="uint8")
     hidden = layers.Dropout(0.5)(keras.layers.Rescaling(1 / 255)(inputs))
     prediction = predict(keras.Model(inputs, hidden), np.full((3, 6), 255))
@@ -212,7 +212,7 @@ def test_integer_inputs():
 
 
 @pytest.mark.parametrize("dropped", ["embedding", "states"])
-def test_padding_is_masked_on_both_sides_of_the_border(dropped):
+def test_padding_is_masked_in_head_and_tail(dropped):
     tokens = keras.Input((None,), dtype="int32")
     hidden = keras.layers.Embedding(9, 4, mask_zero=True)(tokens)
     if dropped == "embedding":
@@ -230,7 +230,7 @@ def test_padding_is_masked_on_both_sides_of_the_border(dropped):
         pair = moment(one), moment(other)
         error = np.sqrt(sum(samples.var(0) for samples in pair) / 1000)
         assert (np.abs(pair[0].mean(0) - pair[1].mean(0)) < 5 * error).all()
-    # Tokens that are not masked make a difference.
+    # Tokens that are not masked change the result.
     mean = predict(model, longer, 1000).mean
     assert (np.abs(mean - one.mean(0)) > 5 * error).any()
 
@@ -252,7 +252,7 @@ def count_runs(count):
 class Counting(keras.layers.Layer):
     def __init__(self, runs):
         super().__init__()
-        # Not the list, of which Keras would keep a copy.
+        # Not the list itself, because Keras would keep a copy.
         self.count = lambda: runs.append(1)
 
     def call(self, inputs):
@@ -268,7 +268,7 @@ class Counting(keras.layers.Layer):
 
 @pytest.mark.parametrize("is_nested", [False, True])
 def test_head_runs_once_per_batch_and_tail_once_per_pass(is_nested, monkeypatch):
-    # Two samples of two rows at a time, 6 numbers each.
+    # Two samples of two rows at a time, with 6 numbers each.
     monkeypatch.setattr(kdropout.inference.sampler, "_MAX_NUMBERS", 6 * 2 * 2)
     head, tail = [], []
     stack = [Counting(head), layers.Dropout(0.5), Counting(tail)]

@@ -2,12 +2,12 @@
 
     python resumed_training.py FOLDER KILL...
 
-KILL is "batch:begin" or "batch:end", batches counted through all epochs from 0. In
-FOLDER, whole.npz is what the uninterrupted training ends with, and resumed_<i>.npz
-what the training ends with that the i-th KILL hit.
+KILL is "batch:begin" or "batch:end"; batches are counted from 0 through all epochs. The
+script writes whole.npz, the final state of the uninterrupted training, into FOLDER, and
+resumed_<i>.npz, the final state of the training that the i-th KILL hit.
 
-Keras is imported once. Each training is a fork of this process, made before the
-backend has run anything, so that the fork is as fresh as a new interpreter.
+Keras is imported once. Each training is a fork of this process, made before the backend
+has run anything, so the fork is as fresh as a new interpreter.
 """
 
 import json
@@ -16,7 +16,7 @@ import signal
 import sys
 import traceback
 
-# Threads do not survive a fork. OpenBLAS would start some when NumPy is imported.
+# Threads do not survive a fork, and OpenBLAS would start some with NumPy.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -26,12 +26,12 @@ import numpy as np
 import kdropout
 
 BATCHES, EPOCHS, BATCH_SIZE = 8, 5, 16
-SECONDS = 300  # a training takes 2; one that hangs is ended by SIGALRM
+SECONDS = 300  # a training takes 2; SIGALRM ends one that hangs
 SCHEDULE = {"start": 0.6, "end": 0.1, "steps": 30}
 
 
 class Kill(keras.callbacks.Callback):
-    """Counts the batches it sees, and kills the process at one of them."""
+    """Counts batches, and kills the process at one of them."""
 
     def __init__(self, point=None):
         super().__init__()
@@ -63,7 +63,7 @@ def make_model():
     model = keras.Sequential([keras.Input((8,))])
     for name, rate in rates.items():
         model.add(keras.layers.Dense(16, "relu"))
-        # No seed: the random one must come back with the backup.
+        # No seed is given, because the backup must restore the random one.
         model.add(kdropout.layers.Dropout(rate, name=name))
     model.add(keras.layers.Dense(1))
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
@@ -71,7 +71,7 @@ def make_model():
 
 
 def train(backup, seed, kill=None):
-    """Train to the end, or to the point of the kill; return the state at the end."""
+    """Train to the end, or to the point of the kill; return the final state."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=(BATCHES * BATCH_SIZE, 8)).astype("float32")
     y = np.sin(x.sum(axis=1, keepdims=True))
@@ -109,7 +109,7 @@ def train_to_the_end(name, backup, seed):
 
 
 def fork(function, *args, **kwargs):
-    """Call `function` in a fork of this process; the signal that ended it, or 0."""
+    """Call `function` in a fork; return the signal that ended it, or 0."""
     process = os.fork()
     if process == 0:
         signal.alarm(SECONDS)
@@ -138,7 +138,7 @@ def main(folder, *kills):
     for index, kill in enumerate(kills):
         backup = f"backup_{index}"
         signals.append(fork(train, backup, seed=0, kill=kill))
-        # With a backup, nothing may depend on the state that the restart begins in.
+        # With a backup, the result must not depend on the state at the restart.
         seed = 1 if os.path.exists(backup) else 0
         fork(train_to_the_end, f"resumed_{index}", backup, seed)
     print(json.dumps({"signals": signals}))

@@ -1,7 +1,7 @@
 """Layers under PyTorch's `DistributedDataParallel`: two processes on this machine.
 
-This file runs itself as a script, which starts the processes; they write what they
-measured, and the tests look at that.
+This file runs itself as a script that starts the processes. They write their
+measurements, and the tests check these.
 """
 
 import os
@@ -26,7 +26,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
-    """What each rank measured: dicts from name to array."""
+    """Return the measurements of each rank: dicts from name to array."""
     folder = tmp_path_factory.mktemp("ranks")
     done = subprocess.run(
         [sys.executable, __file__, str(folder)],
@@ -50,7 +50,7 @@ def test_ranks_draw_independent_masks(ranks, kind):
     assert worst <= SIGMAS / UNITS**0.5
 
 
-def test_the_first_rank_draws_what_a_single_process_draws(ranks):
+def test_first_rank_draws_the_masks_of_a_single_process(ranks):
     layer = kdropout.layers.Dropout(0.5, seed=3)
     alone = [draw(layer) for _ in range(CALLS)]
     assert np.array_equal(ranks[0]["seeded masks"], alone)
@@ -63,20 +63,20 @@ def test_masks_have_their_rate_on_each_rank(ranks):
         assert np.abs(shares - 0.5).max() <= bound
 
 
-def test_schedules_agree(ranks):
+def test_ranks_have_the_same_schedules(ranks):
     for rank in ranks:
         assert rank["steps"] == CALLS
         assert rank["rate"] == pytest.approx(0.6 - 0.4 * (CALLS - 1) / 10)
 
 
-def test_after_loading_each_rank_goes_on_with_its_own_stream(ranks):
+def test_each_rank_continues_its_stream_after_loading(ranks):
     for rank in ranks:
         assert np.array_equal(rank["went on"], rank["loaded"])
     assert not np.array_equal(ranks[0]["loaded"], ranks[1]["loaded"])
 
 
 def draw(layer):
-    """The mask of one call: True where a unit is dropped."""
+    """Return the mask of one call: True where a unit is dropped."""
     import torch
 
     return (layer(torch.ones(1, UNITS), training=True) == 0).numpy()[0]
@@ -96,7 +96,8 @@ def run(rank, folder):
         "scheduled": lambda: kdropout.layers.Dropout(schedule, seed=3, name="drop"),
     }
     for kind, make in makers.items():
-        # As a training script does, so that all ranks begin with the same weights.
+        # A training script does the same, so that all ranks begin with the same
+        # weights.
         keras.utils.set_random_seed(0)
 
         def make_model(make=make):

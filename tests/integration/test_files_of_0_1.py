@@ -1,4 +1,4 @@
-"""Searches, jobs and reports that version 0.1 wrote."""
+"""Searches, jobs and reports that version 0.1 wrote can be used."""
 
 import json
 import pathlib
@@ -28,7 +28,7 @@ def data():
 
 
 def reopened(algorithm, folder, max_trials=3):
-    """The search that 0.1 ran, in a copy of its folder."""
+    """Reopen the search of version 0.1 in a copy of its folder."""
     project = FILES / "searches" / algorithm
     shutil.copytree(project, folder / algorithm, dirs_exist_ok=True)
 
@@ -74,7 +74,7 @@ def test_search_is_reopened_with_its_scores_and_weights(algorithm, tmp_path):
 
 
 @pytest.mark.parametrize("algorithm", sorted(SEARCHES.keys() - {"Hyperband"}))
-def test_search_goes_on_after_its_last_trial(algorithm, tmp_path):
+def test_search_continues_after_its_last_trial(algorithm, tmp_path):
     tuner = reopened(algorithm, tmp_path, max_trials=4)
     x, y = data()
     tuner.search(x, y, validation_data=(x, y), epochs=2, verbose=0)
@@ -104,7 +104,7 @@ def test_unfinished_job_gives_a_report_of_its_trials(tmp_path):
     assert [trial.score for trial in report.trials] == pytest.approx(scores)
 
 
-def test_job_is_taken_up_again(tmp_path):
+def test_job_is_resumed(tmp_path):
     folder = tmp_path / "job"
     shutil.copytree(FILES / "job", folder)
     with pytest.warns(DeprecationWarning, match="names of kdropout 0.1"):
@@ -116,14 +116,14 @@ def test_job_is_taken_up_again(tmp_path):
     assert [trial.score for trial in report.trials] == pytest.approx(scores)
 
 
-def test_job_on_data_of_uci_loads():
+def test_job_on_uci_data_loads():
     with pytest.warns(DeprecationWarning, match="'grid' is now called 'GridSearch'"):
         job = tuning.load_job(FILES / "jobs" / "grid.yaml")
     assert job.search.max_trials == 2
 
 
 @pytest.mark.parametrize("name", ["mlp", "bayesian"])
-def test_job_loads_and_is_right(name):
+def test_job_loads_and_passes_its_check(name):
     with pytest.warns(DeprecationWarning, match="names of kdropout 0.1"):
         job = tuning.load_job(FILES / "jobs" / f"{name}.yaml")
     job.check()

@@ -1,4 +1,4 @@
-"""Weights travel between Keras's dropout layers and ours, and between kinds of rate."""
+"""Weights move between Keras's dropout layers and ours, and between kinds of rate."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ import kdropout
 
 FIXED = 0.3
 STEPS_PER_EPOCH, BATCH_SIZE = 4, 8
-# What a layer may be given as rate, and the rate it then begins with.
+# Kinds of rate that a layer accepts, and the rate at which each begins.
 RATES = {
     "fixed": (lambda: FIXED, FIXED),
     "scheduled": (lambda: kdropout.schedules.Ramp(0.6, 0.2, 8), 0.6),
@@ -24,7 +24,7 @@ def data():
 
 
 def image_model(layers, rate=lambda: FIXED, gaussian_rate=lambda: FIXED):
-    """A model with four kinds of dropout, of `keras.layers` or `kdropout.layers`."""
+    """Build a model with four kinds of dropout, of Keras or of kdropout."""
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(8, 3, activation="relu")(inputs)
     x = layers.SpatialDropout2D(rate())(x)
@@ -61,7 +61,7 @@ def small_model(rate, seed=None):
 
 
 def train(model, calls=3):
-    """What consecutive training calls make of ones."""
+    """Return the outputs of consecutive training calls on ones."""
     ones = np.ones((4, 200), "float32")
     outputs = [model(ones, training=True) for _ in range(calls)]
     return np.stack([ops.convert_to_numpy(output) for output in outputs])
@@ -72,7 +72,7 @@ def rate_of(model):
 
 
 def move_through(model, path):
-    """Save weights of `model` to `path`; return what loads them into another."""
+    """Save weights of `model` to `path`; return a function that loads them."""
     model.save_weights(path)
 
     def load_into(other):
@@ -84,7 +84,7 @@ def move_through(model, path):
 
 @pytest.fixture(scope="module")
 def trained_with_keras(tmp_path_factory):
-    """Path of the weights of a trained model with Keras's layers; predictions."""
+    """Return the path of weights trained with Keras's layers, and predictions."""
     model = image_model(keras.layers)
     fit(model)
     path = tmp_path_factory.mktemp("keras") / "keras.weights.h5"
@@ -114,7 +114,7 @@ def test_weights_saved_with_keras_layers_load_and_predict_the_same(
         assert rate == pytest.approx(expected, abs=1e-7), path
 
 
-def test_the_state_of_the_optimizer_loads_too(trained_with_keras):
+def test_state_of_the_optimizer_loads(trained_with_keras):
     path, predictions, optimizer_state = trained_with_keras
     ours = image_model(kdropout.layers)
     fit(ours)
@@ -126,19 +126,19 @@ def test_the_state_of_the_optimizer_loads_too(trained_with_keras):
     assert len(state) == len(optimizer_state)
 
 
-def test_a_moved_rate_is_restored(tmp_path):
+def test_moved_rate_is_restored(tmp_path):
     model = small_model(FIXED)
     model.get_layer("drop").rate = 0.7
     other = move_through(model, tmp_path / "moved.weights.h5")(small_model(FIXED))
     assert rate_of(other) == 0.7
     share = np.mean(train(other, calls=100) == 0)
     assert abs(share - 0.7) <= 5 * np.sqrt(0.7 * 0.3 / (100 * 4 * 200))
-    # The configuration holds what the constructor was given.
+    # The config holds the constructor arguments.
     assert other.get_layer("drop").get_config()["rate"] == FIXED
 
 
 @pytest.mark.parametrize("kind", RATES)
-def test_masks_go_on_after_loading_where_they_were(kind, tmp_path):
+def test_masks_continue_after_loading(kind, tmp_path):
     make_rate, _ = RATES[kind]
     model, other = small_model(make_rate(), seed=1), small_model(make_rate(), seed=2)
     assert not np.array_equal(train(model), train(other))
@@ -149,7 +149,7 @@ def test_masks_go_on_after_loading_where_they_were(kind, tmp_path):
     assert not np.array_equal(went_on, fresh)
 
 
-def test_a_schedule_goes_on_after_loading_where_it_was(tmp_path):
+def test_schedule_continues_after_loading(tmp_path):
     model, other = (small_model(RATES["scheduled"][0]()) for _ in range(2))
     train(model, calls=5)
     move_through(model, tmp_path / "step.weights.h5")(other)
@@ -163,7 +163,7 @@ def test_weights_of_a_schedule_load_into_a_fixed_rate(tmp_path):
     train(model, calls=5)
     load_into = move_through(model, tmp_path / "scheduled.weights.h5")
     fixed = load_into(small_model(FIXED))
-    # It stays at the rate that was in effect, and can be moved from there.
+    # The rate stays at the value that was in effect, and can be moved from there.
     assert rate_of(fixed) == rate_of(model) == pytest.approx(0.6 - 0.4 * 4 / 8)
     train(fixed)
     assert rate_of(fixed) == rate_of(model)
@@ -176,7 +176,7 @@ def test_weights_of_a_fixed_rate_load_into_a_schedule(tmp_path):
     train(model, calls=5)
     load_into = move_through(model, tmp_path / "fixed.weights.h5")
     scheduled = load_into(small_model(RATES["scheduled"][0]()))
-    for step in range(10):  # it begins at its beginning
+    for step in range(10):  # the schedule starts at its beginning
         train(scheduled, calls=1)
         assert rate_of(scheduled) == pytest.approx(0.6 - 0.4 * min(step / 8, 1))
 

@@ -13,18 +13,18 @@ from tests.tools import CountedModel
 RATES = (0.9, 0.5, 0.1, 0.0, 1.0)
 BATCHES, BATCH_SIZE, UNITS = 2, 64, 1000
 
-# PyTorch runs step by step: there each training step enters `train_step` anew.
+# PyTorch runs step by step, so each training step enters `train_step` again.
 EAGER = keras.backend.backend() == "torch"
-# TensorFlow traces with XLA and without; JAX not compiled would not trace at all.
+# TensorFlow traces with and without XLA; uncompiled JAX would not trace at all.
 COMPILATIONS = {"tensorflow": [False, True], "jax": [True], "torch": [False]}[
     keras.backend.backend()
 ]
 
 
 class Recorder(keras.layers.Layer):
-    """Passes on the second of its two inputs; counts the units that were dropped.
+    """Returns the second of its two inputs, and counts the dropped units.
 
-    The first is what the dropout layer received, the second what it returned.
+    The first input is what the dropout layer received, the second what it returned.
     """
 
     def build(self, input_shape):
@@ -45,7 +45,7 @@ class Recorder(keras.layers.Layer):
 
 
 class RateMover(keras.callbacks.Callback):
-    """Walks through `RATES`, one for each epoch or batch, and notes what came out."""
+    """Sets each of `RATES` for one epoch or batch, and records the counts."""
 
     def __init__(self, each):
         super().__init__()
@@ -85,7 +85,7 @@ class RateMover(keras.callbacks.Callback):
         )
 
 
-# The shape into which the units are brought, and how many share their fate at most.
+# The shape of the inputs, and the largest number of units that drop together.
 LAYERS = {
     "Dropout": (kdropout.layers.Dropout, (UNITS,), 1),
     "SpatialDropout1D": (kdropout.layers.SpatialDropout1D, (10, 100), 10),
@@ -112,9 +112,9 @@ def make_model(jit_compile, dtype, kind):
     return model
 
 
-@functools.cache  # both tests look at the same runs
+@functools.cache  # both tests use the same runs
 def train(jit_compile, each, dtype, kind="Dropout"):
-    """What happened at each rate, and how often the training step was entered."""
+    """Return the counts at each rate, and how often the training step was entered."""
     model = make_model(jit_compile, dtype, kind)
     batches = BATCHES if each == "epoch" else len(RATES)
     epochs = len(RATES) if each == "epoch" else 1
@@ -134,7 +134,7 @@ def test_one_trace_serves_all_rates(jit_compile, each, dtype):
     print("traces:", "none, eager" if EAGER else entered)
 
     units = UNITS * BATCH_SIZE * (BATCHES if each == "epoch" else 1)
-    assert_dropped_as_told(seen, units)
+    assert_dropped_at_the_rates(seen, units)
 
 
 @pytest.mark.slow
@@ -143,11 +143,11 @@ def test_one_trace_serves_all_rates(jit_compile, each, dtype):
 def test_one_trace_serves_all_rates_of_every_mask(jit_compile, kind):
     seen, entered, steps = train(jit_compile, "batch", "float32", kind)
     assert entered == (steps if EAGER else 1)
-    assert_dropped_as_told(seen, UNITS * BATCH_SIZE, together=LAYERS[kind][-1])
+    assert_dropped_at_the_rates(seen, UNITS * BATCH_SIZE, together=LAYERS[kind][-1])
 
 
-def assert_dropped_as_told(seen, units, together=1):
-    """Within 5 sigma, of units of which up to `together` are dropped at once."""
+def assert_dropped_at_the_rates(seen, units, together=1):
+    """Check within 5 sigma; up to `together` units are dropped at once."""
     dropped = np.diff([0, *(entry["dropped"] for entry in seen)])
     changed = np.diff([0, *(entry["changed"] for entry in seen)])
     assert len(dropped) == len(RATES)
@@ -164,14 +164,14 @@ def assert_dropped_as_told(seen, units, together=1):
 def test_gradients_are_finite_at_all_rates(jit_compile, dtype):
     seen, _, _ = train(jit_compile, "epoch", dtype)
     weights = [entry["weights"] for entry in seen]
-    # A step of plain SGD leaves a weight finite only if its gradient was.
+    # A step of plain SGD leaves a weight finite only if its gradient was finite.
     for entry in weights:
         for path, value in entry.items():
             assert np.all(np.isfinite(value)), path
     (kernel,) = [path for path in weights[0] if path.endswith("before/kernel")]
     (bias,) = [path for path in weights[0] if path.endswith("head/bias")]
     at_zero, at_one = RATES.index(0.0), RATES.index(1.0)
-    # At rate 0 the gradient reaches what stands before the layer, at 1 none does.
+    # At rate 0 the gradient reaches the weights before the layer; at 1 it is zero.
     assert np.any(weights[at_zero][kernel] != weights[at_zero - 1][kernel])
     assert np.all(weights[at_one][kernel] == weights[at_one - 1][kernel])
     assert np.all(weights[at_one][bias] != weights[at_one - 1][bias])

@@ -1,7 +1,7 @@
-"""Gradient checkpointing: a part of the model is called again for the gradient.
+"""Gradient checkpointing calls a part of the model again for the gradient.
 
-With ones as inputs, the gradient of the sum of the outputs is the outputs, if the mask
-is the same in both calls.
+With ones as inputs, the gradient of the sum of the outputs equals the outputs if both
+calls have the same mask.
 """
 
 import keras
@@ -40,7 +40,7 @@ only_where_it_works = pytest.mark.skipif(
 
 
 class Block(keras.layers.Layer):
-    """Drops in a function that is recomputed, as often as asked."""
+    """Drops units in a recomputed function, a given number of times."""
 
     def __init__(self, drop, wrap=keras.remat, num_calls=1):
         super().__init__()
@@ -54,7 +54,7 @@ class Block(keras.layers.Layer):
 
         outputs = inputs
         for _ in range(self.num_calls):
-            # A new function each time: JAX keeps what it traced of an old one.
+            # A new function each time, because JAX reuses the trace of an old one.
             outputs = self.wrap(lambda inputs: drop(inputs))(outputs)
         return outputs
 
@@ -64,7 +64,7 @@ def ones():
 
 
 def outputs_and_gradient(block, x):
-    """What a training call makes of `x`, and the gradient of the sum of that."""
+    """Return the outputs of a training call on `x`, and the gradient of their sum."""
     return _GRADIENTS[BACKEND](block, x)
 
 
@@ -101,7 +101,7 @@ _GRADIENTS = {"torch": _on_torch, "jax": _on_jax}
 
 @only_where_it_works
 @pytest.mark.parametrize("case", CASES)
-def test_the_gradient_is_that_of_the_same_mask(case):
+def test_gradient_has_the_mask_of_the_outputs(case):
     block = Block(CASES[case]())
     block.build(ones().shape)
     calls = [outputs_and_gradient(block, ones()) for _ in range(CALLS)]
@@ -113,7 +113,7 @@ def test_the_gradient_is_that_of_the_same_mask(case):
 
 
 @only_where_it_works
-def test_masks_are_those_without_recomputation():
+def test_recomputation_does_not_change_the_masks():
     def masks(wrap):
         block = Block(layers.Dropout(RAMP, seed=1), wrap)
         block.build(ones().shape)
@@ -124,7 +124,7 @@ def test_masks_are_those_without_recomputation():
 
 
 @only_where_it_works
-def test_a_schedule_ticks_once_per_step_and_keeps_the_rate_of_each_call():
+def test_schedule_ticks_once_per_step_and_keeps_the_rate_of_each_call():
     drop = layers.Dropout(RAMP)
     block = Block(drop, num_calls=2)
     block.build(ones().shape)
@@ -155,7 +155,7 @@ def test_layers_and_models_in_a_remat_scope_train(mode):
 @pytest.mark.skipif(
     BACKEND != "torch", reason="Keras passes 'training' in a way that fails elsewhere"
 )
-def test_a_composite_layer_in_a_remat_scope_trains_its_rate():
+def test_composite_layer_in_a_remat_scope_trains_its_rate():
     with keras.RematScope(mode="full"):
         block = Block(layers.Dropout(kdropout.LearnedRate(0.3, regularizer=1e-2)))
     block.wrap = lambda function: function
@@ -170,7 +170,7 @@ def test_a_composite_layer_in_a_remat_scope_trains_its_rate():
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="right elsewhere")
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_tensorflow_refuses_instead_of_another_mask(case, compiled):
+def test_tensorflow_refuses_instead_of_drawing_another_mask(case, compiled):
     import tensorflow as tf
 
     block = Block(CASES[case]())
@@ -185,13 +185,13 @@ def test_tensorflow_refuses_instead_of_another_mask(case, compiled):
     step = tf.function(step) if compiled else step
     with pytest.raises(RuntimeError, match="cannot drop inside keras.remat"):
         step(tf.constant(ones()))
-    # Inference draws nothing.
+    # Inference draws no random numbers.
     assert np.array_equal(block(ones()), ones())
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="how JAX traces")
-def test_a_seed_within_a_loop_of_jax_is_refused_by_jax():
-    # Outside of the loop alone, it would be the same at each turn.
+def test_jax_refuses_a_seed_within_a_loop():
+    # A seed drawn outside of the loop would be the same at each turn.
     import jax
 
     drop = layers.Dropout(0.5)
@@ -223,7 +223,7 @@ torch_alone = pytest.mark.skipif(BACKEND != "torch", reason="PyTorch's checkpoin
 @torch_alone
 @pytest.mark.parametrize("use_reentrant", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_both_kinds_of_checkpoints_of_torch(case, use_reentrant):
+def test_both_kinds_of_torch_checkpoints_keep_the_mask(case, use_reentrant):
     from torch.utils.checkpoint import checkpoint
 
     def wrap(function):
@@ -236,7 +236,7 @@ def test_both_kinds_of_checkpoints_of_torch(case, use_reentrant):
 
 
 @torch_alone
-def test_gradients_of_several_calls_are_computed_late():
+def test_gradients_of_several_calls_may_be_computed_late():
     import torch
     from torch.utils.checkpoint import checkpoint
 
@@ -255,7 +255,7 @@ def test_gradients_of_several_calls_are_computed_late():
 
 
 @torch_alone
-def test_a_call_that_cannot_be_repeated_is_refused():
+def test_call_that_cannot_be_repeated_is_refused():
     import torch
     from torch.utils.checkpoint import checkpoint
 

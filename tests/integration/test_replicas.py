@@ -1,7 +1,7 @@
 """Layers under `tf.distribute.MirroredStrategy`, on two logical CPUs.
 
-TensorFlow needs the number of logical CPUs before it starts, so this file runs itself
-as a script, which prints what it measured; the tests look at that.
+TensorFlow needs the number of logical CPUs before it starts. So this file runs itself
+as a script that prints its measurements, and the tests check these.
 """
 
 import json
@@ -51,8 +51,8 @@ def test_replicas_draw_independent_masks(measured):
     assert ours["worst"] <= SIGMAS
 
 
-def test_the_comparison_finds_the_shared_masks_of_keras(measured):
-    # Each mask of the second replica is that of the first, of the same call.
+def test_comparison_finds_the_shared_masks_of_keras(measured):
+    # Each mask of the second replica equals that of the first in the same call.
     assert measured["keras"]["shared"] == [[call, call] for call in range(CALLS)]
 
 
@@ -64,7 +64,7 @@ def test_masks_have_their_rate_on_each_replica(measured):
         assert np.max(np.abs(np.array(shares) - float(rate))) <= bound
 
 
-def test_a_write_reaches_all_replicas(measured):
+def test_write_reaches_all_replicas(measured):
     assert measured["written"] == [float(np.float32(MOVED_RATE))] * REPLICAS
     assert list(measured["shares"]) == [str(FIRST_RATE), str(MOVED_RATE)]
 
@@ -76,8 +76,8 @@ def test_rate_reads_back_as_a_float(measured):
     }
 
 
-def test_a_schedule_counts_each_step_once(measured):
-    # With steps_per_execution=1: Keras 3.15 fails with more, whatever the layers.
+def test_schedule_counts_each_step_once(measured):
+    # With steps_per_execution=1: Keras 3.15 fails with more for all layers.
     scheduled = measured["scheduled"]
     assert scheduled["step"] == [STEPS] * REPLICAS
     expected = [
@@ -89,25 +89,25 @@ def test_a_schedule_counts_each_step_once(measured):
     assert scheduled["rate"] == pytest.approx(expected[-1], abs=2.0**-24)
 
 
-def test_a_callback_moves_the_rate_with_one_trace(measured):
+def test_callback_moves_the_rate_with_one_trace(measured):
     moved = measured["moved"]
     assert moved["traces"] == measured["traces_with_a_constant_rate"]
     assert moved["shares"][0] == [0.0] * REPLICAS
     assert moved["shares"][1] == [1.0] * REPLICAS
 
 
-def test_a_learned_rate_trains_and_stays_equal_on_all_replicas(measured):
+def test_learned_rate_trains_and_stays_equal_on_all_replicas(measured):
     learned = measured["learned"]
     first, second = learned["logits"]
     print(f"learned rate: {learned['before']} to {learned['after']}")
     assert first == second
     assert learned["before"] == 0.5
-    # Nothing but noise in the way of the fit: the rate falls.
+    # Only the noise hinders the fit, so the rate falls.
     assert learned["after"] < 0.49
     assert learned["after"] == pytest.approx(1 / (1 + np.exp(-first)), abs=1e-6)
 
 
-def test_seeds_go_on_after_loading(measured):
+def test_seeds_continue_after_loading(measured):
     assert measured["masks_go_on_after_loading"] is True
 
 
@@ -122,7 +122,7 @@ def main():
     measured = {}
 
     class Recorder(keras.layers.Layer):
-        """Writes down, of each step and replica, the rate that made its input."""
+        """Records the rate that made its input, for each step and replica."""
 
         def build(self, input_shape):
             def vector(name):
@@ -162,7 +162,7 @@ def main():
         return [result.numpy().tolist() for result in results]
 
     def runner(layer):
-        """The masks of one call, on each replica."""
+        """Return the masks of one call on each replica."""
         ones = tf.ones(UNITS)
 
         @tf.function

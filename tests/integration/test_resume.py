@@ -1,11 +1,10 @@
-"""A training that is killed and resumed ends as the uninterrupted one, bit for bit.
+"""A training that is killed and resumed ends bit for bit as the uninterrupted one.
 
-One model holds a scheduled and a learned rate, and two that callbacks control. The
-script resumed_training.py trains it: whole, killed by SIGKILL, and resumed with
-`keras.callbacks.BackupAndRestore`, each in a new process.
-
-Nothing but `shuffle=False` is asked of the backend: on CPU, a model of this size needs
-neither `tf.config.experimental.enable_op_determinism` nor a single thread.
+One model has a scheduled rate, a learned rate, and two that callbacks control. The
+script resumed_training.py trains it without a kill, and with a SIGKILL after which
+`keras.callbacks.BackupAndRestore` resumes it; each run is a new process. The backend
+needs only `shuffle=False`: on CPU, a model of this size needs neither
+`tf.config.experimental.enable_op_determinism` nor a single thread.
 """
 
 import json
@@ -22,16 +21,16 @@ import pytest
 SCRIPT = pathlib.Path(__file__).with_name("resumed_training.py")
 BACKEND = keras.backend.backend()
 
-# Those of the script, which cannot be imported: its import begins its work.
+# The values of the script, which cannot be imported, because it runs at import.
 BATCHES, EPOCHS = 8, 5
 START, END, STEPS = 0.6, 0.1, 30
 
-# 10 different points on TensorFlow, one of them on the others.
+# Kills at 10 different points on TensorFlow, and at one of them on other backends.
 _points = np.random.default_rng(1).choice(BATCHES * EPOCHS * 2, 10, replace=False)
 KILLS = [f"{point // 2}:{('begin', 'end')[point % 2]}" for point in _points]
 if BACKEND != "tensorflow":
     KILLS = KILLS[:1]
-# The script runs twice at the same time, each with every other kill.
+# The script runs twice at the same time, each run with every other kill.
 SCRIPTS = min(2, len(KILLS))
 
 pytestmark = [
@@ -44,7 +43,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The states at the end of the whole trainings and of the resumed ones."""
+    """Return the final states of the whole trainings and of the resumed ones."""
     folders = [tmp_path_factory.mktemp("resume") for _ in range(SCRIPTS)]
     processes = [
         subprocess.Popen(
@@ -85,7 +84,7 @@ def assert_same_bits(state, expected):
 @pytest.mark.parametrize("index", range(len(KILLS)), ids=KILLS)
 def test_resumed_training_ends_bit_for_bit_as_the_whole_one(runs, index):
     wholes, resumed = runs
-    # It did go on at the beginning of the epoch in which it was killed.
+    # It resumed at the beginning of the epoch in which it was killed.
     killed_in_epoch = int(KILLS[index].split(":")[0]) // BATCHES
     assert resumed[index]["batches"] == (EPOCHS - killed_in_epoch) * BATCHES
     assert_same_bits(resumed[index], wholes[0])
@@ -118,7 +117,7 @@ def test_all_kinds_of_state_are_compared(runs):
 
 
 def test_all_rates_moved(runs):
-    # Otherwise equal rates at the end would prove nothing.
+    # Otherwise, equal final rates would prove nothing.
     (whole, *_), _ = runs
     steps = BATCHES * EPOCHS
     assert whole["batches"] == steps

@@ -1,7 +1,7 @@
-"""Where the state of a layer is seen: by Keras, TensorFlow, PyTorch and JAX.
+"""Keras, TensorFlow, PyTorch and JAX each save and restore the state of a layer.
 
-`weights` are what a plain Keras model has, so weight lists and legacy files are
-interchangeable with it. Rate, clock and seed are state: `variables` has them.
+`weights` are those of a plain Keras model, so weight lists and legacy files are
+interchangeable with it. Rate, clock and seed are state, which is in `variables`.
 """
 
 import json
@@ -55,7 +55,7 @@ def assert_same_state(model, other):
 
 
 def trained(rate):
-    """A model whose rate, clock and seed have moved."""
+    """Build a model whose rate, clock and seed have moved."""
     model = make_model(layers, rate)
     for _ in range(5):
         model(data()[0], training=True)
@@ -76,7 +76,7 @@ def test_weights_are_those_of_the_keras_model(kind):
     assert len(drop.trainable_weights) == len(learned)
     assert drop.non_trainable_weights == []
     assert live.count_params() == plain.count_params() + len(learned)
-    # The rest of its state is in `variables`, once.
+    # `variables` has the rest of its state once.
     ids = [id(variable) for variable in drop.variables]
     assert len(set(ids)) == len(ids) == 1 + len(drop.rate_variables)
     assert {id(drop.rate_variables[name]) for name in KEPT[kind]} <= set(ids)
@@ -131,8 +131,8 @@ def test_stateless_calls_carry_the_state():
     assert int(ops.convert_to_numpy(drop.rate_variables["step"])) == 0
 
 
-def test_restoring_the_best_weights_leaves_rates_and_clocks():
-    """As it leaves the optimizer: a state of the training, not of the network."""
+def test_restoring_the_best_weights_keeps_rates_and_clocks():
+    """The rates are a state of the training, like that of the optimizer."""
     model = keras.Sequential(
         [
             keras.Input((6,)),
@@ -141,7 +141,9 @@ def test_restoring_the_best_weights_leaves_rates_and_clocks():
             keras.layers.Dense(1, name="last"),
         ]
     )
-    model.compile(keras.optimizers.SGD(10.0), "mse")  # the loss rises: epoch 1 is best
+    model.compile(
+        keras.optimizers.SGD(10.0), "mse"
+    )  # the loss rises, so epoch 1 is best
     weights = {}
 
     def move(epoch, logs):
@@ -163,7 +165,7 @@ def test_restoring_the_best_weights_leaves_rates_and_clocks():
     assert int(ops.convert_to_numpy(clock)) == 3 * 4
 
 
-def test_the_state_tree_has_layers_with_one_name_in_two_blocks():
+def test_state_tree_has_layers_with_one_name_in_two_blocks():
     def block(name):
         drop = layers.Dropout(0.3, name="drop")
         return keras.Sequential([keras.Input((6,)), drop], name=name)
@@ -222,7 +224,7 @@ def test_checkpoints_of_tensorflow_hold_the_state(kind, tmp_path):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's checkpoints")
 def test_checkpoints_of_tensorflow_hold_the_state_of_every_layer(tmp_path):
-    """Also of wrappers, and of layers that became live later."""
+    """Wrappers are included, and layers that became live later."""
     import tensorflow as tf
 
     def make():
@@ -264,7 +266,7 @@ def test_state_dict_of_a_layer_holds_its_state(kind):
         def forward(self, x):
             return self.drop(x, training=True)
 
-    keras.utils.clear_session()  # or the names of variables are others
+    keras.utils.clear_session()  # otherwise the names of variables differ
     net = Net()
     for _ in range(3):
         net(torch.ones(4, 6))
@@ -276,13 +278,13 @@ def test_state_dict_of_a_layer_holds_its_state(kind):
     mine, its = net.drop._get_state(), other.drop._get_state()
     assert all(np.array_equal(value, its[name]) for name, value in mine.items())
     assert other.drop.rate == net.drop.rate
-    # As Keras's layer: its seed, and here what is learned.
+    # The entries are those of Keras's layer: the seed, and here the learned rate.
     assert len(net.drop.torch_params) == 1 + (kind == "learned")
 
 
 @torch_alone
 def test_state_dict_of_layers_with_one_name_holds_both():
-    """In two blocks, as in any model with a class for its blocks."""
+    """The two blocks are instances of one class."""
 
     class Block(keras.layers.Layer):
         def __init__(self, rate, name):
@@ -305,14 +307,14 @@ def test_state_dict_of_layers_with_one_name_holds_both():
 
 
 @torch_alone
-def test_state_dict_of_a_keras_model_leaves_the_rates_of_the_constructor():
+def test_state_dict_of_a_keras_model_omits_the_rates_of_the_constructor():
     def make(kind_of_layers, rate):
         keras.utils.clear_session()
         return make_model(kind_of_layers, rate)
 
     plain = make(keras.layers, 0.3)
     live = make(layers, kdropout.schedules.Ramp(0.6, 0.1, 10))
-    # PyTorch's strict loading asks for every entry: the rates are not there.
+    # PyTorch's strict loading needs every entry, and the rates are not there.
     missing, unexpected = live.load_state_dict(plain.state_dict(), strict=False)
     assert unexpected == []
     assert all(key.endswith(("drop/rate", "drop/step")) for key in missing)
@@ -321,7 +323,7 @@ def test_state_dict_of_a_keras_model_leaves_the_rates_of_the_constructor():
 
 
 @torch_alone
-def test_a_layer_moves_between_devices_with_all_it_has():
+def test_layer_moves_between_devices_with_all_its_state():
     layer = layers.Dropout(kdropout.schedules.Ramp(**RAMP))
     layer.to("meta")
     on = {name: tensor.device.type for name, tensor in layer.state_dict().items()}

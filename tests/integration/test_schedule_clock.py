@@ -1,4 +1,4 @@
-"""A scheduled rate follows its formula step by step, however the training is run."""
+"""A scheduled rate follows its formula step by step in every kind of training."""
 
 import keras
 import numpy as np
@@ -15,13 +15,13 @@ LAST = 3  # steps recorded beyond STEPS
 
 
 def ramp(step):
-    """`Ramp(BEGIN, END, RAMP_STEPS)` by NumPy in float64."""
+    """Compute `Ramp(BEGIN, END, RAMP_STEPS)` in NumPy and float64."""
     share = np.clip(step / RAMP_STEPS, 0, 1)
     return BEGIN + (END - BEGIN) * share
 
 
 def cosine(step):
-    """`CosineDecay(BEGIN, STEPS)` by NumPy in float64."""
+    """Compute `CosineDecay(BEGIN, STEPS)` in NumPy and float64."""
     return BEGIN * (1 + np.cos(np.pi * np.minimum(step / STEPS, 1))) / 2
 
 
@@ -32,16 +32,16 @@ SCHEDULES = {
         cosine,
     ),
 }
-# Of a float32 rate, and of what is read off a float32 quotient.
+# Bounds for a float32 rate, and for a rate computed from a float32 quotient.
 TOLERANCE = 4 * 2.0**-24
 
 
 @keras.saving.register_keras_serializable(package="test_schedule_clock")
 class RateRecorder(keras.layers.Layer):
-    """Writes down, inside the compiled step, the rate that made its input.
+    """Records the rate that made its input, inside the compiled step.
 
-    Of ones, dropout makes zeros and `1 / (1 - rate)`: the largest shows the rate,
-    without a look at any variable of the dropout layer.
+    For ones, dropout returns zeros and `1 / (1 - rate)`. The largest value gives the
+    rate without a look at the variables of the dropout layer.
     """
 
     def build(self, input_shape):
@@ -121,7 +121,7 @@ def schedule_and_formula(request):
 def test_rate_equals_the_formula_at_every_step(
     steps_per_execution, schedule_and_formula
 ):
-    # 20 steps are not a multiple of 8: the last execution of an epoch is shorter.
+    # 20 steps are not a multiple of 8, so the last execution of an epoch is shorter.
     schedule, formula = schedule_and_formula
     model = make_model(schedule, steps_per_execution)
     fit(model)
@@ -158,7 +158,7 @@ def test_gradient_accumulation_counts_each_step(schedule_and_formula):
 
 
 @steps_per_execution_1_and_8
-def test_evaluation_and_prediction_do_not_advance_it(
+def test_evaluation_and_prediction_do_not_advance_the_clock(
     steps_per_execution, schedule_and_formula
 ):
     schedule, formula = schedule_and_formula
@@ -183,9 +183,7 @@ def test_evaluation_and_prediction_do_not_advance_it(
 
 
 @pytest.mark.parametrize("form", ["model.keras", "model.weights.h5"])
-def test_saving_and_loading_in_mid_schedule_goes_on(
-    form, schedule_and_formula, tmp_path
-):
+def test_loaded_model_continues_in_mid_schedule(form, schedule_and_formula, tmp_path):
     schedule, formula = schedule_and_formula
     model = make_model(schedule)
     fit(model, epochs=1)
@@ -197,7 +195,7 @@ def test_saving_and_loading_in_mid_schedule_goes_on(
         loaded = make_model(schedule)
         loaded.load_weights(tmp_path / form)
     assert loaded.get_layer("drop").rate == model.get_layer("drop").rate
-    # What was recorded so far is among the weights, and so in `loaded`.
+    # The recorded rates are weights, so `loaded` has them.
     fit(loaded, epochs=EPOCHS, initial_epoch=1)
     rates = recorded_rates(loaded)
     assert len(rates) == STEPS
@@ -205,7 +203,7 @@ def test_saving_and_loading_in_mid_schedule_goes_on(
 
 
 @steps_per_execution_1_and_8
-def test_a_resumed_fit_goes_on_from_the_backup(
+def test_resumed_fit_continues_from_the_backup(
     steps_per_execution, schedule_and_formula, tmp_path
 ):
     schedule, formula = schedule_and_formula
@@ -221,7 +219,7 @@ def test_a_resumed_fit_goes_on_from_the_backup(
         fit(model, callbacks=[backup, Interrupt()])
     assert STEPS_PER_EPOCH < len(recorded_rates(model)) < STEPS
 
-    # The backup was taken at the end of epoch 1: what came after is done again.
+    # The backup is of the end of epoch 1, so later steps are repeated.
     resumed = make_model(schedule, steps_per_execution)
     fit(resumed, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "backup")])
     rates = recorded_rates(resumed)
@@ -229,7 +227,7 @@ def test_a_resumed_fit_goes_on_from_the_backup(
     assert_follows(rates, formula)
 
 
-def test_a_second_fit_goes_on_and_holds_the_end():
+def test_second_fit_continues_and_holds_the_end():
     model = make_model(SCHEDULES["Ramp"][0]())
     fit(model)
     model.fit(*data(LAST), batch_size=BATCH_SIZE, verbose=0)

@@ -1,7 +1,7 @@
-"""Masks have the distribution that their rate states, in every dtype.
+"""Masks have the distribution of their rate, in every dtype.
 
 All bounds are five standard deviations: of the binomial distribution for shares and
-means, of `1 / sqrt(n)` for the correlation of `n` pairs of independent units.
+means, and of `1 / sqrt(n)` for the correlation of `n` pairs of independent units.
 """
 
 import itertools
@@ -19,7 +19,7 @@ SIGMAS = 5
 
 RATES = (0.001, 0.01, 0.1, 0.5, 0.9, 0.999)
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
-CHUNK, CHUNKS = 2_000_000, 5  # 10 million units, as many as memory likes at once
+CHUNK, CHUNKS = 2_000_000, 5  # 10 million units, in pieces that fit in memory
 
 # Masks for the tests of independence.
 ROWS, COLUMNS, CALLS = 250, 400, 8
@@ -32,7 +32,7 @@ KINDS = {
 
 
 def neighbours(rate, policy):
-    """The two numbers of the dtype between which `1 / (1 - rate)` lies.
+    """Return the two numbers of the dtype between which `1 / (1 - rate)` lies.
 
     The rate in effect may be off by the grid of rates, 2^-24.
     """
@@ -47,7 +47,7 @@ def neighbours(rate, policy):
 
 
 def outputs_of(layer, elements):
-    """What the layer makes of ones in training, as float32."""
+    """Return the outputs of the layer for ones in training, as float32."""
     outputs = layer(ops.ones((elements,), layer.compute_dtype), training=True)
     return ops.convert_to_numpy(ops.cast(outputs, "float32"))
 
@@ -64,7 +64,7 @@ class AlwaysTraining(keras.layers.Layer):
 
 
 def compiled_outputs_of(layer):
-    """As `outputs_of`, a function of the number of elements, in a compiled step."""
+    """Return `outputs_of` as a compiled function of the number of elements."""
     inputs = keras.Input(())
     outputs = AlwaysTraining(layer, dtype=layer.dtype_policy)(inputs)
     model = keras.Model(inputs, outputs)
@@ -78,15 +78,15 @@ def compiled_outputs_of(layer):
 
 
 def deviations(name, layer, rate, policy, outputs_of=outputs_of, chunks=CHUNKS):
-    """How many sigmas the dropped share and the mean of the outputs are off."""
+    """Return by how many sigmas the dropped share and the mean output are off."""
     dropped, total, elements = 0, 0.0, chunks * CHUNK
     for _ in range(chunks):
         outputs = outputs_of(layer, CHUNK)
         dropped += outputs.size - np.count_nonzero(outputs)
         total += np.sum(outputs, dtype=np.float64)
     share, mean = dropped / elements, total / elements
-    # A unit is 0 with probability p, else 1 / (1 - p). Where the dtype cannot hold
-    # that number, the two that average to it add their variance.
+    # A unit is 0 with probability p, else 1 / (1 - p). If the dtype cannot represent
+    # that number, two numbers that average to it add their variance.
     low, high = neighbours(rate, policy)
     rounding = (1 - rate) * ((high - low) / 2) ** 2
     share_off = (share - rate) / np.sqrt(rate * (1 - rate) / elements)
@@ -111,7 +111,7 @@ def test_share_and_mean_are_exact(rate, policy):
 @pytest.mark.parametrize("policy", POLICIES[1:])
 @pytest.mark.parametrize("rate", [0.001, 0.3])
 def test_share_and_mean_are_exact_when_compiled(rate, policy):
-    # A compiler may keep more digits than the dtype has, which would undo rounding.
+    # A compiler may keep more digits than the dtype has, which would undo the rounding.
     layer = kdropout.layers.Dropout(rate, seed=7, dtype=policy)
     run = compiled_outputs_of(layer)
     share_off, mean_off = deviations("compiled", layer, rate, policy, run, chunks=1)
@@ -119,7 +119,7 @@ def test_share_and_mean_are_exact_when_compiled(rate, policy):
     assert abs(mean_off) <= SIGMAS
 
 
-# The shape of `CHUNK` units in which each is dropped independently.
+# A shape of `CHUNK` units in which each is dropped independently.
 WHOLES = {
     "DropPath": (kdropout.layers.DropPath, (CHUNK, 1)),
     "SpatialDropout1D": (kdropout.layers.SpatialDropout1D, (CHUNK // 100, 1, 100)),
@@ -130,7 +130,7 @@ WHOLES = {
 
 @pytest.mark.parametrize("policy", POLICIES[::2])
 @pytest.mark.parametrize("kind", WHOLES)
-def test_share_is_exact_of_wholes_as_well(kind, policy):
+def test_share_of_dropped_groups_is_exact(kind, policy):
     layer, shape = WHOLES[kind]
     layer = layer(0.0, seed=7, dtype=policy)
     ones = ops.ones(shape, layer.compute_dtype)
@@ -145,8 +145,8 @@ def test_share_is_exact_of_wholes_as_well(kind, policy):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_nothing_is_dropped_at_0_and_everything_at_1(policy):
-    # Each seed makes one backend draw an exact 0 among its first 2 million numbers:
-    # there, a comparison that lets 0 be dropped at rate 0 shows.
+    # With each seed, one backend draws an exact 0 among its first 2 million numbers. A
+    # comparison that drops 0 at rate 0 would show there.
     for seed in (5, 6):
         kept = kdropout.layers.Dropout(0.0, seed=seed, dtype=policy)
         dropped = kdropout.layers.Dropout(1.0, seed=seed, dtype=policy)
@@ -155,8 +155,8 @@ def test_nothing_is_dropped_at_0_and_everything_at_1(policy):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_mixed_and_pure_precision_draw_the_same(dtype):
-    # So what holds for 10 million units in mixed precision holds in both.
+def test_mixed_and_pure_precision_draw_the_same_masks(dtype):
+    # So results for 10 million units in mixed precision hold in both.
     for rate in RATES:
         pure, mixed = (
             kdropout.layers.Dropout(rate, seed=7, dtype=policy)
@@ -179,22 +179,22 @@ def test_kept_units_are_multiplied_by_neighbours_of_the_exact_scale(policy):
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="other backends draw in float32")
 @pytest.mark.parametrize("policy", ["bfloat16", "mixed_bfloat16"])
 @pytest.mark.parametrize("rate", [0.01, 0.001])
-def test_the_measure_finds_the_bias_of_keras_in_bfloat16(rate, policy):
+def test_measure_finds_the_bias_of_keras_in_bfloat16(rate, policy):
     layer = keras.layers.Dropout(rate, seed=7, dtype=policy)
     share_off, mean_off = deviations("keras", layer, rate, policy)
-    # Uniform numbers with 7 bits: 2 / 128 and 1 / 128 dropped, 50 sigmas and more.
+    # With uniform numbers of 7 bits, 2 / 128 and 1 / 128 are dropped: over 50 sigmas.
     assert share_off > 10 * SIGMAS
     assert abs(mean_off) > 10 * SIGMAS
 
 
 def masks(layer):
-    """What is kept in consecutive calls: booleans of (calls, rows, columns)."""
+    """Return the kept units of consecutive calls, as (calls, rows, columns)."""
     outputs = [outputs_of(layer, ROWS * COLUMNS) for _ in range(CALLS)]
     return np.reshape(outputs, (CALLS, ROWS, COLUMNS)) != 0
 
 
 def correlation(first, second):
-    """Correlation of two masks in sigmas, 1 / sqrt(n) if units are independent."""
+    """Return the correlation of two masks in sigmas, 1 / sqrt(n) if independent."""
     pair = np.corrcoef(first.ravel(), second.ravel())[0, 1]
     return pair * np.sqrt(first.size)
 
@@ -212,7 +212,7 @@ def test_neighbours_are_independent(rate):
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_counts_of_many_calls_scatter_as_the_binomial(rate):
+def test_counts_of_many_calls_vary_like_the_binomial(rate):
     calls, units = 400, 20_000
     layer = kdropout.layers.Dropout(rate, seed=5)
     kept = np.array([np.count_nonzero(outputs_of(layer, units)) for _ in range(calls)])
@@ -224,7 +224,7 @@ def test_counts_of_many_calls_scatter_as_the_binomial(rate):
     assert abs(in_turn) <= SIGMAS
 
 
-def test_consecutive_masks_are_unrelated():
+def test_consecutive_masks_are_independent():
     kept = masks(kdropout.layers.Dropout(0.5, seed=3))
     for first, second in itertools.combinations(kept, 2):
         assert not np.array_equal(first, second)
@@ -232,7 +232,7 @@ def test_consecutive_masks_are_unrelated():
 
 
 def shared_masks(first, second):
-    """Pairs (i, j) where call i of one layer drew the mask of call j of the other."""
+    """Return pairs (i, j): call i of `first` has the mask of call j of `second`."""
     return [
         (i, j)
         for i, j in itertools.product(range(CALLS), repeat=2)

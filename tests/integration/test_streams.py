@@ -1,7 +1,7 @@
-"""A seed replays its masks in every version: they are those of kdropout 0.1.
+"""A seed gives the same masks in every version: those of kdropout 0.1.
 
-`files_of_0_1/streams.json` was written by running this file with kdropout 0.1, once for
-each backend: `python -m tests.integration.test_streams`.
+This file, run with kdropout 0.1 once for each backend, wrote
+`files_of_0_1/streams.json`: `python -m tests.integration.test_streams`.
 """
 
 import json
@@ -27,7 +27,7 @@ RATES = {
     "ramp": lambda: schedules.Ramp(0.7, 0.1, steps=3),
     "learned": lambda: kdropout.LearnedRate(0.3),
 }
-# A draw of bytes has stretches of 4072 units: the shapes are shorter and longer.
+# A draw of bytes has stretches of 4072 units; some shapes are shorter, some longer.
 LAYERS = {
     "Dropout": (layers.Dropout, {}, (3, 5)),
     "Dropout-long": (layers.Dropout, {}, (40, 300)),
@@ -59,7 +59,7 @@ def dense():
 
 
 def outputs_of(case):
-    """The outputs of the first training steps."""
+    """Return the outputs of the first training steps."""
     name, _, rate = case.partition("/")
     rate = RATES[rate]() if rate != "own" else None
     if name in WRAPPERS:
@@ -75,10 +75,10 @@ def outputs_of(case):
 
 
 def fingerprint(outputs):
-    """What is dropped, as a checksum; what it amounts to, as a number.
+    """Return a checksum of the dropped units, and moments of the outputs.
 
-    Masks of zeros and ones are integers to the bit. What is continuous is not: a
-    logarithm rounds as its library and processor do.
+    Masks of zeros and ones are equal to the bit. Continuous values are not, because a
+    logarithm is rounded by its library and processor.
     """
     values = np.concatenate([output.ravel() for output in outputs])
     dropped = np.packbits(values == 0.0).tobytes()
@@ -86,7 +86,7 @@ def fingerprint(outputs):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_seed_replays_the_masks_of_the_first_version(case):
+def test_seed_gives_the_masks_of_the_first_version(case):
     checksum, mean, square = json.loads(PATH.read_text())[BACKEND][case]
     found = fingerprint(outputs_of(case))
     assert found[0] == checksum

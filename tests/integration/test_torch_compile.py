@@ -1,6 +1,7 @@
 """On PyTorch, `jit_compile=True` runs the step through torch.compile.
 
-Here and not in the contract, because each compilation takes seconds and a C++ compiler.
+These tests are not in the contract, because each compilation takes seconds and needs a
+C++ compiler.
 """
 
 import shutil
@@ -69,7 +70,7 @@ def test_layer_trains_compiled_and_its_rate_moves(case):
     if case in ENDS:
         assert layer.rate == pytest.approx(ENDS[case], abs=1e-6)
     if layer._rate_rule.settable:
-        layer.rate = 1.0  # nothing passes, so that the kernel stays as it is
+        layer.rate = 1.0  # no gradient passes, so the kernel does not change
         before = np.copy(keras.ops.convert_to_numpy(dense.kernel))
         model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
         assert np.array_equal(keras.ops.convert_to_numpy(dense.kernel), before)

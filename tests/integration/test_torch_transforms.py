@@ -14,7 +14,7 @@ import torch
 from torch.autograd import forward_ad
 
 pytestmark = pytest.mark.filterwarnings(
-    # PyTorch 2.13 warns of what its own forward-mode differentiation uses.
+    # PyTorch 2.13 warns about code in its own forward-mode differentiation.
     r"ignore:`torch\.jit\.script` is deprecated:DeprecationWarning"
 )
 
@@ -28,7 +28,7 @@ LAYERS = {
     "path": lambda: layers.DropPath(0.5),
     "half": lambda: layers.Dropout(0.5, dtype="float16"),
 }
-# Their outputs are their inputs times a factor: with ones, it is the derivative.
+# Their outputs are their inputs times a factor, which is the derivative for ones.
 MULTIPLIES = sorted(LAYERS.keys() - {"alpha"})
 
 
@@ -47,7 +47,7 @@ def ones(layer, *shape):
 
 
 def call_of(layer):
-    """The layer in training, and a list of the masks it has drawn."""
+    """Return the layer in training, and a list of the masks that it draws."""
     drawn = []
 
     def call(x):
@@ -78,7 +78,7 @@ def test_jacobians_are_diagonal(multiplier, transform):
         outputs = multiplier(x, training=True)
         return outputs, outputs
 
-    # `jacfwd` maps over the forward pass: as in PyTorch's own dropout, with one mask.
+    # `jacfwd` maps over the forward pass with one mask, like PyTorch's own dropout.
     how = {"randomness": "same"} if transform is torch.func.jacfwd else {}
     x = ones(multiplier, 5)
     jacobian, outputs = transform(call, has_aux=True, **how)(x)
@@ -102,7 +102,7 @@ def test_forward_mode_gives_the_factor_of_each_unit(multiplier):
     assert torch.equal(value, tangent)
 
 
-def test_vmap_draws_a_mask_for_each_sample_if_asked(layer):
+def test_vmap_draws_a_mask_for_each_sample_if_requested(layer):
     def call(x):
         return layer(x, training=True)
 
@@ -123,13 +123,13 @@ def test_vmap_drops_at_the_rate():
     )(samples)
     share = float((outputs == 0).float().mean())
     assert abs(share - 0.3) <= 5 * np.sqrt(0.3 * 0.7 / outputs.numel())
-    # Two samples share no more of their masks than chance has it.
+    # Two samples share no more of their masks than expected by chance.
     dropped = (outputs.reshape(20, -1) == 0).double()
     correlations = torch.corrcoef(dropped) - torch.eye(20)
     assert float(correlations.abs().max()) <= 5.5 / np.sqrt(100 * 100)
 
 
-def test_per_sample_gradients_have_masks_of_their_own():
+def test_per_sample_gradients_have_independent_masks():
     layer = layers.Dropout(0.5)
 
     def loss(x):
@@ -144,7 +144,7 @@ def test_per_sample_gradients_have_masks_of_their_own():
     assert num_distinct(gradients) == 10
 
 
-def test_seeds_and_clocks_move_on_within_transforms():
+def test_seeds_and_clocks_advance_within_transforms():
     layer = layers.Dropout(kdropout.schedules.Ramp(0.2, 0.6, 4), seed=1)
     other = layers.Dropout(kdropout.schedules.Ramp(0.2, 0.6, 4), seed=1)
     x = torch.ones(100, 100)
@@ -161,7 +161,7 @@ def test_seeds_and_clocks_move_on_within_transforms():
         assert torch.equal(mine.value, its.value)
 
 
-def test_a_learned_rate_logs_its_entropy_within_a_transform():
+def test_learned_rate_logs_its_entropy_within_a_transform():
     layer = layers.Dropout(kdropout.LearnedRate(0.3, regularizer=0.1))
     torch.func.grad(lambda x: layer(x, training=True).sum())(torch.ones(6, 8))
     expected = 0.1 * 8 * (0.3 * np.log(0.3) + 0.7 * np.log(0.7))
@@ -175,7 +175,7 @@ def test_standout_refuses_to_record_within_a_transform():
         torch.func.grad(lambda x: layer(x, training=True).sum())(torch.ones(6, 8))
 
 
-def test_inputs_that_are_dropped_have_no_part_in_second_derivatives():
+def test_dropped_inputs_do_not_change_second_derivatives():
     layer = layers.Dropout(0.5, seed=1)
     x = torch.full((4, 6), 2.0)
     hessian = torch.func.jacrev(

@@ -1,4 +1,4 @@
-"""Alpha dropout: dropped units are set to SELU's floor, mean and variance stay."""
+"""Alpha dropout sets dropped units to SELU's floor and keeps mean and variance."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ FLOOR = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
 
 
 def affine(rate):
-    """a and b of the section "Dropout for SNNs", for mean 0 and variance 1."""
+    """Return a and b of the section "Dropout for SNNs", for mean 0 and variance 1."""
     keep = 1 - rate
     a = (keep + FLOOR**2 * keep * (1 - keep)) ** -0.5
     return a, -a * (1 - keep) * FLOOR
@@ -24,7 +24,7 @@ def normal(*shape):
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.5, 0.95])
-def test_outputs_follow_the_formula_once_the_mask_is_known(rate):
+def test_outputs_follow_the_formula_for_the_drawn_mask(rate):
     x = normal(2000, 100)
     outputs = AlphaDropout(rate, seed=1)(x, training=True)
     outputs = ops.convert_to_numpy(outputs)
@@ -37,7 +37,7 @@ def test_outputs_follow_the_formula_once_the_mask_is_known(rate):
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_mean_and_variance_stay(rate):
+def test_mean_and_variance_are_kept(rate):
     x = normal(2000, 100)
     outputs = ops.convert_to_numpy(AlphaDropout(rate, seed=1)(x, training=True))
     outputs = outputs.astype("float64")
@@ -60,7 +60,7 @@ def test_output_and_gradient_are_finite_up_to_rate_1(rate):
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(3), AlphaDropout(rate)]
     )
-    eagerly = keras.backend.backend() == "jax"  # which need not compile here
+    eagerly = keras.backend.backend() == "jax"  # no need to compile here
     model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=eagerly)
     loss = model.train_on_batch(normal(5, 4), np.ones((5, 3), "float32"))
     assert np.isfinite(loss)
@@ -83,11 +83,11 @@ def test_learned_rate_mixes_units_with_the_floor():
     rate = 0.3
     layer = AlphaDropout(LearnedRate(rate, temperature=0.5), seed=1)
     a, b = affine(rate)
-    # Of inputs at the floor, nothing changes, whatever the mask.
+    # Inputs at the floor do not change, for any mask.
     x = np.full((10, 10), FLOOR, "float32")
     outputs = ops.convert_to_numpy(layer(x, training=True))
     np.testing.assert_allclose(outputs, a * FLOOR + b, rtol=1e-5)
-    # Of others, a share that lies between 0 and 1.
+    # The floor's share in other inputs lies between 0 and 1.
     outputs = ops.convert_to_numpy(layer(np.ones((10, 10), "float32"), training=True))
     kept = ((outputs - b) / a - FLOOR) / (1 - FLOOR)
     assert (kept > -1e-5).all() and (kept < 1 + 1e-5).all()

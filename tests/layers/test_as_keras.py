@@ -1,4 +1,4 @@
-"""What Keras's dropout layers take and do, ours take and do."""
+"""The layers accept the arguments of Keras's dropout layers and behave like them."""
 
 import inspect
 import warnings
@@ -20,7 +20,7 @@ SHAPES = {
     "SpatialDropout2D": (2, 3, 4, 5),
     "SpatialDropout3D": (2, 3, 4, 5, 6),
 }
-# All that kdropout has, and a shape of inputs.
+# All layers that kdropout and Keras share, with a shape of inputs.
 OURS = {
     name: (lambda name=name: getattr(kdropout.layers, name)(0.5), shape)
     for name, shape in SHAPES.items()
@@ -66,7 +66,7 @@ def test_arguments_have_the_positions_of_keras(name):
         assert mine[argument].default == theirs[argument].default
 
 
-def test_positional_arguments_arrive():
+def test_positional_arguments_are_stored():
     layer = kdropout.layers.SpatialDropout1D(0.5, 3, "one", "float16")
     assert (layer.seed, layer.name, layer.compute_dtype) == (3, "one", "float16")
     layer = kdropout.layers.SpatialDropout2D(0.5, "channels_first", 3, "two")
@@ -76,7 +76,7 @@ def test_positional_arguments_arrive():
 
 
 @pytest.mark.parametrize("name", ["SpatialDropout2D", "SpatialDropout3D"])
-def test_data_format_in_capitals(name):
+def test_data_format_may_be_in_capitals(name):
     for kind in both(name):
         assert kind(0.5, data_format="CHANNELS_FIRST").data_format == "channels_first"
 
@@ -105,7 +105,7 @@ def test_layers_without_weights_are_built_at_once(name):
     assert tuple(outputs.shape) == shape
 
 
-def test_a_subclass_may_add_weights_after_the_constructor_of_its_base():
+def test_subclass_may_add_weights_after_the_base_constructor():
     class Scaled(kdropout.layers.Dropout):
         def __init__(self):
             super().__init__(0.5, seed=1)
@@ -120,7 +120,7 @@ def test_a_subclass_may_add_weights_after_the_constructor_of_its_base():
     assert len(layer.trainable_variables) == 3
 
 
-def test_a_subclass_with_a_build_of_its_own_is_built_when_called():
+def test_subclass_with_its_build_method_is_built_when_called():
     class Scaled(kdropout.layers.Dropout):
         def build(self, input_shape):
             self.scale = self.add_weight(shape=input_shape[1:], name="scale")
@@ -132,7 +132,7 @@ def test_a_subclass_with_a_build_of_its_own_is_built_when_called():
 
 
 @pytest.mark.parametrize("seed", [-1, 2**31, 2**32 - 1, 2**63, -(2**40), np.int64(7)])
-def test_any_integer_is_a_seed(seed):
+def test_any_integer_is_accepted_as_a_seed(seed):
     x = np.ones((4, 100), "float32")
     first, again, other = (
         numpy(kdropout.layers.Dropout(0.5, seed=s)(x, training=True))
@@ -167,7 +167,7 @@ def test_lists(name):
     assert [tensor.shape for tensor in symbolic] == [(None, 3), (None, 4)]
 
 
-def test_a_list_in_training_is_a_batch():
+def test_list_in_training_is_a_batch():
     arrays = [ops.ones((3,)), ops.ones((3,))]
     listed = kdropout.layers.Dropout(0.5, seed=1)(arrays, training=True)
     stacked = kdropout.layers.Dropout(0.5, seed=1)(ops.stack(arrays), training=True)
@@ -189,13 +189,13 @@ def test_noise_shapes_shorter_than_the_inputs_broadcast_as_in_keras(noise_shape)
     assert np.array_equal(mask, np.broadcast_to(drawn, x.shape))
     symbolic = layer(keras.Input((3, 8)))
     assert symbolic.shape == (None, 3, 8)
-    # Keras's own layer takes the same.
+    # Keras's layer accepts the same.
     keras.layers.Dropout(0.5, noise_shape=noise_shape)(x, training=True)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("name", OURS)
-def test_empty_inputs(name, axis):
+def test_empty_inputs_are_accepted(name, axis):
     make, shape = OURS[name]
     if axis == 1 and name in ("DropConnect", "ConcreteDropout", "Standout"):
         shape = (0, 3)
@@ -203,7 +203,7 @@ def test_empty_inputs(name, axis):
         shape = tuple(0 if i == axis else size for i, size in enumerate(shape))
     layer = make()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a block is larger than such a map
+        warnings.simplefilter("ignore")  # a block is larger than an empty map
         for training in (False, True):
             outputs = layer(np.zeros(shape, "float32"), training=training)
             assert tuple(outputs.shape)[axis] == 0 or axis == 1
@@ -212,7 +212,7 @@ def test_empty_inputs(name, axis):
 
 @pytest.mark.parametrize("rate", [0.0, 0.5])
 @pytest.mark.parametrize("shape, noise_shape", [((0, 8), (1, None)), ((2, 0, 8), None)])
-def test_empty_inputs_with_a_mask_that_broadcasts_compiled(shape, noise_shape, rate):
+def test_empty_inputs_compile_with_a_mask_that_broadcasts(shape, noise_shape, rate):
     if noise_shape is None:
         layer = kdropout.layers.SpatialDropout1D(rate)
     else:
@@ -241,7 +241,7 @@ def test_integers_pass_at_inference_and_are_refused_in_training():
 @tensorflow_alone
 @pytest.mark.parametrize("name", ["Dropout", "AlphaDropout"])
 @pytest.mark.parametrize("training", [False, True])
-def test_unknown_rank(name, training):
+def test_unknown_rank_is_accepted(name, training):
     import tensorflow as tf
 
     layer = getattr(kdropout.layers, name)(0.5, seed=1)
@@ -255,7 +255,7 @@ def test_unknown_rank(name, training):
 
 @tensorflow_alone
 @pytest.mark.parametrize("name", ["Dropout", "AlphaDropout", "GaussianDropout"])
-def test_ragged_inputs_at_inference(name):
+def test_ragged_inputs_pass_at_inference(name):
     import tensorflow as tf
 
     ragged = tf.ragged.constant([[1.0, 2.0], [3.0]])
@@ -265,7 +265,7 @@ def test_ragged_inputs_at_inference(name):
 
 @pytest.mark.parametrize("regularizer", [0.0, 1.0, 1e20])
 @pytest.mark.parametrize("temperature", [1e-6, 0.1, 1e30])
-def test_learned_rates_stay_numbers_at_the_limits(regularizer, temperature):
+def test_learned_rates_stay_finite_at_the_limits(regularizer, temperature):
     rate = kdropout.LearnedRate(0.1, regularizer, temperature)
     model = keras.Sequential(
         [

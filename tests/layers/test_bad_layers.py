@@ -1,4 +1,4 @@
-"""Bad arguments and inputs of layers are refused by name, with the way out."""
+"""Layers refuse bad arguments and inputs, name them and say what to do."""
 
 from functools import partial
 
@@ -23,7 +23,7 @@ INTEGERS = np.ones((4, 3), "int32")
 TOKENS = np.ones((2, 4, 3), "float32")
 MAPS = np.ones((2, 4, 3, 5), "float32")
 
-# What the errors say that many layers raise.
+# Parts of errors that many layers raise.
 A_FLOAT32 = "a number in [-3.40282e+38, 3.40282e+38]"
 LINEAR_LAYER = "'layer' must be one of Dense, EinsumDense, Conv1D, Conv2D, Conv3D"
 A_SIZE = "an integer of at least 1"
@@ -495,7 +495,7 @@ WRAPPERS = [
         [LINEAR_LAYER, "layer=<LSTM", "put a kdropout.layers.Dropout before it"],
     ),
     Case(
-        "wrap a layer with a call of its own",
+        "wrap a layer that overrides call",
         lambda: layers.DropConnect(OwnCall(3), 0.5),
         TypeError,
         [LINEAR_LAYER, "layer=<OwnCall"],
@@ -774,7 +774,7 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 

@@ -1,4 +1,4 @@
-"""Concrete dropout: mask, terms and gradient against NumPy, and its life in a model."""
+"""The mask, the terms and the gradient of concrete dropout agree with NumPy."""
 
 import keras
 import numpy as np
@@ -10,18 +10,20 @@ from kdropout.callbacks import RateLogger
 from kdropout.layers import ConcreteDropout
 from tests.tools import entropy_term, logit, numpy, sigmoid
 
-# JAX need not compile the models here: most of the time would go there.
+# On JAX, compiling the models would take most of the time and is not needed here.
 EAGERLY = keras.backend.backend() == "jax"
 RATE, WEIGHT, ENTROPY = 0.3, 2e-2, 0.2
 
 
 def dropped(x, u, rate, temperature):
-    """The paper's equation, in double precision: inputs times their relaxed mask."""
+    """Compute the paper's equation, inputs times their relaxed mask, in double
+    precision.
+    """
     z = sigmoid((logit(rate) + logit(u.astype("float64"))) / temperature)
     return x * (1 - z) / (1 - rate)
 
 
-# The layer, the shape of its inputs, that of their mask, and the number K of inputs.
+# Layers, the shape of their inputs, that of the mask, and the number K of inputs.
 CASES = {
     "dense": (lambda: keras.layers.Dense(4, "relu"), (6, 5), (6, 5), 5),
     "dense over time": (lambda: keras.layers.Dense(4), (6, 3, 5), (6, 3, 5), 5),
@@ -55,7 +57,7 @@ def make(name, **kwargs):
 
 
 def first_uniform(shape):
-    """The uniform numbers of the first call of a layer of seed 7."""
+    """Return the uniform numbers of the first call of a layer with seed 7."""
     return numpy(noise.uniform(shape, keras.random.SeedGenerator(7).next()))
 
 
@@ -67,13 +69,13 @@ def test_inputs_are_dropped_by_the_formula(name, temperature):
     used = temperature or (2 / 3 if name.startswith("conv") else 0.1)
     inputs = dropped(x, first_uniform(mask_shape), RATE, used)
     wanted = numpy(layer.layer(inputs.astype("float32")))
-    # The temperature of 0.1 magnifies what float32 leaves of a logit tenfold.
+    # The temperature of 0.1 magnifies the float32 rounding of a logit tenfold.
     np.testing.assert_allclose(outputs, wanted, rtol=1e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", CASES)
-def test_terms_are_those_of_the_formula(name, training):
+def test_terms_follow_the_formula(name, training):
     layer, x, _, num_inputs = make(
         name, weight_regularizer=WEIGHT, dropout_regularizer=ENTROPY
     )
@@ -90,7 +92,7 @@ def test_terms_are_those_of_the_formula(name, training):
         assert {name: shown[name] for name in wanted} == pytest.approx(wanted, rel=1e-5)
 
 
-def test_inference_leaves_the_terms_of_the_last_step():
+def test_inference_keeps_the_terms_of_the_last_step():
     layer, x, _, _ = make("dense", weight_regularizer=WEIGHT)
     layer(x, training=True)
     shown = layer.log_values()
@@ -101,7 +103,7 @@ def test_inference_leaves_the_terms_of_the_last_step():
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_terms_are_summed_in_single_precision(policy):
-    # Of the kernel that the step computes with: 0.1 is 0.10010 in bfloat16.
+    # The step computes with the kernel in bfloat16, where 0.1 is 0.10010.
     dense = keras.layers.Dense(
         50, kernel_initializer=keras.initializers.Constant(0.1), dtype=policy
     )
@@ -113,7 +115,7 @@ def test_terms_are_summed_in_single_precision(policy):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_inference_is_the_wrapped_layer(name):
+def test_inference_equals_the_wrapped_layer(name):
     layer, x, _, _ = make(name)
     np.testing.assert_array_equal(numpy(layer(x)), numpy(layer.layer(x)))
 
@@ -162,7 +164,7 @@ def test_gradient_of_the_rate_is_the_slope_of_the_whole_loss():
     assert moved == pytest.approx(-slope, rel=1e-3)
 
 
-def test_loss_of_fit_is_the_data_loss_and_the_terms_in_the_logs():
+def test_loss_of_fit_is_the_data_loss_plus_the_logged_terms():
     model, _, x, y = one_layer_model(0.1)
     logs = model.fit(
         x, y, batch_size=6, epochs=3, verbose=0, callbacks=[RateLogger()]
@@ -176,7 +178,7 @@ def test_loss_of_fit_is_the_data_loss_and_the_terms_in_the_logs():
     np.testing.assert_allclose(terms[1][1:], wanted, rtol=1e-5)
 
 
-def test_loss_of_evaluate_is_the_data_loss_and_the_terms():
+def test_loss_of_evaluate_is_the_data_loss_plus_the_terms():
     model, layer, x, y = one_layer_model()
     logs = model.evaluate(x, y, batch_size=3, verbose=0, return_dict=True)
     kernel, bias = (w.astype("float64") for w in layer.layer.get_weights())
@@ -199,7 +201,7 @@ def test_terms_of_all_layers_add_up():
 
 
 @pytest.mark.parametrize("initial", [0.05, 0.9])
-def test_rate_moves_to_one_half_under_a_strong_entropy_term(initial):
+def test_strong_entropy_term_moves_the_rate_to_one_half(initial):
     layer = ConcreteDropout(
         keras.layers.Dense(1),
         initial,
@@ -215,7 +217,7 @@ def test_rate_moves_to_one_half_under_a_strong_entropy_term(initial):
     assert abs(layer.rate - 0.5) < 0.5 * abs(initial - 0.5)
 
 
-def test_large_weights_drive_the_rate_down():
+def test_large_weights_lower_the_rate():
     # Only the weight term has a slope: d/dz of 1 / (1 - sigmoid(z)) is exp(z).
     layer = ConcreteDropout(
         keras.layers.Dense(3, kernel_initializer="ones"),
@@ -262,7 +264,7 @@ def test_default_temperature_is_that_of_the_authors(kind, temperature):
     assert layer.get_config()["temperature"] is None
 
 
-def test_setting_the_rate_is_refused_with_a_way_out_that_exists():
+def test_setting_the_rate_is_refused_with_a_remedy_that_exists():
     layer = ConcreteDropout(keras.layers.Dense(2), name="concrete")
     with pytest.raises(TypeError, match="'concrete' is decided by gradient") as raised:
         layer.rate = 0.3

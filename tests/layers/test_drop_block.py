@@ -1,4 +1,4 @@
-"""DropBlock: the share of units dropped is the rate, and their mean is kept."""
+"""DropBlock drops the stated share of units and keeps their mean."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ CASES = [
     (DropBlock3D, (7, 4, 5), (2, 3, 4)),
 ]
 LARGER_THAN_THE_MAP = [(DropBlock1D, (5,), 7), (DropBlock2D, (4, 9), 6)]
-# These tests want such blocks; test_bad_layers.py has the warning.
+# These tests need such blocks; test_bad_layers.py tests the warning.
 larger_block_is_meant = pytest.mark.filterwarnings("ignore:'block_size' of layer")
 
 
@@ -32,7 +32,7 @@ def ones(sizes, samples=SAMPLES):
 
 
 def numbers(*shape):
-    """Of both signs, none of them 0."""
+    """Draw numbers of both signs, none of them 0."""
     rng = np.random.default_rng(0)
     signs = rng.choice([-1, 1], shape)
     return (signs * rng.uniform(0.5, 1.5, shape)).astype("float32")
@@ -45,7 +45,7 @@ def test_share_dropped_is_the_rate(layer, sizes, block_size):
     for rate in RATES:
         layer.rate = rate
         dropped = call_in_training(layer, ones(sizes)) == 0
-        # Units of a block fall together, so the deviation is that between maps.
+        # Units of a block drop together, so the deviation is that between maps.
         maps = dropped.mean(tuple(range(1, 1 + len(sizes)))).ravel()
         sigmas = (maps.mean() - rate) / (maps.std(ddof=1) / np.sqrt(maps.size))
         print(f"{BACKEND} {sizes} {layer.block_size} {rate}: {sigmas:+.2f} sigma")
@@ -64,7 +64,7 @@ def test_kept_units_are_scaled_so_that_the_mean_stays(layer, sizes, block_size):
     assert constant.mean(dtype="float64") == pytest.approx(3.0, rel=1e-6)
 
 
-def test_dropped_units_lie_in_blocks_and_kept_ones_need_not():
+def test_dropped_units_lie_in_blocks():
     layer = DropBlock2D(0.15, block_size=(3, 2), seed=1)
     dropped = np.moveaxis(call_in_training(layer, ones((9, 11), 40)) == 0, -1, 1)
     windows = np.lib.stride_tricks.sliding_window_view(dropped, (3, 2), axis=(2, 3))
@@ -97,7 +97,7 @@ def test_block_longer_than_one_axis_drops_bands():
     assert not (dropped == dropped[:, :, :1]).all()
 
 
-def test_blocks_of_size_1_are_dropout():
+def test_blocks_of_size_1_equal_dropout():
     dropped = (
         call_in_training(DropBlock2D(0.3, block_size=1, seed=1), ones((8, 5))) == 0
     )
@@ -109,13 +109,13 @@ def test_blocks_of_size_1_are_dropout():
 
 
 @pytest.mark.parametrize("layer, sizes, block_size", CASES[::3])
-def test_channels_drop_the_same_blocks_if_asked_to(layer, sizes, block_size):
+def test_channels_drop_the_same_blocks_if_requested(layer, sizes, block_size):
     for sync_channels in (False, True):
         made = layer(0.3, block_size, sync_channels=sync_channels, seed=1)
         dropped = call_in_training(made, ones(sizes)) == 0
         assert (dropped == dropped[..., :1]).all() == sync_channels
         assert not (dropped == dropped[:1]).all()
-        # One map per sample, or else one per sample and channel, is independent.
+        # Independent maps: one per sample, or one per sample and channel.
         maps = dropped.mean(tuple(range(1, 1 + len(sizes))))
         maps = maps[:, 0] if sync_channels else maps.ravel()
         deviation = maps.std(ddof=1) / np.sqrt(maps.size)
@@ -124,7 +124,7 @@ def test_channels_drop_the_same_blocks_if_asked_to(layer, sizes, block_size):
 
 @pytest.mark.parametrize("sync_channels", [False, True])
 @pytest.mark.parametrize("layer, sizes, block_size", CASES[1::3])
-def test_channels_first_is_channels_last_transposed(
+def test_channels_first_equals_transposed_channels_last(
     layer, sizes, block_size, sync_channels
 ):
     arguments = {"block_size": block_size, "sync_channels": sync_channels, "seed": 5}
@@ -163,7 +163,7 @@ class AlwaysTraining(keras.layers.Layer):
 )
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_maps_of_unknown_size_drop_as_those_of_known_size(data_format, jit_compile):
+def test_maps_of_unknown_size_drop_like_maps_of_known_size(data_format, jit_compile):
     import tensorflow as tf
 
     channels_first = data_format == "channels_first"
@@ -218,7 +218,7 @@ def test_learned_rate_stays_finite_at_the_ends():
         assert np.isfinite(ops.convert_to_numpy(layer.rate_variables["logit"]))
 
 
-def test_entropy_of_a_learned_rate_counts_the_units_with_a_fate_of_their_own():
+def test_entropy_of_a_learned_rate_counts_the_independent_units():
     for sync_channels, units in [(False, 6 * 5 * 2), (True, 6 * 5)]:
         rate = LearnedRate(0.2, regularizer=1e-2)
         layer = DropBlock2D(rate, block_size=3, sync_channels=sync_channels)
@@ -237,14 +237,14 @@ def test_rate_0_is_the_identity_and_rate_1_gives_zeros(layer, sizes, block_size)
 
 @pytest.mark.parametrize("rate", [0.1, 0.3])
 def test_mean_is_not_biased_in_half_precision(rate):
-    # The scale, rounded to 8 bits before the product, would be off by up to 0.4 %.
+    # A scale rounded to 8 bits before the product would be off by up to 0.4 %.
     layer = DropBlock2D(rate, block_size=3, seed=1, dtype="mixed_bfloat16")
     x = np.random.default_rng(0).normal(1.0, 1.0, (200, 9, 9, 8))
     x = ops.cast(ops.convert_to_tensor(x), "bfloat16")
     outputs = numpy(ops.cast(layer(x, training=True), "float32"))
     x = numpy(ops.cast(x, "float32")).astype("float64")
     exact = np.where(outputs != 0, x, 0.0) / np.mean((outputs != 0) | (x == 0))
-    # Rounding is off by up to half a spacing of 2^-7, alike for equal numbers.
+    # Rounding is off by up to half a spacing of 2^-7, and equally for equal numbers.
     values, counts = np.unique(exact, return_counts=True)
     deviation = np.sqrt(np.sum((counts * values * 2.0**-7) ** 2) / 12) / x.size
     sigmas = (outputs.mean(dtype="float64") - exact.mean()) / deviation

@@ -1,4 +1,4 @@
-"""DropConnect: single weights are dropped, the bias is kept, one mask for all."""
+"""DropConnect drops single weights, keeps the bias, and has one mask per call."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ BIAS = 5.0
 
 
 def dense(units=UNITS, **kwargs):
-    """All weights 1, so that each output counts the weights that it was left."""
+    """Build a layer of weights 1, so that each output counts its kept weights."""
     constants = keras.initializers.Ones(), keras.initializers.Constant(BIAS)
     kernel, bias = constants
     return keras.layers.Dense(
@@ -22,7 +22,7 @@ def dense(units=UNITS, **kwargs):
 
 
 def effective_kernel(layer):
-    """What a training call of a layer of `dense` multiplies single inputs with."""
+    """Return the factors by which a training call of a layer multiplies inputs."""
     return numpy(layer(np.eye(INPUTS, dtype="float32"), training=True)) - BIAS
 
 
@@ -34,17 +34,17 @@ def test_share_of_the_weights_is_dropped_and_the_others_are_scaled(rate):
     # Five standard deviations of the share of 18 000 weights.
     deviation = np.sqrt(rate * (1 - rate) / kernel.size)
     assert abs(dropped.mean() - rate) < 5 * deviation
-    # Weights are dropped independently: rows and columns are binomial as well.
+    # Weights are dropped independently, so rows and columns are binomial as well.
     for axis in (0, 1):
         counts = dropped.sum(axis)
         spread = kernel.shape[axis] * rate * (1 - rate)
         assert abs(counts.var() / spread - 1) < 5 * np.sqrt(2 / (len(counts) - 1))
 
 
-def test_weights_of_a_convolution_are_dropped_one_by_one():
+def test_weights_of_a_convolution_are_dropped_individually():
     conv = keras.layers.Conv1D(40, 3, kernel_initializer="ones", use_bias=False)
     layer = DropConnect(conv, 0.25, seed=1)
-    # One impulse per channel reads out the kernel, the same for each sample.
+    # One impulse per channel shows the kernel, which is the same for each sample.
     x = np.zeros((50, 5, 50), "float32")
     x[np.arange(50), 2, np.arange(50)] = 1
     outputs = numpy(layer(x, training=True))
@@ -54,7 +54,7 @@ def test_weights_of_a_convolution_are_dropped_one_by_one():
     assert 0 < (outputs[:, 0] != outputs[:, 1]).mean() < 1
 
 
-def test_one_mask_serves_the_batch_and_the_next_call_has_another():
+def test_batch_shares_a_mask_and_the_next_call_has_another():
     layer = DropConnect(dense(), 0.5, seed=1)
     x = np.repeat(np.random.default_rng(0).normal(size=(1, 30)), 8, axis=0)
     first, second = (numpy(layer(x, training=True)) for _ in range(2))
@@ -62,14 +62,14 @@ def test_one_mask_serves_the_batch_and_the_next_call_has_another():
     assert (np.abs(first[0] - second[0]) > 1e-3).mean() > 0.9
 
 
-def test_only_the_activated_bias_is_left_at_rate_1():
+def test_rate_1_leaves_only_the_activated_bias():
     layer = DropConnect(dense(4, activation="tanh"), 1.0)
     outputs = numpy(layer(np.ones((3, 2), "float32"), training=True))
     np.testing.assert_allclose(outputs, np.tanh(BIAS), rtol=1e-6)
 
 
 def test_outputs_have_the_expectation_and_variance_of_the_formula():
-    # 40 000 units with the same weights: as many independent draws of one output.
+    # 40 000 units with the same weights give as many independent draws of one output.
     rate, draws = 0.3, 40_000
     rng = np.random.default_rng(0)
     x, weights = rng.normal(size=(2, 12))
@@ -79,11 +79,11 @@ def test_outputs_have_the_expectation_and_variance_of_the_formula():
     outputs = numpy(layer(x[None].astype("float32"), training=True))[0]
     variance = np.sum((x * weights) ** 2) * rate / (1 - rate)
     assert abs(outputs.mean() - x @ weights) < 5 * np.sqrt(variance / draws)
-    # A sum of many parts has at most the kurtosis of a normal distribution or so: 4.
+    # The kurtosis of a sum of many parts is at most about that of a normal: 4 is safe.
     assert abs(outputs.var() / variance - 1) < 5 * np.sqrt(4 / draws)
 
 
-def test_inference_is_the_wrapped_layer():
+def test_inference_equals_the_wrapped_layer():
     x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
     layer = DropConnect(keras.layers.Dense(5, "relu"), 0.9)
     np.testing.assert_array_equal(numpy(layer(x)), numpy(layer.layer(x)))
@@ -119,7 +119,7 @@ def test_gradient_of_a_learned_rate_is_the_slope_of_the_loss():
     rate = LearnedRate(0.3, regularizer=1e-2, temperature=0.5)
     layer = DropConnect(keras.layers.Dense(2), rate, seed=1)
     model = keras.Sequential([keras.Input((4,)), layer])
-    eagerly = keras.backend.backend() == "jax"  # which need not compile here
+    eagerly = keras.backend.backend() == "jax"  # no need to compile here
     model.compile(keras.optimizers.SGD(1.0), "mse", run_eagerly=eagerly)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(6, 4)).astype("float32")

@@ -1,4 +1,4 @@
-"""DropPath: one decision for each sample, and stochastic depth made of it."""
+"""DropPath makes one decision for each sample; stochastic depth is built from it."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from kdropout.layers import DropPath
 from kdropout.schedules import Ramp, depth_rates
 from tests.tools import call_in_training
 
-# JAX need not compile where the compiled step is not what is tested.
+# On JAX, the tests compile only where they test the compiled step.
 EAGERLY = keras.backend.backend() == "jax"
 
 # The residual network of the paper: 54 blocks, the last dropped with probability 0.5.
@@ -17,7 +17,7 @@ DEPTH, LAST = 54, 0.5
 
 
 def residual_network(depth, rates, branch):
-    """Adds to its input, block by block, what a branch makes of it."""
+    """Adds the output of a branch to its input, block by block."""
     x = inputs = keras.Input((1,))
     for index in range(depth):
         dropped = DropPath(rates[index], seed=index, name=f"path_{index}")(branch(x))
@@ -45,7 +45,7 @@ def test_decisions_of_samples_and_of_calls_are_independent():
     x = np.ones((4000, 2), "float32")
     first, second = (call_in_training(layer, x)[:, 0] != 0 for _ in range(2))
     for one, other in [(first, second), (first[1:], first[:-1])]:
-        # Equal by chance in half of the pairs.
+        # Independent decisions are equal in half of the pairs.
         assert abs((one == other).mean() - 0.5) < 5 * np.sqrt(0.25 / len(one))
 
 
@@ -97,7 +97,7 @@ def test_residual_network_skips_dropped_blocks_and_keeps_its_expectation():
     samples = 3000
     x = np.random.default_rng(0).normal(size=(samples, 1)).astype("float32")
     added = ops.convert_to_numpy(model(x, training=True)) - x
-    # Each block adds 0 or 1 / (1 - rate): one of 64 sums, by the blocks kept.
+    # Each block adds 0 or 1 / (1 - rate): one of 64 sums, by the kept blocks.
     choices = np.array([[i >> block & 1 for block in range(6)] for i in range(64)])
     sums = choices @ (1 / (1 - np.array(rates)))
     distances = np.abs(added - sums)
@@ -143,7 +143,7 @@ def test_scheduled_drop_path_has_the_rate_of_its_formula_after_each_step():
     np.testing.assert_allclose(read, wanted, rtol=0, atol=1e-7)
 
 
-def test_rate_1_leaves_only_the_shortcut_and_rate_0_the_whole():
+def test_rate_1_leaves_only_the_shortcut_and_rate_0_the_whole_block():
     x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
     assert (
         call_in_training(DropPath(1.0), np.full((5, 3), np.inf, "float32")) == 0

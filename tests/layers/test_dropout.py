@@ -1,4 +1,4 @@
-"""Dropout of single units: the scale, the shape of the mask, and the two ends."""
+"""Dropout of single units: the scale, the shape of the mask, and rates 0 and 1."""
 
 import keras
 import numpy as np
@@ -8,12 +8,12 @@ from keras import ops
 from kdropout.layers import Dropout
 from tests.tools import call_in_training
 
-# JAX need not compile the models here: most of the time would go there.
+# On JAX, compiling the models would take most of the time and is not needed here.
 EAGERLY = keras.backend.backend() == "jax"
 
 
 def inputs(*shape):
-    """Numbers of both signs, none of them 0."""
+    """Draw numbers of both signs, none of them 0."""
     return np.random.default_rng(0).uniform(0.5, 1.5, shape).astype("float32") * (
         np.random.default_rng(1).choice([-1, 1], shape).astype("float32")
     )
@@ -24,7 +24,7 @@ def test_kept_units_are_scaled_and_the_others_are_zero(rate):
     x = inputs(500, 40)
     outputs = call_in_training(Dropout(rate, seed=1), x)
     kept = outputs != 0.0
-    # The rate is the nearest multiple of 2^-24.
+    # The rate in effect is the nearest multiple of 2^-24.
     wanted = np.where(kept, x / (1 - rate), 0.0)
     np.testing.assert_allclose(outputs, wanted, rtol=2.0**-22 / (1 - rate))
     # Five standard deviations of the share of 20 000 units.
@@ -32,7 +32,7 @@ def test_kept_units_are_scaled_and_the_others_are_zero(rate):
 
 
 def shared_axes(kept):
-    """Axes along which the mask is the same everywhere."""
+    """Return the axes along which the mask is constant."""
     return tuple(
         axis
         for axis in range(kept.ndim)
@@ -62,7 +62,7 @@ def test_units_along_an_entry_of_1_share_their_fate(noise_shape, shared):
 @pytest.mark.parametrize(
     "noise_shape, sizes", [(None, [(8, 3)]), ((None, 1, None), [(8, 3), (4, 5)])]
 )
-def test_noise_shape_with_unknown_sizes_in_a_compiled_model(noise_shape, sizes):
+def test_noise_shape_may_have_unknown_sizes_in_a_compiled_model(noise_shape, sizes):
     def spread_over_time(y, outputs):
         return ops.max(outputs, axis=1) - ops.min(outputs, axis=1)
 
@@ -90,7 +90,7 @@ def test_equals_keras_at_rate_0_and_at_inference(training):
     np.testing.assert_array_equal(ours, x)
 
 
-def test_rate_1_gives_zeros_whatever_the_inputs():
+def test_rate_1_gives_zeros_for_all_inputs():
     outputs = call_in_training(
         Dropout(1.0), np.array([[np.inf, -np.inf, 0, 1e38]], "float32")
     )
@@ -98,7 +98,7 @@ def test_rate_1_gives_zeros_whatever_the_inputs():
 
 
 @pytest.mark.parametrize("rate", [0.0, 1 - 2.0**-24, 1.0])
-def test_gradients_are_finite_at_the_ends(rate):
+def test_gradients_are_finite_at_rates_0_and_1(rate):
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -133,11 +133,11 @@ def test_gradient_passes_where_units_are_kept():
     assert set(np.unique(gradient)) == {0.0, 4.0}
 
 
-def test_rate_near_1_scales_by_the_keep_probability_that_was_used():
+def test_rate_near_1_scales_by_the_keep_probability_in_use():
     rate = 1 - 2.0**-10
     outputs = call_in_training(Dropout(rate, seed=1), np.ones((1000, 1000), "float32"))
     assert set(np.unique(outputs)) == {0.0, 1024.0}
-    # 976 kept of 1e6: five standard deviations are 156.
+    # 976 of 1e6 units are kept; five standard deviations are 156.
     assert abs(np.count_nonzero(outputs) - 976.6) < 157
 
 

@@ -30,7 +30,7 @@ def test_noise_is_normal_with_the_moments_of_dropout(rate):
         assert abs((standard < bound).mean() - share) < 5 * deviation
 
 
-def test_every_unit_and_every_call_has_noise_of_its_own():
+def test_every_unit_and_every_call_has_independent_noise():
     layer = GaussianDropout(0.5, seed=1)
     x = np.ones((20, 30), "float32")
     first, second = (ops.convert_to_numpy(layer(x, training=True)) for _ in range(2))
@@ -52,7 +52,7 @@ def test_output_and_gradient_are_finite_up_to_rate_1(rate):
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(3), GaussianDropout(rate, seed=1)]
     )
-    eagerly = keras.backend.backend() == "jax"  # which need not compile here
+    eagerly = keras.backend.backend() == "jax"  # no need to compile here
     model.compile(keras.optimizers.SGD(1e-9), "mae", run_eagerly=eagerly)
     x, y = np.ones((5, 4), "float32"), np.ones((5, 3), "float32")
     loss = model.train_on_batch(x, y)

@@ -1,4 +1,4 @@
-"""HeadDropout: whole heads, scaled by the number of heads over the number kept."""
+"""HeadDropout drops whole heads and scales by the number of heads over those kept."""
 
 import keras
 import numpy as np
@@ -58,7 +58,7 @@ def test_heads_are_scaled_by_the_number_kept_in_their_sample(
 
 
 @pytest.mark.parametrize("num_heads, rate", [(1, 0.4), (2, 0.5), (4, 0.6), (12, 0.9)])
-def test_expectation_is_short_of_the_samples_that_lost_all_heads(num_heads, rate):
+def test_expectation_lacks_the_samples_that_lost_all_heads(num_heads, rate):
     batch = 20_000
     outputs = call_in_training(
         HeadDropout(rate, seed=1), np.ones((batch, num_heads), "float32")
@@ -68,18 +68,18 @@ def test_expectation_is_short_of_the_samples_that_lost_all_heads(num_heads, rate
     lost = rate**num_heads
     deviation = np.sqrt(lost * (1 - lost) / batch)
     assert abs((kept == 0).mean() - lost) < 5 * deviation
-    # The sum over the heads is `num_heads` in every other sample.
+    # The sum over the heads is `num_heads` in all other samples.
     sums = outputs.sum(1, dtype="float64")
     np.testing.assert_allclose(sums[kept > 0], num_heads, rtol=1e-6)
     assert abs(outputs.mean(dtype="float64") - (1 - lost)) < 5 * deviation + 1e-6
-    # And no head is favoured: each has the expectation of all.
+    # No head is favoured: each has the expectation of all.
     variance = outputs.var(0, dtype="float64")
     off = (outputs.mean(0, dtype="float64") - (1 - lost)) / np.sqrt(variance / batch)
     assert np.abs(off).max() < 5
 
 
-def test_scores_of_kept_heads_still_sum_to_one_over_the_keys_on_average():
-    # (batch, heads, queries, keys), as in the attention of the paper.
+def test_scores_of_kept_heads_sum_to_one_over_the_keys_on_average():
+    # The shape (batch, heads, queries, keys) is that of attention in the paper.
     heads, queries, keys, features = 6, 5, 7, 4
     rng = np.random.default_rng(1)
     scores = softmax(rng.normal(size=(BATCH, heads, queries, keys)))
@@ -100,7 +100,7 @@ def test_scores_of_kept_heads_still_sum_to_one_over_the_keys_on_average():
 
 
 def test_mean_is_not_biased_in_half_precision():
-    # bfloat16 cannot hold 5 / 3 and 5 / 4: rounded, they would be off by 0.2 %.
+    # bfloat16 cannot represent 5 / 3 and 5 / 4: rounded, they would be off by 0.2 %.
     layer = HeadDropout(0.3, seed=1, dtype="mixed_bfloat16")
     x = np.random.default_rng(0).normal(1.0, 1.0, (BATCH, 5, 40))
     x = ops.cast(ops.convert_to_tensor(x), "bfloat16")
@@ -108,7 +108,7 @@ def test_mean_is_not_biased_in_half_precision():
     x = ops.convert_to_numpy(ops.cast(x, "float32")).astype("float64")
     kept = (outputs != 0).any(-1, keepdims=True)
     exact = np.where(kept, x * 5 / np.maximum(kept.sum(1, keepdims=True), 1), 0.0)
-    # Rounding is off by up to half a spacing of 2^-7, alike for equal numbers.
+    # Rounding is off by up to half a spacing of 2^-7, and equally for equal numbers.
     values, counts = np.unique(exact, return_counts=True)
     deviation = np.sqrt(np.sum((counts * values * 2.0**-7) ** 2) / 12) / x.size
     sigmas = (outputs.mean(dtype="float64") - exact.mean()) / deviation

@@ -1,4 +1,4 @@
-"""The linear map taken out of a layer is that layer; others are refused."""
+"""The linear map of a layer computes the layer; layers of other kinds are refused."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ def einsum(equation, output_shape, **kwargs):
     return EinsumDense(equation, output_shape, **kwargs)
 
 
-# The layer, the shape of its inputs, and over how many of them an output sums.
+# Layers, the shape of their inputs, and the number of inputs that an output sums.
 CASES = {
     "dense": (lambda: Dense(4, "relu"), (2, 5), 5),
     "dense of rank 4": (lambda: Dense(4, "tanh"), (2, 3, 2, 5), 5),
@@ -95,7 +95,7 @@ CASES = {
 
 
 def make(name):
-    """The layer with a random bias, its inputs, and how many it sums over."""
+    """Build the layer with a random bias, its inputs, and the number that it sums."""
     factory, shape, num_inputs = CASES[name]
     layer = factory()
     layer.build(shape)
@@ -106,7 +106,7 @@ def make(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_parts_of_a_layer_make_up_the_layer(name):
+def test_parts_of_a_layer_compute_the_layer(name):
     layer, x, _ = make(name)
     outputs = linear_map.apply_kernel(layer, x, layer.kernel)
     outputs = linear_map.add_bias_and_activate(layer, outputs)
@@ -154,7 +154,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("factory", REFUSED)
-def test_layers_of_another_kind_are_refused(factory):
+def test_layers_of_other_kinds_are_refused(factory):
     wanted = "'layer' must be one of Dense, EinsumDense, Conv1D, Conv2D, Conv3D"
     with pytest.raises(TypeError, match=wanted):
         linear_map.check_layer(factory())
@@ -202,7 +202,7 @@ def test_dtype_is_that_of_the_layer(wrapper):
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("training", [False, True])
-def test_regularizers_of_the_layer_count(wrapper, training):
+def test_regularizers_of_the_layer_add_to_the_loss(wrapper, training):
     dense = Dense(
         4,
         "relu",
@@ -218,7 +218,7 @@ def test_regularizers_of_the_layer_count(wrapper, training):
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_weights_come_from_and_go_into_a_plain_layer(wrapper):
+def test_weights_move_between_the_wrapper_and_a_plain_layer(wrapper):
     x = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
     plain, other = Dense(4), Dense(4)
     outputs = plain(x)
@@ -239,7 +239,7 @@ def test_weights_come_from_and_go_into_a_plain_layer(wrapper):
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_layer_that_was_built_keeps_its_weights(wrapper):
+def test_built_layer_keeps_its_weights(wrapper):
     plain = Dense(4)
     plain.build((None, 3))
     before = plain.get_weights()
@@ -251,7 +251,7 @@ def test_layer_that_was_built_keeps_its_weights(wrapper):
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_activity_regularizer_of_the_wrapper_counts(wrapper):
+def test_activity_regularizer_of_the_wrapper_adds_to_the_loss(wrapper):
     wrapped = WRAPPERS[wrapper](
         Dense(4), activity_regularizer=keras.regularizers.L1(0.1)
     )
@@ -264,7 +264,7 @@ def test_activity_regularizer_of_the_wrapper_counts(wrapper):
 # Keras warns that it cannot quantize its own InputLayer.
 @pytest.mark.filterwarnings("ignore:Layer InputLayer:UserWarning")
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_quantizing_a_model_passes_the_wrapped_layer_over(wrapper, tmp_path):
+def test_quantizing_a_model_skips_the_wrapped_layer(wrapper, tmp_path):
     model = keras.Sequential(
         [keras.Input((3,)), WRAPPERS[wrapper](Dense(4)), Dense(2, name="plain")]
     )

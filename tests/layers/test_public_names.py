@@ -1,4 +1,4 @@
-"""The names of a layer that a user sees, and those of 0.1 that became private."""
+"""The public names of a layer, and the names of version 0.1 that became private."""
 
 import inspect
 
@@ -21,7 +21,7 @@ API = {
     "rate_variables",
     "undropped",
 }
-# The places of the state in files of Keras, and in a `state_dict` of PyTorch.
+# Where the state is stored: in files of Keras, and in a `state_dict` of PyTorch.
 PLACES = {"rate_state", "saved_state"}
 DEPRECATED = {"get_state", "rate_rule", "set_state"}
 
@@ -42,7 +42,7 @@ def public_names(layer):
 
 
 @pytest.mark.parametrize("name", layers.__all__)
-def test_a_layer_has_the_names_of_keras_its_arguments_and_the_api(name):
+def test_layer_has_only_names_of_keras_its_arguments_and_the_api(name):
     kind = getattr(layers, name)
     added = public_names(make(kind)) - public_names(keras.layers.Layer())
     arguments = parameters(kind) - API
@@ -57,14 +57,14 @@ def test_keras_saves_the_layer_without_a_deprecation_warning(tmp_path, recwarn):
 
 
 @pytest.mark.parametrize("name", sorted(DEPRECATED))
-def test_a_name_of_0_1_works_with_a_warning(name):
+def test_name_of_0_1_works_with_a_warning(name):
     layer = layers.Dropout(0.3, seed=1)
     with pytest.warns(DeprecationWarning, match=f"'{name}' of a dropout layer"):
         value = getattr(layer, name)
     assert value == getattr(layer, f"_{name}")
 
 
-def test_the_state_of_a_layer_moves_by_the_names_of_0_1():
+def test_state_of_a_layer_moves_by_the_names_of_0_1():
     first, second = layers.Dropout(0.3, seed=1), layers.Dropout(0.5, seed=2)
     with pytest.warns(DeprecationWarning, match="deprecated"):
         second.set_state(first.get_state())
@@ -77,7 +77,7 @@ def test_the_state_of_a_layer_moves_by_the_names_of_0_1():
 
 
 class SubclassOf01(layers.BaseDropout):
-    """It overrides all that the documentation of 0.1 named."""
+    """Overrides every method that the documentation of version 0.1 named."""
 
     can_learn_rate = False
     has_noise_per_sample = False
@@ -96,7 +96,7 @@ class SubclassOf01(layers.BaseDropout):
         return {**super().log_values(), "one": 1.0}
 
 
-def test_a_subclass_of_0_1_works():
+def test_subclass_of_0_1_works():
     layer, x = SubclassOf01(0.5, seed=1), np.ones((4, 100), "float32")
     with pytest.warns(DeprecationWarning, match="'rate_rule' of a dropout layer"):
         outputs = ops.convert_to_numpy(layer(x, training=True))
@@ -124,6 +124,6 @@ def test_a_subclass_of_0_1_works():
         "thin_out",
     ],
 )
-def test_a_subclass_with_a_hook_of_0_1_is_refused(name):
+def test_subclass_with_a_hook_of_0_1_is_refused(name):
     with pytest.raises(TypeError, match=f"'Mine' must not define '{name}', which"):
         type("Mine", (layers.Dropout,), {name: lambda self: None})

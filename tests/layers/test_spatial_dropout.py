@@ -1,4 +1,4 @@
-"""Spatial dropout: one fate for all positions of a channel of a sample."""
+"""Spatial dropout has one decision for all positions of a channel of a sample."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ CASES = [
 
 
 def inputs(space, data_format):
-    """Positive numbers, and the axis of the channels."""
+    """Return positive numbers, and the axis of the channels."""
     last = data_format == "channels_last"
     shape = (BATCH, *space, CHANNELS) if last else (BATCH, CHANNELS, *space)
     x = np.random.default_rng(0).uniform(0.5, 1.5, shape).astype("float32")
@@ -37,7 +37,7 @@ def test_channels_are_kept_or_dropped_as_a_whole(layer, space, data_format):
     mask = kept[:, :, 0]
     # Five standard deviations of the share of 3000 channels.
     assert abs(mask.mean() - 0.6) < 5 * np.sqrt(0.24 / mask.size)
-    # Each sample has its own mask, and each channel its own fate.
+    # Each sample has a separate mask, and each channel a separate decision.
     assert len({row.tobytes() for row in mask}) == BATCH
     assert len({column.tobytes() for column in mask.T}) == CHANNELS
 

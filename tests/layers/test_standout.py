@@ -1,4 +1,4 @@
-"""Standout: the input decides what is kept, by a formula redone in NumPy."""
+"""In Standout, the inputs decide which units are kept, by the formula in NumPy."""
 
 import keras
 import numpy as np
@@ -9,12 +9,12 @@ from kdropout.layers import Standout
 from tests.tools import CountedModel, numpy, sigmoid
 
 BACKEND = keras.backend.backend()
-EAGERLY = BACKEND == "jax"  # which need not compile the small models here
+EAGERLY = BACKEND == "jax"  # the small models need no compiling
 ALPHA, BETA = 0.8, -0.3
 
 
 def make(activation="sigmoid", units=4, **kwargs):
-    """A layer with a random bias, and inputs."""
+    """Return a layer with a random bias, and inputs."""
     dense = keras.layers.Dense(
         units, activation, bias_initializer=keras.initializers.RandomNormal(seed=3)
     )
@@ -25,7 +25,7 @@ def make(activation="sigmoid", units=4, **kwargs):
 
 
 def driven(layer, x):
-    """Inputs times kernel, and the bias, in double precision."""
+    """Compute inputs times kernel, plus the bias, in double precision."""
     kernel, bias = (w.astype("float64") for w in layer.layer.get_weights())
     return x @ kernel, bias
 
@@ -72,13 +72,13 @@ def test_units_are_kept_with_their_probability_and_not_scaled():
     wanted = np.where(kept, sigmoid(product + bias)[:, None], 0.0)
     np.testing.assert_allclose(outputs, wanted, rtol=1e-5)
     probability = sigmoid(ALPHA * product + BETA)
-    # Five standard deviations for each of 180 units.
+    # The bound is five standard deviations for each of 180 units.
     deviation = np.sqrt(probability * (1 - probability) / draws)
     assert (np.abs(kept.mean(axis=1) - probability) < 5 * deviation).all()
     assert np.ptp(probability) > 0.5
 
 
-def test_alpha_0_keeps_all_units_alike():
+def test_alpha_0_keeps_all_units_with_the_same_probability():
     layer, x = make(units=400, alpha=0, beta=1.5)
     kept = numpy(layer(x, training=True)) != 0.0
     keep = sigmoid(1.5)
@@ -99,13 +99,13 @@ def test_rate_is_the_mean_of_the_last_training_step():
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_mean_rate_of_many_units_is_finite_in_half_precision(dtype):
-    # 2e5 units: their sum is beyond float16.
+    # The sum over 2e5 units exceeds float16.
     layer = Standout(keras.layers.Dense(1000, dtype=dtype), beta=-2.0)
     layer(np.zeros((200, 3), "float32"), training=True)
     assert layer.rate == pytest.approx(1 - sigmoid(-2.0), rel=1e-5)
 
 
-def test_gradient_passes_the_kept_units_only():
+def test_gradient_passes_only_the_kept_units():
     # The loss is the sum of the outputs, so a bias moves by its number of kept units.
     layer, x = make("linear", units=50)
     model = keras.Sequential([keras.Input((5,)), layer])
@@ -123,7 +123,7 @@ def test_gradient_passes_the_kept_units_only():
 
 
 class Mover(keras.callbacks.Callback):
-    """Sets alpha and beta before each epoch, and notes the rate after it."""
+    """Sets alpha and beta before each epoch, and records the rate after it."""
 
     def __init__(self, values):
         super().__init__()
@@ -146,7 +146,7 @@ def test_alpha_and_beta_move_in_a_compiled_fit_with_one_trace():
     mover = Mover([(0.8, 0.0), (0, 20), (0, -20), (-3.0, 0.5)])
     y = np.zeros((6, 4), "float32")
     model.fit(x, y, batch_size=6, epochs=4, verbose=0, callbacks=[mover])
-    # PyTorch runs step by step: there each training step enters `train_step` anew.
+    # PyTorch runs step by step, so each training step enters `train_step` again.
     assert model.entered == (4 if BACKEND == "torch" else 1)
     product, _ = driven(layer, x)
     for (alpha, beta), rate in zip(mover.values, mover.rates, strict=True):
@@ -155,7 +155,7 @@ def test_alpha_and_beta_move_in_a_compiled_fit_with_one_trace():
     assert (layer.alpha, layer.beta) == (-3.0, 0.5)
 
 
-def test_rate_cannot_be_set_and_the_way_out_exists():
+def test_setting_the_rate_is_refused_with_a_remedy_that_exists():
     layer, _ = make()
     with pytest.raises(TypeError, match="rate of layer 'standout' is dec") as raised:
         layer.rate = 0.3
@@ -180,7 +180,7 @@ def test_alpha_beta_and_rate_survive_saving(tmp_path):
     for copy in (restored.get_layer("standout"), fresh):
         assert (copy.alpha, copy.beta, copy.rate) == (0.25, 1.5, layer.rate)
         np.testing.assert_array_equal(numpy(copy(x)), numpy(layer(x)))
-    # The config holds what the constructor was given.
+    # The config holds the constructor arguments.
     config = restored.get_layer("standout").get_config()
     assert (config["alpha"], config["beta"], config["seed"]) == (ALPHA, BETA, 1)
 

@@ -1,4 +1,4 @@
-"""TokenDropout: whole tokens are dropped, those of the prefix never."""
+"""TokenDropout drops whole tokens, and never those of the prefix."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ BATCH, TOKENS, FEATURES = 200, 30, 5
 
 
 def inputs(batch=BATCH, tokens=TOKENS):
-    """Numbers of both signs, none of them 0."""
+    """Draw numbers of both signs, none of them 0."""
     rng = np.random.default_rng(0)
     sizes = rng.uniform(0.5, 1.5, (batch, tokens, FEATURES))
     return (sizes * rng.choice([-1, 1], sizes.shape)).astype("float32")
@@ -36,9 +36,9 @@ def test_whole_tokens_after_the_prefix_are_dropped_or_scaled(rate, prefix):
     assert abs(1 - mask.mean() - rate) < 5 * deviation
 
 
-def test_each_token_has_a_fate_of_its_own():
+def test_tokens_are_dropped_independently():
     mask = call_in_training(TokenDropout(0.5, seed=1), inputs())[..., 0] != 0
-    # Neighbours in the sequence and in the batch agree by chance, in half of the pairs.
+    # Neighbours in the sequence and in the batch agree by chance in half of the pairs.
     for one, other in [(mask[:, 1:], mask[:, :-1]), (mask[1:], mask[:-1])]:
         assert abs((one == other).mean() - 0.5) < 5 * np.sqrt(0.25 / one.size)
 
@@ -65,12 +65,12 @@ def test_rate_1_drops_infinite_tokens_and_keeps_an_infinite_prefix():
 
 
 @pytest.mark.parametrize("rate", [0.4, LearnedRate(0.4, 0.0)], ids=["fixed", "learned"])
-def test_sequences_of_unknown_length_in_a_compiled_model(rate):
+def test_sequences_of_unknown_length_work_in_a_compiled_model(rate):
     def distance_of_the_first(y, outputs):
         return ops.max(ops.abs(outputs[:, :1] - 1.0))
 
     def dropped(y, outputs):
-        # Of a relaxed mask, what is closer to 0 than to being kept.
+        # In a relaxed mask, tokens closer to 0 than to 1 count as dropped.
         return ops.mean(ops.cast(outputs[:, 1:] < 0.5 / (1 - 0.4), "float32"))
 
     model = keras.Sequential(
@@ -91,7 +91,7 @@ def test_sequences_of_unknown_length_in_a_compiled_model(rate):
         assert abs(logs["dropped"] - 0.4) < 5 * deviation
 
 
-def test_entropy_of_a_learned_rate_counts_the_tokens_that_can_be_dropped():
+def test_entropy_of_a_learned_rate_counts_the_droppable_tokens():
     layer = TokenDropout(LearnedRate(0.2, regularizer=1e-2), num_prefix_tokens=4)
     layer(inputs(), training=True)
     (penalty,) = layer.losses

@@ -1,4 +1,4 @@
-"""The statistics of masks, which the benchmarks have."""
+"""Statistics of masks, shared with the benchmarks."""
 
 import pathlib
 import sys
@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @pytest.fixture
 def mask_counts(monkeypatch):
-    """How far counts of masks are off those of independent units."""
+    """Measures by how many sigmas counts of masks deviate from independent units."""
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
     from benchmarks import mask_counts
 
@@ -19,7 +19,7 @@ def mask_counts(monkeypatch):
 
 @pytest.fixture
 def mask_statistics(monkeypatch):
-    """The benchmark of a billion units, whose measurements the tests here take."""
+    """Loads the benchmark of a billion units, whose measurements the tests use."""
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
     from benchmarks import mask_statistics
 

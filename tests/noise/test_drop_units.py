@@ -1,4 +1,4 @@
-"""What dropping does to inputs and gradients, against `where(keep, scale * x, 0)`."""
+"""`drop_units` and its gradient agree with `where(keep, scale * x, 0)`."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from tests.noise.tools import (
 )
 
 SHAPE = (40, 6, 50)
-# One fate for a unit, a timestep, a channel, a sample; and in one dimension.
+# Masks per unit, timestep, channel and sample; and in one dimension.
 CASES = [
     (SHAPE, SHAPE),
     (SHAPE, (40, 6, 1)),
@@ -35,12 +35,12 @@ each_rate = pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 
 
 def wanted(x, keep, scale, dtype):
-    """The formula; a product is rounded once."""
+    """Compute the formula, in which a product is rounded once."""
     return np.where(keep, rounded(np.where(keep, x, 0.0) * scale, dtype), 0.0)
 
 
 def drawn(shape, mask_shape, rate, dtype):
-    """Inputs, a mask and a scale."""
+    """Draw inputs, a mask and a scale."""
     keep, scale = bernoulli(mask_shape, rate, dtype=dtype)
     return ops.convert_to_tensor(numbers(*shape), dtype), keep, scale
 
@@ -48,7 +48,7 @@ def drawn(shape, mask_shape, rate, dtype):
 @each_dtype
 @each_case
 @each_rate
-def test_outputs_are_those_of_the_formula(shape, mask_shape, rate, dtype):
+def test_outputs_follow_the_formula(shape, mask_shape, rate, dtype):
     x, keep, scale = drawn(shape, mask_shape, rate, dtype)
     outputs = noise.drop_units(x, keep, scale)
     assert tuple(outputs.shape) == shape
@@ -61,7 +61,7 @@ def test_outputs_are_those_of_the_formula(shape, mask_shape, rate, dtype):
 @each_dtype
 @each_case
 @each_rate
-def test_gradient_is_that_of_the_formula(shape, mask_shape, rate, dtype):
+def test_gradient_follows_the_formula(shape, mask_shape, rate, dtype):
     x, keep, scale = drawn(shape, mask_shape, rate, dtype)
     of_outputs = ops.convert_to_tensor(numbers(*shape, seed=1), dtype)
     _, of_inputs = gradient(lambda x: noise.drop_units(x, keep, scale), x, of_outputs)
@@ -72,7 +72,7 @@ def test_gradient_is_that_of_the_formula(shape, mask_shape, rate, dtype):
 
 @each_dtype
 @each_case
-def test_what_is_dropped_is_zero_whatever_it_was(shape, mask_shape, dtype):
+def test_dropped_units_are_zero_for_every_input(shape, mask_shape, dtype):
     x, keep, scale = drawn(shape, mask_shape, 0.6, dtype)
     special = np.resize(SPECIAL, shape)
     kept = np.broadcast_to(numpy(keep), shape)
@@ -83,11 +83,11 @@ def test_what_is_dropped_is_zero_whatever_it_was(shape, mask_shape, dtype):
 
 @each_dtype
 @each_case
-def test_no_gradient_passes_what_is_dropped_whatever_it_is(shape, mask_shape, dtype):
+def test_dropped_units_pass_no_gradient(shape, mask_shape, dtype):
     x, keep, scale = drawn(shape, mask_shape, 0.6, dtype)
     of_outputs = ops.convert_to_tensor(np.resize(SPECIAL, shape), dtype)
     kept = np.broadcast_to(numpy(keep), shape)
-    for inputs in (x, of_outputs):  # finite ones, and what is not
+    for inputs in (x, of_outputs):  # finite and nonfinite ones
         _, of_inputs = gradient(
             lambda x: noise.drop_units(x, keep, scale), inputs, of_outputs
         )
@@ -97,7 +97,7 @@ def test_no_gradient_passes_what_is_dropped_whatever_it_is(shape, mask_shape, dt
 
 
 @each_dtype
-def test_inputs_and_masks_need_not_be_in_the_order_of_memory(dtype):
+def test_inputs_and_masks_may_have_any_memory_order(dtype):
     x, keep, scale = drawn((30, 4, 50), (30, 4, 50), 0.5, dtype)
     outputs = noise.drop_units(x, keep, scale)
 
@@ -112,7 +112,7 @@ def test_inputs_and_masks_need_not_be_in_the_order_of_memory(dtype):
     assert np.array_equal(numpy(every_other), numpy(outputs)[:, ::2])
 
 
-def test_lists_and_arrays_are_inputs_as_well():
+def test_lists_and_arrays_are_accepted_as_inputs():
     keep, scale = bernoulli((2, 3), 0.5)
     outputs = noise.drop_units(np.ones((2, 3), "float32"), keep, scale)
     assert np.array_equal(numpy(outputs), np.where(numpy(keep), 2.0, 0.0))

@@ -1,4 +1,4 @@
-"""`dropout` is `drop_units` of a mask, on every backend, at every rate."""
+"""`dropout` equals `drop_units` with a mask, on every backend and at every rate."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def in_two_steps(x, mask_shape, rate, seed):
 @each_dtype
 @each_case
 @each_rate
-def test_outputs_and_gradient_are_those_of_the_two_steps(
+def test_outputs_and_gradient_equal_those_of_the_two_steps(
     shape, mask_shape, rate, dtype
 ):
     x = ops.convert_to_tensor(numbers(*shape), dtype)
@@ -37,7 +37,7 @@ def test_outputs_and_gradient_are_those_of_the_two_steps(
 
 
 @each_dtype
-def test_at_rate_zero_anything_passes_as_it_is(dtype):
+def test_rate_zero_passes_all_inputs_unchanged(dtype):
     special = ops.convert_to_tensor(np.resize(SPECIAL, SHAPE), dtype)
     arguments = SHAPE, rate_tensor(0.0), seed_tensor()
     found = gradient(lambda x: noise.dropout(x, *arguments), special, special)

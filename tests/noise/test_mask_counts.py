@@ -1,4 +1,4 @@
-"""The statistics find what is wrong with a mask, and nothing where nothing is."""
+"""The statistics find each fault of a mask, and find none in independent units."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def masks(rate, seed=0):
 
 
 def counted(mask_counts, drops, rate):
-    """Which of the statistics are out of bounds."""
+    """Return the statistics that are out of bounds."""
     counts, places = (
         mask_counts.MaskCounts(rate, LAGS),
         mask_counts.StretchCounts(STRETCH),
@@ -41,13 +41,13 @@ def counted(mask_counts, drops, rate):
 
 
 @pytest.mark.parametrize("rate", [1e-4, 0.003, 0.2, 0.5, 0.9, 0.9999])
-def test_nothing_is_wrong_with_independent_units(rate, mask_counts):
+def test_independent_units_have_no_fault(rate, mask_counts):
     for seed in range(3):
         assert counted(mask_counts, masks(rate, seed), rate) == set()
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.4, 0.99])
-def test_another_share_is_found(rate, mask_counts):
+def test_wrong_share_is_found(rate, mask_counts):
     sigma = np.sqrt(rate * (1 - rate) / (CALLS * SIZE))
     for other in (rate - 10 * sigma, rate + 10 * sigma):
         assert "share" in counted(mask_counts, masks(other), rate)
@@ -55,7 +55,7 @@ def test_another_share_is_found(rate, mask_counts):
 
 @pytest.mark.parametrize("lag", LAGS)
 @pytest.mark.parametrize("rate", [0.001, 0.5, 0.999])
-def test_units_that_follow_others_are_found(rate, lag, mask_counts):
+def test_dependence_on_other_units_is_found(rate, lag, mask_counts):
     drops = masks(rate)
     copied = np.random.default_rng(1).random((CALLS, SIZE - lag)) < 0.05
     drops[:, lag:] = np.where(copied, drops[:, :-lag], drops[:, lag:])
@@ -63,22 +63,22 @@ def test_units_that_follow_others_are_found(rate, lag, mask_counts):
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.5, 0.999])
-def test_a_mask_like_the_last_is_found(rate, mask_counts):
+def test_repeated_mask_is_found(rate, mask_counts):
     drops = masks(rate)
     drops[1, ::20] = drops[0, ::20]
     assert counted(mask_counts, drops, rate) == {"calls"}
 
 
-def test_patterns_are_found_that_no_pair_shows(mask_counts):
+def test_patterns_that_no_pair_shows_are_found(mask_counts):
     drops = masks(0.5)
     drops[:, 2::3] = drops[:, ::3][:, : SIZE // 3] ^ drops[:, 1::3][:, : SIZE // 3]
     assert counted(mask_counts, drops, 0.5) == {"patterns"}
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.3])
-def test_what_stretches_have_in_common_is_measured_and_found(rate, mask_counts):
+def test_correlation_of_stretches_is_measured_and_found(rate, mask_counts):
     uniform = np.random.default_rng(0)
-    # The probability of each place is too high or too low by half of itself.
+    # The probability at each place is too high or too low by half of its value.
     rates = rate * np.resize([0.5, 1.5], STRETCH)
     drops = uniform.random((CALLS, SIZE)) < np.resize(rates, SIZE)
     places = mask_counts.StretchCounts(STRETCH)
@@ -92,10 +92,10 @@ def test_what_stretches_have_in_common_is_measured_and_found(rate, mask_counts):
     assert places.z(2 * covariance) == 0.0
 
 
-def test_numbers_of_few_pairs_are_judged_by_poisson(mask_counts):
+def test_counts_of_few_pairs_are_judged_by_poisson(mask_counts):
     pairs = mask_counts.PairCounts()
     words = np.zeros(1000, "uint64")
     words[:8] = 1
-    pairs.add(words, words)  # 8 of 64 000, all both: 0.001 are expected
+    pairs.add(words, words)  # 8 of 64,000 dropped in both: 0.001 are expected
     expected = 8 * 8 / 64_000
     assert stats.norm.sf(pairs.z()) == pytest.approx(stats.poisson.sf(7, expected))

@@ -1,4 +1,4 @@
-"""Which units are dropped, and by what the others are scaled: what holds exactly."""
+"""Exact properties of masks: the share of dropped units, and the scales."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from tests.noise.tools import (
     seed_tensor,
 )
 
-# Around one and two stretches of each backend.
+# Sizes around one and two stretches of each backend.
 SIZES = [
     1,
     *(n * width + d for n in (1, 2) for width in (4072, 4096) for d in (-1, 0, 1)),
@@ -28,7 +28,7 @@ RATES = (1e-7, 1e-4, 0.001, 0.1, 0.25, 1 / 3, 0.5, 0.6, 0.75, 0.9, 0.999, 1 - 2.
 
 @pytest.fixture
 def every_draw(monkeypatch):
-    """In place of random numbers, each of the 2^24 that there are, once."""
+    """Replaces random numbers by each of the 2^24 possible ones, once."""
     dtype = "int32" if BACKEND == "jax" else "uint8"
     bytes_ = ops.reshape(ops.cast(ops.arange(2**8), dtype), (1, -1))
     dither = ops.reshape(ops.arange(2**16, dtype="int32"), (-1, 1))
@@ -42,21 +42,19 @@ def every_draw(monkeypatch):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_of_all_possible_draws_the_share_dropped_is_the_rate(rate, every_draw):
+def test_share_dropped_over_all_possible_draws_is_the_rate(rate, every_draw):
     keep, _ = bernoulli((2**24,), rate)
     assert np.count_nonzero(~numpy(keep)) == drop_probability(rate) * 2**24
 
 
 @pytest.mark.parametrize("dtype", HALF)
 @pytest.mark.parametrize("rate", RATES[1:-1])
-def test_over_all_possible_draws_the_scales_average_to_the_exact_one(
-    rate, dtype, every_draw
-):
+def test_mean_scale_over_all_possible_draws_is_exact(rate, dtype, every_draw):
     keep, scale = bernoulli((2**24,), rate, dtype=dtype)
     scales, times = np.unique(numpy(scale)[numpy(keep)], return_counts=True)
     mean = np.dot(scales, times) / 2**24
-    # How often the second scale is taken is rounded to a multiple of 2^-24; and what
-    # that is, was computed of the exact scale in float32.
+    # The share of the second scale is rounded to a multiple of 2^-24, and it was
+    # computed from the exact scale in float32.
     exact = 1 / (1 - drop_probability(rate))
     assert abs(mean - 1) <= 2.0**-25 * np.ptp(scales) + 2.0**-24
     assert scales[0] <= exact <= scales[-1]
@@ -72,7 +70,7 @@ def test_scale_is_the_inverse_of_the_keep_probability(rate):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("rate", "wanted"), [(0.0, 1.0), (1.0, 0.0)])
-def test_at_the_ends_all_units_share_their_fate(rate, wanted, dtype):
+def test_rates_zero_and_one_give_all_units_the_same_fate(rate, wanted, dtype):
     for seed in range(20):
         keep, scale = bernoulli((5000,), rate, seed, dtype)
         assert (numpy(keep) == (rate == 0.0)).all()
@@ -81,7 +79,7 @@ def test_at_the_ends_all_units_share_their_fate(rate, wanted, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mask_shape", [(30, 200), (30, 1)])
-def test_a_rate_that_is_not_a_number_hides_nothing(mask_shape, dtype):
+def test_nan_rate_stays_visible(mask_shape, dtype):
     keep, scale = bernoulli(mask_shape, np.nan, dtype=dtype)
     assert np.isnan(numpy(scale)).all()
     outputs = noise.drop_units(ops.ones((30, 200), dtype), keep, scale)
@@ -91,7 +89,7 @@ def test_a_rate_that_is_not_a_number_hides_nothing(mask_shape, dtype):
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.8])
-def test_a_mask_depends_on_seed_and_call_alone(rate):
+def test_mask_depends_only_on_seed_and_call(rate):
     def mask(*seed):
         return numpy(noise.bernoulli((5000,), rate_tensor(rate), seed_tensor(*seed))[0])
 
@@ -102,19 +100,19 @@ def test_a_mask_depends_on_seed_and_call_alone(rate):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dtype_does_not_change_what_is_dropped(dtype):
+def test_dtype_does_not_change_the_mask(dtype):
     for rate in (0.3, 0.7):
         wanted = numpy(bernoulli((9000,), rate)[0])
         assert np.array_equal(numpy(bernoulli((9000,), rate, dtype=dtype)[0]), wanted)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_mask_has_as_many_units_as_its_shape(size):
+def test_mask_has_as_many_units_as_its_shape(size):
     keep, _ = bernoulli((size,), 0.5)
     mask = numpy(keep)
     assert mask.shape == (size,) and mask.dtype == bool
     for stretch in np.array_split(mask, 4) if size > 1 else []:
-        # Five sigma of the binomial.
+        # The bound is five sigma of the binomial.
         assert abs(stretch.mean() - 0.5) < 5 * 0.5 / np.sqrt(stretch.size)
 
 
@@ -122,7 +120,7 @@ def test_a_mask_has_as_many_units_as_its_shape(size):
 @pytest.mark.parametrize(
     "shape", [(), (1,), (3, 5, 7), (2, 4072), (4073, 2), (0, 5), (5, 0), (0,)]
 )
-def test_units_lie_in_rows_whatever_the_shape(shape, dtype):
+def test_units_are_in_row_major_order_for_every_shape(shape, dtype):
     size = int(np.prod(shape))
     keep, scale = bernoulli(shape, 0.3, dtype=dtype)
     flat_keep, flat_scale = bernoulli((size,), 0.3, dtype=dtype)
@@ -135,7 +133,7 @@ def test_units_lie_in_rows_whatever_the_shape(shape, dtype):
     assert tuple(outputs.shape) == shape
 
 
-def test_what_is_below_a_level_is_below_a_higher_one():
+def test_units_below_a_level_are_below_a_higher_level():
     draw = backend.module.ByteDraw((100, 300), seed_tensor())
     levels = [0, 1, 255, 2**16 - 1, 2**16, 2**16 + 1, 10**6, 2**22, 2**23, 3 * 2**22]
     shares = []
@@ -154,7 +152,7 @@ def test_what_is_below_a_level_is_below_a_higher_one():
     assert shares[-1] == pytest.approx(0.75, abs=5 * np.sqrt(0.75 * 0.25 / 30_000))
 
 
-def test_random_bytes_are_uniform_and_what_stretches_share_is_spread_evenly():
+def test_random_bytes_are_uniform_and_shared_parts_of_stretches_evenly_spread():
     draw = backend.module.ByteDraw((2**20,), seed_tensor())
     values, dither = numpy(draw.numbers).astype(int).ravel(), numpy(draw.dither)
     assert (
@@ -164,7 +162,7 @@ def test_random_bytes_are_uniform_and_what_stretches_share_is_spread_evenly():
     length = 4096 if BACKEND == "jax" else dither.size
     rows = dither.astype(int).reshape(-1, length)
     for row in rows:
-        # No two in the same 4096th of the 2^16 values.
+        # No two values are in the same 4096th of the 2^16 values.
         assert 0 <= row.min() and row.max() < 2**16
         assert len(np.unique(row // 16)) == len(row) > 4000
 
@@ -173,12 +171,12 @@ def test_random_bytes_are_uniform_and_what_stretches_share_is_spread_evenly():
     ("dtype", "largest"), [("float16", 65504.0), ("bfloat16", 2.0**24)]
 )
 def test_the_largest_scale_is_finite(dtype, largest):
-    # The exact one is 2^24, which float16 does not reach.
+    # The exact scale is 2^24, which float16 cannot represent.
     _, scale = bernoulli((100,), 1 - 2.0**-24, dtype=dtype)
     assert (numpy(scale) == largest).all()
 
 
-def test_what_stretches_share_is_another_in_each_call():
+def test_shared_part_of_stretches_differs_between_calls():
     pairs = []
     for seed in range(100):
         for calls_before in (0, 1, 2):
@@ -186,10 +184,10 @@ def test_what_stretches_share_is_another_in_each_call():
             dither = backend.module.ByteDraw((100,), seed_).dither
             pairs.append(numpy(dither).astype(int).ravel()[:2])
     first, second = np.transpose(pairs)
-    # Each bit of a value is set as often as not; five sigma of the binomial.
+    # Each bit of a value is set with probability 1/2; five sigma of the binomial.
     bits = first[:, None] >> np.arange(16) & 1
     assert np.abs(bits.mean(axis=0) - 0.5).max() < 5 * 0.5 / np.sqrt(len(first))
-    # Whatever bits are inverted, the bits in which neighbours differ tell where the
-    # sequence began. Of 300 draws out of 4096, 289 differ, give or take 3.
+    # The bits in which neighbours differ show where the sequence began, for any
+    # inverted bits. In 300 draws from 4096 values, 289 +- 3 differ.
     assert 274 < len(np.unique(first ^ second)) <= 300
     assert 290 < len(np.unique(first)) <= 300

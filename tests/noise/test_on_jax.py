@@ -1,4 +1,4 @@
-"""JAX: what is compiled, mapped or differentiated is the same."""
+"""On JAX, compiling, mapping and differentiating do not change the results."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 @each_dtype
 @pytest.mark.parametrize("shape", [(30, 40), (3, 4097)])
-def test_a_mask_is_the_same_compiled(shape, dtype):
+def test_compiled_mask_is_the_same(shape, dtype):
     def mask(rate, seed):
         return noise.bernoulli(shape, rate, seed, dtype)
 
@@ -37,7 +37,7 @@ def test_a_mask_is_the_same_compiled(shape, dtype):
 
 @each_dtype
 @pytest.mark.parametrize("mask_shape", [(30, 40), (30, 1)])
-def test_dropping_and_its_gradient_are_the_same_compiled(mask_shape, dtype):
+def test_compiled_dropping_and_its_gradient_are_the_same(mask_shape, dtype):
     special = np.resize([np.inf, -np.inf, np.nan, 1.0], (30, 40))
 
     def both(x, of_outputs, rate, seed):
@@ -75,7 +75,7 @@ def test_dropping_can_be_mapped_over_inputs_or_masks(dtype):
     assert len({numpy(one).tobytes() for one in of_each}) == 5
 
 
-def test_derivatives_of_all_kinds():
+def test_all_kinds_of_derivatives_agree():
     x = jax.numpy.asarray(numbers(50), "float32")
     keep, scale = bernoulli((50,), 0.3)
     factor = np.where(numpy(keep), numpy(scale), 0.0)

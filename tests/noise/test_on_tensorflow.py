@@ -1,4 +1,4 @@
-"""TensorFlow: a graph, sizes that are unknown in it, and XLA change nothing."""
+"""On TensorFlow, graphs, unknown sizes and XLA do not change the results."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ if keras.backend.backend() != "tensorflow":
 tf = pytest.importorskip("tensorflow")
 
 RATES = (0.0, 0.001, 0.3, 0.5, 0.8, 1.0)
-# The last one has so many units that other operations draw the mask.
+# The last shape has so many units that other operations draw the mask.
 SIZES = [(0, 5), (1, 1), (30, 40), (3, 4096), (70, 4096)]
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
@@ -31,7 +31,7 @@ each_compiler = pytest.mark.parametrize("xla", [False, True])
 @each_dtype
 @each_compiler
 @pytest.mark.parametrize("shape", SIZES[2:])
-def test_a_mask_is_the_same_in_a_graph(shape, xla, dtype):
+def test_mask_in_a_graph_is_the_same(shape, xla, dtype):
     def mask(rate, seed):
         return noise.bernoulli(shape, rate, seed, dtype)
 
@@ -42,7 +42,7 @@ def test_a_mask_is_the_same_in_a_graph(shape, xla, dtype):
 
 
 @each_dtype
-def test_a_mask_is_the_same_where_its_sizes_are_not_known(dtype):
+def test_mask_of_unknown_sizes_is_the_same(dtype):
     def mask(sizes, rate, seed):
         return noise.bernoulli(tuple(tf.unstack(sizes)), rate, seed, dtype)
 
@@ -57,7 +57,7 @@ def test_a_mask_is_the_same_where_its_sizes_are_not_known(dtype):
 @each_dtype
 @each_compiler
 @pytest.mark.parametrize("mask_shape", [(30, 40), (30, 1)])
-def test_dropping_is_the_same_in_a_graph(mask_shape, xla, dtype):
+def test_dropping_in_a_graph_is_the_same(mask_shape, xla, dtype):
     special = np.resize([np.inf, -np.inf, np.nan, 1.0], (30, 40))
 
     def both(x, of_outputs, rate, seed):
@@ -91,7 +91,7 @@ def test_penalty_of_a_gradient_has_a_gradient(mask_shape, xla):
     for rate in map(rate_tensor, (0.0, 0.3)):
         keep, scale = noise.bernoulli(mask_shape, rate, seed_tensor())
         factor = tf.where(keep, scale, 0.0)
-        # The gradient of y is 2 x (w f)^2, and that of its sum 4 x w f^2.
+        # The gradient of y is 2 x (w f)^2; the gradient of its sum is 4 x w f^2.
         np.testing.assert_allclose(
             numpy(of_penalty(rate, seed_tensor())),
             numpy(4 * x * weights * factor**2),
@@ -99,7 +99,7 @@ def test_penalty_of_a_gradient_has_a_gradient(mask_shape, xla):
         )
 
 
-def test_weights_that_are_dropped_have_a_gradient():
+def test_dropped_weights_have_a_gradient():
     kernel = tf.Variable(numbers(30, 40), dtype=tf.float32)
     for rate in map(rate_tensor, (0.0, 0.3)):
         with tf.GradientTape() as tape:
@@ -109,7 +109,7 @@ def test_weights_that_are_dropped_have_a_gradient():
         assert_same([tape.gradient(outputs, kernel)], [wanted])
 
 
-def test_few_units_take_no_branch_and_stay_as_they_are_at_rate_zero():
+def test_few_units_take_no_branch_and_are_unchanged_at_rate_zero():
     layer, x = kdropout.layers.Dropout(0.0, seed=1), tf.random.normal((8, 16))
     step = tf.function(lambda x: layer(x, training=True))
     assert np.array_equal(step(x), x)

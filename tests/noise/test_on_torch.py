@@ -1,4 +1,4 @@
-"""PyTorch: what is transformed, compiled or differentiated twice is the same."""
+"""On PyTorch, transforming, compiling and differentiating twice keep the results."""
 
 import shutil
 
@@ -25,7 +25,7 @@ def tensor(values, dtype="float64"):
 
 
 def dropping(mask_shape, dtype="float64", seed=1):
-    """`drop_units` as a function of the inputs, and the factor that it stands for."""
+    """Return `drop_units` as a function of the inputs, and the factor it represents."""
     keep, scale = bernoulli(mask_shape, 0.3, seed, dtype)
     factor = tensor(np.where(numpy(keep), numpy(scale), 0.0), dtype)
     return lambda x: noise.drop_units(x, keep, scale), factor
@@ -51,7 +51,7 @@ def test_penalty_of_a_gradient_has_a_gradient(mask_shape, dtype):
 
 
 @each_mask
-def test_gradients_by_transformation(mask_shape):
+def test_transformed_gradients_agree(mask_shape):
     function, factor = dropping(mask_shape)
     x = tensor(numbers(*SHAPE))
     of_x = torch.func.grad(lambda x: (function(x) ** 2).sum())(x)
@@ -60,14 +60,14 @@ def test_gradients_by_transformation(mask_shape):
 
 @each_dtype
 @each_mask
-def test_mapped_over_inputs_that_share_a_mask(mask_shape, dtype):
+def test_mapping_over_inputs_that_share_a_mask_agrees(mask_shape, dtype):
     function, factor = dropping(mask_shape, dtype)
     x = tensor(numbers(4, *SHAPE), dtype)
     assert torch.equal(torch.func.vmap(function)(x), x * factor)
 
 
 @each_mask
-def test_gradients_of_each_sample(mask_shape):
+def test_per_sample_gradients_agree(mask_shape):
     function, factor = dropping(mask_shape)
     x = tensor(numbers(4, *SHAPE))
     of_each = torch.func.vmap(torch.func.grad(lambda x: (function(x) ** 2).sum()))(x)
@@ -75,7 +75,7 @@ def test_gradients_of_each_sample(mask_shape):
 
 
 @each_mask
-def test_mapped_over_masks_or_both(mask_shape):
+def test_mapping_over_masks_or_both_agrees(mask_shape):
     masks = [bernoulli(mask_shape, 0.3, seed) for seed in range(4)]
     keep, scale = torch.stack([keep for keep, _ in masks]), masks[0][1]
     x = tensor(numbers(4, *SHAPE), "float32")
@@ -99,7 +99,7 @@ def test_mapped_over_masks_or_both(mask_shape):
         *((None, dtype) for dtype in HALF),
     ],
 )
-def test_a_compiled_layer_gives_what_it_gives_eagerly(noise_shape, dtype):
+def test_compiled_layer_equals_the_eager_layer(noise_shape, dtype):
     eager, other = (
         layers.Dropout(0.3, noise_shape=noise_shape, seed=1, dtype=dtype)
         for _ in range(2)

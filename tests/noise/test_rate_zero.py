@@ -1,6 +1,6 @@
-"""At rate 0, a layer in training returns its inputs, and draws nothing to do so.
+"""At rate 0, a layer in training returns its inputs and draws no random numbers.
 
-On a CPU: an accelerator draws, since it would have to wait for the rate.
+This holds on a CPU. An accelerator draws, because it would have to wait for the rate.
 """
 
 import functools
@@ -23,7 +23,7 @@ each_layer = pytest.mark.parametrize("kind", LAYERS)
 
 
 def make(kind, rate, seed=1):
-    """A layer, and inputs for it."""
+    """Return a layer, and inputs for it."""
     layer, arguments, shape = LAYERS[kind]
     layer = layer(rate, seed=seed, **arguments)
     layer.build((BATCH, *shape))
@@ -32,9 +32,9 @@ def make(kind, rate, seed=1):
 
 @pytest.fixture
 def draws(monkeypatch):
-    """Grows by an entry for each draw when it runs, not when it is traced."""
+    """A list that grows with each draw at run time, not at tracing time."""
     noted = []
-    if BACKEND == "tensorflow":  # which draws few units without a branch
+    if BACKEND == "tensorflow":  # this one draws few units without a branch
         monkeypatch.setattr(backend.module, "_MANY_UNITS", 1)
     for owner, name in (
         (backend.module, "ByteDraw"),
@@ -67,7 +67,7 @@ def _noting(draw, noted):
 
 
 def compiled(layer, traces):
-    """Outputs and gradient of a training step, compiled where the backend does it."""
+    """Return outputs and gradient of a training step, compiled where possible."""
     if BACKEND == "jax":
         return _jitted(layer, traces)
 
@@ -113,7 +113,7 @@ def test_nothing_is_drawn_eagerly(kind, draws):
     for _ in range(3):
         assert np.array_equal(numpy(layer(x, training=True)), numpy(x))
     assert not draws
-    layer.rate = 0.5  # it is drawing that is counted
+    layer.rate = 0.5  # only draws are counted
     layer(x, training=True)
     assert draws
 
@@ -138,7 +138,7 @@ def test_one_trace_draws_only_while_the_rate_is_not_zero(kind, draws):
 
 
 @each_layer
-def test_masks_after_a_phase_of_zeros_are_those_without_it(kind):
+def test_phase_at_rate_zero_does_not_change_later_masks(kind):
     (layer, x), (other, _) = make(kind, 0.0), make(kind, 0.5)
     for _ in range(3):
         layer(x, training=True)
@@ -151,7 +151,7 @@ def test_masks_after_a_phase_of_zeros_are_those_without_it(kind):
 
 
 @each_layer
-def test_the_gradient_is_that_of_the_outputs(kind):
+def test_gradient_is_that_of_the_outputs(kind):
     layer, x = make(kind, 0.0)
     of_outputs = ops.convert_to_tensor(numbers(*x.shape, seed=1), "float32")
     outputs, of_inputs = gradient(lambda x: layer(x, training=True), x, of_outputs)
@@ -170,7 +170,7 @@ def test_drop_connect_uses_the_whole_kernel(draws):
 
 
 @where_it_branches
-def test_a_rate_that_is_not_a_number_is_not_zero():
+def test_nan_rate_is_not_treated_as_zero():
     x = rate_tensor(3.0)
     for rate, wanted in ((0.0, 3.0), (-0.0, 3.0), (1e-30, 6.0), (np.nan, 6.0)):
         outputs = noise.skip_at_zero(rate_tensor(rate), x, lambda: 2.0 * x)
@@ -178,12 +178,12 @@ def test_a_rate_that_is_not_a_number_is_not_zero():
 
 
 @pytest.mark.parametrize("rates", [(0.0, 0.5), (0.5, 0.0)])
-def test_mc_predict_samples_where_one_of_the_rates_is_zero(rates):
+def test_mc_predict_samples_if_only_one_of_the_rates_is_zero(rates):
     drops = [layers.Dropout(rate, name=f"drop_{i}") for i, rate in enumerate(rates)]
     model = keras.Sequential([keras.Input((50,)), *drops])
     prediction = kdropout.mc_predict(
         model, np.ones((4, 50), "float32"), 20, seed=1, return_samples=True, verbose=0
     )
     assert set(np.unique(prediction.samples)) == {0.0, 2.0}
-    # Five sigma of 4000 units.
+    # The bound is five sigma of 4000 units.
     assert abs(prediction.mean.mean() - 1.0) < 5 / np.sqrt(4000)

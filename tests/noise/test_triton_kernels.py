@@ -1,4 +1,4 @@
-"""The kernels for a GPU, against the formulas; without one, by Triton's interpreter.
+"""The GPU kernels agree with the formulas; without a GPU, Triton interprets them.
 
 TRITON_INTERPRET=1 KERAS_BACKEND=torch pytest tests/noise/test_triton_kernels.py
 """
@@ -46,7 +46,7 @@ def _drawn_by_kernels(monkeypatch):
 
 
 def philox(key, counters):
-    """Four words of each counter, by the paper: Philox 4x32 with 10 rounds."""
+    """Compute four words of each counter by the paper: Philox 4x32 with 10 rounds."""
     x = [np.asarray(counters, "uint64"), *[np.zeros(len(counters), "uint64")] * 3]
     keys = [np.uint64(key[1]), np.uint64(key[0])]  # the call is the lower word
     for _ in range(10):
@@ -66,13 +66,13 @@ def philox(key, counters):
 def expected_words(size, seed, call):
     programs = -(-size // 2048)
     words = philox((seed, call), np.arange(512 * programs))
-    # Of a program, first the first words of all its counters, then the second ones.
+    # A program stores the first words of all its counters, then the second words.
     return np.stack([w.reshape(programs, 512) for w in words], 1).ravel()[:size]
 
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize(("seed", "call"), [(1, 0), (1, 1), (2**31 - 2, 3)])
-def test_a_unit_is_dropped_where_the_word_of_philox_is_below_the_rate(rate, seed, call):
+def test_unit_is_dropped_where_the_philox_word_is_below_the_rate(rate, seed, call):
     keep, _ = noise.bernoulli((SIZE,), rate_tensor(rate), seed_tensor(seed, call))
     below = expected_words(SIZE, seed, call) / 2.0**32 < drop_probability(rate)
     assert np.array_equal(numpy(keep), ~below)
@@ -87,20 +87,20 @@ def test_scale_is_the_inverse_of_the_keep_probability(rate):
 
 @pytest.mark.parametrize("dtype", HALF)
 @pytest.mark.parametrize("rate", RATES[1:-1])
-def test_scales_in_half_precision_average_to_the_exact_one(rate, dtype):
+def test_mean_scale_in_half_precision_is_exact(rate, dtype):
     arguments = (2**17,), rate_tensor(rate), seed_tensor(), dtype
     keep, scale = map(numpy, noise.bernoulli(*arguments))
     kept = scale[keep]
     exact = 1 / (1 - drop_probability(rate))
     spacing = 2.0 ** (np.floor(np.log2(exact)) - {"bfloat16": 7, "float16": 10}[dtype])
     assert (abs(kept - exact) < spacing).all()
-    # Five sigma of a mean of two neighbours.
+    # The bound is five sigma of a mean of two neighbours.
     assert abs(kept.mean() - exact) <= 2.5 * spacing / np.sqrt(len(kept))
 
 
 @each_dtype
 @pytest.mark.parametrize(("rate", "wanted"), [(0.0, 1.0), (1.0, 0.0), (np.nan, np.nan)])
-def test_at_the_ends_all_units_share_their_fate(rate, wanted, dtype):
+def test_rates_zero_and_one_give_all_units_the_same_fate(rate, wanted, dtype):
     keep, scale = noise.bernoulli((SIZE,), rate_tensor(rate), seed_tensor(), dtype)
     assert (numpy(keep) == (rate != 1.0)).all()
     assert np.array_equal(numpy(scale), np.full(scale.shape, wanted), equal_nan=True)
@@ -111,8 +111,8 @@ def test_at_the_ends_all_units_share_their_fate(rate, wanted, dtype):
 
 @each_dtype
 @pytest.mark.parametrize("mask_shape", [(70, 40), (70, 1), (1, 40)])
-def test_outputs_and_gradient_are_those_of_the_mask(mask_shape, dtype):
-    # A power of two times a scale needs no rounding, which the interpreter does not do.
+def test_outputs_and_gradient_follow_the_mask(mask_shape, dtype):
+    # A power of two times a scale is exact, so the interpreter need not round.
     x = ops.convert_to_tensor(np.sign(numbers(70, 40)), dtype)
     x[0, :4] = torch.tensor([np.inf, -np.inf, np.nan, -0.0])
     of_outputs = ops.convert_to_tensor(2 * np.sign(numbers(70, 40, seed=1)), dtype)
@@ -126,14 +126,14 @@ def test_outputs_and_gradient_are_those_of_the_mask(mask_shape, dtype):
     assert np.array_equal(numpy(of_x), np.where(keep, numpy(of_outputs) * scale, 0.0))
 
 
-def test_inputs_need_not_be_in_the_order_of_memory():
+def test_inputs_may_have_any_memory_order():
     x = ops.convert_to_tensor(numbers(40, 70), "float32")
     arguments = (70, 40), rate_tensor(0.3), seed_tensor()
     outputs = noise.dropout(x.T, *arguments)
     assert torch.equal(outputs, noise.dropout(x.T.contiguous(), *arguments))
 
 
-def test_a_gradient_has_a_gradient_and_samples_share_a_mask():
+def test_gradient_has_a_gradient_and_samples_share_a_mask():
     arguments = (40,), rate_tensor(0.3), seed_tensor()
     x = ops.convert_to_tensor(numbers(40), "float64").requires_grad_()
     assert torch.autograd.gradgradcheck(lambda x: noise.dropout(x, *arguments) ** 3, x)
@@ -143,7 +143,7 @@ def test_a_gradient_has_a_gradient_and_samples_share_a_mask():
     assert torch.equal(mapped, torch.where(keep, batch * scale, 0.0))
 
 
-def test_a_rate_that_moves_meanwhile_does_not_move_the_gradient():
+def test_later_change_of_the_rate_does_not_change_the_gradient():
     rate = rate_tensor(0.3)
     x = torch.ones(SIZE, device=rate.device, requires_grad=True)
     outputs = noise.dropout(x, (SIZE,), rate, seed_tensor())
@@ -153,14 +153,14 @@ def test_a_rate_that_moves_meanwhile_does_not_move_the_gradient():
 
 
 @pytest.mark.parametrize("shape", [(), (0, 5), (3, 5, 7)])
-def test_a_mask_has_its_shape(shape):
+def test_mask_has_the_given_shape(shape):
     keep, scale = noise.bernoulli(shape, rate_tensor(0.3), seed_tensor(), "float16")
     assert keep.shape == scale.shape == shape
     outputs = noise.dropout(ops.ones(shape), shape, rate_tensor(0.3), seed_tensor())
     assert outputs.shape == shape
 
 
-def test_uniform_and_normal_numbers():
+def test_uniform_and_normal_numbers_have_their_moments():
     u, n = (
         numpy(draw((10**5,), seed_tensor())) for draw in (noise.uniform, noise.normal)
     )
@@ -171,7 +171,7 @@ def test_uniform_and_normal_numbers():
     assert abs(n.var() - 1.0) < 5 * np.sqrt(2 / 10**5)
 
 
-def test_a_layer_draws_by_the_kernels():
+def test_layer_draws_with_the_kernels():
     layer = layers.Dropout(0.3, seed=1)
     outputs = numpy(layer(np.ones((50, 100), "float32"), training=True))
     below = expected_words(5000, 1, 0) / 2.0**32 < drop_probability(0.3)

@@ -1,4 +1,4 @@
-"""Masks where random bits cost little: a word for each unit."""
+"""Masks on accelerators, where random bits are cheap, take a word for each unit."""
 
 import numpy as np
 import pytest
@@ -27,14 +27,14 @@ def _on_an_accelerator(monkeypatch):
 
 @pytest.fixture
 def every_word(monkeypatch):
-    """In place of random words, each of the 2^24 that differ, once."""
+    """Replaces random words by each of the 2^24 different ones, once."""
     words = ops.convert_to_tensor(np.arange(2**24, dtype="uint32") << 8)
     monkeypatch.setattr(on_jax.jax.random, "bits", lambda *_: words)
 
 
 @pytest.mark.usefixtures("every_word")
 @pytest.mark.parametrize("rate", (0.0, *RATES, 1.0))
-def test_of_all_words_the_share_dropped_is_the_rate(rate):
+def test_share_dropped_over_all_words_is_the_rate(rate):
     keep, _ = bernoulli((2**24,), rate)
     assert np.count_nonzero(~numpy(keep)) == drop_probability(rate) * 2**24
 
@@ -42,16 +42,16 @@ def test_of_all_words_the_share_dropped_is_the_rate(rate):
 @pytest.mark.usefixtures("every_word")
 @pytest.mark.parametrize("dtype", HALF)
 @pytest.mark.parametrize("rate", (0.001, 1 / 3, 0.9))
-def test_over_all_words_the_scales_average_to_the_exact_one(rate, dtype):
+def test_mean_scale_over_all_words_is_exact(rate, dtype):
     keep, scale = bernoulli((2**24,), rate, dtype=dtype)
     scales, times = np.unique(numpy(scale)[numpy(keep)], return_counts=True)
-    # How often the second scale is taken is rounded to a multiple of 2^-24.
+    # The share of the second scale is rounded to a multiple of 2^-24.
     error = abs(np.dot(scales, times) / 2**24 - 1)
     assert error <= 2.0**-25 * np.ptp(scales) + 2.0**-24
     assert len(scales) <= 2
 
 
-def test_each_unit_has_a_word_of_the_generator_of_jax():
+def test_each_unit_has_a_word_of_the_jax_generator():
     seed = seed_tensor()
     words = numpy(on_jax.jax.random.bits(seed.astype("uint32"), (10**5,), "uint32"))
     assert abs(words.mean() / 2**32 - 0.5) < 5 / np.sqrt(12 * 10**5)

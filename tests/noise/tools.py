@@ -1,4 +1,4 @@
-"""What the tests of masks share."""
+"""Helpers for the tests of masks."""
 
 import keras
 import ml_dtypes
@@ -34,7 +34,7 @@ def rate_tensor(value):
 
 
 def seed_tensor(seed=1, calls_before=0):
-    """The seed of a call of a layer with this seed."""
+    """Return the seed of a call of a layer with this seed."""
     generator = keras.random.SeedGenerator(seed)
     for _ in range(calls_before):
         generator.next()
@@ -46,7 +46,7 @@ def bernoulli(shape, rate, seed=1, dtype="float32"):
 
 
 def numpy(tensor):
-    """A NumPy array in float64, or of booleans."""
+    """Return a NumPy array in float64, or of booleans."""
     if keras.backend.standardize_dtype(tensor.dtype) in HALF:
         tensor = ops.cast(tensor, "float32")  # NumPy has no bfloat16
     array = ops.convert_to_numpy(tensor)
@@ -54,7 +54,7 @@ def numpy(tensor):
 
 
 def assert_same(some, others):
-    """That two sequences of tensors are equal, to the last bit."""
+    """Check that two sequences of tensors are equal to the last bit."""
     for one, other in zip(some, others, strict=True):
         np.testing.assert_array_equal(numpy(one), numpy(other))
 
@@ -64,23 +64,23 @@ def numpy_dtype(dtype):
 
 
 def rounded(values, dtype):
-    """The nearest numbers that a dtype can hold, in float64."""
+    """Round to the nearest numbers that a dtype can represent, in float64."""
     return np.asarray(values).astype(numpy_dtype(dtype)).astype("float64")
 
 
 def drop_probability(rate):
-    """The multiple of 2^-24 that is nearest to the rate in float32."""
+    """Round the rate in float32 to the nearest multiple of 2^-24."""
     return float(np.rint(np.float64(np.float32(rate)) * 2.0**24) / 2.0**24)
 
 
 def numbers(*shape, seed=0):
-    """Numbers of both signs, none of them near 0, that any dtype can hold."""
+    """Draw numbers of both signs, not near 0, that any dtype can represent."""
     generator = np.random.default_rng(seed)
     return generator.choice([-1.0, 1.0], shape) * generator.integers(8, 32, shape) / 16
 
 
 def gradient(function, x, of_outputs):
-    """The outputs of a function and the gradient of its inputs."""
+    """Return the outputs of a function and the gradient of its inputs."""
     return _GRADIENTS[BACKEND](function, x, of_outputs)
 
 

@@ -1,4 +1,4 @@
-"""Schedules and learned rates that cannot be rates are refused by name."""
+"""Invalid schedules and learned rates are refused, and the error names them."""
 
 import keras
 import numpy as np
@@ -157,7 +157,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 

@@ -1,4 +1,4 @@
-"""A rate given as a number is in effect until somebody sets another."""
+"""A rate given as a number stays in effect until it is set again."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ def test_rate_reads_back_as_a_plain_float(rate):
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.1, 1 / 3, 1e-7, 0.123456789, 1 - 2**-24])
-def test_rate_reads_back_as_the_shortest_float_that_is_the_same(rate):
+def test_rate_reads_back_as_the_shortest_equal_float(rate):
     layer = Dropout(0.5)
     layer.rate = rate
     assert layer.rate == float(str(np.float32(rate)))
@@ -29,7 +29,7 @@ def test_rate_reads_back_as_the_shortest_float_that_is_the_same(rate):
     assert stored == np.float32(rate)
 
 
-def test_new_rate_is_in_effect_at_the_next_call():
+def test_new_rate_acts_in_the_next_call():
     layer = Dropout(0.0, seed=1)
     assert (outputs(layer) == 1.0).all()
     layer.rate = 1.0
@@ -42,7 +42,7 @@ def test_new_rate_is_in_effect_at_the_next_call():
     assert (outputs(layer) == 1.0).all()
 
 
-def test_new_rate_is_in_effect_in_a_compiled_step():
+def test_new_rate_acts_in_a_compiled_step():
     model = keras.Sequential(
         [
             keras.Input((2,)),
@@ -76,7 +76,7 @@ def test_rate_is_a_variable_that_is_not_trained():
     assert (rate.dtype, tuple(rate.shape)) == ("float32", ())
 
 
-def test_refused_rate_leaves_the_old_one():
+def test_refused_rate_leaves_the_old_rate():
     layer = Dropout(0.2)
     for bad in (1.5, -0.1, float("nan"), "0.3", None, True):
         with pytest.raises((TypeError, ValueError), match=r"'rate' must be a number"):

@@ -1,4 +1,4 @@
-"""A schedule that leaves [0, 1] stops the training; the error says where and when."""
+"""A schedule that leaves [0, 1] stops the training; the error gives layer and step."""
 
 import re
 
@@ -85,7 +85,7 @@ def test_loss_is_nan_where_xla_drops_the_check(layer):
     assert np.isnan(losses[3:]).all()
 
 
-def test_guard_lets_pass_what_holds_and_stops_what_does_not():
+def test_guard_passes_values_in_bounds_and_stops_others():
     values = ops.cast(0.5, "float32"), ops.cast(7, "int32")
     stop_unless(values[0] < 1.0, "fine so far", *values)
     with pytest.raises(runtime_error(), match="too far") as error:

@@ -1,4 +1,4 @@
-"""A learned rate: its mask, its penalty and its gradient, against NumPy."""
+"""The mask, the penalty and the gradient of a learned rate agree with NumPy."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ def test_rate_is_the_sigmoid_of_its_logit(logit):
     assert [v.name for v in layer.trainable_variables] == ["rate_logit"]
 
 
-# Each with the number of units that are dropped per sample of shape (6, 5).
+# Layers with the number of units that they drop per sample of shape (6, 5).
 UNITS = [
     (Dropout, {}, 30),
     (Dropout, {"noise_shape": (None, 1, None)}, 5),
@@ -59,7 +59,7 @@ def test_penalty_is_the_same_in_training_and_inference():
 
 def model_with(*layers, **kwargs):
     model = keras.Sequential([keras.Input((4,)), *layers])
-    # JAX need not compile here: most of the time would go there.
+    # On JAX, compiling would take most of the time and is not needed here.
     model.compile(run_eagerly=keras.backend.backend() == "jax", **kwargs)
     return model
 
@@ -69,14 +69,15 @@ def test_penalty_is_part_of_the_loss_of_the_model():
     model = model_with(layer, loss="mse", optimizer="sgd")
     x, y = np.ones((6, 4), "float32"), np.zeros((6, 4), "float32")
     loss = model.evaluate(x, y, batch_size=3, verbose=0)
-    # Inputs of 1 against targets of 0 cost 1; then, 4 units at rate 0.2.
+    # Inputs of 1 with targets of 0 cost 1. The penalty adds that of 4 units at rate
+    # 0.2.
     assert loss == pytest.approx(1.0 + 1e-2 * 4 * entropy_term(0.2), rel=1e-6)
     model(x)
     assert len(model.losses) == 1
 
 
 @pytest.mark.parametrize("initial", [0.02, 0.3, 0.8])
-def test_penalty_alone_moves_the_rate_toward_one_half(initial):
+def test_penalty_moves_the_rate_towards_one_half(initial):
     layer = Dropout(LearnedRate(initial, regularizer=0.5))
     model = model_with(
         layer,
@@ -127,7 +128,7 @@ def test_mask_has_the_mean_and_variance_of_the_concrete_distribution(rate, tempe
     keep = ops.convert_to_numpy(outputs) * (1 - rate)
     assert keep.min() >= 0.0 and keep.max() <= 1.0 + 1e-6
 
-    # The same two moments by quadrature over u, with 1e6 midpoints.
+    # The two moments by quadrature over u, with 1e6 midpoints.
     u = (np.arange(1_000_000) + 0.5) / 1_000_000
     logits = np.log(rate / (1 - rate)) + np.log(u / (1 - u))
     wanted = 1 - sigmoid(np.clip(logits / temperature, -700, 700))
@@ -142,7 +143,7 @@ def test_cold_mask_is_almost_hard():
     outputs = layer(np.ones((4000, 100), "float32"), training=True)
     keep = ops.convert_to_numpy(outputs) * 0.75
     hard = (keep < 1e-3) | (keep > 1 - 1e-3)
-    # |logit(p) + logit(u)| below 7e-3 has a probability of 14e-3 * p * (1 - p).
+    # The probability of |logit(p) + logit(u)| < 7e-3 is 14e-3 * p * (1 - p).
     assert 1 - hard.mean() < 2 * 14e-3 * 0.25 * 0.75
     # Five standard deviations of a share of 4e5.
     assert abs((keep < 0.5).mean() - 0.25) < 5 * np.sqrt(0.25 * 0.75 / 4e5)
@@ -168,7 +169,7 @@ def test_learned_rate_survives_saving(tmp_path):
     }
 
 
-def test_one_learned_rate_serves_many_layers_that_learn_apart():
+def test_layers_that_share_a_learned_rate_learn_separately():
     spec = LearnedRate(0.3)
     first, second = Dropout(spec), Dropout(spec)
     set_logit(first, 2.0)
@@ -176,9 +177,9 @@ def test_one_learned_rate_serves_many_layers_that_learn_apart():
     assert second.rate == pytest.approx(0.3, rel=1e-6)
 
 
-# The logit is made a rate and back, which is 0 / 0 where float32 has rounded to an end.
+# A logit that is converted to a rate and back is 0 / 0 if float32 rounded to an end.
 @pytest.mark.parametrize("logit", [-110.0, -80.0, 16.0, 18.0, 60.0])
-def test_rate_that_was_driven_to_an_end_gives_no_nan(logit):
+def test_rate_driven_to_an_end_gives_no_nan(logit):
     layer = Dropout(LearnedRate(0.5), seed=1)
     dense = keras.layers.Dense(1)
     model = model_with(layer, dense, loss="mse", optimizer=keras.optimizers.SGD(0.1))
@@ -189,7 +190,7 @@ def test_rate_that_was_driven_to_an_end_gives_no_nan(logit):
     assert np.isfinite(layer.rate)
 
 
-def test_initial_rate_may_be_called_initial_as_in_version_0_1():
+def test_initial_rate_may_be_named_initial_as_in_version_0_1():
     with pytest.warns(DeprecationWarning, match="'initial' .* is 'initial_rate' now"):
         rate = LearnedRate(initial=0.3)
     assert rate.get_config() == LearnedRate(0.3).get_config()

@@ -1,4 +1,4 @@
-"""A live ramp is `schedules.Ramp` at every step, and moves without another trace."""
+"""A live ramp equals `schedules.Ramp` at every step and moves without retracing."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ RAMPS = [
 
 
 def formula(ramp, step):
-    """The rate at `step`, in NumPy and double precision."""
+    """Compute the rate at `step` in NumPy and double precision."""
     share = np.clip((step - ramp.begin) / ramp.steps, 0.0, 1.0)
     if ramp.curve == "exponential":
         return ramp.start ** (1.0 - share) * ramp.end**share
@@ -43,7 +43,7 @@ def number(variable):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Notes the rate of each step; moves the ramp at the beginning of an epoch."""
+    """Records the rate of each step, and moves the ramp before an epoch."""
 
     def __init__(self, ramps=()):
         super().__init__()
@@ -73,7 +73,7 @@ def data(batches):
 
 
 @pytest.mark.parametrize("ramp", RAMPS, ids=repr)
-def test_rate_is_that_of_the_schedule_at_every_training_call(ramp):
+def test_rate_equals_the_schedule_at_every_training_call(ramp):
     live, plain = Dropout(RampedRate(ramp)), Dropout(ramp)
     assert live.rate == plain.rate
     for step in range(12):
@@ -84,7 +84,7 @@ def test_rate_is_that_of_the_schedule_at_every_training_call(ramp):
 
 
 @pytest.mark.parametrize("ramp", RAMPS, ids=repr)
-def test_ramp_that_was_moved_there_is_that_of_the_schedule(ramp):
+def test_moved_ramp_equals_the_schedule_it_was_moved_to(ramp):
     live, plain = Dropout(RampedRate(Ramp(0.2, 0.9, 3))), Dropout(ramp)
     move(live, ramp)
     assert live.rate == plain.rate
@@ -104,7 +104,7 @@ def test_one_trace_serves_all_ramps():
     np.testing.assert_allclose(recorder.rates, wanted, atol=1e-6)
 
 
-def test_mask_is_drawn_at_the_rate_of_its_own_step():
+def test_mask_is_drawn_at_the_rate_of_the_same_step():
     layer = Dropout(RampedRate(Ramp(0.0, 1.0, 1)))
     sums = [float(ops.sum(layer(ONES, training=True))) for _ in range(3)]
     assert sums == [12.0, 0.0, 0.0]
@@ -113,12 +113,12 @@ def test_mask_is_drawn_at_the_rate_of_its_own_step():
     assert sums[0] == 12.0 and sums[4:] == [0.0, 0.0]
 
 
-def test_rate_in_effect_follows_a_move_in_the_middle():
+def test_rate_in_effect_follows_a_move_in_mid_training():
     layer = Dropout(RampedRate(Ramp(0.0, 0.8, 8)))
     for _ in range(5):
         layer(ONES, training=True)
     move(layer, Ramp(0.8, 0.0, 8))
-    assert layer.rate == pytest.approx(0.4)  # of the last call, at step 4
+    assert layer.rate == pytest.approx(0.4)  # the rate of the last call, at step 4
     layer(ONES, training=True)
     assert layer.rate == pytest.approx(0.3)
     assert number(layer.rate_variables["step"]) == 6
@@ -132,7 +132,7 @@ def test_clock_stands_still_outside_training():
     assert number(layer.rate_variables["step"]) == 1
 
 
-def test_configuration_has_a_plain_ramp_with_the_values_in_effect():
+def test_config_has_a_plain_ramp_with_the_current_values():
     layer = Dropout(RampedRate(Ramp(0.0, 0.8, 8)))
     assert (
         layer._rate_rule.ramp_of(layer).get_config() == Ramp(0.0, 0.8, 8).get_config()
@@ -145,7 +145,7 @@ def test_configuration_has_a_plain_ramp_with_the_values_in_effect():
 
 
 @pytest.mark.parametrize("ramp", RAMPS[:4], ids=repr)
-def test_saved_model_goes_on_where_it_was(ramp, tmp_path):
+def test_saved_model_resumes_at_its_step(ramp, tmp_path):
     model = in_model(RampedRate(Ramp(0.5, 0.2, 3)))
     move(model.get_layer("drop"), ramp)
     x, y = data(batches=3)
@@ -163,7 +163,7 @@ def test_saved_model_goes_on_where_it_was(ramp, tmp_path):
     )
 
 
-def test_weights_bring_the_ramp_back(tmp_path):
+def test_weights_restore_the_ramp(tmp_path):
     model, other = (in_model(RampedRate(Ramp(0.5, 0.2, 3))) for _ in range(2))
     ramp = Ramp(0.1, 0.6, 9, curve="cosine")
     move(model.get_layer("drop"), ramp)
@@ -182,7 +182,7 @@ def test_rate_cannot_be_set():
         layer.rate = 0.3
 
 
-def test_gradients_are_finite_where_an_exponential_ramp_would_not_be():
+def test_gradients_are_finite_where_those_of_an_exponential_ramp_are_not():
     model = in_model(RampedRate(Ramp(0.0, 0.5, 4)))
     x, y = data(batches=6)
     history = model.fit(x, y, 4, verbose=0)
@@ -206,14 +206,14 @@ def test_gradients_are_finite_where_an_exponential_ramp_would_not_be():
         ),
     ],
 )
-def test_what_is_not_a_ramp_is_refused(make, error, words):
+def test_other_rates_than_a_ramp_are_refused(make, error, words):
     with pytest.raises(error) as caught:
         make()
     for word in words:
         assert word in str(caught.value)
 
 
-def test_layers_with_one_rule_move_by_themselves():
+def test_layers_that_share_a_rule_move_separately():
     rule = RampedRate(Ramp(0.0, 0.5, 3))
     layer, other = Dropout(rule), Dropout(rule)
     move(layer, RAMPS[1])
@@ -222,7 +222,7 @@ def test_layers_with_one_rule_move_by_themselves():
 
 
 class MovesBetweenBatches(keras.callbacks.Callback):
-    """Holds the layer itself, from which Keras on JAX has taken the variables."""
+    """Holds the layer itself, whose variables Keras on JAX has removed."""
 
     def __init__(self, layer):
         super().__init__()
@@ -233,7 +233,7 @@ class MovesBetweenBatches(keras.callbacks.Callback):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="elsewhere it is not lost")
-def test_a_move_that_would_be_lost_is_refused():
+def test_move_that_would_be_lost_is_refused():
     layer = Dropout(RampedRate(RAMPS[0]))
     model = keras.Sequential([keras.Input((3,)), layer])
     model.compile("sgd", "mse")

@@ -1,4 +1,4 @@
-"""A scheduled rate is the schedule's value at every training step of the layer."""
+"""A scheduled rate equals the schedule at every training step of the layer."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def unregistered(step):
 
 
 class Steps:
-    """A schedule that is an object of the user's own, without a name."""
+    """A schedule as an instance of a user's class, without a name."""
 
     def __call__(self, step):
         return ops.minimum(0.1 * step, 0.9)
@@ -50,7 +50,7 @@ def in_model(layer):
 
 
 @pytest.mark.parametrize("schedule, formula", SCHEDULES, ids=IDS)
-def test_rate_is_the_schedule_at_every_training_call(schedule, formula):
+def test_rate_equals_the_schedule_at_every_training_call(schedule, formula):
     layer = Dropout(schedule)
     assert layer.rate == pytest.approx(float(formula(0.0)), abs=1e-6)
     for step in range(12):
@@ -59,7 +59,7 @@ def test_rate_is_the_schedule_at_every_training_call(schedule, formula):
 
 
 @pytest.mark.parametrize("schedule, formula", SCHEDULES[:4], ids=IDS[:4])
-def test_rate_is_the_schedule_at_every_step_of_fit(schedule, formula):
+def test_rate_equals_the_schedule_at_every_step_of_fit(schedule, formula):
     class Recorder(keras.callbacks.Callback):
         rates = []
 
@@ -74,7 +74,7 @@ def test_rate_is_the_schedule_at_every_step_of_fit(schedule, formula):
     np.testing.assert_allclose(recorder.rates, wanted, atol=1e-6)
 
 
-def test_mask_is_drawn_at_the_rate_of_its_own_step():
+def test_mask_is_drawn_at_the_rate_of_the_same_step():
     layer = Dropout(LateDropout(1.0, steps=3))
     sums = [float(ops.sum(layer(ONES, training=True))) for _ in range(5)]
     assert sums == [12.0, 12.0, 12.0, 0.0, 0.0]
@@ -104,7 +104,7 @@ def test_each_layer_counts_its_own_calls():
     assert (once.rate, twice.rate) == (pytest.approx(0.2), pytest.approx(0.5))
 
 
-def test_lambda_warns_once_when_it_is_given_and_never_again():
+def test_lambda_warns_once_at_construction():
     with pytest.warns(UserWarning) as caught:
         layer = Dropout(lambda step: 0.1 * step)
     (warning,) = (w for w in caught if w.category is UserWarning)
@@ -129,7 +129,7 @@ def test_warning_points_to_the_line_that_made_the_layer(kind):
     assert [w.filename for w in caught if w.category is UserWarning] == [__file__]
 
 
-def test_unregistered_function_warns_and_registered_does_not():
+def test_unregistered_function_warns_and_registered_one_does_not():
     with pytest.warns(UserWarning, match="'unregistered' works in training, but"):
         Dropout(unregistered)
     Dropout(halving)  # warnings are errors
@@ -151,17 +151,17 @@ def test_schedule_and_its_clock_survive_saving_in_safe_mode(
     assert restored.get_layer("drop").rate == pytest.approx(formula(3.0), abs=1e-6)
 
 
-# Both warnings, of kdropout and of Keras, say what is tested here.
+# The warnings of kdropout and of Keras announce the error that is tested here.
 @pytest.mark.filterwarnings("ignore:The schedule '<lambda>':UserWarning")
 @pytest.mark.filterwarnings("ignore:The object being serialized:UserWarning")
-def test_lambda_does_not_load_as_its_warning_says(tmp_path):
+def test_lambda_does_not_load_as_its_warning_announces(tmp_path):
     model = in_model(Dropout(lambda step: 0.1 + 0.0 * step))
     model.save(tmp_path / "model.keras")
     with pytest.raises((TypeError, ValueError), match="lambda"):
         keras.saving.load_model(tmp_path / "model.keras")
 
 
-def test_config_holds_the_schedule_and_not_the_rate_in_effect():
+def test_config_holds_the_schedule_and_not_the_current_rate():
     layer = Dropout(Ramp(0.1, 0.7, 6))
     for _ in range(4):
         layer(ONES, training=True)

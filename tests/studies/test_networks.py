@@ -1,4 +1,4 @@
-"""The networks of the study of kinds: the same but for what drops in them."""
+"""The networks of the study of kinds differ only in their dropout."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS)
-def test_a_kind_changes_the_training_and_nothing_else(name, kind):
+def test_kind_changes_only_the_training(name, kind):
     plain = networks.build(name, "none", seed=3)
     model = networks.build(name, f"{kind} 0.5", seed=3)
     layers = dropout_layers(model).values()
@@ -29,7 +29,7 @@ def test_a_kind_changes_the_training_and_nothing_else(name, kind):
     assert not np.allclose(model(IMAGES, training=True), expected)
 
 
-def test_seeds_have_weights_and_masks_of_their_own():
+def test_seeds_have_independent_weights_and_masks():
     one, same, other = (
         networks.build("dense", "Dropout 0.5", seed) for seed in (1, 1, 2)
     )
@@ -49,7 +49,7 @@ def test_patches_of_the_transformer_are_squares_of_the_image():
     np.testing.assert_array_equal(found[5], image[7:14, 7:14].ravel())
 
 
-def test_the_chosen_rate_may_be_zero():
+def test_chosen_rate_may_be_zero():
     def row(seed, method, validation, test):
         common = {"network": "dense", "noise": 0.0, "seed": seed, "method": method}
         return common | {"validation_error": validation, "test_error": test}

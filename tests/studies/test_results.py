@@ -1,4 +1,4 @@
-"""The pages of the studies say what the files of results say."""
+"""The pages of the studies agree with the files of results."""
 
 import importlib
 
@@ -11,7 +11,7 @@ from kdropout import _statistics
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_tables_of_a_page_are_those_of_its_results(name):
+def test_tables_of_a_page_equal_those_of_its_results(name):
     study = importlib.import_module(f"benchmarks.studies.{name}")
     rows = ledger.rows_of(study.jobs(study.SEEDS))
     text = (pages.FOLDER / f"{name}.md").read_text()
@@ -19,7 +19,7 @@ def test_tables_of_a_page_are_those_of_its_results(name):
     assert f"]({name}.png)" in text
 
 
-def test_a_difference_is_called_better_only_if_its_interval_excludes_zero():
+def test_difference_is_called_better_only_if_its_interval_excludes_zero():
     generator = np.random.default_rng(0)
     baseline = generator.normal(10.0, 2.0, 10)
     for shift, word in ((-1.0, "better"), (1.0, "worse"), (0.0, "")):
@@ -32,14 +32,14 @@ def test_a_difference_is_called_better_only_if_its_interval_excludes_zero():
         assert flipped == (text.replace(word, words[word]) if word else text)
 
 
-def test_intervals_that_hold_together_are_wider():
+def test_simultaneous_intervals_are_wider():
     baseline, values = np.zeros(5), np.arange(5.0) - 1.0
     alone, together = (findings.difference(values, baseline, n) for n in (1, 10))
     low = [float(text.split("(")[1].split()[0]) for text in (alone, together)]
     assert low[1] < low[0]
 
 
-def test_a_choice_by_validation_looks_at_one_seed_at_a_time():
+def test_choice_by_validation_uses_one_seed_at_a_time():
     rows = [
         {"method": m, "seed": s, "validation_error": v, "test_error": t}
         for m, s, v, t in (
@@ -53,7 +53,7 @@ def test_a_choice_by_validation_looks_at_one_seed_at_a_time():
     assert [row["test_error"] for row in chosen] == [3.0, 2.0]
 
 
-def test_a_study_that_was_killed_goes_on(tmp_path, monkeypatch):
+def test_killed_study_resumes(tmp_path, monkeypatch):
     from benchmarks import reporting
     from benchmarks.studies.trainings import Training
 

@@ -1,4 +1,4 @@
-"""A training of a study does what its method says, and is measured."""
+"""A training of a study follows its method and is measured."""
 
 import gzip
 import struct
@@ -18,7 +18,7 @@ if keras.backend.backend() != "tensorflow":
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    """The folder of data, with small digits in place of MNIST and Fashion-MNIST."""
+    """Make a data folder with small digits in place of MNIST and Fashion-MNIST."""
     folder = tmp_path_factory.mktemp("data")
     images, labels = load_digits(return_X_y=True)
     large = np.repeat(np.repeat(images.reshape(-1, 8, 8), 3, 1), 3, 2) * 15
@@ -37,14 +37,14 @@ def data_dir(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_training_is_measured(data_dir):
+def test_training_is_measured(data_dir):
     training = Training("constant 0.2/0.5", 300, 0, updates=200)
     row = trainings.run(training, data_dir)
     assert row["rates"] == "0.200 0.500 0.500"
     assert row["rate_by_epoch"] == "0.500 0.500"
     assert len(row["gap_by_epoch"].split()) == 2
     assert 0.0 <= row["test_error"] < 60.0  # 90 would be chance
-    assert trainings.run(training, data_dir) == row  # one seed, one result
+    assert trainings.run(training, data_dir) == row  # one seed gives one result
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_a_training_is_measured(data_dir):
         ("late 0.6", (0.0, 0.6, 0.6)),
     ],
 )
-def test_the_rate_moves_as_the_method_says(method, wanted):
+def test_rate_moves_by_the_method(method, wanted):
     found = methods.hidden_layers(method, steps=300, samples=100)
     both = [layer for layer in found if "drop" in layer.name]
     assert len(both) == 2
     for layer in both:
-        # A number, or what Keras saves of a schedule.
+        # A number, or the config that Keras saves for a schedule.
         rate = layer.get_config()["rate"]
         if isinstance(rate, dict):
             schedule = keras.saving.deserialize_keras_object(rate)
@@ -73,18 +73,18 @@ def test_the_rate_moves_as_the_method_says(method, wanted):
         assert at == pytest.approx(wanted, abs=0.005)
 
 
-def test_a_network_without_dropout_has_none(data_dir):
+def test_network_without_dropout_has_no_rate(data_dir):
     row = trainings.run(Training("none", 300, 0, updates=100), data_dir)
     assert row["rates"] == row["rate_by_epoch"] == ""
 
 
 @pytest.mark.parametrize("method", ["controller 0.1", "learned"])
-def test_rates_that_are_found_begin_at_the_same(method):
+def test_methods_that_find_rates_begin_at_the_same_rate(method):
     model = trainings.build(Training(method, 300, 0))
     assert kdropout.rates(model) == {"drop1": methods.START, "drop2": methods.START}
 
 
-def test_weights_at_the_start_are_those_of_the_seed_whatever_the_method():
+def test_seed_decides_the_initial_weights_for_every_method():
     def kernels(method, seed=0):
         model = trainings.build(Training(method, 300, seed))
         return [w for w in model.get_weights() if w.ndim == 2]
@@ -96,22 +96,23 @@ def test_weights_at_the_start_are_those_of_the_seed_whatever_the_method():
     assert not np.array_equal(kernels("none", 1)[0], first[0])
 
 
-def test_wrong_labels_are_in_training_and_validation_alone(data_dir):
+def test_wrong_labels_are_only_in_training_and_validation(data_dir):
     right = trainings.split(Training("none", 300, 0), data_dir)
     wrong = trainings.split(Training("none", 300, 0, noise=0.5), data_dir)
     shares = [(a[1] != b[1]).mean() for a, b in zip(right, wrong, strict=True)]
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(right, wrong, strict=True))
-    # Half are drawn anew, and one of ten of these is right by chance.
+    # Half are drawn again, and one of ten of these is right by chance.
     assert shares[0] == pytest.approx(0.45, abs=0.1) and shares[2] == 0.0
     assert shares[1] == pytest.approx(0.45, abs=0.05)
 
 
 def test_scores_of_probabilities():
-    # Sure and right, sure and wrong, undecided between the right one and another.
+    # Sure and right, sure and wrong, undecided between the right class and another.
     probabilities = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.5, 0.0]])
     found = calibration.scores(probabilities, np.array([0, 0, 0]))
     assert found["error"] == pytest.approx(100 / 3, abs=0.01)
-    # The bin of the sure: confidence 1, half right. The other: 0.5, all right.
+    # The bin of the sure answers has confidence 1, half right; the other has 0.5, all
+    # right.
     assert found["ece"] == pytest.approx(100 * (2 * 0.5 + 1 * 0.5) / 3, abs=0.01)
     assert found["nll"] == pytest.approx(-np.log([1, 1e-12, 0.5]).mean(), abs=1e-3)
     assert calibration.auroc(np.array([0.0, 1.0]), np.array([2.0, 3.0])) == 1.0

@@ -1,4 +1,4 @@
-"""Bad arguments of `convert`, `insert` and `strip` are refused by name."""
+"""`convert`, `insert` and `strip` refuse bad arguments and name them."""
 
 import keras
 import pytest
@@ -180,7 +180,7 @@ CASES = [
         ],
     ),
     Case(
-        "insert what is no function",
+        "insert something that is not a function",
         lambda: kdropout.insert(plain_model(), 0.5, make_layer=3),
         TypeError,
         ["'make_layer' must be", "a function from a rate", "make_layer=3"],
@@ -207,7 +207,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 

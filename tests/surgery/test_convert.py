@@ -11,7 +11,7 @@ from tests.tools import CountedModel
 
 SATURATION = -1.7580993408473766  # -scale * alpha of SELU (Klambauer et al. 2017)
 BATCH = 400
-# Each Keras layer, its input shape, and the number of masked units in a batch.
+# Keras layers, their input shape, and the number of masked units in a batch.
 LAYERS = {
     "Dropout": (lambda: layers.Dropout(0.3), (50,), BATCH * 50),
     "noise_shape": (
@@ -47,7 +47,7 @@ def data(*shape, size=16):
 
 
 def chain(rate=0.3):
-    """Each dropout is followed by Dense without bias: rate 1 anywhere gives zero."""
+    """Follow each dropout by Dense without bias, so that rate 1 anywhere gives zero."""
     inputs = keras.Input((6,))
     x = layers.Dense(8, activation="tanh")(inputs)
     x = layers.Dropout(rate, name="drop")(x)
@@ -72,7 +72,7 @@ PATHS = ["drop", "block/spatial", "inner/drop"]
 
 
 class Mover(keras.callbacks.Callback):
-    """Gives each epoch its rates."""
+    """Sets the rates of each epoch."""
 
     def __init__(self, rates):
         super().__init__()
@@ -125,7 +125,7 @@ def test_mask_keeps_the_shape_that_keras_gave_it():
     assert (y == y[:, :, :1, :1]).all() and len(np.unique(y)) == 2
 
 
-def test_objects_names_weights_and_predictions_stay():
+def test_objects_names_weights_and_predictions_stay_the_same():
     model = chain()
     x, _ = data(6)
     before = numpy_of([*model.weights, model(x)]), model.weights, model.layers
@@ -175,7 +175,7 @@ def test_one_compiled_step_follows_every_rate(trained):
     assert abs(undropped - of_zeros) > 1e-4
 
 
-def test_training_goes_on_with_the_same_optimizer_state():
+def test_training_continues_with_the_same_optimizer_state():
     x, y = data(6)
     models = []
     for _ in range(2):
@@ -207,7 +207,7 @@ def test_converting_twice_is_harmless():
 
 
 class Composite(layers.Layer):
-    """Holds dropout in an attribute, in a list, in a dict, and inside another."""
+    """Holds dropout in an attribute, in a list, in a dict, and inside another layer."""
 
     def __init__(self, depth=1, **kwargs):
         super().__init__(**kwargs)
@@ -253,7 +253,7 @@ def test_dropout_inside_layers_of_a_subclassed_model_is_live():
     np.testing.assert_allclose(outputs, expected, rtol=1e-6)
 
 
-def test_a_layer_that_is_not_a_model_is_converted():
+def test_layer_that_is_not_a_model_is_converted():
     layer = Composite(depth=0)
     layer(np.ones((2, 3), "float32"))
     kdropout.convert(layer)
@@ -266,7 +266,7 @@ def test_shared_layer_is_converted_once():
     assert kdropout.rates(model) == {"drop": 0.5}
 
 
-def test_rate_may_be_one_for_all():
+def test_one_rate_may_be_given_for_all():
     assert set(kdropout.rates(kdropout.convert(chain(), rate=0.6)).values()) == {0.6}
     model = kdropout.convert(chain(), rate=kdropout.schedules.Ramp(0.2, 0.4, 2))
     x, _ = data(6)
@@ -301,7 +301,7 @@ def test_rate_may_be_a_dict_by_path_and_glob():
         {"drop": 0.1, 3: 0.2},
     ],
 )
-def test_a_bad_rate_changes_nothing(rate):
+def test_bad_rate_changes_nothing(rate):
     model = chain()
     kinds = [type(layer) for _, layer in walk(model)]
     variables = [id(variable) for variable in model.variables]
@@ -312,7 +312,7 @@ def test_a_bad_rate_changes_nothing(rate):
     assert model.get_layer("drop").rate == 0.3
 
 
-def test_mixed_precision_stays():
+def test_mixed_precision_is_kept():
     drop = layers.Dropout(0.5, dtype="mixed_bfloat16", name="drop")
     model = kdropout.convert(keras.Sequential([keras.Input((3,)), drop]))
     assert drop.dtype_policy.name == "mixed_bfloat16"
@@ -350,12 +350,12 @@ def test_callbacks_drive_a_converted_model():
 @pytest.mark.parametrize("noise_shape", [(8,), (3, 1), (None, 1, None)])
 @pytest.mark.parametrize(
     "seed",
-    # What Keras itself takes depends on the dtype of seeds.
+    # The dtype decides which seeds Keras itself accepts.
     {"tensorflow": [-1, 2**32 - 1], "jax": [2**32 - 1], "torch": [-1]}[
         keras.backend.backend()
     ],
 )
-def test_what_layers_of_keras_take_is_converted(noise_shape, seed):
+def test_arguments_that_keras_layers_accept_are_converted(noise_shape, seed):
     model = keras.Sequential(
         [
             keras.Input((3, 8)),

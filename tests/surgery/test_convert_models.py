@@ -1,4 +1,4 @@
-"""`convert` finds and moves the dropout of attention, applications and KerasHub."""
+"""`convert` makes the dropout of attention, applications and KerasHub live."""
 
 import warnings
 
@@ -52,23 +52,24 @@ def vit():
     )
 
 
-# The model, a batch, and how many dropouts it has. EfficientNet: one in each of 9
-# residual blocks and one before the head. ConvNeXt: one in each of 18 blocks. BERT: of
-# the embeddings, and of attention scores, attention and feed-forward part of 2 blocks.
-# ViT: of the embeddings, and of scores, attention and MLP of 2 blocks.
+# The model, a batch, and its number of dropouts. EfficientNet has one in each of 9
+# residual blocks and one before the head. ConvNeXt has one in each of 18 blocks. BERT
+# has one for the embeddings, and in 2 blocks for attention scores, attention and
+# feed-forward part. ViT has one for the embeddings, and in 2 blocks for scores,
+# attention and MLP.
 MODELS = {
     "EfficientNetB0": (efficient_net, IMAGES, 10),
     "ConvNeXtTiny": (conv_next, IMAGES, 18),
     "BERT": (bert, TOKENS, 7),
     "ViT": (vit, IMAGES, 7),
 }
-# Compiling 18 blocks takes long.
+# Compiling 18 blocks is slow.
 SLOW = pytest.param("ConvNeXtTiny", marks=pytest.mark.slow)
 NAMES = [SLOW if name == "ConvNeXtTiny" else name for name in MODELS]
 
 
 def many(x, times=4):
-    """The batch, several times over."""
+    """Repeat the batch."""
     return keras.tree.map_structure(lambda array: np.repeat(array, times, axis=0), x)
 
 
@@ -127,7 +128,7 @@ def test_all_dropout_of_a_known_model_is_live(name):
     weights = {variable.path for variable in model.trainable_variables}
     with warnings.catch_warnings(record=True) as caught:
         assert kdropout.convert(model) is model
-    assert caught == []  # nothing is left that could not be converted
+    assert caught == []  # all dropout could be converted
     found = dropout_layers(model)
     assert len(found) == count
     assert np.array_equal(outputs_of(model, x), expected)
@@ -144,7 +145,7 @@ def test_all_dropout_of_a_known_model_is_live(name):
 
 
 @pytest.mark.parametrize("name", ["BERT", "ViT"])
-def test_each_rate_of_a_transformer_changes_what_the_model_computes(name):
+def test_each_rate_of_a_transformer_changes_the_outputs(name):
     make_model, x, _ = MODELS[name]
     model = kdropout.convert(make_model())
     expected = outputs_of(model, x)
@@ -162,10 +163,10 @@ def test_each_rate_of_a_transformer_changes_what_the_model_computes(name):
     keras.backend.backend() == "jax", reason="a training step has no values there"
 )
 @pytest.mark.parametrize("name", [*NAMES, "MultiHeadAttention", "subclassed"])
-def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch):
+def test_callback_moves_each_rate_and_fit_drops_at_it(name, monkeypatch):
     model, x = FITTED[name]()
     kdropout.convert(model)
-    called, dropped = [], []  # per mask: the layer; units dropped, and all units
+    called, dropped = [], []  # per mask: the layer; dropped units, and all units
     apply_noise = BaseDropout.apply_noise
 
     def watched(layer, inputs, shape, rate, seed):
@@ -209,16 +210,16 @@ def test_callback_moves_each_rate_and_what_a_fit_drops_follows(name, monkeypatch
         counts, sizes = np.transpose(drawn)
         off = abs(counts.sum() / sizes.sum() - rate)
         assert off <= 5 * np.sqrt(rate * (1 - rate) / sizes.sum())
-        if rate in (0.0, 1.0):  # exact in each layer, however small its mask
+        if rate in (0.0, 1.0):  # exact in each layer, even for a small mask
             assert np.array_equal(counts, rate * sizes)
 
 
 @pytest.mark.slow
-def test_head_dropout_of_efficient_net_follows_in_a_compiled_fit():
+def test_head_dropout_of_efficient_net_moves_in_a_compiled_fit():
     model = kdropout.convert(efficient_net())
     kdropout.set_rates(model, {"*": 0.0, "top_dropout": 1.0})
     loss = "sparse_categorical_crossentropy"
-    # XLA takes six times as long to compile, on TensorFlow; JAX has nothing else.
+    # With XLA, TensorFlow takes six times as long to compile; JAX always uses it.
     jit_compile = keras.backend.backend() == "jax"
     model.compile(keras.optimizers.SGD(0.0), loss, jit_compile=jit_compile)
     losses, y = [], np.array([0, 1])
@@ -245,14 +246,14 @@ def test_dropout_of_attention_scores_is_live_in_a_compiled_fit(kind):
     for rate in (0.0, 1.0):
         kdropout.set_rates(model, rate)
         losses.append(model.fit(x, y, verbose=0).history["loss"][0])
-    # Nothing is attended to at rate 1: values, and so outputs, are 0 (biases are).
+    # At rate 1, all scores are 0, and so are the outputs, because biases are 0.
     expected_losses = [model.evaluate(x, y, verbose=0), 1.0]
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
     assert abs(losses[0] - 1.0) > 1e-3
 
 
 @pytest.mark.parametrize("kind", [*ATTENTION, "BERT"])
-def test_a_rate_that_is_listed_is_live_where_keras_was_given_zero(kind):
+def test_listed_rate_is_live_where_keras_had_zero(kind):
     # Keras's attention calls its dropout layer only if its own argument is above 0.
     if kind == "BERT":
         model, x = bert(dropout=0.0), TOKENS
@@ -307,7 +308,7 @@ def with_frozen(make_layer, live=True):
 
 
 @pytest.mark.parametrize("kind", FROZEN)
-def test_dropout_that_is_not_a_layer_is_named_in_a_warning(kind):
+def test_warning_names_dropout_that_is_not_a_layer(kind):
     make_layer, what = FROZEN[kind]
     model = with_frozen(make_layer)
     with pytest.warns(UserWarning, match="could not be made live") as caught:
@@ -319,7 +320,7 @@ def test_dropout_that_is_not_a_layer_is_named_in_a_warning(kind):
     assert kdropout.rates(model) == {"drop": 0.5}
 
 
-def test_one_warning_lists_all_that_stays():
+def test_one_warning_lists_all_dropout_that_stays():
     inputs = keras.Input((5, 4))
     x = layers.Dropout(0.5)(inputs)
     x = layers.LSTM(3, dropout=0.1, return_sequences=True, name="first")(x)
@@ -331,7 +332,7 @@ def test_one_warning_lists_all_that_stays():
     assert "'both/" in str(warning.message) and "0.2" in str(warning.message)
 
 
-def test_nothing_left_gives_no_warning():
+def test_complete_conversion_gives_no_warning():
     inputs = keras.Input((5, 4))
     x = layers.LSTM(3, return_sequences=True)(layers.Dropout(0.5)(inputs))
     x = layers.Attention(name="plain")([x, x])
@@ -339,14 +340,14 @@ def test_nothing_left_gives_no_warning():
     kdropout.convert(keras.Model(inputs, x))  # warnings are errors
 
 
-def test_a_model_with_nothing_but_frozen_dropout_says_where_it_is():
+def test_model_with_only_frozen_dropout_raises_with_its_place():
     model = with_frozen(FROZEN["LSTM"][0], live=False)
     with pytest.raises(ValueError, match=r"'nested/cell' \(LSTM with dropout=0.25\)"):
         kdropout.convert(model)
 
 
 @pytest.mark.parametrize("in_effect", [0.3, 0.0])
-def test_a_saved_model_keeps_its_rates(in_effect, tmp_path):
+def test_saved_model_keeps_its_rates(in_effect, tmp_path):
     inputs = keras.Input((4,))
     outputs = layers.Dense(2)(layers.Dropout(0.5, name="drop")(inputs))
     model = kdropout.convert(keras.Model(inputs, outputs))
@@ -362,7 +363,7 @@ def test_a_saved_model_keeps_its_rates(in_effect, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [*ATTENTION, "BERT"])
-def test_a_saved_layer_of_keras_loads_plain_and_converts_again(kind, tmp_path):
+def test_saved_keras_layer_loads_plain_and_converts_again(kind, tmp_path):
     if kind == "BERT":
         model, x = bert(), TOKENS
     else:
@@ -374,10 +375,10 @@ def test_a_saved_layer_of_keras_loads_plain_and_converts_again(kind, tmp_path):
     model.save(path)
     loaded = keras.saving.load_model(path)
     plain = [one for _, one in walk(loaded) if isinstance(one, layers.Dropout)]
-    assert plain  # what layers of Keras hold is written as Keras's
+    assert plain  # layers inside layers of Keras are saved as Keras's
     kdropout.convert(loaded)
     loaded.load_weights(path)
-    # By position: Keras numbers the layers inside its layers anew.
+    # By position, because Keras numbers the layers inside its layers anew.
     assert [*kdropout.rates(loaded).values()] == [*kdropout.rates(model).values()]
     for training in (False, True):  # the seeds are restored as well
         np.testing.assert_array_equal(

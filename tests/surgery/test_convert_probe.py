@@ -14,7 +14,7 @@ SEQUENCES = np.random.default_rng(0).normal(size=(8, 5, 4)).astype("float32")
 
 
 class Own(layers.Layer):
-    """Base of layers whose `setup` gives them attributes."""
+    """Base of layers that set their attributes in `setup`."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -64,7 +64,7 @@ class WithDict(Own):
 
 
 class WithBoth(Own):
-    """Its rate is that of its layer, and it drops beside that."""
+    """Drops with its layer, and a second time with the same rate in its code."""
 
     def setup(self):
         self.drop, self.rate = layers.Dropout(0.25, name="inner"), 0.25
@@ -75,7 +75,7 @@ class WithBoth(Own):
 
 
 class WithAnotherRate(layers.Layer):
-    """Somebody else's code uses the second rate."""
+    """Has a second rate, as if code outside of the layer used it."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -138,7 +138,7 @@ def test_dropout_in_the_code_of_a_user_is_reported(kind):
     assert f"'own' ({kind.__name__} with {FROZEN[kind]})" in message
 
 
-def test_a_call_of_dropout_with_a_constant_is_reported():
+def test_call_of_dropout_with_a_constant_is_reported():
     (message,) = messages_of_convert(beside_dropout(Own(name="own")))
     assert "'own' (Own that calls dropout in its code)" in message
     function = layers.Lambda(lambda x: keras.random.dropout(x, 0.1), name="function")
@@ -178,7 +178,7 @@ def test_dropout_of_a_torch_module_is_reported():
 
 
 class RepeatsItsRate(layers.Layer):
-    """What is not dropout, and what its layers are made with, is not reported."""
+    """Repeats the arguments of its layers, and has attributes that are not dropout."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -195,9 +195,9 @@ class RepeatsItsRate(layers.Layer):
         return inputs + 0.1 * noise
 
 
-def test_what_is_not_a_separate_dropout_raises_no_alarm():
+def test_layer_without_separate_dropout_gives_no_warning():
     model = beside_dropout(RepeatsItsRate(name="own"))
-    for rate in (None, 0.4):  # also not when it is converted again
+    for rate in (None, 0.4):  # no warning at a second conversion
         assert messages_of_convert(model, rate=rate) == []
 
 
@@ -217,7 +217,7 @@ def keras_layers():
     ]
 
 
-def test_layers_of_keras_give_no_alarm():
+def test_keras_layers_give_no_warning():
     for layer in keras_layers():
         shape = (3, 6, 4) if "ConvLSTM" in type(layer).__name__ else (6, 4)
         assert messages_of_convert(beside_dropout(layer, shape)) == [], layer
@@ -232,7 +232,7 @@ def test_layers_of_keras_give_no_alarm():
 
 
 class Gated(layers.Layer):
-    """Calls its dropout as the blocks of large language models do."""
+    """Calls its dropout like the blocks of large language models."""
 
     def __init__(self, dropout=0.0, called=True, **kwargs):
         super().__init__(**kwargs)
@@ -248,7 +248,7 @@ class Gated(layers.Layer):
 
 
 @pytest.mark.parametrize("arguments", [{"dropout": 0.0}, {"dropout": 0.3}])
-def test_a_layer_that_is_never_called_is_reported_and_not_listed(arguments):
+def test_layer_that_is_never_called_is_reported_and_not_listed(arguments):
     model = beside_dropout(Gated(**arguments, called=False, name="block"))
     (message,) = messages_of_convert(model)
     assert "never calls" in message
@@ -258,14 +258,14 @@ def test_a_layer_that_is_never_called_is_reported_and_not_listed(arguments):
     assert messages_of_convert(beside_dropout(Gated(0.3))) == []
 
 
-def test_a_block_of_gemma_without_dropout_is_reported():
+def test_gemma_block_without_dropout_is_reported():
     from keras_hub import models
 
     model = models.GemmaBackbone(20, 1, 2, 1, 8, 16, 4)
     with pytest.raises(ValueError, match=r"Dropout in CachedGemmaAttention.*above 0"):
         kdropout.convert(model)
     model = models.GemmaBackbone(20, 1, 2, 1, 8, 16, 4, dropout=0.2)
-    # KerasHub 0.32 makes a dropout of the feed-forward part, and never calls it.
+    # KerasHub 0.32 makes a dropout for the feed-forward part and never calls it.
     (message,) = messages_of_convert(model)
     assert (
         "'decoder_block_0/" in message and "(Dropout in GemmaDecoderBlock)" in message
@@ -285,7 +285,7 @@ def test_a_block_of_gemma_without_dropout_is_reported():
 
 
 @pytest.mark.parametrize("build", ["called", "functional"])
-def test_the_probe_changes_nothing(build):
+def test_probe_changes_nothing(build):
     block = Gated(0.3, name="block")
     model = beside_dropout(block)
     if build == "called":
@@ -314,7 +314,7 @@ class Baked(keras.Model):
         return self.dense(self.drop(inputs, training=self.mode))
 
 
-def test_a_schedule_that_predictions_move_is_reported():
+def test_schedule_that_predictions_move_is_reported():
     model = Baked(True)
     model(X)
     schedule = kdropout.schedules.Ramp(0.0, 1.0, 10)
@@ -333,7 +333,7 @@ def test_dropout_that_is_off_in_training_is_reported():
     assert "'drop' (Dropout)" in message and "even in training" in message
     assert kdropout.rates(model) == {"drop": 0.5}
     samples = kdropout.mc_predict(model, X, num_samples=20, seed=0, verbose=0)
-    assert samples.std.max() > 0  # what the warning says
+    assert samples.std.max() > 0  # as the warning says
 
 
 class NeedsData(keras.Model):
@@ -349,7 +349,7 @@ class NeedsData(keras.Model):
         return self.drop(inputs, training=training)
 
 
-def test_a_model_that_needs_data_is_converted_without_a_probe():
+def test_model_that_needs_data_is_converted_without_a_probe():
     model = NeedsData()
     model(ops.convert_to_tensor(X))
     assert messages_of_convert(model) == []
@@ -357,13 +357,13 @@ def test_a_model_that_needs_data_is_converted_without_a_probe():
 
 
 class Wrapped(keras.Model):
-    """Trains by its own step, and has no call, as many examples of keras.io."""
+    """Trains in its own step and has no call, like many examples of keras.io."""
 
     def __init__(self, net):
         super().__init__(name="wrapped")
         self.net = net
         self.tracker = keras.metrics.Mean(name="loss")
-        self.built = keras.backend.backend() == "torch"  # fit asks for it there
+        self.built = keras.backend.backend() == "torch"  # fit looks for it there
 
     def compute_loss(self, x, y, y_pred=None, sample_weight=None, training=True):
         return ops.mean((self.net(x, training=training) - y) ** 2)
@@ -411,7 +411,7 @@ def network():
     )
 
 
-def test_a_model_without_call_is_converted_by_its_parts():
+def test_model_without_call_is_converted_by_its_parts():
     model = Wrapped(network())
     assert messages_of_convert(model) == []
     assert kdropout.rates(model) == {"net/drop": 0.3}
@@ -425,7 +425,7 @@ def test_a_model_without_call_is_converted_by_its_parts():
     assert samples.std.min() > 0
 
 
-def test_parts_that_are_not_built_are_named():
+def test_unbuilt_parts_are_named():
     net = keras.Sequential([layers.Dense(3), layers.Dropout(0.5)], name="net")
     with pytest.raises(ValueError, match=r"no call\(\).*'net'.* Call each of them"):
         kdropout.convert(Wrapped(net))
@@ -452,7 +452,7 @@ def test_rates_are_live_in_a_step_that_was_compiled_before(part):
     assert history["rate/net/drop"] == rates
 
 
-def test_a_model_around_the_converted_one_is_traced_again():
+def test_model_around_the_converted_one_is_traced_again():
     net = network()
     inputs = keras.Input((4,))
     model = keras.Model(inputs, net(inputs))
@@ -465,7 +465,7 @@ def test_a_model_around_the_converted_one_is_traced_again():
     np.testing.assert_allclose(history["loss"], [1.0], rtol=1e-6)
 
 
-def test_a_warning_that_is_an_error_leaves_the_model_as_it_was():
+def test_warning_turned_into_an_error_leaves_the_model_unchanged():
     model = beside_dropout(WithP(name="own"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -474,12 +474,12 @@ def test_a_warning_that_is_an_error_leaves_the_model_as_it_was():
     assert type(model.layers[0]) is layers.Dropout
 
 
-# Each backend of Keras takes some of these.
+# Each backend of Keras accepts some of these.
 SEEDS = {"tensorflow": [-1, 2**32 - 1], "jax": [2**32 - 1], "torch": [-1]}
 
 
 @pytest.mark.parametrize("seed", [*SEEDS[keras.backend.backend()], 7])
-def test_seeds_that_keras_takes_are_converted(seed):
+def test_seeds_that_keras_accepts_are_converted(seed):
     def masks(model):
         return ops.convert_to_numpy(model(np.ones((4, 50), "float32"), training=True))
 
@@ -495,7 +495,7 @@ def test_seeds_that_keras_takes_are_converted(seed):
 
 
 @pytest.mark.parametrize("function", [kdropout.convert, kdropout.strip])
-def test_errors_of_a_wrong_model_name_the_way_out(function):
+def test_errors_for_a_wrong_model_say_what_to_do(function):
     with pytest.raises(TypeError, match="keras.saving.load_model"):
         function("model.keras")
     with pytest.raises(TypeError, match="Make an object of this class"):
@@ -505,13 +505,13 @@ def test_errors_of_a_wrong_model_name_the_way_out(function):
 
 
 @pytest.mark.parametrize("function", [kdropout.strip, kdropout.insert])
-def test_errors_of_a_single_layer_name_the_way_out(function):
+def test_errors_for_a_single_layer_say_what_to_do(function):
     arguments = [0.5] if function is kdropout.insert else []
     with pytest.raises(TypeError, match="keras.Sequential"):
         function(layers.Dense(3), *arguments)
 
 
-def test_callbacks_of_a_plain_model_name_convert():
+def test_callbacks_on_a_plain_model_name_convert():
     model = network()
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match="kdropout.convert"):

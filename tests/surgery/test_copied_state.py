@@ -26,7 +26,7 @@ def outputs_of(model, x):
 
 
 def network(*first, inputs=None):
-    """A model of plain layers, made live, with one hidden layer to follow."""
+    """Convert a model of `first`, then dropout, a hidden layer and an output."""
     rest = [
         layers.Dropout(0.3, name="drop"),
         layers.Dense(4, activation="relu", name="hidden"),
@@ -39,12 +39,12 @@ def network(*first, inputs=None):
 def assert_copied(copy, model, x=X):
     for output, expected in zip(outputs_of(copy, x), outputs_of(model, x), strict=True):
         assert np.array_equal(output, expected)
-    assert np.ptp(expected) > 0  # that of one layer with no weights is all zero
+    assert np.ptp(expected) > 0  # a layer without weights has only zeros
 
 
 @keras.saving.register_keras_serializable("test_copied_state")
 class Scaled(layers.Layer):
-    """Keeps a number and a file beside its weights; and its name to itself."""
+    """Stores a number and a file beside its weights, and does not save its name."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -75,7 +75,7 @@ class Scaled(layers.Layer):
 
 @keras.saving.register_keras_serializable("test_copied_state")
 class Holder(layers.Layer):
-    """Holds layers in lists, dicts and a model, which its code names anew."""
+    """Holds layers in lists, dicts and a model, which its code names again."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -139,7 +139,7 @@ def test_predictions_of_the_copy_are_those_of_the_model(make, copy):
 @pytest.mark.slow
 @pytest.mark.parametrize("copy", COPIES)
 @pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
-def test_quantized_layers_stay_as_they_are(mode, copy):
+def test_quantized_layers_are_kept(mode, copy):
     model = network(layers.Dense(8), layers.EinsumDense("ab,bc->ac", 8))
     with pytest.warns(UserWarning, match="does not have a `quantize` method"):
         model.quantize(mode)  # of its dropout layer
@@ -205,7 +205,7 @@ def test_feature_space_is_copied():
 
 @pytest.mark.slow
 @uses_tensorflow
-def test_a_task_of_keras_hub_is_copied_after_it_was_used():
+def test_keras_hub_task_is_copied_after_use():
     from keras_hub import models
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat"]
@@ -222,13 +222,13 @@ def test_a_task_of_keras_hub_is_copied_after_it_was_used():
     task.predict(texts, verbose=0)  # makes layers of the preprocessor
     task.fit(texts, np.array([0, 1, 2, 0]), verbose=0, shuffle=False)
     plain = kdropout.strip(task)
-    # From raw text on: the vocabulary is copied as well.
+    # The inputs are raw text, so the vocabulary must be copied.
     expected = task.predict(texts, verbose=0)
     assert np.array_equal(plain.predict(texts, verbose=0), expected)
 
 
 @pytest.mark.parametrize("copy", COPIES)
-def test_what_the_user_froze_stays_frozen(copy):
+def test_frozen_layers_stay_frozen(copy):
     inner = Holder()
     model = network(inner, layers.BatchNormalization(), layers.Dense(6))
     inner.block.trainable = False
@@ -243,7 +243,7 @@ def test_what_the_user_froze_stays_frozen(copy):
 
 
 @pytest.mark.parametrize("copy", COPIES)
-def test_a_layer_that_two_models_share_is_two_with_the_same_weights(copy):
+def test_layer_shared_by_two_models_becomes_two_with_the_same_weights(copy):
     shared = layers.Dense(6, name="shared")
     tower = keras.Sequential(
         [keras.Input((6,)), shared, layers.Dropout(0.2), layers.Dense(4, name="hidden")]
@@ -256,7 +256,7 @@ def test_a_layer_that_two_models_share_is_two_with_the_same_weights(copy):
     assert_copied(made, model, {"a": X, "b": 2 * X})
 
 
-def test_insert_keeps_the_state_of_dropout_that_is_there():
+def test_insert_keeps_the_state_of_existing_dropout():
     model = keras.Sequential(
         [
             keras.Input((6,)),
@@ -287,7 +287,7 @@ def test_layers_without_a_get_config_keep_their_names():
 
 
 class Shifted(layers.Layer):
-    """Is not registered."""
+    """A layer that is not registered."""
 
     def build(self, input_shape):
         self.shift = self.add_weight(shape=input_shape[1:], initializer="normal")
@@ -297,7 +297,7 @@ class Shifted(layers.Layer):
 
 
 def saved_model(path):
-    """A file with a shared layer, a nested model, adapted and custom layers."""
+    """Save a model with a shared layer, a nested model, adapted and custom layers."""
     normalization, shared = layers.Normalization(), layers.Dense(5, name="shared")
     normalization.adapt(X)
     a, b = keras.Input((6,), name="a"), keras.Input((6,), name="b")
@@ -330,7 +330,7 @@ def test_models_from_files_are_converted_and_copied(format, tmp_path):
 
 @keras.saving.register_keras_serializable("test_copied_state")
 class Late(layers.Layer):
-    """Holds a layer that its configuration does not show."""
+    """Holds a layer that is not in its config."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -346,7 +346,7 @@ class Late(layers.Layer):
         return inputs
 
 
-def test_state_that_the_copy_has_no_place_for_is_an_error():
+def test_state_without_a_place_in_the_copy_is_an_error():
     late = Late(name="late")
     late.extra.append(layers.Dense(6, name="extra"))
     model = network(late)
@@ -357,7 +357,7 @@ def test_state_that_the_copy_has_no_place_for_is_an_error():
 
 @keras.saving.register_keras_serializable("test_copied_state")
 class Growing(layers.Layer):
-    """Has a weight of a shape that its configuration does not show."""
+    """Has a weight whose shape is not in its config."""
 
     def __init__(self, size=1, **kwargs):
         super().__init__(**kwargs)
@@ -373,7 +373,7 @@ class Growing(layers.Layer):
         return {"name": self.name}
 
 
-def test_weights_of_another_shape_are_an_error_that_names_the_layer():
+def test_error_for_weights_of_another_shape_names_the_layer():
     model = network(Growing(6, name="growing"))
     with pytest.raises(ValueError, match=r"'growing' \(Growing\).*cannot take"):
         kdropout.strip(model)
@@ -383,7 +383,7 @@ def own_loss(y, outputs):
     return ops.sum(outputs)
 
 
-def test_a_compiled_model_inside_is_not_compiled_in_the_copy():
+def test_inner_compiled_model_is_not_compiled_in_the_copy():
     inner = network()
     inner.compile("adam", loss=own_loss)
     inputs = keras.Input((6,))

@@ -1,4 +1,4 @@
-"""`insert` puts dropout behind hidden layers, and only there, into a copy."""
+"""`insert` returns a copy with dropout after hidden layers only."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ def numpy_of(model, x, **kwargs):
 
 
 def parents(model):
-    """Dict from dropout in a Functional model to the names of those before it."""
+    """Map each dropout of a Functional model to the names of the layers before it."""
     found = {}
     for layer in model.layers:
         if isinstance(layer, kdropout.layers.BaseDropout):
@@ -90,7 +90,7 @@ def attention():
 
 
 def embedded(last):
-    """An inner model, which ends with a Dense layer, at the end or in the middle."""
+    """Build an inner model that ends with Dense, at the end or in the middle."""
     block = [layers.Dense(4, "relu", name="a"), layers.Dense(4, name="b")]
     block = keras.Sequential([keras.Input((4,)), *block], name="block")
     inner = keras.Input((4,))
@@ -115,7 +115,7 @@ def sequential():
     )
 
 
-# The model; which dropout is inserted, and what stands before it.
+# Models, with the inserted dropout and the layers before it.
 MODELS = {
     "separate activations": (
         separate_activations,
@@ -155,7 +155,7 @@ def test_dropout_follows_the_activation_of_each_hidden_layer(name):
     assert all(map(np.array_equal, numpy_of(model, x), numpy_of(copy, x)))
     kdropout.set_rates(copy, 1.0)
     last = numpy_of(copy, x, training=True)[-1]
-    assert (last == last[0]).all()  # nothing of the input reaches the last output
+    assert (last == last[0]).all()  # the input does not reach the last output
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_sequential_model_stays_sequential():
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
-def test_names_and_weights_stay():
+def test_names_and_weights_stay_the_same():
     model = residual()
     for variable in model.weights:
         variable.assign(np.random.default_rng(0).uniform(0.1, 1, variable.shape))
@@ -224,7 +224,7 @@ def test_after_chooses_layers(after, expected):
     assert list(kdropout.rates(kdropout.insert(residual(), RATE, after))) == expected
 
 
-def test_after_takes_the_path_of_a_nested_layer():
+def test_after_accepts_the_path_of_a_nested_layer():
     copy = kdropout.insert(embedded(True), RATE, after="inner/*/a")
     assert kdropout.rates(copy) == {"inner/block/a_dropout": RATE}
 
@@ -237,7 +237,7 @@ def test_rate_may_be_a_dict_by_path_and_glob():
     assert kdropout.rates(copy) == {"inner/block/a_dropout": 0.2}
 
 
-def test_a_schedule_or_learned_rate_serves_all():
+def test_schedule_or_learned_rate_applies_to_all():
     ramp = kdropout.schedules.Ramp(0.2, 0.4, 2)
     copy = kdropout.insert(separate_activations(), ramp)
     for expected in (0.2, 0.2, 0.3, 0.4):
@@ -256,7 +256,7 @@ def test_a_schedule_or_learned_rate_serves_all():
         (lambda rate: kdropout.layers.Dropout(rate, name="mine"), "Dropout"),
     ],
 )
-def test_make_layer_decides_what_is_dropped(make_layer, kind):
+def test_make_layer_decides_the_kind_of_dropout(make_layer, kind):
     copy = kdropout.insert(residual(), RATE, after="conv?", make_layer=make_layer)
     found = dropout_layers(copy)
     assert list(found) == ["conv1_dropout", "conv2_dropout"]
@@ -265,7 +265,7 @@ def test_make_layer_decides_what_is_dropped(make_layer, kind):
     assert config.get("block_size") == ((3, 3) if kind == "DropBlock2D" else None)
 
 
-def test_layers_that_have_dropout_get_no_more():
+def test_layers_with_dropout_get_no_more():
     inputs = keras.Input((4,))
     x = layers.Dense(4, "relu", name="keras")(inputs)
     x = layers.Dense(4, name="ours")(layers.Dropout(0.5)(x))
@@ -278,7 +278,7 @@ def test_layers_that_have_dropout_get_no_more():
         kdropout.insert(copy, RATE)
 
 
-def test_operations_that_share_the_name_of_a_layer_stay():
+def test_operations_that_share_the_name_of_a_layer_are_kept():
     inputs = keras.Input((4,))
     x = layers.Dense(4, name="dense")(inputs) + 3.0
     x = layers.Add()([x, layers.Multiply()([x, inputs * 2.0])])
@@ -289,7 +289,7 @@ def test_operations_that_share_the_name_of_a_layer_stay():
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
-def test_a_taken_name_is_numbered():
+def test_taken_name_is_numbered():
     inputs = keras.Input((4,))
     x = layers.Dense(4, "relu", name="a")(inputs)
     x = layers.Dense(4, "relu", name="a_dropout")(x)
@@ -297,7 +297,7 @@ def test_a_taken_name_is_numbered():
     assert list(kdropout.rates(copy)) == ["a_dropout_2", "a_dropout_dropout"]
 
 
-def test_dropout_after_a_layer_with_several_outputs_leaves_predictions():
+def test_dropout_after_a_layer_with_several_outputs_keeps_predictions():
     inputs = keras.Input((5, 4))
     lstm = layers.LSTM(3, return_state=True, return_sequences=True, name="lstm")
     sequence, state, _ = lstm(inputs)
@@ -308,7 +308,7 @@ def test_dropout_after_a_layer_with_several_outputs_leaves_predictions():
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
-def test_a_shared_model_gets_dropout_once():
+def test_shared_model_gets_dropout_once():
     inner = keras.Sequential(
         [keras.Input((4,)), layers.Dense(4, "relu", name="dense")], name="tower"
     )
@@ -322,7 +322,7 @@ def test_a_shared_model_gets_dropout_once():
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
 
 
-def test_a_layer_called_thrice_is_followed_at_each_call():
+def test_layer_called_three_times_has_dropout_after_each_call():
     copy = kdropout.insert(shared(), 1.0)
     tensors = [node.input_tensors[0] for node in _nodes(copy, "dense_dropout")]
     calls = [tensor._keras_history.node_index for tensor in tensors]
@@ -333,7 +333,7 @@ def _nodes(model, name):
     return model.get_layer(name)._inbound_nodes
 
 
-def test_optimizer_and_compilation_of_the_original_stay():
+def test_optimizer_and_compilation_of_the_original_are_kept():
     model = two_heads()
     model.compile(keras.optimizers.Adam(), ["mse", "mse"])
     x = inputs_of(model, size=3)
@@ -408,12 +408,12 @@ class Subclassed(keras.Model):
         ({"rate": {"no_such": 0.1}}, ValueError, "'rate' must name.*no_such"),
     ],
 )
-def test_a_bad_argument_is_named(arguments, error, message):
+def test_error_names_the_bad_argument(arguments, error, message):
     with pytest.raises(error, match=message):
         kdropout.insert(two_heads(), **{"rate": RATE, **arguments})
 
 
-def test_a_subclassed_model_is_refused():
+def test_subclassed_model_is_refused():
     model = Subclassed()
     model(np.ones((1, 2)))
     with pytest.raises(TypeError, match="only the code of Subclassed knows"):

@@ -1,4 +1,4 @@
-"""`strip` gives a plain Keras model that predicts the same."""
+"""`strip` returns a plain Keras model with the same predictions."""
 
 import json
 
@@ -32,7 +32,7 @@ def einsum():
 WRAPPED = {"Dense": (dense, (6,)), "Conv2D": (convolution, (5, 5, 3))}
 WRAPPED["EinsumDense"] = (einsum, (5, 6))
 
-# A layer of ours, its input shape, and the Keras class that takes its place.
+# Layers of kdropout, their input shape, and the Keras class that replaces them.
 MASKS = {
     "Dropout": (layers.Dropout, (6,), "Dropout"),
     "Dropout, noise_shape": (
@@ -116,7 +116,7 @@ PLACES = {
 
 
 def assert_plain(model):
-    """That nothing of kdropout is left, in memory and in what is saved."""
+    """Check that no part of kdropout is left, in memory and in the saved file."""
     for path, layer in walk(model):
         kinds = type(layer).__mro__
         assert not any(kind.__module__.startswith("kdropout") for kind in kinds), path
@@ -125,7 +125,7 @@ def assert_plain(model):
 
 
 def move(layer):
-    """Set what the user or training may have moved."""
+    """Set the state that the user or a training may have moved."""
     if isinstance(layer, layers.Standout):
         layer.alpha, layer.beta = 1.3, -0.4
     elif not isinstance(layer, layers.ConcreteDropout):
@@ -243,7 +243,7 @@ def test_layer_called_twice_is_stripped(name, connect):
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
 
 
-def test_operations_that_share_the_name_of_a_layer_stay():
+def test_operations_that_share_the_name_of_a_layer_are_kept():
     inputs = keras.Input((4,))
     x = layers.Dropout(0.5)(inputs) + 3.0
     x = keras.layers.Add()([x, keras.layers.Multiply()([x, inputs * 2.0])])
@@ -253,7 +253,7 @@ def test_operations_that_share_the_name_of_a_layer_stay():
 
 
 @pytest.mark.parametrize("name", ["Dropout", "DropConnect", "ConcreteDropout"])
-def test_mixed_precision_and_frozen_layers_stay(name):
+def test_mixed_precision_and_frozen_layers_are_kept(name):
     inner = keras.layers.Dense(4, dtype="mixed_bfloat16", name="inner")
     make = WRAPPERS.get(
         name, lambda layer: layers.Dropout(0.5, dtype=layer.dtype_policy)
@@ -317,7 +317,7 @@ def test_converted_bert_becomes_plain_again():
 
 @keras.saving.register_keras_serializable(package="test_strip")
 class Configured(keras.Model):
-    """Its code makes Keras's dropout, or ours if `live`."""
+    """Makes Keras's dropout in its code, or ours if `live`."""
 
     def __init__(self, units, live=False, **kwargs):
         super().__init__(**kwargs)
@@ -347,7 +347,7 @@ def test_subclassed_model_with_a_config_is_stripped():
     assert np.array_equal(numpy(plain(x)), numpy(model(x)))
 
 
-def test_dropout_that_the_code_of_a_class_makes_is_not_left_in_silence():
+def test_dropout_made_by_the_code_of_a_class_is_reported():
     model, x = Configured(3, live=True), np.ones((2, 4), "float32")
     model(x)
     try:
@@ -367,7 +367,7 @@ class NotSavable(keras.Model):
         return self.drop(inputs, training=training)
 
 
-def test_a_model_that_keras_cannot_save_is_refused():
+def test_model_that_keras_cannot_save_is_refused():
     model = NotSavable(object())
     model(np.ones((2, 3)))
     message = r"'model' must be one that Keras can save. Received: 'own'"

@@ -1,4 +1,4 @@
-"""What a stripped model saves and exports runs where kdropout is not installed."""
+"""Saved and exported files of a stripped model run where kdropout is not installed."""
 
 import os
 import subprocess
@@ -54,7 +54,7 @@ RANDOM = ("random", "multinomial", "select", "bernoulli", "dropout")
 
 
 def all_layers():
-    """A model with every mask and wrapper, its rates moved."""
+    """Build a model with every mask and wrapper, and move its rates."""
     inputs = keras.Input((8, 8, 4))
     x = layers.DropConnect(keras.layers.Conv2D(4, 3, padding="same"), 0.3)(inputs)
     x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
@@ -87,7 +87,7 @@ def outputs_of(model, x):
 
 
 def run_without_kdropout(code, folder, x):
-    """What `code` computes of `x` in another process."""
+    """Run `code` on `x` in another process; return the result."""
     np.save(folder / "x.npy", x)
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT_KDROPOUT.format(code=code), str(folder)],
@@ -103,7 +103,7 @@ def run_without_kdropout(code, folder, x):
 
 
 def operations(path):
-    """The kinds of node in all functions of a SavedModel."""
+    """Return the kinds of node in all functions of a SavedModel."""
     import tensorflow as tf
 
     served = tf.saved_model.load(path).signatures["serving_default"]
@@ -134,7 +134,7 @@ def test_saved_model_runs_without_kdropout_and_has_nothing_random(tmp_path):
 
 
 @ONLY_TENSORFLOW
-def test_the_model_itself_exports_nothing_random_either(tmp_path):
+def test_export_of_the_model_itself_has_nothing_random(tmp_path):
     model, _ = all_layers()
     model.export(tmp_path / "model", verbose=False)
     kinds = operations(tmp_path / "model")
@@ -142,7 +142,7 @@ def test_the_model_itself_exports_nothing_random_either(tmp_path):
 
 
 @ONLY_TENSORFLOW
-def test_random_operations_would_be_found(tmp_path):
+def test_random_operations_are_found(tmp_path):
     import tensorflow as tf
 
     model = keras.Sequential([keras.Input((3,)), layers.Dropout(0.5)])
@@ -158,7 +158,7 @@ def test_random_operations_would_be_found(tmp_path):
 
 
 @ONLY_TENSORFLOW
-# Keras 3.15 reads names for tf2onnx that NumPy 2 no longer has.
+# Keras 3.15 uses NumPy names for tf2onnx that NumPy 2 removed.
 @pytest.mark.filterwarnings("ignore:In the future `np.:FutureWarning")
 @pytest.mark.parametrize("stripped", [True, False])
 def test_onnx_file_runs_without_keras_and_has_nothing_random(stripped, tmp_path):

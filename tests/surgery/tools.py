@@ -1,4 +1,4 @@
-"""What the tests of `convert`, `insert` and `strip` share."""
+"""Helpers for the tests of `convert`, `insert` and `strip`."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ TOKENS = {
 
 
 def bert(dropout=0.1):
-    """A small BERT of KerasHub, which takes `TOKENS`."""
+    """Build a small BERT of KerasHub for `TOKENS`."""
     import keras_hub
 
     return keras_hub.models.BertBackbone(
@@ -25,7 +25,7 @@ def bert(dropout=0.1):
 
 
 def inputs_of(model, size=4):
-    """Random inputs of a model: an array, or a list of them."""
+    """Draw random inputs of a model: an array, or a list of arrays."""
     generator = np.random.default_rng(0)
     arrays = [
         generator.normal(size=(size, *tensor.shape[1:])).astype("float32")

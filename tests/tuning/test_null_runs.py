@@ -11,7 +11,7 @@ import kdropout
 from kdropout import tuning
 from kdropout.tuning import Job
 
-# What a search makes of scores does not depend on the backend.
+# The result of a search over given scores does not depend on the backend.
 pytestmark = pytest.mark.on_one_backend
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def build(data):
 
 @pytest.fixture
 def null_runs(monkeypatch):
-    """The benchmark of ten such runs, whose network the tests here take."""
+    """Load the benchmark of ten of these runs, whose network the tests use."""
     monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
     from benchmarks import null_runs
 
@@ -45,7 +45,7 @@ def null_runs(monkeypatch):
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 0.9])
-def test_the_coins_of_the_network_are_fair_at_any_rate(rate, null_runs):
+def test_coins_of_the_network_are_fair_at_any_rate(rate, null_runs):
     from benchmarks.fair_coin import FairCoin
 
     size = (100, 400)
@@ -56,16 +56,16 @@ def test_the_coins_of_the_network_are_fair_at_any_rate(rate, null_runs):
     assert set(np.unique(outputs)) == {0.0, 2.0}
     share = (outputs > 0).mean()
     assert abs(share - 0.5) < 5 * 0.5 / np.sqrt(outputs.size)  # five sigma
-    # Nor does a coin tell whether dropout has kept its one.
+    # A coin does not show whether dropout has kept its 1.
     of_kept = (outputs > 0)[keras.ops.convert_to_numpy(kept) > 0]
     assert abs(of_kept.mean() - 0.5) < 5 * 0.5 / np.sqrt(of_kept.size)
 
 
-# The seeds are the first that the benchmark does not take. Other draws may give
-# another verdict: at most one report in 20 claims by chance.
+# The seeds are the first that the benchmark does not take. Other draws may give another
+# verdict: at most one report in 20 claims by chance.
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [10, 11])
-def test_nothing_is_claimed_of_rates_that_only_turn_fair_coins(number, null_runs):
+def test_rates_that_only_turn_fair_coins_give_no_claim(number, null_runs):
     report = null_runs.run(number, trials=3, epochs=3, confirm={"top": 2, "seeds": 3})
     row = null_runs.row_of(number, report)
     assert row["comparisons"] == 5  # with no dropout, and of two with one rate for all
@@ -74,7 +74,7 @@ def test_nothing_is_claimed_of_rates_that_only_turn_fair_coins(number, null_runs
     assert " than " not in report.verdict
 
 
-def test_of_rates_without_effect_the_report_says_so(tmp_path, monkeypatch):
+def test_report_says_that_rates_have_no_effect(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "without_effect.py").write_text(WITHOUT_EFFECT)

@@ -1,7 +1,7 @@
-"""Searches for an answer that is known: the score is a plain function of the rates.
+"""Searches for a known answer: the score is a plain function of the rates.
 
-Nothing trains. A trial goes through the engine to a model with live rates, and `fit`
-returns the function of the rates that this model then has.
+There is no training. A trial goes through the engine to a model with live rates, and
+`fit` returns the function of the current rates of this model.
 """
 
 import itertools
@@ -17,25 +17,25 @@ import kdropout
 from kdropout import tuning
 from kdropout.tuning import Rates
 
-# What a search makes of scores does not depend on the backend.
+# The result of a search over given scores does not depend on the backend.
 pytestmark = [pytest.mark.slow, pytest.mark.on_one_backend]
 
 HIGH = 0.8
 SEED = 1
 
-# The layers of each hyperparameter, and what is to be as small as possible.
+# The layers of each hyperparameter, and the function to minimise.
 CASES = {
     "two layers": (("a", "b"), lambda a, b: (a - 0.2) ** 2 + (b - 0.6) ** 2),
     "three layers": (
         ("a", "b", "c"),
         lambda a, b, c: (a - 0.6) ** 2 + 2 * (b - 0.2) ** 2 + (c - 0.4) ** 2,
     ),
-    # Apart, "a" and "b" would be best at 0.2 and 0.6: together they are at 0.4.
+    # Separately, "a" and "b" would be best at 0.2 and 0.6; tied, they are best at 0.4.
     "a tied group": (
         ("ab", "c"),
         lambda a, b, c: (a - 0.2) ** 2 + (b - 0.6) ** 2 + (c - 0.6) ** 2,
     ),
-    # A narrow valley: the best "b" is 0.2, but where "a" is 0.2 it would be 0.44.
+    # A narrow valley: the best "b" is 0.2, but for "a" = 0.2 it would be 0.44.
     "an interaction": (
         ("a", "b"),
         lambda a, b: (a + b - 0.8) ** 2 + 0.25 * (a - b - 0.4) ** 2,
@@ -51,7 +51,7 @@ TWO = ("two layers", "a tied group", "an interaction")  # hyperparameters
 
 
 class Planted(keras_tuner.HyperModel):
-    """A model whose score is a function of its rates, better the longer it trains."""
+    """A model whose score is a function of its rates and improves with the epochs."""
 
     def __init__(self, name, step, direction):
         super().__init__()
@@ -74,16 +74,16 @@ class Planted(keras_tuner.HyperModel):
 
 
 def layer_rates(groups, rates):
-    """The rate of each layer, from that of each group."""
+    """Return the rate of each layer from the rate of each group."""
     pairs = zip(groups, rates, strict=True)
     return {layer: rate for group, rate in pairs for layer in group}
 
 
 class Search:
-    """A search that was run, beside all that it could have found.
+    """A finished search, with all settings that it could have found.
 
-    `grid` is all settings, `distance` by how many steps the best setting is away from
-    the answer in the layer in which it is furthest.
+    `grid` has all settings. `distance` is by how many steps the best setting is away
+    from the answer in the layer in which it is furthest.
     """
 
     def __init__(self, kind, name, step, folder, direction="min", **budget):
@@ -94,7 +94,9 @@ class Search:
             directory=folder,
             **budget,
         )
-        with threadpool_limits(1):  # threads only hinder so small a Gaussian process
+        with threadpool_limits(
+            1
+        ):  # threads only slow down such a small Gaussian process
             self.tuner.search(verbose=0)
         self.trials = self.tuner.oracle.trials.values()
         groups, score = CASES[name]
@@ -114,15 +116,16 @@ class Search:
 
     @property
     def num_different(self):
-        """How many settings were tried."""
+        """Count the different settings that were tried."""
         values = [trial.hyperparameters.values for trial in self.trials]
         rates = [[v[k] for k in sorted(v) if k.startswith("rate/")] for v in values]
         return len(set(map(tuple, rates)))
 
     def chance(self, num_drawn):
-        """How likely so many random settings, none twice, lead within a step.
+        """Return the probability that as many random settings lead within a step.
 
-        They do if one of them has a score that none further away has.
+        No setting is drawn twice. They lead within a step if one of them has a score
+        that none further away has.
         """
         further = self.scores[self.steps_away > 1.01].min()
         num_good = int((self.scores < further).sum())
@@ -136,13 +139,13 @@ def test_grid_search_finds_the_answer_itself(name, tmp_path):
     assert search.distance == pytest.approx(0.0, abs=1e-6)
 
 
-def test_the_answer_may_be_a_maximum(tmp_path):
+def test_answer_may_be_a_maximum(tmp_path):
     search = Search(tuning.GridSearch, "an interaction", 0.2, tmp_path, "max")
     assert search.distance == pytest.approx(0.0, abs=1e-6)
 
 
-# Of 25 settings of two rates in steps of 0.2, 20; of 125 of three rates, 64. Less than
-# once in a million such searches does not come within a step.
+# 20 of 25 settings of two rates in steps of 0.2, or 64 of 125 settings of three. Less
+# than one in a million of these searches fails to come within a step.
 @pytest.mark.parametrize("name", CASES)
 def test_random_search_comes_within_a_step(name, tmp_path):
     budget = 20 if name in TWO else 64
@@ -153,7 +156,7 @@ def test_random_search_comes_within_a_step(name, tmp_path):
 
 
 # Up to 9 epochs, the brackets begin with 9 + 5 + 3 settings of two rates; up to 27
-# epochs, with 27 + 12 + 6 + 4 of three. Less than once in 10,000 searches does it fail.
+# epochs, with 27 + 12 + 6 + 4 settings of three. Less than one search in 10,000 fails.
 @pytest.mark.parametrize("name", CASES)
 def test_hyperband_comes_within_a_step(name, tmp_path):
     epochs, num_begun = (9, 17) if name in TWO else (27, 49)
@@ -163,8 +166,8 @@ def test_hyperband_comes_within_a_step(name, tmp_path):
     assert search.distance < 1.01
 
 
-# Of 289 settings of two rates in steps of 0.05, 14 or 18; of 4,913 of three rates, 24.
-# At random, most such searches would not come within a step.
+# 14 or 18 of 289 settings of two rates in steps of 0.05, or 24 of 4,913 settings of
+# three. At random, most of these searches would not come within a step.
 @pytest.mark.parametrize(
     "name, budget",
     [
@@ -174,7 +177,7 @@ def test_hyperband_comes_within_a_step(name, tmp_path):
         ("an interaction of three", 24),
     ],
 )
-def test_bayesian_optimization_comes_within_a_step_where_luck_would_not(
+def test_bayesian_optimization_comes_within_a_step_unlike_random_draws(
     name, budget, tmp_path
 ):
     search = Search(

@@ -1,4 +1,4 @@
-"""What the tests of jobs share."""
+"""Fixtures for the tests of jobs."""
 
 import gzip
 import pathlib
@@ -16,13 +16,13 @@ CONFIGS = pathlib.Path(__file__).parents[3] / "tuner_configs"
 
 @pytest.fixture
 def configs():
-    """The folder of the jobs that are shipped."""
+    """The folder of the shipped jobs."""
     return CONFIGS
 
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path, monkeypatch):
-    """Jobs count paths from the current folder; no data of this machine."""
+    """Jobs count paths from the current folder, so this hides data on this machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delenv("KDROPOUT_DATA", raising=False)
@@ -37,7 +37,7 @@ def write_idx(path, array):
 
 @pytest.fixture
 def write_images(tmp_path):
-    """A function that writes 30 and 10 images as MNIST is, and returns them."""
+    """Return a function that writes 30 and 10 images like MNIST and returns them."""
 
     def write(name):
         generator, sets = np.random.default_rng(0), {}
@@ -54,7 +54,7 @@ def write_images(tmp_path):
 
 @pytest.fixture
 def write_table(tmp_path):
-    """A function that writes a table of 50 rows as those of UCI, and returns it."""
+    """Return a function that writes a table of 50 rows like UCI's and returns it."""
 
     def write(name, features, target):
         folder = tmp_path / "uci" / name
@@ -71,7 +71,7 @@ def write_table(tmp_path):
 
 @pytest.fixture
 def job_of(tmp_path):
-    """A function from the text of a job's file, and overrides, to the job."""
+    """Return a function from the text of a job file, and overrides, to the job."""
 
     def make(text, *overrides):
         path = tmp_path / "job.yaml"

@@ -1,4 +1,4 @@
-"""Data on which nothing could be trained are refused by name, before any training."""
+"""Data that cannot be trained on are refused before any training."""
 
 import dataclasses
 import gzip
@@ -16,7 +16,7 @@ WITH_NAN = np.where(np.arange(20).reshape(10, 2) == 7, np.nan, 1.0)
 
 @dataclasses.dataclass(frozen=True)
 class BadArrays:
-    """Arrays in place of the good ones in an npz file, and parts of the message."""
+    """Arrays that replace the good ones in an npz file, and parts of the message."""
 
     name: str
     arrays: dict
@@ -98,7 +98,7 @@ def make(job_of, source, *overrides):
 
 
 @pytest.mark.parametrize("bad", ARRAYS, ids=name_of)
-def test_bad_arrays_are_named(bad, tmp_path, job_of):
+def test_error_names_the_bad_arrays(bad, tmp_path, job_of):
     arrays = {"x_train": X, "y_train": Y} | bad.arrays
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(JobError) as raised:
@@ -118,20 +118,20 @@ def test_bad_arrays_are_named(bad, tmp_path, job_of):
         (["data.task=regression", "data.label_noise=0.5"], ["needs labels that"]),
     ],
 )
-def test_sizes_and_noise_that_cannot_be_had(overrides, says, tmp_path, job_of):
+def test_impossible_sizes_and_noise_are_refused(overrides, says, tmp_path, job_of):
     np.savez(tmp_path / "a.npz", x_train=X, y_train=Y)
     with pytest.raises(JobError) as raised:
         make(job_of, "npz: a.npz", *overrides)
     assert all(part in str(raised.value) for part in says), str(raised.value)
 
 
-def test_a_size_beyond_a_validation_set_of_its_own(tmp_path, job_of):
+def test_size_larger_than_a_separate_validation_set_is_refused(tmp_path, job_of):
     np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_val=X[:4], y_val=Y[:4])
     with pytest.raises(JobError, match="data.validation_size: must be from 1 to the 4"):
         make(job_of, "npz: a.npz", "data.validation_size=5")
 
 
-def test_files_that_are_missing_or_damaged(tmp_path, job_of):
+def test_missing_or_damaged_files_are_refused(tmp_path, job_of):
     np.savez(tmp_path / "there.npz", x_train=X, y_train=Y)
     with pytest.raises(JobError, match="There is none at.*Did you mean 'there.npz'"):
         make(job_of, "npz: three.npz")
@@ -148,7 +148,7 @@ def test_files_that_are_missing_or_damaged(tmp_path, job_of):
         make(job_of, "text: none.txt")
 
 
-def test_data_that_are_not_part_of_kdropout_say_where_to_put_them(tmp_path, job_of):
+def test_error_for_data_that_are_not_shipped_says_where_to_put_them(tmp_path, job_of):
     for source in ("uci: wine", "text: tinyshakespeare"):
         with pytest.raises(JobError, match="data.data_dir.*KDROPOUT_DATA.*diabetes"):
             make(job_of, source)
@@ -176,7 +176,7 @@ def test_data_that_are_not_part_of_kdropout_say_where_to_put_them(tmp_path, job_
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
 
 
-def test_a_download_that_fails_says_what_else_there_is(monkeypatch, job_of):
+def test_error_of_a_failed_download_says_what_else_there_is(monkeypatch, job_of):
     def fail():
         raise Exception("URL fetch failure")
 
@@ -185,7 +185,7 @@ def test_a_download_that_fails_says_what_else_there_is(monkeypatch, job_of):
         make(job_of, "keras: mnist")
 
 
-def test_damaged_pictures_are_named(tmp_path, job_of):
+def test_error_names_damaged_images(tmp_path, job_of):
     folder = tmp_path / "mnist"
     folder.mkdir()
     file = folder / "train-images-idx3-ubyte.gz"
@@ -200,7 +200,7 @@ def test_damaged_pictures_are_named(tmp_path, job_of):
 
 @dataclasses.dataclass(frozen=True)
 class BadFunction:
-    """The body of a function that returns no data, and parts of the message."""
+    """The body of a function that returns no valid data, and parts of the message."""
 
     name: str
     body: str
@@ -243,7 +243,7 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize("bad", FUNCTIONS, ids=name_of)
-def test_functions_that_return_no_data(bad, tmp_path, job_of):
+def test_function_that_returns_no_data_is_refused(bad, tmp_path, job_of):
     module = f"bad_{bad.name.replace(' ', '_')}"
     (tmp_path / f"{module}.py").write_text(f"def load():\n{bad.body}\n")
     with pytest.raises(JobError) as raised:
@@ -253,7 +253,7 @@ def test_functions_that_return_no_data(bad, tmp_path, job_of):
     assert all(part in message for part in bad.says), message
 
 
-def test_what_is_for_arrays_is_refused_for_datasets(tmp_path, job_of):
+def test_settings_for_arrays_are_refused_for_datasets(tmp_path, job_of):
     body = "def load():\n    batch = [([[1.0]], [1.0])]\n    return batch, batch\n"
     (tmp_path / "batches_of_mine.py").write_text(body)
     with pytest.raises(
@@ -262,7 +262,7 @@ def test_what_is_for_arrays_is_refused_for_datasets(tmp_path, job_of):
         make(job_of, "function: batches_of_mine:load", "data.label_noise=0.1")
 
 
-def test_damaged_and_encrypted_arrays_are_named(tmp_path, job_of):
+def test_error_names_damaged_and_encrypted_arrays(tmp_path, job_of):
     x = np.random.default_rng(0).normal(size=(50, 4))
     np.savez_compressed(tmp_path / "whole.npz", x_train=x, y_train=np.arange(50) % 2)
     whole = (tmp_path / "whole.npz").read_bytes()
@@ -285,7 +285,7 @@ def test_damaged_and_encrypted_arrays_are_named(tmp_path, job_of):
         make(job_of, "npz: damaged.npz")
 
 
-def test_what_is_used_up_by_one_training_is_refused(tmp_path, job_of):
+def test_data_exhausted_by_one_training_are_refused(tmp_path, job_of):
     batches = "[([[1.0]], [1.0])]"
     body = f"def load():\n    return iter({batches}), {batches}\n"
     (tmp_path / "used_up.py").write_text(body)
@@ -293,7 +293,7 @@ def test_what_is_used_up_by_one_training_is_refused(tmp_path, job_of):
         make(job_of, "function: used_up:load")
 
 
-def test_a_mixture_of_texts_and_numbers_is_refused(tmp_path, job_of):
+def test_mixture_of_texts_and_numbers_is_refused(tmp_path, job_of):
     body = (
         "import numpy as np\n"
         "def load():\n"
@@ -304,7 +304,7 @@ def test_a_mixture_of_texts_and_numbers_is_refused(tmp_path, job_of):
         make(job_of, "function: mixed_labels:load")
 
 
-def test_a_folder_of_the_environment_that_is_not_a_path_is_named(job_of, monkeypatch):
+def test_error_names_an_environment_folder_that_is_not_a_path(job_of, monkeypatch):
     for value in ("~nosuch/data", "x" * 300):
         monkeypatch.setenv("KDROPOUT_DATA", value)
         with pytest.raises(JobError, match="needs KDROPOUT_DATA to be a folder"):

@@ -1,7 +1,7 @@
-"""Every bad job is refused with what was received, what is expected, and the way out.
+"""A bad job is refused with the value received, the expected one, and what to do.
 
-All of this is found without reading any data. What the entries of a space must not be
-is in `tests/tuning/space/bad_spaces.py`.
+All of these faults are found without reading data. Invalid entries of a space are in
+`tests/tuning/space/bad_spaces.py`.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ MLP = "model: {architecture: mlp}\n"
 
 @dataclasses.dataclass(frozen=True)
 class BadJob:
-    """The text of a job's file, overrides of it, and parts of the message."""
+    """The text of a job file, overrides of it, and parts of the message."""
 
     name: str
     text: str
@@ -28,12 +28,12 @@ class BadJob:
 
 
 def mlp(settings):
-    """The model of a job, with more settings."""
+    """Return the model of a job, with more settings."""
     return f"model: {{architecture: mlp, {settings}}}\n"
 
 
 def iris(settings):
-    """The data of a job, with more settings."""
+    """Return the data of a job, with more settings."""
     return f"data: {{sklearn: iris, {settings}}}\n"
 
 
@@ -354,7 +354,7 @@ CASES = [
         ["line 1, ray_address: must be a text. Received: 8080"],
     ),
     BadJob("no output", "output: ''\n", ["output: must not be empty"]),
-    # Paths, numbers and texts that nothing can hold
+    # Paths, numbers and texts that are out of range
     BadJob(
         "no such user",
         "data:\n  npz: ~nosuch/x.npz\n",
@@ -463,7 +463,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("job", CASES, ids=name_of)
-def test_a_bad_job_is_refused_with_line_key_and_the_way_out(job, tmp_path):
+def test_bad_job_is_refused_with_line_key_and_remedy(job, tmp_path):
     path = tmp_path / "job.yaml"
     path.write_text(job.text)
     with pytest.raises(JobError) as raised:
@@ -475,7 +475,7 @@ def test_a_bad_job_is_refused_with_line_key_and_the_way_out(job, tmp_path):
 
 
 @pytest.mark.parametrize("bad", ENTRIES, ids=name_of)
-def test_a_bad_entry_of_a_space_is_refused_with_its_line_and_key(bad, job_of):
+def test_bad_entry_of_a_space_is_refused_with_its_line_and_key(bad, job_of):
     entry = yaml.safe_dump({"*": bad.entry}, default_flow_style=True, width=math.inf)
     with pytest.raises(JobError) as raised:
         job_of(f"space:\n  {entry}")
@@ -538,7 +538,7 @@ def test_all_problems_of_a_space_are_reported_with_their_lines(job_of):
     }
 
 
-def test_each_file_that_cannot_be_read_has_its_error(tmp_path):
+def test_each_unreadable_file_has_its_error(tmp_path):
     (tmp_path / "digits_mlp.yaml").write_text(MLP)
     with pytest.raises(JobError, match="no such file.*Did you mean 'digits_mlp.yaml'"):
         load_job(tmp_path / "digit_mlp.yaml")
@@ -552,7 +552,7 @@ def test_each_file_that_cannot_be_read_has_its_error(tmp_path):
         load_job(tmp_path / "large.yaml")
 
 
-def test_nothing_is_executed_by_reading(tmp_path):
+def test_reading_executes_no_code(tmp_path):
     proof = tmp_path / "proof"
     path = tmp_path / "job.yaml"
     path.write_text(f"output: !!python/object/apply:os.mkdir ['{proof}']\n")
@@ -561,7 +561,7 @@ def test_nothing_is_executed_by_reading(tmp_path):
     assert not proof.exists()
 
 
-def test_a_hint_is_at_a_key_that_was_meant(job_of):
+def test_hint_is_at_the_intended_key(job_of):
     for text, hint in (
         ("data: {seed: 1, txet: a}\n", "Did you mean 'text'?"),
         ("data: {label_noise: 0.1, kears: mnist}\n", "Did you mean 'keras'?"),
@@ -573,13 +573,13 @@ def test_a_hint_is_at_a_key_that_was_meant(job_of):
         assert hint or "Did you mean" not in str(raised.value)
 
 
-def test_an_entry_that_is_wrong_is_one_problem(job_of):
+def test_wrong_entry_is_one_problem(job_of):
     with pytest.raises(JobError) as raised:
         job_of(mlp("units: [a]"))
     assert [problem.key for problem in raised.value.problems] == ["model.units.0"]
 
 
 @pytest.mark.parametrize("path", ["a\0b", "x" * 300, "~nosuch/job.yaml"])
-def test_a_path_that_cannot_be_is_an_error_of_the_job(path):
+def test_impossible_path_is_an_error_of_the_job(path):
     with pytest.raises(JobError, match="cannot be used:"):
         load_job(path)

@@ -1,4 +1,4 @@
-"""What could not be trained is refused before anything is."""
+"""A job that cannot be trained is refused before anything is trained."""
 
 import dataclasses
 
@@ -53,7 +53,7 @@ not_callable = 3
 
 @dataclasses.dataclass(frozen=True)
 class BadModel:
-    """What comes after "model:" in a job on iris, and parts of the message."""
+    """The lines after "model:" in a job on iris, and parts of the message."""
 
     name: str
     model: str
@@ -83,7 +83,7 @@ CASES = [
         ["cannot be imported: SyntaxError", "line 2"],
     ),
     BadModel(
-        "module without its own",
+        "module with a missing import",
         "{build: importing_module:f}",
         ["cannot be imported: ModuleNotFoundError", "no_such_thing"],
     ),
@@ -195,7 +195,7 @@ def modules(tmp_path):
 
 @pytest.mark.parametrize("bad", CASES, ids=name_of)
 @pytest.mark.usefixtures("modules")
-def test_a_job_that_cannot_be_trained_is_refused(bad, job_of, monkeypatch):
+def test_job_that_cannot_be_trained_is_refused(bad, job_of, monkeypatch):
     def train(*arguments, **settings):
         raise AssertionError("something was trained")
 
@@ -210,7 +210,7 @@ def test_a_job_that_cannot_be_trained_is_refused(bad, job_of, monkeypatch):
 
 
 @pytest.mark.usefixtures("modules")
-def test_a_metric_of_ones_own_may_be_the_objective(job_of):
+def test_metric_of_a_user_may_be_the_objective(job_of):
     text = "data: {sklearn: iris}\nmodel: {build: checked_models:own_metric}\n"
     objective = "objective: {metric: val_odd, direction: max, gap_limit: 0.5}\n"
     job = job_of(text + objective)
@@ -224,7 +224,7 @@ def test_a_metric_of_ones_own_may_be_the_objective(job_of):
     assert {"limited_val_odd", "gap_odd"} <= set(history.history)
 
 
-def test_a_checked_model_is_as_new(job_of):
+def test_checked_model_is_unchanged(job_of):
     checked = job_of("data: {sklearn: iris}\nmodel: {architecture: mlp}\n").check()
     assert checked.model.run_eagerly is False
     assert checked.model.optimizer.iterations == 0
@@ -234,7 +234,7 @@ def test_a_checked_model_is_as_new(job_of):
     assert set(history.history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
 
 
-# What ends a process, and must not end the check as if all were well.
+# Code that ends a process, which must not end the check with a success.
 ENDINGS = ["sys.exit(0)", "sys.exit('no')", "raise GeneratorExit"]
 
 ENDING = """
@@ -303,7 +303,7 @@ def test_code_that_ends_the_process_is_an_error_of_its_key(
         assert f"({name}.py, line " in message
 
 
-def test_an_interrupt_is_not_an_error_of_the_code(tmp_path, job_of):
+def test_interrupt_is_not_an_error_of_the_code(tmp_path, job_of):
     (tmp_path / "interrupted_module.py").write_text("raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         job_of("model: {build: interrupted_module:build}\n").check()
@@ -326,7 +326,7 @@ def build(data, activation=None, compiled=False):
 """
 
 
-def test_a_loss_of_probabilities_is_not_put_on_other_outputs(tmp_path, job_of):
+def test_loss_of_probabilities_is_not_set_for_other_outputs(tmp_path, job_of):
     (tmp_path / "logits_module.py").write_text(LOGITS)
     text = "model: {build: logits_module:build}\ndata: {sklearn: iris}\n"
     with pytest.raises(JobError, match="model: must end with probabilities.*softmax"):
@@ -344,7 +344,7 @@ def test_one_output_for_two_classes_has_the_binary_loss(tmp_path, job_of):
     assert checked.model.loss == "binary_crossentropy"
 
 
-def test_a_folder_in_place_of_a_file_is_named(tmp_path, job_of):
+def test_error_names_a_folder_in_place_of_a_file(tmp_path, job_of):
     (tmp_path / "folder").mkdir()
     for text, key in (
         ("model: {file: folder}\ndata: {sklearn: iris}\n", "model.file"),

@@ -1,4 +1,4 @@
-"""Data come from their source as they are there, split, noisy and scaled as asked."""
+"""Data are read from their source, split, made noisy and scaled as requested."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ def write_module(tmp_path, text, name="my_data"):
     return name
 
 
-def test_the_digits_are_those_of_the_demo_with_the_same_noise():
+def test_digits_are_those_of_the_demo_with_the_same_noise():
     data = data_of(
         sklearn="digits", train_size=900, validation_size=400, label_noise=0.3, seed=2
     )
@@ -37,7 +37,7 @@ def test_the_digits_are_those_of_the_demo_with_the_same_noise():
     )
 
 
-def test_each_sample_is_in_one_part_and_the_seed_decides_in_which():
+def test_seed_assigns_each_sample_to_one_part():
     x, y = load_iris(return_X_y=True)
     rows = {}
     for seed in (0, 1):
@@ -68,7 +68,7 @@ def test_tables_are_standardised_by_their_training_part():
     assert load_diabetes().target.min() == 25.0
 
 
-def test_a_column_that_never_changes_is_shifted_only(tmp_path):
+def test_constant_column_is_only_shifted(tmp_path):
     x = np.column_stack([np.full(20, 0.1), np.arange(20.0)])
     np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(20) % 2)
     data = data_of(npz="a.npz", standardize=True)
@@ -78,7 +78,7 @@ def test_a_column_that_never_changes_is_shifted_only(tmp_path):
     assert data.y_train.dtype == "int32"  # labels are not scaled
 
 
-def test_a_share_of_the_labels_is_replaced_but_not_of_the_test():
+def test_share_of_the_labels_is_replaced_except_in_the_test_set():
     clean = data_of(sklearn="digits", train_size=1000, validation_size=500)
     noisy = data_of(
         sklearn="digits", train_size=1000, validation_size=500, label_noise=0.4
@@ -89,12 +89,12 @@ def test_a_share_of_the_labels_is_replaced_but_not_of_the_test():
         (clean.y_train, noisy.y_train, 1000),
         (clean.y_val, noisy.y_val, 500),
     ):
-        # Of 0.4 n replaced labels, each is another one with probability 0.9.
+        # Each of 0.4 n replaced labels changes with probability 0.9.
         mean, deviation = 0.36 * n, np.sqrt(0.4 * n * 0.9 * 0.1)
         assert abs((one != two).sum() - mean) < 5 * deviation
 
 
-def test_npz_with_own_validation_and_test(tmp_path):
+def test_npz_may_have_validation_and_test_sets(tmp_path):
     x = np.arange(60.0).reshape(20, 3)
     arrays = {"x_train": x[:12], "y_train": x[:12, 0], "x_val": x[12:16]}
     arrays |= {"y_val": x[12:16, 0], "x_test": x[16:], "y_test": x[16:, 0]}
@@ -110,9 +110,7 @@ def test_npz_with_own_validation_and_test(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_idx_files_are_read_in_place_of_a_download(
-    name, write_images, tmp_path, monkeypatch
-):
+def test_idx_files_replace_a_download(name, write_images, tmp_path, monkeypatch):
     sets = write_images(name)
     monkeypatch.setenv("KDROPOUT_DATA", str(tmp_path))
     data = data_of(keras=name, validation_size=6)
@@ -125,7 +123,7 @@ def test_idx_files_are_read_in_place_of_a_download(
     np.testing.assert_allclose(np.sort(both), np.sort(expected), rtol=1e-4)
 
 
-def test_without_a_folder_keras_downloads(monkeypatch):
+def test_keras_downloads_if_no_folder_is_given(monkeypatch):
     images, labels = np.zeros((20, 4, 4, 3), "uint8"), np.arange(20).reshape(20, 1) % 2
     load = lambda: ((images, labels), (images, labels))  # noqa: E731
     monkeypatch.setattr(keras.datasets.cifar10, "load_data", load)
@@ -134,7 +132,7 @@ def test_without_a_folder_keras_downloads(monkeypatch):
     assert len(data.y_train) == 16 and len(data.y_val) == 4
 
 
-def test_the_splits_of_uci_are_the_standard_ones(write_table):
+def test_splits_of_uci_are_the_standard_ones(write_table):
     table = write_table("wine-quality-red", [0, 1, 3], 2)
     data = data_of(uci="wine", data_dir=".", split=2, standardize=False)
     state = np.random.get_state()
@@ -142,7 +140,7 @@ def test_the_splits_of_uci_are_the_standard_ones(write_table):
     for _ in range(3):
         order = np.random.choice(range(50), 50, replace=False)
     np.random.set_state(state)
-    # 90 % are 45 rows, the last fifth of which validates.
+    # 90 % are 45 rows; the last fifth of these is for validation.
     for (x, y), rows in (
         (data.training, order[:36]),
         (data.validation, order[36:45]),
@@ -152,7 +150,7 @@ def test_the_splits_of_uci_are_the_standard_ones(write_table):
         np.testing.assert_allclose(y, table[rows][:, 2], rtol=1e-5)
 
 
-def test_a_text_becomes_characters_and_those_that_follow(tmp_path):
+def test_text_becomes_characters_and_their_successors(tmp_path):
     text = "abcdefghij" * 30
     (tmp_path / "t.txt").write_text(text)
     data = data_of(text="t.txt", sequence_length=9)
@@ -170,7 +168,7 @@ def test_a_text_becomes_characters_and_those_that_follow(tmp_path):
     np.testing.assert_array_equal(named.x_val, data.x_val)
 
 
-def test_a_function_may_return_arrays_to_split_or_several_inputs(tmp_path):
+def test_function_may_return_arrays_to_split_or_several_inputs(tmp_path):
     module = write_module(
         tmp_path,
         "def load(n):\n"
@@ -183,7 +181,7 @@ def test_a_function_may_return_arrays_to_split_or_several_inputs(tmp_path):
     assert data.input_shape == {"a": (2,), "b": (3, 1)} and data.num_classes == 3
 
 
-def test_a_function_may_return_datasets(tmp_path):
+def test_function_may_return_datasets(tmp_path):
     module = write_module(
         tmp_path,
         "import keras\n"
@@ -202,7 +200,7 @@ def test_a_function_may_return_datasets(tmp_path):
     assert data.description.num_samples is None and data.test is None
 
 
-def test_pictures_of_bytes_and_flags_are_floats_and_integers_stay(tmp_path):
+def test_byte_images_and_flags_become_floats_and_integers_stay(tmp_path):
     for dtype, expected in (
         ("uint8", "float32"),
         ("bool", "float32"),
@@ -213,7 +211,7 @@ def test_pictures_of_bytes_and_flags_are_floats_and_integers_stay(tmp_path):
         assert data_of(npz="t.npz").description.input_dtype == expected
 
 
-def test_a_dataset_may_begin_with_a_batch_of_one_class(tmp_path):
+def test_dataset_may_begin_with_a_batch_of_one_class(tmp_path):
     module = write_module(
         tmp_path,
         "def load():\n"
@@ -230,7 +228,7 @@ CLASSES = np.arange(60) % 3
 ONE_HOT = np.eye(3)[CLASSES]
 FLAGS = np.random.default_rng(1).integers(0, 2, (60, 3))
 
-# By name: labels, and what they are taken for: task, kind, number of classes, loss.
+# Labels by name, with the inferred task, kind, number of classes, and loss.
 CROSS, SPARSE = "categorical_crossentropy", "sparse_categorical_crossentropy"
 LABELS = {
     "integers": (CLASSES, "classes", 3, SPARSE),
@@ -260,7 +258,7 @@ def write_labels(y, name="labels.npz"):
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_what_labels_are_is_found_out_as_keras_users_mean_them(name):
+def test_kind_of_labels_is_inferred_as_keras_users_expect(name):
     y, labels, num_classes, loss = LABELS[name]
     model = {"architecture": "mlp", "units": [4]}
     checked = Job(model=model, data={"npz": write_labels(y)}).check()
@@ -274,7 +272,7 @@ def test_what_labels_are_is_found_out_as_keras_users_mean_them(name):
 
 
 @pytest.mark.parametrize("name", ["one-hot floats", "0.0 and 1.0", "integers"])
-def test_a_job_may_say_that_it_is_a_regression(name):
+def test_job_may_declare_a_regression(name):
     y = LABELS[name][0]
     data = data_of(npz=write_labels(y), task="regression")
     assert (data.task, data.num_classes) == ("regression", None)
@@ -284,14 +282,14 @@ def test_texts_are_classes_in_alphabetical_order():
     data = data_of(npz=write_labels(LABELS["texts"][0]))
     assert data.description.class_names == ("a", "b", "c")
     every = np.concatenate([data.y_train, data.y_val, data.y_test])
-    # "b", "a", "c" of twenty samples each.
+    # "b", "a" and "c", for twenty samples each.
     np.testing.assert_array_equal(np.bincount(every), [20, 20, 20])
     x = np.load("labels.npz")["x_train"].astype("float32")
     first = int(np.flatnonzero((x == data.x_train[0]).all(-1))[0])
     assert data.y_train[0] == [1, 0, 2][first % 3]
 
 
-def test_whole_floats_are_classes_if_the_job_says_so():
+def test_whole_floats_are_classes_if_the_job_declares_it():
     data = data_of(npz=write_labels(CLASSES * 1.0), task="classification")
     assert (data.description.labels, data.num_classes) == ("classes", 3)
     with pytest.raises(JobError, match="y_train must hold classes.*task=regression"):
@@ -300,7 +298,7 @@ def test_whole_floats_are_classes_if_the_job_says_so():
         data_of(npz=write_labels(LABELS["texts"][0]), task="regression")
 
 
-def test_classes_that_do_not_occur_are_reported():
+def test_missing_classes_are_reported():
     checked = Job(
         model={"architecture": "mlp", "units": [4]},
         data={"npz": write_labels(1990 + CLASSES)},
@@ -321,7 +319,7 @@ def test_noise_replaces_one_hot_rows_by_one_hot_rows():
 
 
 @pytest.mark.parametrize("name", ["one-hot floats", "smoothed", "flags", "0.0 and 1.0"])
-def test_labels_of_batches_are_understood_where_a_batch_shows_it(name, tmp_path):
+def test_labels_of_batches_are_inferred_if_a_batch_shows_their_kind(name, tmp_path):
     np.save("y.npy", LABELS[name][0])
     module = write_module(
         tmp_path,
@@ -331,7 +329,7 @@ def test_labels_of_batches_are_understood_where_a_batch_shows_it(name, tmp_path)
         "batches_" + name.replace(" ", "_").replace("-", "_").replace(".", "_"),
     )
     description = data_of(function=f"{module}:load").description
-    # A batch of 0.0 and 1.0 may be chance: a target that is a count, for instance.
+    # A batch of 0.0 and 1.0 may be chance, for example if the target is a count.
     expected = "numbers" if name == "0.0 and 1.0" else LABELS[name][1]
     assert description.labels == expected
 

@@ -21,7 +21,7 @@ def render():
     return script.render()
 
 
-def test_the_readme_of_the_shipped_jobs_is_current(configs):
+def test_readme_of_the_shipped_jobs_is_current(configs):
     command = "python docs/job_schema.py > tuner_configs/README.md"
     assert (configs / "README.md").read_text() == render(), f"run: {command}"
 
@@ -42,7 +42,7 @@ def test_every_key_is_documented_with_a_meaning():
 @pytest.mark.parametrize(
     "title, kind", [("low, high, ...", Rates), ("schedule", Schedules)]
 )
-def test_the_arguments_of_a_space_are_documented_with_their_defaults(title, kind):
+def test_arguments_of_a_space_are_documented_with_their_defaults(title, kind):
     section = render().split(f"### `{title}`\n")[1].split("##")[0]
     rows = re.findall(r"^\| `(\w+)` \| .+ \| (.*) \| .+ \|$", section, re.M)
     expected = {}
@@ -56,12 +56,12 @@ def test_the_arguments_of_a_space_are_documented_with_their_defaults(title, kind
     assert dict(rows) == expected
 
 
-def test_every_shipped_job_is_named(configs):
+def test_every_shipped_job_is_listed(configs):
     text = render()
     for path in configs.glob("*.yaml"):
         assert f"`{path.name}`" in text
 
 
-def test_the_short_job_of_the_readme_loads(job_of):
+def test_short_job_of_the_readme_loads(job_of):
     example = re.search(r"```yaml\n(.*?)```", render(), re.S)[1]
     assert job_of(example).data.label_noise == 0.3

@@ -1,4 +1,4 @@
-"""A job is what its file says, with the overrides, and defaults for the rest."""
+"""A job has the settings of its file and the overrides, and defaults for the rest."""
 
 import pickle
 import subprocess
@@ -38,7 +38,9 @@ def test_all_shipped_jobs_are_tested(configs):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_shipped_job_loads_and_comes_back_from_its_own_yaml(name, configs, job_of):
+def test_shipped_job_loads_and_survives_a_round_trip_through_yaml(
+    name, configs, job_of
+):
     job = load_job(configs / f"{name}.yaml")
     again = job_of(job.to_yaml())
     assert again.model_dump() == job.model_dump()
@@ -47,7 +49,7 @@ def test_a_shipped_job_loads_and_comes_back_from_its_own_yaml(name, configs, job
 
 
 @pytest.mark.parametrize("name", ["digits_mlp", "schedule_search"])
-def test_a_shipped_job_without_downloads_could_be_trained(name, configs):
+def test_shipped_job_without_downloads_passes_its_check(name, configs):
     checked = load_job(configs / f"{name}.yaml").check()
     assert [len(checked.data.x_train), len(checked.data.x_val)] == [900, 400]
     assert len(checked.data.x_test) == 1797 - 1300
@@ -70,7 +72,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_shipped_job_could_be_trained_on_data_like_its_own(
+def test_shipped_job_passes_its_check_on_similar_data(
     name, configs, tmp_path, monkeypatch, write_images, write_table
 ):
     write_images("mnist")
@@ -98,7 +100,7 @@ def test_a_shipped_job_could_be_trained_on_data_like_its_own(
     assert set(checked.hyperparameters.values) == names
 
 
-def test_ten_lines_are_enough(job_of):
+def test_ten_lines_make_a_job(job_of):
     job = job_of(SHORT)
     assert job.model.units == (16,)
     assert job.model.input_dropout is False
@@ -109,7 +111,7 @@ def test_ten_lines_are_enough(job_of):
     assert (job.confirm.top, job.confirm.seeds, job.workers) == (3, 10, 1)
 
 
-def test_overrides_take_the_place_of_what_the_file_says(job_of):
+def test_overrides_replace_settings_of_the_file(job_of):
     job = job_of(
         SHORT,
         "training.epochs=7",
@@ -154,12 +156,12 @@ def test_overrides_must_be_a_sequence_of_strings(job_of):
         ("{a: {b: 2}}", {"a": {"b": 2}}),
     ],
 )
-def test_values_mean_what_people_mean_by_them(text, value):
+def test_values_have_their_usual_meaning(text, value):
     parsed = parse_value(text)
     assert parsed == value and type(parsed) is type(value)
 
 
-def test_the_line_of_each_key_is_known(tmp_path):
+def test_line_of_each_key_is_known(tmp_path):
     path = tmp_path / "lines.yaml"
     path.write_text("a:\n  b: 1\n\n  c:\n    - 2\n    - 3\nd: {e: 4}\n")
     tree, lines = read_tree(path)
@@ -168,7 +170,7 @@ def test_the_line_of_each_key_is_known(tmp_path):
     assert lines[("a", "c", 1)] == 6 and lines[("d", "e")] == 7
 
 
-def test_a_job_and_its_errors_can_be_sent_to_another_process(job_of):
+def test_job_and_its_errors_can_be_sent_to_another_process(job_of):
     job = job_of(SHORT)
     copy = pickle.loads(pickle.dumps(job))
     assert copy == job and copy.folders == job.folders and copy.path == job.path
@@ -190,18 +192,18 @@ def test_decisive_settings_are_those_that_decide_a_trial(job_of):
         "data.seed=2",
     ):
         assert job_of(SHORT, other).decisive() != first, other
-    # The default written out is the same job.
+    # With the default written out, it is the same job.
     assert job_of(SHORT, "training.batch_size=32").decisive() == first
 
 
-def test_a_job_can_be_made_in_python():
+def test_job_can_be_made_in_python():
     job = Job(data={"sklearn": "wine"}, objective="val_accuracy")
     assert job.path is None and job.objective.resolved_direction == "max"
     with pytest.raises(JobError, match="The job cannot be used:\n  data: is wrong"):
         raise job.error("data", "is wrong")
 
 
-def test_a_space_may_hold_objects_and_is_written_as_plain_values(job_of):
+def test_space_may_hold_objects_and_is_written_as_plain_values(job_of):
     space = {
         "a": Rates(0.0, 0.5),
         "b": Rates(values=[0.4, 0.1], tie="shared", default=0.4),
@@ -215,7 +217,7 @@ def test_a_space_may_hold_objects_and_is_written_as_plain_values(job_of):
     assert job_of(job.to_yaml()).space == space
 
 
-def test_settings_of_rates_that_are_left_out_have_their_defaults(job_of):
+def test_omitted_settings_of_rates_have_their_defaults(job_of):
     assert job_of("space: {'*': {}}").space == {"*": Rates()}
     assert job_of("model: {architecture: mlp}").choices == Rates()
 
@@ -230,7 +232,7 @@ ray: auto
 """
 
 
-def test_names_of_0_1_work_with_a_warning_that_names_line_and_new_name(tmp_path):
+def test_names_of_0_1_work_with_a_warning_that_gives_line_and_new_name(tmp_path):
     path = tmp_path / "job.yaml"
     path.write_text(OLD_NAMES)
     with pytest.warns(DeprecationWarning) as warned:
@@ -249,7 +251,7 @@ def test_names_of_0_1_work_with_a_warning_that_names_line_and_new_name(tmp_path)
     assert len(warned) == 1 and warned[0].filename == __file__
 
 
-def test_an_override_counts_by_its_old_and_by_its_new_name(job_of):
+def test_override_may_use_the_old_or_the_new_name(job_of):
     new = "objective: {scored_epoch: best}"
     with pytest.warns(DeprecationWarning, match="--set objective.epoch=last, obj"):
         assert job_of(new, "objective.epoch=last").objective.scored_epoch == "last"
@@ -258,7 +260,7 @@ def test_an_override_counts_by_its_old_and_by_its_new_name(job_of):
     assert job.objective.scored_epoch == "last"
 
 
-def test_an_error_about_an_old_name_has_its_line(job_of):
+def test_error_about_an_old_name_has_its_line(job_of):
     with pytest.raises(JobError, match="line 2, objective.scored_epoch: must be"):
         job_of("objective:\n  epoch: first\n")
     with pytest.raises(JobError, match="line 2, ray: is not a known key"):
@@ -276,7 +278,7 @@ def test_names_of_0_1_work_in_python():
         assert job.objective.epoch == "last"
 
 
-def test_importing_kdropout_imports_nothing_that_jobs_need():
+def test_import_of_kdropout_imports_no_package_of_jobs():
     code = (
         "import sys, kdropout\n"
         "wanted = {'yaml', 'pydantic', 'keras_tuner', 'kdropout.tuning.job'}\n"

@@ -1,4 +1,4 @@
-"""Models for the data of a job: built in, from a function, from a file."""
+"""Models of a job: built in, from a function, or from a file."""
 
 import cloudpickle
 import keras
@@ -83,7 +83,7 @@ def make_arrays(data, samples=12):
         for n in BUILT_IN
     ],
 )
-def test_an_architecture_trains_saves_and_has_its_dropout(name, tmp_path):
+def test_architecture_trains_saves_and_has_its_dropout(name, tmp_path):
     settings, data, layers = BUILT_IN[name]
     job = Job(model=settings)
     model = job.make_hypermodel(type("Data", (), {"description": data})).build()
@@ -107,7 +107,7 @@ def test_an_architecture_trains_saves_and_has_its_dropout(name, tmp_path):
     np.testing.assert_allclose(loaded.predict(x, verbose=0), outputs, rtol=1e-5)
 
 
-def test_a_token_is_predicted_from_those_before_it_alone():
+def test_token_is_predicted_only_from_earlier_ones():
     settings, data, _ = BUILT_IN["transformer of tokens"]
     model = build_architecture(Job(model=settings).model, data)
     x, _ = make_arrays(data, 3)
@@ -118,7 +118,7 @@ def test_a_token_is_predicted_from_those_before_it_alone():
     assert (np.abs(one[:, 4:] - two[:, 4:]).max((0, 2)) > 1e-6).all()
 
 
-def test_the_order_of_tokens_matters():
+def test_order_of_tokens_matters():
     settings, data, _ = BUILT_IN["transformer of classes"]
     model = build_architecture(Job(model=settings).model, data)
     x = np.arange(7).reshape(1, 7) % 5
@@ -126,7 +126,7 @@ def test_the_order_of_tokens_matters():
     assert np.abs(outputs[0] - outputs[1]).max() > 1e-6
 
 
-def test_a_job_compiles_what_it_says():
+def test_job_compiles_with_its_settings():
     job = Job(
         model={
             "architecture": "mlp",
@@ -147,7 +147,7 @@ def test_a_job_compiles_what_it_says():
     assert checked.build.build().optimizer is not optimizer
 
 
-def test_the_builder_can_be_sent_to_another_process_and_sets_the_rates():
+def test_builder_can_be_sent_to_another_process_and_sets_the_rates():
     job = Job(
         model={"architecture": "mlp", "units": [4, 4]},
         data={"sklearn": "iris"},
@@ -161,7 +161,7 @@ def test_the_builder_can_be_sent_to_another_process_and_sets_the_rates():
     assert list(hp.values) == ["rate/*"]
 
 
-def test_a_function_receives_the_data_and_a_compiled_model_stays(tmp_path, job_of):
+def test_function_receives_the_data_and_its_compiled_model_is_kept(tmp_path, job_of):
     (tmp_path / "their_models.py").write_text(
         "import keras\n"
         "class Inner:\n"
@@ -191,7 +191,7 @@ def test_a_function_receives_the_data_and_a_compiled_model_stays(tmp_path, job_o
     assert isinstance(new.optimizer, keras.optimizers.Adam)
 
 
-def test_a_saved_model_begins_with_its_weights(tmp_path, job_of):
+def test_saved_model_begins_with_its_weights(tmp_path, job_of):
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -208,13 +208,13 @@ def test_a_saved_model_begins_with_its_weights(tmp_path, job_of):
     assert checked.hyperparameters.values == {"rate/drop": pytest.approx(0.2)}
 
 
-def test_the_network_of_uci_needs_the_number_of_samples():
+def test_uci_network_needs_the_number_of_samples():
     data = describe((3,), task="regression", num_classes=None, num_samples=None)
     with pytest.raises(ValueError, match="'data' must have .*Received: num_samples=N"):
         uci_network.build(data)
 
 
-def test_the_weight_decay_of_uci_follows_the_rate():
+def test_weight_decay_of_uci_follows_the_rate():
     data = describe((3,), task="regression", num_classes=None)
     model = uci_network.build(data, tau=0.5, units=4)
     x, y = make_arrays(data)
@@ -235,7 +235,7 @@ def test_the_weight_decay_of_uci_follows_the_rate():
         assert logs["root_mean_squared_error"] == pytest.approx(mean**0.5, rel=1e-4)
 
 
-def test_the_weight_decay_is_saved_with_the_rate_in_effect():
+def test_weight_decay_is_saved_with_the_current_rate():
     drop = kdropout.layers.Dropout(0.5)
     decay = LiveWeightDecay(2.0, drop)
     drop.rate = 0.25
@@ -252,7 +252,7 @@ def test_the_weight_decay_is_saved_with_the_rate_in_effect():
         ("transformer", ["needs sequences of integers", "float32 samples"]),
     ],
 )
-def test_an_architecture_that_is_not_for_a_table_is_refused(architecture, says):
+def test_architecture_that_does_not_fit_a_table_is_refused(architecture, says):
     job = Job(model={"architecture": architecture}, data={"sklearn": "iris"})
     with pytest.raises(JobError) as raised:
         job.check()
@@ -261,7 +261,7 @@ def test_an_architecture_that_is_not_for_a_table_is_refused(architecture, says):
     assert all(part in message for part in says), message
 
 
-def test_heads_must_divide_the_embedding(tmp_path, job_of):
+def test_number_of_heads_must_divide_the_embedding(tmp_path, job_of):
     (tmp_path / "t.txt").write_text("abc" * 300)
     text = "model: {architecture: transformer, num_heads: 3}\ndata: {text: t.txt}\n"
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""What a search optimises, and the callbacks that log it."""
+"""The objective of a search, and the callbacks that log it."""
 
 import keras
 import numpy as np
@@ -23,20 +23,20 @@ def callbacks_of(objective, **training):
         ("val_root_mean_squared_error", "min"),
         ("val_output_auc", "max"),
         ("gap_loss", "min"),
-        ("gap_accuracy", "min"),  # a gap is above 0 where the model overfits
+        ("gap_accuracy", "min"),  # a gap is positive where the model overfits
         ("clean_accuracy", "max"),
     ],
 )
-def test_the_direction_is_known_from_the_name(name, direction):
+def test_direction_is_known_from_the_name(name, direction):
     assert Job(objective=name).objective.resolved_direction == direction
 
 
-def test_the_direction_may_be_given():
+def test_direction_may_be_given():
     settings = {"metric": "val_own", "direction": "max"}
     assert Job(objective=settings).objective.resolved_direction == "max"
 
 
-def test_nothing_more_is_logged_than_is_needed():
+def test_only_the_needed_values_are_logged():
     assert callbacks_of("val_loss")[2] == []
     assert [type(c) for c in callbacks_of("gap_loss")[2]] == [OverfittingGap]
     (stopping,) = callbacks_of("val_accuracy", early_stopping=3)[2]
@@ -45,7 +45,7 @@ def test_nothing_more_is_logged_than_is_needed():
 
 
 @pytest.mark.parametrize("metric, sign", [("val_loss", 1), ("val_accuracy", -1)])
-def test_a_limit_on_the_gap_is_paid_for_in_the_logs(metric, sign):
+def test_limit_on_the_gap_adds_a_penalty_to_the_logs(metric, sign):
     job, data, callbacks = callbacks_of(
         {"metric": metric, "gap_limit": 0.05}, early_stopping=100
     )
@@ -65,7 +65,7 @@ def test_a_limit_on_the_gap_is_paid_for_in_the_logs(metric, sign):
     assert job.objective.name == f"limited_{metric}"
 
 
-def test_a_setting_within_the_limit_wins_over_one_beyond():
+def test_setting_within_the_limit_wins_over_one_beyond():
     scores = []
     for loss, gap in ((0.9, 0.19), (0.2, 0.21), (0.5, 0.2)):
         logs = {"val_loss": loss, "gap_loss": gap}
@@ -74,7 +74,7 @@ def test_a_setting_within_the_limit_wins_over_one_beyond():
     assert np.argmin(scores) == 2
 
 
-def test_the_limit_must_have_the_gap_before_it():
+def test_limit_needs_the_gap_before_it():
     callback = LimitedMetric("val_loss", 0.2, "min")
     with pytest.raises(ValueError, match="needs 'gap_loss'.*Put OverfittingGap before"):
         callback.on_epoch_end(0, {"val_loss": 1.0})

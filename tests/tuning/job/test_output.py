@@ -1,4 +1,4 @@
-"""A folder holds the results of one job."""
+"""An output folder holds the results of one job."""
 
 import json
 
@@ -9,7 +9,7 @@ from kdropout.tuning import JobError
 JOB = "data: {sklearn: iris}\nmodel: {architecture: mlp}\noutput: results/here\n"
 
 
-def test_a_folder_is_made_and_names_its_job(job_of):
+def test_folder_is_made_and_names_its_job(job_of):
     job = job_of(JOB)
     folder = job.claim_output()
     content = json.loads((folder / "job.json").read_text())
@@ -18,7 +18,7 @@ def test_a_folder_is_made_and_names_its_job(job_of):
     assert [path.name for path in folder.iterdir()] == ["job.json"]
 
 
-def test_the_same_job_may_go_on_with_more_trials_or_workers(job_of):
+def test_same_job_may_resume_with_more_trials_or_workers(job_of):
     folder = job_of(JOB).claim_output()
     (folder / "mine.txt").write_text("stays")
     more = (
@@ -31,7 +31,7 @@ def test_the_same_job_may_go_on_with_more_trials_or_workers(job_of):
     assert (folder / "mine.txt").read_text() == "stays"
 
 
-def test_the_folder_of_another_job_is_refused_with_what_differs(job_of):
+def test_folder_of_another_job_is_refused_with_the_difference(job_of):
     folder = job_of(JOB, "space={dense1_drop: [0, 0.5]}").claim_output()
     before = (folder / "job.json").read_text()
     with pytest.raises(JobError) as raised:
@@ -50,7 +50,7 @@ def test_the_folder_of_another_job_is_refused_with_what_differs(job_of):
     assert (folder / "job.json").read_text() == before
 
 
-def test_a_space_as_0_1_wrote_it_is_the_same_job(job_of):
+def test_space_written_by_0_1_is_the_same_job(job_of):
     ramp = "{start: 0, end: [0.1, 0.6], steps: [50, 200]}"
     space = f"a: [0, 0.5], b: {{values: [0.4, 0.1]}}, c: {{schedule: {ramp}}}, d: 0"
     folder = job_of(JOB, f"space={{{space}}}").claim_output()
@@ -71,7 +71,7 @@ def test_a_space_as_0_1_wrote_it_is_the_same_job(job_of):
         job_of(JOB, f"space={{{space}}}").claim_output()
 
 
-def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, job_of):
+def test_unwritable_folder_is_refused(tmp_path, job_of):
     (tmp_path / "results").write_text("a file")
     with pytest.raises(JobError, match="line 3, output: must be a folder.*another"):
         job_of(JOB).claim_output()
@@ -81,14 +81,14 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, job_of):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"settings": 3}', "\xff"])
-def test_a_damaged_note_is_refused_with_the_way_out(content, job_of):
+def test_damaged_note_is_refused_with_a_remedy(content, job_of):
     folder = job_of(JOB).claim_output()
     (folder / "job.json").write_text(content, encoding="latin-1")
     with pytest.raises(JobError, match="job.json' is damaged.*delete that file"):
         job_of(JOB).claim_output()
 
 
-def test_a_search_without_a_note_is_refused(tmp_path, job_of):
+def test_search_without_a_note_is_refused(tmp_path, job_of):
     search = tmp_path / "results" / "here" / "search"
     search.mkdir(parents=True)
     (search / "oracle.json").write_text("{}")

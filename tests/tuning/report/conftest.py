@@ -1,4 +1,4 @@
-"""Searches and trainings whose outcome is a known function of the rates."""
+"""Searches and trainings whose result is a known function of the rates."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from kdropout.tuning.report import TrialRecord
 
 @pytest.fixture(scope="session")
 def make_trials():
-    """A random search over `score(rates)`, plus noise."""
+    """Make a random search over `score(rates)`, plus noise."""
 
     def make(score, paths, num_trials, seed=0, noise=0.0, high=0.8):
         generator = np.random.default_rng(seed)
@@ -26,7 +26,9 @@ def make_trials():
 
 @pytest.fixture(scope="session")
 def make_train():
-    """A training with this score: part of its noise comes with the seed alone."""
+    """Make a training with this score, where a part of the noise depends only on the
+    seed.
+    """
 
     def make(score, run, shared=0.05, own=0.02):
         generator = np.random.default_rng(run)

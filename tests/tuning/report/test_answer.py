@@ -1,4 +1,4 @@
-"""The answer follows the evidence: which rates to use, why, and what comes next."""
+"""The answer follows the evidence: the rates to use, the reason, and the next step."""
 
 import dataclasses
 import json
@@ -35,12 +35,12 @@ def trial(number, rates, score, **changes):
     return TrialRecord(f"{number:02d}", values, rates, score, **changes)
 
 
-# Too few for a forest, which would take its time.
+# Too few for a forest, which would take most of the time.
 TRIALS = [trial(0, SECOND, 0.6), trial(1, FOUND, 0.5)]
 
 
 def confirmation(means, noise=0.01, seeds=10, direction="max", measure="accuracy"):
-    """Scores with exactly these means; None for a setting that could not be trained.
+    """Make scores with exactly these means; None for a setting that failed to train.
 
     The noise is orthogonal between settings, and its standard deviation is exact.
     """
@@ -73,7 +73,7 @@ def make(trials, **changes):
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Mean scores of no dropout, one rate and the rates found, and what to use."""
+    """Mean scores of no dropout, one rate and the rates found, and the advice."""
 
     name: str
     means: tuple
@@ -103,7 +103,7 @@ CASES = [
         "Use 0.3 everywhere: it is shown to be better than the rates found.",
     ),
     Case(
-        "one rate everywhere alone helps",
+        "only one rate everywhere helps",
         (0.80, 0.84, 0.815),
         UNIFORM,
         "Use 0.3 everywhere: it is shown to be better than the rates found.",
@@ -116,7 +116,7 @@ CASES = [
         "simpler, but not shown to be better than no dropout.",
     ),
     Case(
-        "nothing can be told apart",
+        "no difference is shown",
         (0.80, 0.801, 0.803),
         NONE,
         "Use no dropout: it is simpler, and no other setting is shown to be better.",
@@ -158,7 +158,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
 @pytest.mark.parametrize("direction", ["max", "min"])
-def test_what_is_more_complex_has_to_be_shown_to_be_better(case, direction):
+def test_more_complex_setting_must_be_shown_to_be_better(case, direction):
     means, measure = case.means, "accuracy"
     if direction == "min":
         means = [None if mean is None else 1.0 - mean for mean in case.means]
@@ -167,21 +167,21 @@ def test_what_is_more_complex_has_to_be_shown_to_be_better(case, direction):
     assert one.answer.advice == case.advice
     assert one.best_rates == case.rates
     call = re.fullmatch(r"kdropout\.set_rates\(model, ({.*})\)", one.answer.code)
-    assert eval(call.group(1)) == case.rates  # noqa: S307 - what a user would paste
+    assert eval(call.group(1)) == case.rates  # noqa: S307 - the line that a user would paste
     assert one.confirmation.candidates[one.recommended] == case.rates
 
 
-def test_the_line_to_use_sets_the_rates():
+def test_line_to_use_sets_the_rates():
     drops = [kdropout.layers.Dropout(0.7, name=name) for name in ("a", "b")]
     other = kdropout.layers.Dropout(0.7, name="not_searched")
     model = keras.Sequential([keras.Input((3,)), *drops, other])
     line = report((0.80, 0.90, 0.901)).answer.code
-    exec(line, {"kdropout": kdropout, "model": model})  # noqa: S102 - as a user would
+    exec(line, {"kdropout": kdropout, "model": model})  # noqa: S102 - in the way of a user
     rates = kdropout.rates(model)
     assert rates == pytest.approx({"a": 0.3, "b": 0.3, "not_searched": 0.7})
 
 
-def test_the_line_to_use_sets_the_schedules_that_were_confirmed():
+def test_line_to_use_sets_the_confirmed_schedules():
     space = {"a": tuning.Schedules(start=0.1, end=(0.1, 0.8), steps=(2, 8))}
     drop = kdropout.layers.Dropout(0.7, name="a")
     model = keras.Sequential([keras.Input((3,)), drop])
@@ -200,11 +200,11 @@ def test_the_line_to_use_sets_the_schedules_that_were_confirmed():
     exec(one.answer.code, {"kdropout": kdropout, "model": model})  # noqa: S102
     for _ in range(3):
         drop(np.ones((1, 3)), training=True)
-    # Half of the way from 0.1 to 0.5, after 2 of 4 steps.
+    # Halfway from 0.1 to 0.5, after 2 of 4 steps.
     assert drop.rate == pytest.approx(0.3)
 
 
-def test_no_dropout_is_not_taken_for_a_schedule_that_ends_at_0():
+def test_no_dropout_is_not_confused_with_a_schedule_that_ends_at_0():
     values = {"rate/a/start": 0.5, "rate/a/steps": 4}
     trials = [TrialRecord("0", values, {"a": 0.0}, 0.1)]
     scores = {(label, s): 0.5 for label in ("no dropout", "search 1") for s in range(2)}
@@ -215,7 +215,7 @@ def test_no_dropout_is_not_taken_for_a_schedule_that_ends_at_0():
     assert one.answer.code == "kdropout.set_rates(model, {'a': 0.0})"
 
 
-def test_without_confirmation_the_best_trial_is_named_as_not_confirmed():
+def test_best_trial_without_confirmation_is_labelled_unconfirmed():
     one = report()
     assert one.answer.verdict.startswith("Not confirmed")
     assert one.answer.advice == (
@@ -227,7 +227,7 @@ def test_without_confirmation_the_best_trial_is_named_as_not_confirmed():
     assert "kdropout.tuning.report.confirm" in one.answer.next_step
 
 
-def test_of_late_halving_the_setting_that_was_kept_is_the_answer():
+def test_setting_kept_by_late_halving_is_the_answer():
     trials = [trial(0, SECOND, 0.9, epochs=5), trial(1, FOUND, 0.8, epochs=5)]
     trials.append(trial(2, FOUND, 0.95, epochs=10, rung=1))
     one = report(trials=trials)
@@ -244,13 +244,13 @@ def test_of_late_halving_the_setting_that_was_kept_is_the_answer():
     assert again.best_trial == one.best_trial
 
 
-def test_without_any_dropout_there_is_nothing_to_confirm():
+def test_search_without_dropout_has_nothing_to_confirm():
     answer = report(trials=[trial(0, NONE, 0.5)]).answer
     assert answer.advice == "Use no dropout: no trial with dropout has completed."
     assert answer.next_step.startswith("Search rates above 0")
 
 
-def test_if_all_new_trainings_failed_nothing_is_recommended():
+def test_no_recommendation_if_all_new_trainings_failed():
     one = report((None, None, None))
     assert "no training with a new seed ended" in one.verdict
     assert "the score was NaN" in one.verdict
@@ -258,7 +258,7 @@ def test_if_all_new_trainings_failed_nothing_is_recommended():
     assert one.answer.next_step.startswith("Fix what made the trainings fail")
 
 
-def test_more_seeds_are_as_many_as_decide_four_times_in_five():
+def test_recommended_seeds_give_a_power_of_four_fifths():
     one = report((0.800, 0.790, 0.808), seeds=10)
     number = int(re.search(r"About (\d+) seeds instead of 10", one.answer.next_step)[1])
     assert f"--set confirm.seeds={number}'" in one.answer.next_step
@@ -275,19 +275,19 @@ def test_more_seeds_are_as_many_as_decide_four_times_in_five():
     assert power(number) == pytest.approx(0.8, abs=0.03)
 
 
-def test_if_no_number_of_seeds_would_help_that_is_said():
+def test_insufficiency_of_any_number_of_seeds_is_reported():
     text = report((0.8, 0.7, 0.80001)).answer.next_step
     assert "Not even 1000 seeds would decide between the rates found and no" in text
 
 
-def test_seeds_that_could_not_change_the_advice_are_not_asked_for():
-    # The rates found look worse than no dropout: if shown, the advice is the same.
+def test_seeds_that_could_not_change_the_advice_are_not_requested():
+    # The rates found look worse than no dropout; shown to be, the advice is the same.
     assert report((0.8, 0.79, 0.795)).answer.next_step.startswith("Train the final")
     assert report((0.8, 0.85, 0.9)).answer.next_step.startswith("Train the final")
 
 
 @pytest.mark.parametrize("mean", [0.79, 0.81])
-def test_of_few_seeds_no_number_is_computed(mean):
+def test_number_of_seeds_is_not_computed_from_few_seeds(mean):
     text = report((0.80, 0.80, mean), seeds=3).answer.next_step
     assert text.startswith("3 seeds are too few to tell settings apart")
     assert f"confirm.seeds={SEEDS}" in text
@@ -295,7 +295,7 @@ def test_of_few_seeds_no_number_is_computed(mean):
 
 @pytest.mark.parametrize("direction", ["min", "max"])
 @pytest.mark.parametrize("seeds", [2, 3, 10])
-def test_each_sentence_with_a_difference_names_measure_and_sign(seeds, direction):
+def test_each_sentence_with_a_difference_has_measure_and_sign(seeds, direction):
     sign = "lower is better" if direction == "min" else "higher is better"
     generator = np.random.default_rng(0)
     for _ in range(40):
@@ -310,7 +310,7 @@ def test_each_sentence_with_a_difference_names_measure_and_sign(seeds, direction
                 assert "in favour of" in sentence or re.search(r"is 0\.0* ", sentence)
 
 
-def test_an_interval_that_exceeds_all_scores_is_called_too_few_seeds():
+def test_interval_wider_than_all_scores_is_reported_as_too_few_seeds():
     # Half of the interval is t(1 - 0.01/6; 1) = 191 standard errors: 257 points.
     labels = ("no dropout", "uniform 0.3", "search 1")
     table = [(0.5, 0.62), (0.5, 0.52), (0.6, 0.7)]
@@ -331,7 +331,7 @@ def test_an_interval_that_exceeds_all_scores_is_called_too_few_seeds():
     assert "too few seeds for an interval" in one.to_markdown()
 
 
-def test_an_interval_of_a_loss_that_exceeds_all_losses_is_called_so():
+def test_interval_of_a_loss_wider_than_all_losses_is_reported():
     means = (1.3, 1.3, 1.2)
     one = report(means, noise=0.1, seeds=2, direction="min", measure="test loss")
     assert "2 seeds are too few to tell" in one.verdict
@@ -340,7 +340,7 @@ def test_an_interval_of_a_loss_that_exceeds_all_losses_is_called_so():
     assert re.search(r"is 0\.\d+ \+- 0\.\d+ of test loss \(lower is bet", ten.verdict)
 
 
-def test_no_bound_of_an_accuracy_is_above_100_points():
+def test_bounds_of_an_accuracy_are_at_most_100_points():
     scores = {("no dropout", s): 0.1 for s in range(3)}
     scores |= {("search 1", s): v for s, v in enumerate([0.9, 0.95, 1.0])}
     chosen = {label: LABELS[label] for label in ("no dropout", "search 1")}
@@ -351,7 +351,7 @@ def test_no_bound_of_an_accuracy_is_above_100_points():
 
 
 def at_limit(number, limit=0.8, paths=("a", "b")):
-    """Ten trials, of which so many have a rate at the limit, in turns."""
+    """Make ten trials, of which so many have a rate at the limit, in turns."""
     trials = []
     for place in range(10):
         rates = {path: 0.3 + 0.01 * place for path in paths}
@@ -364,7 +364,7 @@ def at_limit(number, limit=0.8, paths=("a", "b")):
 LIMITS = {"rate/a": (0.1, 0.8), "rate/b": (0.1, 0.8)}
 
 
-def test_rates_at_a_limit_of_the_space_are_counted_with_layer_and_way_out():
+def test_rates_at_a_limit_of_the_space_are_counted_with_layer_and_remedy():
     text = report(trials=at_limit(8), limits=LIMITS).answer.next_step
     assert (
         "8 of the 10 best trials have a rate of exactly 0.8, the upper limit of the "
@@ -376,14 +376,14 @@ def test_rates_at_a_limit_of_the_space_are_counted_with_layer_and_way_out():
     assert "widen the space below 0.1, for example to 0, and search again." in low
 
 
-def test_of_an_unknown_space_the_limit_is_what_was_tried():
+def test_tried_range_is_the_limit_of_an_unknown_space():
     text = report(trials=at_limit(8)).answer.next_step
     assert "a rate of exactly 0.8, the highest that was tried ('a' in 4" in text
-    # One trial is the farthest in any search.
+    # In every search, one trial is the farthest.
     assert not find_edges(at_limit(1), "min")
 
 
-def test_a_rate_next_to_a_limit_is_at_it():
+def test_rate_next_to_a_limit_counts_as_at_it():
     trials = [trial(i, {"a": 0.795 - 0.05 * i}, 0.5 + 0.1 * i) for i in range(5)]
     (edge,) = find_edges(trials, "min", {"rate/a": (0.0, 0.8)})
     assert "1 of the 5 best trials has a rate next to 0.8, the upper" in str(edge)
@@ -397,8 +397,8 @@ def test_no_dropout_and_a_rate_of_1_are_natural_limits(limit):
     assert not find_edges(at_limit(8, limit), "min")
 
 
-def test_a_rate_at_a_limit_does_not_matter_unless_it_is_good_or_used():
-    # Of ten trials, the six behind the best are not at the limit.
+def test_rate_at_a_limit_is_reported_only_if_it_is_good_or_used():
+    # The six trials behind the best of ten are not at the limit.
     trials = at_limit(4)[::-1]
     trials = [
         dataclasses.replace(one, score=0.5 + 0.01 * i) for i, one in enumerate(trials)
@@ -410,7 +410,7 @@ def test_a_rate_at_a_limit_does_not_matter_unless_it_is_good_or_used():
     assert edge.trials == 4
 
 
-def test_steps_of_a_schedule_have_limits_too():
+def test_steps_of_a_schedule_can_be_at_a_limit():
     trials = [
         TrialRecord(str(i), {"rate/a/steps": 80 - i, "rate/a/end": 0.3}, {"a": 0.3}, i)
         for i in range(5)
@@ -421,7 +421,7 @@ def test_steps_of_a_schedule_have_limits_too():
     assert "for example to 160" in str(edge)
 
 
-def test_a_report_without_limits_and_answer_as_version_01_wrote_it_is_read():
+def test_report_of_0_1_without_limits_and_answer_is_read():
     one = report((0.80, 0.90, 0.901), limits=LIMITS)
     plain = json.loads(one.to_json())
     for key in ("limits", "advice", "code", "next_step"):
@@ -433,7 +433,7 @@ def test_a_report_without_limits_and_answer_as_version_01_wrote_it_is_read():
     assert Report.from_json(one.to_json()).limits == LIMITS
 
 
-def test_markdown_begins_with_the_answer_and_numbers_trials_as_the_search_does():
+def test_markdown_begins_with_the_answer_and_numbers_trials_like_the_search():
     one = report((0.80, 0.85, 0.90), limits=LIMITS)
     title, verdict, advice, *_ = one.to_markdown().split("\n\n")
     assert title == "# The best dropout rates"
@@ -446,7 +446,7 @@ def test_markdown_begins_with_the_answer_and_numbers_trials_as_the_search_does()
     assert "| 01 | 0.5 | 0.2, 0.4 |" in text
 
 
-def test_if_half_of_the_trials_were_nan_that_comes_first():
+def test_nan_scores_of_half_of_the_trials_come_first():
     lost = [trial(i, FOUND, float("nan"), status="INVALID") for i in (7, 8)]
     answer = report((0.8, 0.85, 0.9), trials=[*TRIALS, *lost]).answer
     assert answer.next_step == (
@@ -460,7 +460,7 @@ def test_if_half_of_the_trials_were_nan_that_comes_first():
 
 
 @pytest.mark.parametrize("score", [float("nan"), None])
-def test_a_search_whose_trials_all_were_nan_says_so(score):
+def test_search_with_only_nan_scores_is_reported(score):
     message = "" if score is not None else "The score was NaN."
     trials = [
         trial(i, FOUND, score, status="INVALID", message=message) for i in range(3)

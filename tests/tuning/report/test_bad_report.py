@@ -1,4 +1,4 @@
-"""Bad input is named, with what is expected, what was received and the way out."""
+"""Errors for bad input name it, what is expected, what was received, and the remedy."""
 
 import pytest
 
@@ -93,7 +93,7 @@ CASES = [
         ["'text' must be", "lacks or garbles 'trials'"],
     ),
     Case(
-        "JSON that is no string",
+        "JSON that is not a string",
         lambda: Report.from_json(3),
         TypeError,
         ["'text' must be", "3"],
@@ -186,11 +186,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_input_is_named_with_what_was_received_and_the_way_out(case):
+def test_bad_input_error_names_argument_value_and_remedy(case):
     assert_refused(case)
 
 
-def test_what_train_returns_is_checked_but_stops_nothing():
+def test_invalid_result_of_train_is_recorded_and_does_not_stop():
     found = confirmed(train=lambda rates, seed: None)
     assert (
         "'train' must return a number. Received: None"
@@ -206,7 +206,7 @@ def test_report_cannot_replace_a_file_by_a_folder(tmp_path):
     assert path.read_text() == "the user's own"
 
 
-def test_missing_packages_are_named_with_what_to_install(monkeypatch):
+def test_error_for_missing_packages_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.ensemble", None)
     trials = [record(trial_id=str(i), rates={"a": 0.1 * i}, score=i) for i in range(4)]
     with pytest.raises(ImportError, match=r'scikit-learn.*pip install "kdropout\[tun'):

@@ -1,4 +1,4 @@
-"""Settings trained again: choosing them, pairing, failures, resuming."""
+"""The confirmation trains settings again: their choice, pairing, failures, resuming."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ CANDIDATES = {
 }
 
 
-def test_candidates_are_no_dropout_one_uniform_rate_and_the_best_of_the_search():
+def test_candidates_are_zero_rates_one_uniform_rate_and_the_best_of_the_search():
     rates = [(0.1, 0.2), (0.3, 0.4), (0.1, 0.2), (0.0, 0.0), (0.5, 0.2)]
     scores = [3.0, 2.0, 1.0, 0.5, 4.0]
     trials = [
@@ -31,7 +31,7 @@ def test_candidates_are_no_dropout_one_uniform_rate_and_the_best_of_the_search()
         for i, ((a, b), score) in enumerate(zip(rates, scores, strict=True))
     ]
     chosen = choose_candidates(trials, "min", top=3, uniform=0.4)
-    # The repeated setting counts once; that of trial 3 is no dropout.
+    # The repeated setting counts once; trial 3 has no dropout.
     assert chosen == {
         "no dropout": {"a": 0.0, "b": 0.0},
         "uniform 0.4": {"a": 0.4, "b": 0.4},
@@ -49,7 +49,7 @@ def test_candidates_are_no_dropout_one_uniform_rate_and_the_best_of_the_search()
 
 def test_uniform_rate_is_where_the_score_is_best_with_all_rates_equal(make_trials):
     def score(rates):
-        # With both at r it is 2 (r - 0.4)^2 + 0.02, least at 0.4.
+        # With both at r it is 2 (r - 0.4)^2 + 0.02, with its minimum at 0.4.
         return (rates["a"] - 0.3) ** 2 + (rates["b"] - 0.5) ** 2
 
     trials = make_trials(score, ["a", "b"], num_trials=150)
@@ -62,7 +62,7 @@ def test_uniform_rate_is_where_the_score_is_best_with_all_rates_equal(make_trial
     assert uniform in choose_candidates(trials, "min", importance=importance)
 
 
-def test_uniform_rate_is_the_mean_of_the_best_trial_where_nothing_is_learned():
+def test_uniform_rate_is_the_mean_of_the_best_trial_without_a_model():
     trials = [TrialRecord(str(i), {}, {"a": 0.2, "b": 0.6}, 1.0 + i) for i in range(2)]
     assert choose_candidates(trials, "min")["uniform 0.4"] == {"a": 0.4, "b": 0.4}
 
@@ -76,7 +76,7 @@ def test_search_over_one_rate_for_all_has_no_uniform_candidate(make_trials):
     ]
 
 
-def test_every_candidate_is_trained_with_every_seed_one_seed_after_the_other():
+def test_every_candidate_is_trained_with_every_seed_in_turn():
     calls, steps = [], []
 
     def train(rates, seed):
@@ -129,7 +129,7 @@ def test_gains_are_paired_and_their_intervals_corrected(direction, sign):
         assert one.gain.high == pytest.approx(bounds[1])
 
 
-def test_a_failed_training_is_noted_and_the_others_go_on():
+def test_failed_training_is_recorded_and_the_others_continue():
     def train(rates, seed):
         if rates["a"] == 0.3 and seed == 1:
             raise RuntimeError("out of memory")
@@ -145,7 +145,7 @@ def test_a_failed_training_is_noted_and_the_others_go_on():
     assert len(found.comparison("search 1", "uniform 0.3").gains) == 2
 
 
-def test_an_interrupted_confirmation_goes_on_where_it_was():
+def test_interrupted_confirmation_resumes():
     def train(rates, seed):
         return rates["b"] * np.sin(seed + 1.0)
 
@@ -173,14 +173,14 @@ def test_an_interrupted_confirmation_goes_on_where_it_was():
     assert resumed == confirm(CANDIDATES, train, range(3), "max")
 
 
-def test_saved_scores_of_a_setting_that_changed_are_left_out():
+def test_saved_scores_of_a_changed_setting_are_omitted():
     scores = {("search 1", 0): 0.5, ("no dropout", 0): 0.4}
     plain = scores_to_plain(CANDIDATES, scores)
     changed = {**CANDIDATES, "search 1": {"a": 0.2, "b": 0.4}}
     assert scores_from_plain(changed, plain) == {("no dropout", 0): 0.4}
 
 
-def test_a_setting_whose_training_failed_is_never_best():
+def test_setting_with_a_failed_training_is_never_best():
     scores = {0.0: [1.0, 1.0, 1.0], 0.3: [2.0, 2.0, 2.0], 0.4: [9.0, 9.0, np.nan]}
     found = confirm(
         CANDIDATES, lambda rates, seed: scores[rates["b"]][seed], range(3), "max"
@@ -189,7 +189,7 @@ def test_a_setting_whose_training_failed_is_never_best():
 
 
 def test_equal_differences_with_all_seeds_claim_nothing():
-    # Shares of 100 images, say: no spread to judge by.
+    # For example shares of 100 images, which give no spread to judge by.
     scores = {0.0: [0.90, 0.92], 0.3: [0.91, 0.93], 0.4: [0.91, 0.93]}
     found = confirm(
         CANDIDATES, lambda rates, seed: scores[rates["b"]][seed], range(2), "max"

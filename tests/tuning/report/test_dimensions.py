@@ -1,4 +1,4 @@
-"""A report that is given what was searched, and one that sees it in its trials."""
+"""A report gets the dimensions of the search, or infers them from its trials."""
 
 import json
 
@@ -40,7 +40,7 @@ def plan_over(space):
 
 
 def trials_of(plan, num_trials=12):
-    """Trials whose score is the sum of the rates."""
+    """Make trials whose score is the sum of the rates."""
     generator, trials = np.random.default_rng(0), []
     for number in range(num_trials):
         values = {}
@@ -60,7 +60,7 @@ def trials_of(plan, num_trials=12):
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_the_trials_show_what_was_searched(name):
+def test_trials_show_the_dimensions(name):
     plan = plan_over(SPACES[name])
     trials = trials_of(plan)
     dimensions = dimensions_of(plan)
@@ -81,7 +81,7 @@ def test_the_trials_show_what_was_searched(name):
     }
 
 
-def test_layers_that_had_equal_rates_by_chance_stay_apart():
+def test_layers_with_equal_rates_by_chance_stay_apart():
     plan = plan_over({"first": (0.0, 0.8), "second": (0.0, 0.8)})
     trials = [
         TrialRecord(
@@ -111,7 +111,7 @@ def test_json_carries_the_dimensions(name):
     assert again.to_json() == report.to_json()
 
 
-def test_json_of_earlier_versions_has_none():
+def test_json_of_earlier_versions_has_no_dimensions():
     plan = plan_over(SPACES["shared and free"])
     report = Report(trials_of(plan), "val_loss", "min", trees=TREES)
     content = json.loads(report.to_json())
@@ -119,7 +119,7 @@ def test_json_of_earlier_versions_has_none():
     again = Report.from_json(json.dumps(content))
     assert again.dimensions is None
     assert again.importance == report.importance
-    # kdropout 0.1 may have called a group by another name.
+    # kdropout 0.1 may have given the group another name.
     for part in (content["marginals"], content["importance"]["features"]):
         for entry in part:
             entry["name"] = f"{entry['name']} as before"
@@ -129,7 +129,7 @@ def test_json_of_earlier_versions_has_none():
     ]
 
 
-def test_what_was_measured_is_handed_on(monkeypatch):
+def test_measured_importance_is_passed_on(monkeypatch):
     plan = plan_over(SPACES["free"])
     trials, dimensions = trials_of(plan), dimensions_of(plan)
     measured = measure_importance(trials, dimensions, trees=TREES)

@@ -1,4 +1,4 @@
-"""Importance and marginal curves, on functions whose answer is known."""
+"""Importance and marginal curves of functions with a known answer."""
 
 import dataclasses
 
@@ -29,9 +29,9 @@ def test_importance_finds_the_planted_layer(make_trials):
     assert all(abs(one.mean) < 0.1 for one in others)
 
 
-def test_noise_is_called_unreliable(make_trials):
-    # Of 20 searches in which rates do nothing, 1 in 100 each reaches the limit: more
-    # than two have a probability of 0.001.
+def test_importance_of_noise_is_called_unreliable(make_trials):
+    # In 20 searches where rates do nothing, each reaches the limit with probability
+    # 1/100. More than two do so with probability 0.001.
     reliable = 0
     for seed in range(20):
         trials = make_trials(lambda rates: 0.0, PATHS, 15, seed=seed, noise=1.0)
@@ -59,7 +59,7 @@ def test_r2_of_unseen_trials_agrees_with_scikit_learn(make_trials):
     assert value == pytest.approx(forest.model.oob_score_, abs=1e-9)
 
 
-def test_failed_trials_are_not_learned_from(make_trials):
+def test_failed_trials_are_ignored(make_trials):
     trials = make_trials(planted, PATHS, num_trials=20)
     spoiled = [dataclasses.replace(trials[0], trial_id="x", status="FAILED", score=9e9)]
     whole = measure_importance(trials, trees=TREES)
@@ -78,7 +78,7 @@ def test_marginals_follow_the_known_function(make_trials):
     mean_a = np.mean([(trial.rates["a"] - 0.3) ** 2 for trial in trials])
     mean_b = np.mean([0.5 * trial.rates["b"] for trial in trials])
     grid = np.array(first.grid)
-    # A tree is a staircase, and at the ends the mean of the outermost trials.
+    # A tree is a staircase. At the ends, it has the mean of the outermost trials.
     inner = slice(1, -1)
     expected_a = (grid - 0.3) ** 2 + mean_b
     expected_b = 0.5 * np.array(second.grid) + mean_a
@@ -88,7 +88,7 @@ def test_marginals_follow_the_known_function(make_trials):
     assert abs(grid[np.argmin(first.mean)] - 0.3) < 0.1
 
 
-def test_marginals_of_a_grid_search_stand_on_its_points(make_trials):
+def test_marginals_of_a_grid_search_are_at_its_points(make_trials):
     trials = [
         dataclasses.replace(trial, rates={"a": 0.2 * (i % 4)}, values={})
         for i, trial in enumerate(make_trials(lambda rates: 0, ["a"], 12, noise=1.0))

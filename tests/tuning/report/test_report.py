@@ -62,15 +62,16 @@ def test_best_rates_without_confirmation_are_those_of_the_best_trial(make_report
     assert report.recommended is None
 
 
-def test_best_rates_are_those_that_did_best_with_new_seeds(make_trials):
+def test_best_rates_are_those_that_scored_best_with_new_seeds(make_trials):
     trials = make_trials(score, ("a", "b"), 5)
     candidates = choose_candidates(trials, "min", top=2, uniform=0.7)
-    # The luck of the search: its second is the better one.
+    # The first won by luck: the second setting of the search is the better one.
     means = dict(zip(candidates, [0.9, 0.9, 0.5, 0.3], strict=True))
     table = {tuple(rates.values()): means[label] for label, rates in candidates.items()}
     found = confirm(
         candidates,
-        # What is better has to differ between seeds, or nothing is shown.
+        # A better setting needs differences that vary between seeds, or nothing is
+        # shown.
         lambda rates, seed: table[tuple(rates.values())] * (1 + seed / 99),
         range(3),
         "min",
@@ -91,7 +92,7 @@ def test_best_rates_can_be_set(report):
         assert rate == pytest.approx(report.best_rates[path])
 
 
-def test_a_setting_given_by_hyperparameters_leads_to_the_rates_of_its_trial():
+def test_setting_given_by_hyperparameters_has_the_rates_of_its_trial():
     trials = [
         TrialRecord(str(i), {"rate/d/steps": 10 * i, "rate/d/end": r}, {"d": r}, 1 / i)
         for i, r in [(1, 0.2), (2, 0.4)]
@@ -109,7 +110,7 @@ def test_a_setting_given_by_hyperparameters_leads_to_the_rates_of_its_trial():
     assert report.best_values == {"rate/d/steps": 20, "rate/d/end": 0.4}
 
 
-def test_json_and_back_is_the_same_report(report, make_report):
+def test_report_survives_a_round_trip_through_json(report, make_report):
     for one in (report, make_report(confirmed=False, num_trials=1, baseline=None)):
         again = Report.from_json(one.to_json())
         assert again.to_json() == one.to_json()
@@ -121,7 +122,7 @@ def test_json_and_back_is_the_same_report(report, make_report):
         assert again.to_markdown() == one.to_markdown()
 
 
-def test_json_is_of_the_standard_even_where_numbers_are_not(make_trials):
+def test_json_is_valid_with_nonfinite_numbers(make_trials):
     trials = make_trials(score, ("a",), 3)
     trials.append(TrialRecord("x", {}, {"a": 0.1}, np.nan, {"loss": np.inf}))
 
@@ -139,14 +140,14 @@ def test_markdown_begins_with_the_verdict_and_the_line_to_use_it(report):
     verdict = text.index(report.verdict)
     assert verdict < text.index("kdropout.set_rates(model, {")
     code = re.search(r"kdropout\.set_rates\(model, ({.*})\)", text).group(1)
-    for path, rate in eval(code).items():  # noqa: S307 - what a user would paste
+    for path, rate in eval(code).items():  # noqa: S307 - the line that a user would paste
         assert rate == pytest.approx(report.best_rates[path], rel=1e-3)
     assert "Failed trials: 1 of 16" in text
     assert "seeds 7, 8, 9" in text
     assert "Bonferroni" in text
 
 
-def test_markdown_shows_odd_names_as_they_are(make_report):
+def test_markdown_shows_unusual_names_unchanged(make_report):
     text = make_report(paths=ODD, confirmed=False).to_markdown()
     tables = [line for line in text.splitlines() if line.startswith("|")]
     for line in tables:
@@ -161,7 +162,7 @@ def test_markdown_shows_odd_names_as_they_are(make_report):
     assert r"ValueError: a \| pipe &lt;b&gt;" in text
 
 
-def test_code_is_fenced_by_more_backticks_than_it_has():
+def test_code_has_a_longer_fence_than_its_backticks():
     block = code_block("x = '```'")
     assert block.startswith("````python\n")
     assert block.endswith("\n````")
@@ -171,7 +172,7 @@ def test_underscores_within_words_need_no_escape():
     assert escape("block_1/drop_out _x_") == r"block_1/drop_out \_x\_"
 
 
-def test_unreliable_importance_is_said_in_markdown(make_report):
+def test_unreliable_importance_is_reported_in_markdown(make_report):
     text = make_report(num_trials=5, confirmed=False).to_markdown()
     assert "**Unreliable**: only 5 trials completed" in text
 
@@ -190,7 +191,7 @@ def test_save_writes_report_and_pictures(report, tmp_path):
         assert_picture(folder / name)
 
 
-def test_a_failing_picture_leaves_the_earlier_report_whole(
+def test_failing_picture_leaves_the_earlier_report_complete(
     report, tmp_path, monkeypatch
 ):
     report.save(tmp_path)
@@ -223,7 +224,7 @@ def test_a_failing_picture_leaves_the_earlier_report_whole(
     ],
     ids=["one trial", "one layer", "12 layers", "27 layers", "odd names"],
 )
-def test_pictures_of_few_and_of_many_layers(
+def test_pictures_of_few_and_many_layers_are_drawn(
     make_report, tmp_path, paths, num_trials, confirmed
 ):
     report = make_report(paths=paths, num_trials=num_trials, confirmed=confirmed)
@@ -235,7 +236,7 @@ def test_pictures_of_few_and_of_many_layers(
     assert (tmp_path / "confirmation.png").exists() == confirmed
 
 
-def test_pictures_of_a_search_over_schedules(tmp_path):
+def test_pictures_of_a_search_over_schedules_are_drawn(tmp_path):
     trials = [
         TrialRecord(
             str(i),
@@ -252,7 +253,7 @@ def test_pictures_of_a_search_over_schedules(tmp_path):
     assert "'rate/d/shape': 'a'" in report.to_markdown()
 
 
-def test_reports_of_trials_that_tell_nothing(tmp_path):
+def test_reports_of_uninformative_trials_are_complete(tmp_path):
     trials = [TrialRecord(str(i), {}, {"a": 0.2}, 0.5) for i in range(3)]
     report = Report(trials, "val_loss", "min")
     assert report.importance.features == report.marginals == ()
@@ -261,7 +262,7 @@ def test_reports_of_trials_that_tell_nothing(tmp_path):
     assert_picture(tmp_path / "importance.png")
 
 
-def test_a_diverged_trial_does_not_squeeze_the_picture():
+def test_diverged_trial_does_not_squeeze_the_picture():
     scores = np.array([0.3, 0.4, 0.5, 0.45, 1e6])
     assert farthest(scores, "min") < 2.0
     assert farthest(-scores, "max") > -2.0
@@ -276,7 +277,7 @@ def test_a_diverged_trial_does_not_squeeze_the_picture():
         (["02", "01", "00"], [1, 2, 3], "order of the trial"),
     ],
 )
-def test_the_picture_of_the_trials_numbers_them_as_the_search_does(ids, shown, label):
+def test_picture_of_the_trials_numbers_them_like_the_search(ids, shown, label):
     trials = [TrialRecord(one, {}, {"a": 0.1}, 0.5 + i) for i, one in enumerate(ids)]
     axes = new_figure(4, 3).subplots()
     draw_trials(Report(trials, "val_loss", "min"), axes)
@@ -284,7 +285,7 @@ def test_the_picture_of_the_trials_numbers_them_as_the_search_does(ids, shown, l
     assert axes.get_xlabel() == label
 
 
-def test_an_interval_that_exceeds_all_scores_does_not_squeeze_the_picture():
+def test_interval_wider_than_all_scores_does_not_squeeze_the_picture():
     scores = {("no dropout", seed): 0.5 for seed in (0, 1)}
     scores |= {("search 1", 0): 0.52, ("search 1", 1): 0.62}
     chosen = {"no dropout": {"a": 0.0}, "search 1": {"a": 0.1}}
@@ -307,7 +308,7 @@ def test_curves_fill_a_grid(count, shape):
     assert shape_of(Some()) == shape
 
 
-def test_shortened_names_still_differ():
+def test_shortened_names_stay_different():
     names = [f"decoder/a_layer_with_a_long_name_{i}/dropout" for i in range(12)]
     short = short_all(names, 24)
     assert len(set(short)) == 12

@@ -1,4 +1,4 @@
-"""Trials: which count, which is best, and what moved in them."""
+"""Trials: which ones count, which one is best, and which rates moved."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ def record(trial_id, score, **rates):
     return TrialRecord(trial_id, values, rates, score)
 
 
-def test_a_trial_with_a_score_that_is_not_a_number_counts_as_failed():
+def test_trial_with_a_nonfinite_score_counts_as_failed():
     for score in (float("nan"), float("inf"), np.float32("nan")):
         trial = TrialRecord("0", {}, {"a": 0.1}, score)
         assert trial.failed and not trial.completed
@@ -38,7 +38,7 @@ def test_running_trials_are_neither_completed_nor_failed():
     assert not trial.completed and not trial.failed
 
 
-def test_numbers_of_numpy_become_plain():
+def test_numpy_numbers_become_plain():
     rates = {"a": np.float32(0.5)}
     metrics = {"loss": np.float64(0.25), "other": float("nan"), "none": None}
     trial = TrialRecord("0", {"rate/a": np.int64(1)}, rates, np.float32(0.5), metrics)
@@ -48,7 +48,7 @@ def test_numbers_of_numpy_become_plain():
     assert trial.metrics == {"loss": 0.25, "other": None, "none": None}
 
 
-def test_ranking_follows_the_direction_and_leaves_failures_out():
+def test_ranking_follows_the_direction_and_omits_failures():
     trials = [record("a", 2.0, x=0.1), record("b", None, x=0.2)]
     trials += [record("c", 1.0, x=0.3), record("d", 1.0, x=0.4)]
     assert [one.trial_id for one in ranked(trials, "min")] == ["c", "d", "a"]
@@ -67,7 +67,7 @@ def test_trials_of_later_rungs_rank_first():
     assert best_so_far(trials, "min") == [1.0, 1.0, 5.0, 4.0]
 
 
-def test_layers_with_equal_rates_are_one_feature_with_the_name_of_its_pattern():
+def test_layers_with_equal_rates_are_one_feature_named_by_the_pattern():
     trials = []
     for number, (shared, other) in enumerate([(0.1, 0.5), (0.2, 0.4), (0.3, 0.7)]):
         rates = {"encoder/a": shared, "encoder/b": shared, "head": other, "top": 0.2}
@@ -83,7 +83,7 @@ def test_layers_with_equal_rates_are_one_feature_with_the_name_of_its_pattern():
     assert fixed_rates(trials) == {"top": 0.2}
 
 
-def test_a_group_without_pattern_is_named_by_its_first_and_last_layer():
+def test_group_without_pattern_is_named_by_its_first_and_last_layer():
     trials = [
         TrialRecord(str(r), {}, {"a": r, "b": r, "c": r}, 1.0) for r in (0.1, 0.2)
     ]
@@ -104,7 +104,7 @@ def test_two_hyperparameters_that_move_many_layers_are_the_features():
     ]
 
 
-def test_hyperparameters_of_schedules_are_features_beside_the_rates_at_the_end():
+def test_hyperparameters_of_schedules_are_features_beside_the_final_rates():
     trials = []
     for number, (end, steps, shape) in enumerate(
         [(0.2, 100, "linear"), (0.4, 300, "cosine"), (0.5, 200, "linear")]
@@ -123,7 +123,7 @@ def test_trials_with_fewer_epochs_are_compared_with_each_other():
         TrialRecord(str(i), {}, {"a": 0.1 * i}, score, epochs=epochs)
         for i, (score, epochs) in enumerate([(5.0, 1), (7.0, 1), (1.0, 9), (2.0, 9)])
     ]
-    # Means are 6 and 1.5: those of one epoch are 4.5 too high.
+    # The means are 6 and 1.5, so the trials of one epoch are 4.5 too high.
     np.testing.assert_allclose(comparable_scores(trials), [0.5, 2.5, 1.0, 2.0])
 
 
@@ -135,5 +135,5 @@ def test_trials_with_fewer_epochs_are_compared_with_each_other():
         ([record(c, 1.0, x=0.1 * i) for i, c in enumerate("abc")], "same score"),
     ],
 )
-def test_nothing_is_learned_from_trials_that_tell_nothing(trials, problem):
+def test_uninformative_trials_give_no_importance(trials, problem):
     assert problem in measure_importance(trials).problem

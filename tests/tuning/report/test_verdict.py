@@ -1,4 +1,4 @@
-"""The verdict claims what is shown, and nothing else."""
+"""The verdict claims only differences that the confirmation shows."""
 
 import re
 
@@ -33,7 +33,7 @@ PATHS = ("a", "b")
 
 
 def confirmed(means, noise=0.01, seeds=5, direction="max", measure="accuracy", run=0):
-    """A confirmation with these mean scores, in the order of `LABELS`."""
+    """Make a confirmation with these mean scores, in the order of `LABELS`."""
     generator = np.random.default_rng(run)
     scores = {
         (label, seed): float(mean + noise * generator.normal())
@@ -57,45 +57,45 @@ def test_large_effect_is_claimed_with_its_size():
     assert found.recommendation.label == "search 1"
 
 
-def test_small_difference_to_a_uniform_rate_is_nothing_you_could_notice():
+def test_small_difference_to_a_uniform_rate_is_called_unnoticeable():
     text = describe(confirmed([0.80, 0.90, 0.901, 0.899]), KNOWN)
     assert "The rates found are better than no dropout" in text
     assert "Against 0.3 everywhere, the difference is" in text
     assert "nothing you could notice" in text
 
 
-def test_rates_that_harm_are_called_worse_and_no_dropout_is_recommended():
+def test_harmful_rates_are_called_worse_and_no_dropout_is_recommended():
     found = confirmed([0.90, 0.80, 0.85, 0.84])
     assert "The rates found are worse than no dropout by" in describe(found, UNKNOWN)
     assert found.recommendation.label == "no dropout"
 
 
-def test_a_uniform_rate_that_is_better_is_said_and_recommended():
+def test_better_uniform_rate_is_recommended():
     found = confirmed([0.80, 0.90, 0.85, 0.84])
     assert "They are worse than 0.3 everywhere by" in describe(found, UNKNOWN)
     assert found.recommendation.label == "uniform 0.3"
 
 
-def test_a_uniform_rate_is_named_where_only_it_helps():
+def test_uniform_rate_is_named_where_only_it_helps():
     found = confirmed([0.80, 0.90, 0.801, 0.80])
     text = describe(found, UNKNOWN)
     assert "Between the rates found and no dropout, the difference is" in text
     assert "0.3 everywhere is better than no dropout by" in text
 
 
-def test_a_lower_loss_is_better():
+def test_lower_loss_is_better():
     found = confirmed([0.5, 0.4, 0.3, 0.35], direction="min", measure="val_loss")
     text = describe(found, UNKNOWN)
     assert re.search(r"are better than no dropout by 0\.\d+ of val_loss", text)
 
 
-def test_without_dropout_in_reach_of_a_claim_importance_is_not_mentioned():
+def test_importance_is_omitted_without_a_claim_over_no_dropout():
     text = describe(confirmed([0.8, 0.8, 0.8, 0.8]), KNOWN)
     assert not CLAIM.search(text)
     assert "to do with" not in text
 
 
-def test_an_interval_that_nearly_holds_zero_does_not_read_as_if_it_did():
+def test_interval_that_barely_excludes_zero_does_not_seem_to_contain_it():
     scores = {("no dropout", s): 0.0 for s in range(3)}
     # Mean 1 and t(0.995; 2) = 9.9248 times 0.1738 / sqrt(3): from 0.0041 to 1.996.
     scores |= {("search 1", s): 1.0 + d for s, d in enumerate([-0.1738, 0.0, 0.1738])}
@@ -104,7 +104,7 @@ def test_an_interval_that_nearly_holds_zero_does_not_read_as_if_it_did():
     assert "(99 % interval 0.0041 to 2.00)" in describe(found, UNKNOWN)
 
 
-def test_an_uncertain_large_difference_is_left_open():
+def test_uncertain_large_difference_is_left_open():
     scores = {("no dropout", s): 0.5 + 0.001 * s for s in range(3)}
     scores |= {("uniform 0.3", s): v for s, v in enumerate([0.4, 0.7, 0.9])}
     found = Confirmation(
@@ -121,7 +121,7 @@ def test_without_confirmation_nothing_is_claimed():
     assert not CLAIM.search(text)
 
 
-def test_failures_are_counted_and_where_all_failed_the_first_is_shown():
+def test_failures_are_counted_and_the_first_is_shown_if_all_failed():
     def fail(rates, seed):
         raise RuntimeError("no memory")
 
@@ -140,15 +140,15 @@ def test_failures_are_counted_and_where_all_failed_the_first_is_shown():
     assert some.recommendation.label == "no dropout"
 
 
-def test_one_seed_in_common_says_nothing():
+def test_single_common_seed_gives_no_result():
     scores = {("no dropout", 0): 0.1, ("search 1", 0): 0.9, ("search 1", 1): 0.9}
     chosen = {label: LABELS[label] for label in ("no dropout", "search 1")}
     found = Confirmation(chosen, (0, 1), "max", "accuracy", scores)
     assert "fewer than two seeds" in describe(found, UNKNOWN)
 
 
-def test_no_claim_in_searches_whose_rates_do_nothing(make_trials, make_train):
-    # Each has a probability of about 0.004 to claim something by chance.
+def test_searches_where_rates_do_nothing_claim_nothing(make_trials, make_train):
+    # Each claims something by chance with a probability of about 0.004.
     for run in range(12):
         trials = make_trials(lambda rates: 0.5, PATHS, 20, seed=run, noise=0.05)
         train = make_train(lambda rates: 0.5, run)
@@ -195,7 +195,7 @@ def test_differences_are_as_precise_as_their_interval(value, half_width, text):
     assert score_format.amount(value, half_width) == text
 
 
-def test_only_shares_are_written_in_per_cent():
+def test_only_shares_are_written_in_percent():
     assert format_of("val_accuracy", [0.5, 97.0]) == ScoreFormat("val_accuracy")
     assert format_of("val_loss", [0.5]).score(0.123456) == "0.1235"
     assert format_of("acc", [0.5]).score(0.5) == "50 %"

@@ -1,4 +1,4 @@
-"""What the tests of running jobs share."""
+"""Fixtures for the tests of running jobs."""
 
 import sys
 
@@ -20,7 +20,7 @@ SETTINGS = {
 
 
 def make_job(folder, training=(), confirm=(), **changes):
-    """A job of a second."""
+    """Make a job that takes a second."""
     settings = {**SETTINGS, "output": str(folder), **changes}
     settings["training"] = {**SETTINGS["training"], **dict(training)}
     settings["confirm"] = {**SETTINGS["confirm"], **dict(confirm)}
@@ -39,19 +39,19 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def without_pictures(monkeypatch):
-    """They take as long as all the rest."""
+    """Skip the pictures, which take as long as all the rest."""
     monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
 
 
 @pytest.fixture
 def without_forest(monkeypatch):
-    """Nothing is learned from so few trials, and it takes as long."""
+    """Skip the forest, which learns nothing from so few trials and takes as long."""
     monkeypatch.setattr(importance, "_FEWEST_TO_LEARN", 1000)
 
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """A list that gets an entry for each training."""
+    """Return a list that gets an entry for each training."""
     begun, train = [], TrialEngine._train
 
     def counted(self, hp, pooled, args, kwargs):

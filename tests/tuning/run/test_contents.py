@@ -1,4 +1,4 @@
-"""A resumed job goes on only with the data, model and code that its trials are of."""
+"""A job resumes only with the same data, model and code as in its trials."""
 
 import json
 import pathlib
@@ -88,7 +88,7 @@ def write_npz(seed=0, name="d.npz", **changes):
 
 
 def write_code(tmp_path, helper=HELPER, model=MODEL):
-    """Modules of the user's under names that no other test imports; their job."""
+    """Write modules of a user under names that no other test imports; return a job."""
     name = "mine_" + tmp_path.name.replace("-", "_")
     pathlib.Path(f"{name}.py").write_text(model.format(helper=f"{name}_helper"))
     pathlib.Path(f"{name}_helper.py").write_text(helper)
@@ -97,7 +97,7 @@ def write_code(tmp_path, helper=HELPER, model=MODEL):
 
 @pytest.fixture
 def in_new_processes(monkeypatch):
-    """Modules of the user's are imported anew by each run, as in a new process."""
+    """Import the modules of a user again in each run, as in a new process."""
     import sys
 
     real = Job.check
@@ -111,7 +111,7 @@ def in_new_processes(monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 
-def test_other_numbers_in_a_file_are_refused_and_nothing_is_trained():
+def test_other_numbers_in_a_file_are_refused_before_training():
     write_npz()
     run(data={"npz": "d.npz"})
     before = scores()
@@ -128,11 +128,11 @@ def test_other_numbers_in_a_file_are_refused_and_nothing_is_trained():
         assert part in message
     assert scores() == before
     write_npz(name="moved.npz")
-    write_npz()  # as it was, though another file
+    write_npz()  # the same contents in another file
     assert len(resume(data={"npz": "d.npz"}).trials) == 2
 
 
-def test_the_part_that_has_changed_is_named():
+def test_changed_part_is_named():
     x, y = np.ones((6, 4)), np.arange(6) % 3
     write_npz(x_val=x, y_val=y)
     run(data={"npz": "d.npz"})
@@ -141,7 +141,7 @@ def test_the_part_that_has_changed_is_named():
         resume(data={"npz": "d.npz"})
 
 
-def test_whoever_knows_better_deletes_the_note():
+def test_deleting_the_note_accepts_the_change():
     write_npz()
     run(data={"npz": "d.npz"})
     write_npz(seed=1)
@@ -155,7 +155,7 @@ def test_whoever_knows_better_deletes_the_note():
         run(resume=True, trials=4, data={"npz": "d.npz"})
 
 
-def test_a_damaged_note_is_named_with_the_way_out():
+def test_damaged_note_is_named_with_a_remedy():
     run()
     for content in ("", "{", "[]", '{"data": 3}'):
         pathlib.Path("results/contents.json").write_text(content)
@@ -164,7 +164,7 @@ def test_a_damaged_note_is_named_with_the_way_out():
 
 
 @pytest.mark.usefixtures("in_new_processes")
-def test_other_code_is_refused_also_in_modules_that_it_imports(tmp_path):
+def test_other_code_is_refused_also_in_imported_modules(tmp_path):
     model = write_code(tmp_path)
     run(model=model)
     write_code(tmp_path, helper=HELPER.replace("relu", "sigmoid"))
@@ -173,14 +173,14 @@ def test_other_code_is_refused_also_in_modules_that_it_imports(tmp_path):
     write_code(tmp_path, model=MODEL + "\nprint('more')\n")
     with pytest.raises(JobError, match="model.build: .*changed: 'mine_.*0.py'"):
         resume(model=model)
-    commented = "# What activates.\n" + HELPER.replace("def ", "\n\ndef ")
+    commented = "# Defines the activation.\n" + HELPER.replace("def ", "\n\ndef ")
     write_code(tmp_path, helper=commented)
     assert len(resume(model=model).trials) == 2
 
 
 @pytest.mark.usefixtures("in_new_processes")
 def test_other_values_that_the_code_reads_are_refused(tmp_path):
-    """No line of the code changes, but a file of weights, or of settings."""
+    """The code stays the same, but a file of weights or of settings changes."""
     reading = "import pathlib\n" + MODEL.replace(
         "UNITS = 4", "UNITS = int(pathlib.Path('units.txt').read_text())"
     )
@@ -209,7 +209,7 @@ def test_other_values_that_the_code_reads_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_saved_model_is_refused_and_the_same_one_is_not():
+def test_another_saved_model_is_refused_and_the_same_one_is_accepted():
     def save(seed=0, activation="relu", learning_rate=0.1):
         keras.utils.set_random_seed(seed)
         keras.utils.clear_session()
@@ -232,7 +232,7 @@ def test_another_saved_model_is_refused_and_the_same_one_is_not():
         save(**change)
         with pytest.raises(JobError, match="model.file: is not what the trials"):
             resume(model=model)
-    save()  # written at another time, but the same
+    save()  # written at another time, with the same contents
     assert len(resume(model=model).trials) == 2
 
 
@@ -256,7 +256,7 @@ def test_samples_of_a_dataset_are_compared_in_any_order(tmp_path):
 
 
 @pytest.mark.usefixtures("in_new_processes")
-def test_of_samples_that_are_random_the_code_is_compared(tmp_path):
+def test_code_of_random_samples_is_compared(tmp_path):
     name = write_batches(tmp_path)
     data = {"function": f"{name}:load", "arguments": {"noise": 0.1}}
     changes = {"data": data, **_model_for_batches(tmp_path)}
@@ -295,7 +295,7 @@ def test_other_versions_are_reported_and_another_backend_is_refused():
                 resume()
 
 
-def test_results_of_version_0_1_go_on_and_that_is_reported():
+def test_results_of_version_0_1_are_resumed_with_a_report():
     run()
     folder = pathlib.Path("results")
     (folder / "contents.json").unlink()
@@ -308,7 +308,7 @@ def test_results_of_version_0_1_go_on_and_that_is_reported():
 
 
 @pytest.mark.skipif(lock_module.fcntl is None, reason="nothing is locked here")
-def test_nobody_else_runs_the_job_during_its_confirmation(monkeypatch):
+def test_job_is_locked_during_its_confirmation(monkeypatch):
     confirm = {"seeds": 2, "top": 1}
     seen = []
 
@@ -327,7 +327,7 @@ def test_nobody_else_runs_the_job_during_its_confirmation(monkeypatch):
 
 
 @pytest.mark.slow
-def test_no_finished_training_of_the_confirmation_is_lost(trainings):
+def test_finished_trainings_of_the_confirmation_are_kept(trainings):
     confirm = {"seeds": 2, "top": 1}
     run(confirm=confirm)
     count = len(trainings)
@@ -343,7 +343,7 @@ def test_no_finished_training_of_the_confirmation_is_lost(trainings):
     assert trainings == []
 
 
-def test_a_damaged_confirmation_is_named_with_the_way_out():
+def test_damaged_confirmation_is_named_with_a_remedy():
     run(confirm={"seeds": 2, "top": 1})
     for content in ("{", "[]", '{"scores": [{"seed": 3}]}'):
         pathlib.Path("results/confirmation.json").write_text(content)

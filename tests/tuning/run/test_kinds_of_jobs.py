@@ -60,13 +60,13 @@ def load():
 
 @pytest.fixture
 def module(tmp_path):
-    """A module of the user's in the current folder; its name."""
+    """Write a module of a user into the current folder; return its name."""
     name = f"own_{tmp_path.name.replace('-', '_')}"
     pathlib.Path(f"{name}.py").write_text(MODULE)
     return name
 
 
-def test_hyperband_reports_how_long_each_trial_was_trained(tmp_path):
+def test_hyperband_reports_the_epochs_of_each_trial(tmp_path):
     report = run(
         tmp_path / "results",
         search={"algorithm": "Hyperband", "factor": 3},
@@ -95,7 +95,7 @@ def test_late_halving_confirms_the_setting_that_it_kept(tmp_path):
     assert len(run(folder, resume=True, **LATE_HALVING).trials) == 7
 
 
-def test_a_grid_is_tried_as_a_whole(tmp_path):
+def test_grid_is_tried_completely(tmp_path):
     report = run(
         tmp_path / "results",
         search={"algorithm": "GridSearch"},
@@ -119,13 +119,13 @@ def test_bayesian_optimization_tries_no_rate_twice(tmp_path):
     assert len({trial.rates["dense1_drop"] for trial in report.trials}) == 5
 
 
-def test_schedules_are_confirmed_by_all_their_parts_also_if_they_end_at_0(tmp_path):
+def test_schedules_are_confirmed_with_all_parts_even_if_they_end_at_0(tmp_path):
     schedule = {"start": [0.2, 0.8], "end": 0.0, "steps": [2, 6]}
     report = run(tmp_path / "results", space={"*": {"schedule": schedule}})
     prefix = "rate/dense1_drop"
     found = report.confirmation.candidates["search 1"]
     assert found == report.best_trial.values
-    # Two seeds show nothing, so that no dropout is to be used.
+    # Two seeds show no difference, so the report recommends no dropout.
     assert report.recommended == "no dropout" and report.best_values == {}
     assert set(found) == {f"{prefix}/start", f"{prefix}/steps"}
     assert report.best_rates == {"dense1_drop": 0.0}
@@ -133,7 +133,7 @@ def test_schedules_are_confirmed_by_all_their_parts_also_if_they_end_at_0(tmp_pa
     assert scores["search 1", 1000] != scores["no dropout", 1000]
 
 
-def test_one_rate_everywhere_and_fixed_rates(tmp_path):
+def test_space_may_have_one_rate_everywhere_and_fixed_rates(tmp_path):
     report = run(
         tmp_path / "results",
         model={"architecture": "mlp", "units": (6, 6), "input_dropout": True},
@@ -154,7 +154,7 @@ def test_one_rate_everywhere_and_fixed_rates(tmp_path):
         ({"metric": "val_loss", "gap_limit": 0.0}, "limited_val_loss"),
     ],
 )
-def test_a_gap_is_searched_but_models_are_compared_by_their_loss(
+def test_gap_is_searched_but_models_are_compared_by_their_loss(
     objective, name, tmp_path
 ):
     report = run(tmp_path / "results", objective=objective)
@@ -164,7 +164,7 @@ def test_a_gap_is_searched_but_models_are_compared_by_their_loss(
     assert report.confirmation.measure == "test loss"
 
 
-def test_without_a_test_set_the_validation_data_tell(module, tmp_path):
+def test_validation_data_decide_without_a_test_set(module, tmp_path):
     report = run(
         tmp_path / "results",
         data={"function": f"{module}:load"},  # batches of a tf.data.Dataset
@@ -176,7 +176,7 @@ def test_without_a_test_set_the_validation_data_tell(module, tmp_path):
     assert all(trial.completed for trial in report.trials)
 
 
-def test_a_dataset_that_cannot_be_sent_to_workers_is_refused_at_once(module, tmp_path):
+def test_dataset_that_cannot_be_sent_to_workers_is_refused_at_once(module, tmp_path):
     pytest.importorskip("ray")
     with pytest.raises(JobError, match="workers: needs data that can be sent.*arrays"):
         run(
@@ -188,7 +188,7 @@ def test_a_dataset_that_cannot_be_sent_to_workers_is_refused_at_once(module, tmp
     assert not (tmp_path / "results").exists()
 
 
-def test_regression(tmp_path):
+def test_regression_is_reported_by_its_error(tmp_path):
     metric = "root_mean_squared_error"
     report = run(
         tmp_path / "results",
@@ -198,11 +198,11 @@ def test_regression(tmp_path):
     )
     confirmation = report.confirmation
     assert (confirmation.measure, confirmation.direction) == (f"test {metric}", "min")
-    # Of standardised targets: about 1 for the mean of all.
+    # The targets are standardised, so the mean as the answer has an error of about 1.
     assert 0.5 < np.mean(list(confirmation.scores.values())) < 1.5
 
 
-def test_layers_without_names_are_the_same_ones_in_a_process_that_has_made_others(
+def test_unnamed_layers_are_the_same_in_a_process_that_has_made_others(
     module, tmp_path
 ):
     keras.layers.Dropout(0.5)  # takes the first name
@@ -210,7 +210,7 @@ def test_layers_without_names_are_the_same_ones_in_a_process_that_has_made_other
         tmp_path / "results", model={"build": f"{module}:build"}, confirm=UNCONFIRMED
     )
     assert set(report.best_rates) == {"dropout", "dropout_1"}
-    # As it was before, though the search goes no further than 0.8.
+    # As before, although the search ends at 0.8.
     assert report.baseline == {"dropout": 0.4, "dropout_1": 0.9}
 
 
@@ -241,17 +241,17 @@ def test_trials_and_confirmation_begin_with_the_weights_of_a_file(tmp_path):
     assert "there is no difference" in report.verdict or "too coarse" in report.verdict
 
 
-def test_the_last_epoch_may_be_what_counts(tmp_path):
+def test_last_epoch_may_be_scored(tmp_path):
     scores = {}
     for epoch in ("best", "last"):
-        # As if a higher loss were better: the first epochs are the best.
+        # A higher loss counts as better here, so the first epochs are the best.
         objective = {"metric": "val_loss", "direction": "max", "scored_epoch": epoch}
         report = run(tmp_path / epoch, objective=objective, confirm=UNCONFIRMED)
         scores[epoch] = np.array([trial.score for trial in report.trials])
     assert (scores["best"] > scores["last"]).all()
 
 
-def test_of_the_last_epoch_are_score_and_weights(tmp_path):
+def test_score_and_weights_are_those_of_the_last_epoch(tmp_path):
     data = make_job("x").make_data()
     seen = []
 
@@ -276,7 +276,7 @@ def test_of_the_last_epoch_are_score_and_weights(tmp_path):
 
     tuner = tuning.RandomSearch(
         build,
-        # As if a higher loss were better: the first epoch is the best.
+        # A higher loss counts as better here, so the first epoch is the best.
         keras_tuner.Objective("val_loss", "max"),
         max_trials=1,
         seed=1,
@@ -302,9 +302,7 @@ def test_of_the_last_epoch_are_score_and_weights(tmp_path):
         tuning.RandomSearch(build, "val_loss", 1, scored_epoch="lats")
 
 
-def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(
-    tmp_path, capsys
-):
+def test_search_with_only_zero_rates_has_nothing_to_confirm(tmp_path, capsys):
     report = run(
         tmp_path / "results",
         model={"architecture": "mlp", "units": (8,), "rate": 0.0},
@@ -318,7 +316,7 @@ def test_if_nothing_but_no_dropout_was_tried_there_is_nothing_to_confirm(
     assert "the job is not finished" not in capsys.readouterr().err
 
 
-def test_if_all_trials_fail_the_error_says_why_in_a_few_lines(module, tmp_path):
+def test_error_says_why_all_trials_failed_in_a_few_lines(module, tmp_path):
     with pytest.raises(RuntimeError) as raised:
         run(tmp_path / "results", model={"build": f"{module}:broken"})
     lines = str(raised.value).splitlines()
@@ -331,7 +329,7 @@ def test_if_all_trials_fail_the_error_says_why_in_a_few_lines(module, tmp_path):
 
 # KerasTuner takes the best epoch with `np.nanmin`, which warns where all are NaN.
 @pytest.mark.filterwarnings("ignore:All-NaN axis:RuntimeWarning")
-def test_if_all_scores_are_nan_there_is_no_report_but_its_reason(tmp_path):
+def test_search_with_only_nan_scores_gives_the_reason_and_no_report(tmp_path):
     optimizer = {"name": "sgd", "learning_rate": 1e30}
     with pytest.raises(RuntimeError):
         run(tmp_path / "results", model={"architecture": "mlp", "optimizer": optimizer})
@@ -377,7 +375,7 @@ def test_one_hot_labels_get_the_scores_of_integers(tmp_path):
         assert tuning.load_report(tmp_path / name).task == report.task
         (tmp_path / name / "report.json").unlink()
         assert tuning.load_report(tmp_path / name).task == report.task
-    # The cross-entropy of a row with a single 1 is that of its class.
+    # The cross-entropy of a one-hot row is that of its class.
     np.testing.assert_allclose(scores["rows"], scores["integers"], rtol=1e-4)
     assert "loss categorical_crossentropy" in tasks["rows"]
 
@@ -402,10 +400,10 @@ def test_flags_are_trained_and_texts_are_classified(tmp_path):
         assert report.best_trial.score > 0.75  # 0.5 by chance
 
 
-def test_if_all_scores_are_nan_the_error_says_so(tmp_path):
+def test_error_says_that_all_scores_are_nan(tmp_path):
     model = {"architecture": "mlp", "units": (8,)}
     diverging = {"name": "sgd", "learning_rate": 1e30}
-    for trials in (2, 5):  # fewer than end a search, and more
+    for trials in (2, 5):  # more failures than would end a search
         with pytest.raises(RuntimeError, match="val_loss, was NaN in all") as raised:
             run(
                 tmp_path / str(trials),
@@ -428,7 +426,7 @@ def build(data):
 """
 
 
-def test_if_all_scores_are_infinite_the_error_says_so(tmp_path):
+def test_error_says_that_all_scores_are_infinite(tmp_path):
     pathlib.Path("infinite_module.py").write_text(INFINITE)
     with pytest.raises(RuntimeError, match="val_infinite, was NaN or infinite in all"):
         run(
@@ -440,7 +438,7 @@ def test_if_all_scores_are_infinite_the_error_says_so(tmp_path):
     assert checked.task.endswith("metrics infinite")
 
 
-def test_an_error_of_the_search_itself_is_passed_on(tmp_path, monkeypatch):
+def test_error_of_the_search_itself_is_passed_on(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("the disk is full: consecutive failures")
 

@@ -1,4 +1,4 @@
-"""The report of a folder, with or without what made it."""
+"""The report of a folder can be loaded with or without the model and the data."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def build(data):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """An unfinished search of a model of the user's, which is gone."""
+    """Run a part of a search over a user's model, and delete the model."""
     patched = pytest.MonkeyPatch()
     place = tmp_path_factory.mktemp("user")
     with patched.context() as patch:
@@ -42,20 +42,20 @@ def copy(folder, tmp_path):
     return shutil.copytree(folder, tmp_path / "copy")
 
 
-def test_a_copy_elsewhere_needs_neither_model_nor_data(copy):
+def test_copy_elsewhere_needs_neither_model_nor_data(copy):
     report = tuning.load_report(str(copy))
     assert list(report.best_rates) == ["drop"]
     assert (report.objective, report.direction) == ("val_loss", "min")
     assert report.baseline == {"drop": 0.4}
 
 
-def test_a_damaged_file_of_the_search_is_made_up_for_by_those_of_trials(copy):
+def test_files_of_trials_replace_a_damaged_file_of_the_search(copy):
     expected = tuning.load_report(copy)
     (copy / "search" / "oracle.json").write_text("{")
     assert tuning.load_report(copy).trials == expected.trials
 
 
-def test_a_report_alone_is_enough(copy, tmp_path):
+def test_report_file_is_enough(copy, tmp_path):
     text = tuning.load_report(copy).to_json()
     alone = tmp_path / "alone"
     alone.mkdir()
@@ -63,7 +63,7 @@ def test_a_report_alone_is_enough(copy, tmp_path):
     assert tuning.load_report(alone).to_json() == text
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path):
+def test_folder_of_another_kind_is_refused(tmp_path):
     (tmp_path / "search").mkdir()
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(
@@ -74,7 +74,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
         tuning.load_report(3)
 
 
-def test_a_damaged_report_or_plan_is_named_with_the_way_out(copy):
+def test_damaged_report_or_plan_is_named_with_a_remedy(copy):
     (copy / "plan.json").write_text("[]")
     with pytest.raises(ValueError, match="plan.json' must hold the layers.*--resume"):
         tuning.load_report(copy)
@@ -83,7 +83,7 @@ def test_a_damaged_report_or_plan_is_named_with_the_way_out(copy):
         tuning.load_report(copy)
 
 
-def test_before_the_first_trial_ends_there_is_nothing_to_report(copy):
+def test_no_report_before_the_first_trial_ends(copy):
     file = copy / "search" / "oracle.json"
     state = json.loads(file.read_text())
     state["trials"] = [

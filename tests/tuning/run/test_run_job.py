@@ -10,17 +10,17 @@ from kdropout.tuning.checkpoint import BestEpoch
 from kdropout.tuning.job.run import ConfirmationRun
 from tests.tuning.run.conftest import make_job, run
 
-NUM_TEST = 30  # samples of iris that are neither trained nor validated on
+NUM_TEST = 30  # samples of iris that are used neither for training nor for validation
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A job that was not interrupted: its folder and its report."""
+    """Run a job without interruption; return its folder and its report."""
     folder = tmp_path_factory.mktemp("done") / "results"
     return folder, run(folder)
 
 
-def test_everything_is_written(done):
+def test_all_files_are_written(done):
     folder, report = done
     assert {path.name for path in folder.iterdir()} == {
         "job.json",
@@ -45,7 +45,7 @@ def test_everything_is_written(done):
     assert again.model_dump() == make_job(folder).model_dump()
 
 
-def test_the_report_says_what_the_trials_say(done):
+def test_report_agrees_with_the_trials(done):
     folder, report = done
     trials = json.loads((folder / "search" / "oracle.json").read_text())["trials"]
     assert [trial.score for trial in report.trials] == [t["score"] for t in trials]
@@ -60,9 +60,9 @@ def test_the_report_says_what_the_trials_say(done):
     assert report.baseline == {"dense1_drop": 0.3}
 
 
-def test_the_confirmation_is_of_the_best_on_seeds_of_its_own(done):
+def test_confirmation_trains_the_best_on_new_seeds(done):
     confirmation = done[1].confirmation
-    # No uniform rate: with one layer, each setting is one.
+    # There is no uniform rate, because with one layer every setting is uniform.
     assert list(confirmation.candidates) == ["no dropout", "search 1"]
     assert confirmation.candidates["search 1"] == done[1].best_trial.rates
     assert confirmation.candidates["no dropout"] == {"dense1_drop": 0.0}
@@ -71,7 +71,7 @@ def test_the_confirmation_is_of_the_best_on_seeds_of_its_own(done):
     assert not confirmation.failures
 
 
-def test_a_search_that_is_there_is_refused_and_kept(done):
+def test_existing_search_is_refused_and_kept(done):
     folder, _ = done
     before = (folder / "search" / "oracle.json").read_bytes()
     with pytest.raises(JobError, match="output: '.*' holds a search.*--resume"):
@@ -81,7 +81,7 @@ def test_a_search_that_is_there_is_refused_and_kept(done):
     assert (folder / "search" / "oracle.json").read_bytes() == before
 
 
-def test_what_is_finished_is_not_trained_again(done, trainings):
+def test_finished_parts_are_not_trained_again(done, trainings):
     folder, report = done
     assert run(folder, resume=True).to_json() == report.to_json()
     assert trainings == []
@@ -109,7 +109,7 @@ def between(monkeypatch):
 
 
 def in_the_confirmation(monkeypatch):
-    at_epoch(11, monkeypatch)  # after 3 trials and 2 trainings, of 2 each
+    at_epoch(11, monkeypatch)  # after 3 trials and 2 trainings, of 2 epochs each
 
 
 def at_the_end(monkeypatch):
@@ -130,7 +130,7 @@ def interrupt(*args, **kwargs):
         pytest.param(at_the_end, 3, 0, marks=pytest.mark.slow),
     ],
 )
-def test_resumed_it_ends_as_if_it_had_not_been_interrupted(
+def test_resumed_job_ends_like_an_uninterrupted_one(
     where, ended, left, done, tmp_path, monkeypatch, trainings
 ):
     folder = tmp_path / "results"
@@ -144,7 +144,7 @@ def test_resumed_it_ends_as_if_it_had_not_been_interrupted(
     ]
     assert partial.verdict.startswith("Not confirmed")
     assert partial.baseline == done[1].baseline
-    partial.save(folder)  # as `kdropout report` does
+    partial.save(folder)  # like `kdropout report`
     trainings.clear()
     report = run(folder, resume=True)
     assert len(trainings) == left
@@ -153,7 +153,7 @@ def test_resumed_it_ends_as_if_it_had_not_been_interrupted(
 
 
 @pytest.mark.usefixtures("without_pictures", "without_forest")
-def test_another_seed_tries_other_rates_from_the_same_data(done, tmp_path):
+def test_another_seed_tries_other_rates_on_the_same_data(done, tmp_path):
     other = run(
         tmp_path / "1", search={"seed": 1, "max_trials": 3}, confirm={"seeds": 0}
     )
@@ -162,7 +162,7 @@ def test_another_seed_tries_other_rates_from_the_same_data(done, tmp_path):
 
 
 @pytest.mark.usefixtures("without_pictures", "without_forest")
-def test_a_resumed_confirmation_may_have_more_seeds_or_another_metric(
+def test_resumed_confirmation_may_have_more_seeds_or_another_metric(
     tmp_path, trainings
 ):
     folder = tmp_path / "results"

@@ -1,4 +1,4 @@
-"""Searches over real models, with a plain function in the place of training."""
+"""Searches over real models, with a plain function instead of training."""
 
 import keras
 import keras_tuner
@@ -10,7 +10,7 @@ FAILS_WITH = 6  # units
 
 
 def score_of(values):
-    """What takes the place of training."""
+    """Replaces training: returns the score of a trial."""
     return sum(value for value in values.values() if isinstance(value, float))
 
 
@@ -44,13 +44,13 @@ def make_model(*names):
 
 
 def build(hp):
-    """Two layers, and a hyperparameter of the user's, with which trials fail."""
+    """Build two layers, and a user's hyperparameter that makes trials fail."""
     hp.Choice("units", [4, FAILS_WITH])
     return tuning.tune_rates(hp, make_model("first", "second"))
 
 
 def make_tuner(folder, kind=RandomSearch, hypermodel=build, objective="min", **kwargs):
-    """A tuner of the search in `folder`, begun or new, that logs to `folder/logs`."""
+    """Make a tuner of a new or existing search, which logs to `folder/logs`."""
     if kind not in (Hyperband, SuccessiveHalving):
         kwargs = {"max_trials": 6, "max_consecutive_failed_trials": 100, **kwargs}
     return kind(

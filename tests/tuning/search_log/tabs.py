@@ -1,4 +1,4 @@
-"""What the tabs of TensorBoard show of a folder, as its own backend reads it."""
+"""The data that the tabs of TensorBoard show of a folder, read by its own backend."""
 
 from tensorboard.backend.event_processing import plugin_event_multiplexer
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
@@ -10,7 +10,7 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 from kdropout_dashboard import reader
 from kdropout_dashboard.source import open_log
 
-# Of the HParams tab, as its buttons are set at first.
+# The filter of the HParams tab with its initial buttons.
 STATUSES = (
     api_pb2.STATUS_UNKNOWN,
     api_pb2.STATUS_SUCCESS,
@@ -52,7 +52,7 @@ def hparams(folder):
 
 
 def dropout(folder, run="."):
-    """What the tab "Dropout" shows of a search."""
+    """Return the data that the Dropout tab shows of a search."""
     return reader.search(open_log(folder), run)
 
 

@@ -11,7 +11,7 @@ from tests.tuning.search_log import tabs
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch):
-    """Without pictures, which take as long as all the rest."""
+    """Skip the pictures, which take as long as all the rest."""
     monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
 
 
@@ -23,7 +23,7 @@ def files(folder):
     return {path.relative_to(folder) for path in (folder / "tensorboard").rglob("*")}
 
 
-def test_its_log_has_what_its_report_has_and_resumed_nothing_twice(tmp_path):
+def test_log_agrees_with_the_report_and_resuming_repeats_nothing(tmp_path):
     report = run(tmp_path)
     payload = tabs.dropout(tmp_path / "tensorboard")
     assert payload["objective"] == "val_loss"
@@ -43,7 +43,7 @@ def test_its_log_has_what_its_report_has_and_resumed_nothing_twice(tmp_path):
     assert {**again, "version": None} == {**payload, "version": None}
 
 
-def test_a_search_that_was_deleted_leaves_no_rows_to_the_next(tmp_path):
+def test_deleted_search_leaves_no_rows_in_the_next(tmp_path):
     run(tmp_path)
     shutil.rmtree(tmp_path / "search")
     run(tmp_path, search={"max_trials": 1})

@@ -1,4 +1,4 @@
-"""The curves of a report are found again under the axes of the search."""
+"""The curves of a report belong to the axes of the search."""
 
 import keras
 import keras_tuner
@@ -23,7 +23,7 @@ def plan_over(space, paths=PATHS):
 
 
 def report_of(plan, seed=0):
-    """A report whose scores are the sum of the rates, or of the values."""
+    """Make a report whose scores are the sum of the rates, or of the values."""
     generator, trials = np.random.default_rng(seed), []
     for number in range(NUM_TRIALS):
         values = {}
@@ -47,7 +47,7 @@ def by_name(plan, report):
     }
 
 
-def test_each_layer_has_its_own_curve():
+def test_each_layer_has_its_curve():
     plan = plan_over((0.0, 0.8))
     report = report_of(plan)
     found = by_name(plan, report)
@@ -65,25 +65,25 @@ def test_each_layer_has_its_own_curve():
     [
         ("shared", PATHS, ["rate/*"]),
         ("linear", PATHS, ["rate/*/first", "rate/*/last"]),
-        # Two layers have the rates of the line's two ends.
+        # Two layers have the rates at the two ends of the line.
         ("linear", PATHS[:2], ["rate/*/first", "rate/*/last"]),
-        # A layer's rate comes of sorting several: no axis is its.
+        # A layer's rate comes from sorting several values, so no axis belongs to it.
         ("rising", PATHS, []),
     ],
 )
-def test_a_curve_of_a_group_belongs_to_the_axis_that_moves_it(tie, paths, names):
+def test_curve_of_a_group_belongs_to_the_axis_that_moves_it(tie, paths, names):
     plan = plan_over({"*": tuning.Rates(tie=tie)}, paths)
     report = report_of(plan)
     assert len(report.marginals) == (len(paths) if tie == "rising" else len(names))
     assert list(by_name(plan, report)) == names
 
 
-def test_fixed_layers_have_none():
+def test_fixed_layers_have_no_curve():
     plan = plan_over({"first": (0.0, 0.8), "second": 0.2, "third": 0.2})
     assert list(by_name(plan, report_of(plan))) == ["rate/first"]
 
 
-def test_an_axis_on_which_a_trial_has_no_place_has_none():
+def test_axis_without_a_value_in_some_trial_has_no_curve():
     plan = plan_over((0.0, 0.8))
     trials = list(report_of(plan).trials)
     values = {k: v for k, v in trials[0].values.items() if k != "rate/second"}
@@ -92,8 +92,8 @@ def test_an_axis_on_which_a_trial_has_no_place_has_none():
     assert list(by_name(plan, report)) == ["rate/first", "rate/third"]
 
 
-def test_names_of_values_keep_the_numbers_that_the_axis_gives_them():
-    # The report numbers them in the order of the alphabet, the axis as they were given.
+def test_named_values_keep_the_numbers_of_their_axis():
+    # The report numbers them alphabetically, the axis in the given order.
     shapes = ("linear", "cosine")
     space = tuning.Schedules(0.1, (0.2, 0.6), (5, 50), shapes, tie="shared")
     plan = plan_over({"*": space})
@@ -105,7 +105,7 @@ def test_names_of_values_keep_the_numbers_that_the_axis_gives_them():
     assert high > low + 1  # "cosine" costs 5
 
 
-def test_a_report_alone_makes_the_same_page():
+def test_report_file_makes_the_same_page():
     plan = plan_over({"first": (0.0, 0.8), "second": tuning.Rates(values=(0.1, 0.2))})
     report = report_of(plan)
     payload = search_payload(report, plan, "name")
@@ -126,7 +126,7 @@ def test_a_report_alone_makes_the_same_page():
     assert (first["id"], first["score"]) == ("0", report.trials[0].score)
 
 
-def test_a_trial_that_still_runs_is_not_shown():
+def test_running_trial_is_not_shown():
     trials = [
         TrialRecord("0", {"rate/drop": 0.1}, {"drop": 0.1}, 0.5),
         TrialRecord("1", {"rate/drop": 0.2}, {"drop": 0.2}, None, status="FAILED"),

@@ -1,4 +1,4 @@
-"""TensorBoard shows each trial of a search once, whatever becomes of the search."""
+"""TensorBoard shows each trial of a search once, even after errors and kills."""
 
 import json
 import pathlib
@@ -23,25 +23,25 @@ RATES = ["rate/first", "rate/second"]
 
 
 def files(folder):
-    """Name and content of each file below `folder/logs`."""
+    """Return name and content of each file below `folder/logs`."""
     found = (path for path in (folder / "logs").rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def trial_files(folder):
-    """The event files of trials."""
+    """Return the event files of trials."""
     return [name for name in files(folder) if ".trial-" in name]
 
 
 def trials(folder):
-    """The trials, as the file of the search has them."""
+    """Return the trials in the file of the search."""
     state = json.loads((folder / "search" / "oracle.json").read_text())
     return state["trials"]
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A search of six trials, some of which fail."""
+    """Run a search of six trials, some of which fail."""
     folder = tmp_path_factory.mktemp("done")
     planted.run(folder)
     statuses = [trial["status"] for trial in trials(folder)]
@@ -71,7 +71,7 @@ def test_hparams_lists_each_trial_with_its_values_and_its_score(done):
     assert [info.name.tag for info in experiment.metric_infos] == ["best/score"]
 
 
-def test_a_tensorboard_that_runs_shows_the_same(done, tmp_path):
+def test_running_tensorboard_shows_the_same(done, tmp_path):
     request = {"sliceSize": 10, "allowedStatuses": ["STATUS_SUCCESS", "STATUS_FAILURE"]}
     with start_tensorboard(done / "logs", tmp_path / "output") as board:
 
@@ -97,7 +97,7 @@ def test_rows_of_two_searches_stay_apart(done, tmp_path):
     assert len(rows) == 12 and {"one/0", "two/0"} <= set(rows)
 
 
-def test_the_dropout_tab_has_the_same_trials(done):
+def test_dropout_tab_has_the_same_trials(done):
     payload = tabs.dropout(done / "logs")
     assert (payload["objective"], payload["direction"]) == ("score", "min")
     assert [one["name"] for one in payload["dimensions"]] == RATES
@@ -117,7 +117,7 @@ def test_the_dropout_tab_has_the_same_trials(done):
         assert ours == expected
 
 
-def test_a_search_that_is_taken_up_again_doubles_nothing(done, tmp_path):
+def test_resumed_search_duplicates_no_rows(done, tmp_path):
     folder = shutil.copytree(done, tmp_path / "copy")
     before = files(folder)
     planted.run(folder)
@@ -130,7 +130,7 @@ def test_a_search_that_is_taken_up_again_doubles_nothing(done, tmp_path):
     assert len(rows) == 8
 
 
-def test_what_was_not_written_comes_later(done, tmp_path):
+def test_missing_rows_are_written_later(done, tmp_path):
     folder = shutil.copytree(done, tmp_path / "copy")
     shutil.rmtree(folder / "logs" / "2")
     next((folder / "logs").glob("events*")).unlink()
@@ -144,11 +144,11 @@ def test_what_was_not_written_comes_later(done, tmp_path):
 
 
 class Killed(BaseException):
-    """Ends a search as a signal would."""
+    """Ends a search like a signal."""
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
-def test_a_search_that_is_killed_as_it_writes_leaves_what_can_be_read(
+def test_search_killed_while_writing_leaves_readable_files(
     number, done, tmp_path, monkeypatch
 ):
     write_bytes, written = pathlib.Path.write_bytes, []
@@ -175,14 +175,14 @@ def test_a_search_that_is_killed_as_it_writes_leaves_what_can_be_read(
     assert tabs.hparams(tmp_path / "logs") == tabs.hparams(done / "logs")
 
 
-def test_the_trial_that_ends_the_search_by_failing_has_a_row(tmp_path):
+def test_trial_whose_failure_ends_the_search_has_a_row(tmp_path):
     with pytest.raises(RuntimeError, match="consecutive failures"):
         planted.run(tmp_path, max_consecutive_failed_trials=1)
     *_, last = tabs.dropout(tmp_path / "logs")["trials"]
     assert (last["id"], last["status"]) == (trials(tmp_path)[-1]["trial_id"], "FAILED")
 
 
-def test_a_full_disk_is_reported_once_and_does_not_stop_the_search(
+def test_full_disk_is_reported_once_and_does_not_stop_the_search(
     done, tmp_path, monkeypatch
 ):
     def full(path, content):
@@ -196,11 +196,11 @@ def test_a_full_disk_is_reported_once_and_does_not_stop_the_search(
             tuner = planted.run(tmp_path)
         assert [one.category for one in told].count(UserWarning) == 1
     assert len(tuner.oracle.end_order) == 6 and not files(tmp_path)
-    tuner.search(verbose=0)  # there is room again
+    tuner.search(verbose=0)  # there is space again
     assert tabs.hparams(tmp_path / "logs") == tabs.hparams(done / "logs")
 
 
-def test_a_folder_of_another_search_is_refused_and_kept(done, tmp_path):
+def test_folder_of_another_search_is_refused_and_kept(done, tmp_path):
     logs = shutil.copytree(done / "logs", tmp_path / "logs")
     (logs / "0" / "events.out.tfevents.1.training").touch()
     (logs / "notes.txt").touch()
@@ -223,12 +223,12 @@ def test_a_folder_of_another_search_is_refused_and_kept(done, tmp_path):
         ("gs://bucket/logs", ValueError, "a folder on this machine.*gs://bucket/logs"),
     ],
 )
-def test_a_log_dir_that_is_not_a_folder_is_refused(log_dir, error, message, tmp_path):
+def test_log_dir_that_is_not_a_folder_is_refused(log_dir, error, message, tmp_path):
     with pytest.raises(error, match=message):
         planted.make_tuner(tmp_path, log_dir=log_dir)
 
 
-def test_without_tensorboard_the_message_says_what_to_install(tmp_path, monkeypatch):
+def test_message_without_tensorboard_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(
         MissingPackages, match=r"'log_dir' needs.*kdropout\[tensorboard"
@@ -237,13 +237,13 @@ def test_without_tensorboard_the_message_says_what_to_install(tmp_path, monkeypa
     assert planted.make_tuner(tmp_path, log_dir=None).search_log is None
 
 
-def test_without_a_log_dir_nothing_is_written(tmp_path):
+def test_nothing_is_written_without_a_log_dir(tmp_path):
     tuner = planted.run(tmp_path, log_dir=None, max_trials=2)
     assert len(tuner.oracle.end_order) == 2
     assert [path.name for path in tmp_path.iterdir()] == [".search.lock", "search"]
 
 
-def test_hyperband_has_one_row_for_each_trial_and_no_column_of_its_own(tmp_path):
+def test_hyperband_has_one_row_for_each_trial_and_no_extra_column(tmp_path):
     planted.run(tmp_path, kind=planted.Hyperband, hypermodel=two_rates, max_epochs=4)
     experiment, rows = tabs.hparams(tmp_path / "logs")
     assert [info.name for info in experiment.hparam_infos] == RATES
@@ -258,7 +258,7 @@ def test_hyperband_has_one_row_for_each_trial_and_no_column_of_its_own(tmp_path)
     assert len(set(epochs.values())) > 1
 
 
-def test_late_halving_has_rows_with_their_rungs_and_no_column_of_its_own(tmp_path):
+def test_late_halving_has_rows_with_their_rungs_and_no_extra_column(tmp_path):
     kind = planted.SuccessiveHalving
     planted.run(tmp_path, kind=kind, hypermodel=two_rates, max_epochs=8)
     experiment, rows = tabs.hparams(tmp_path / "logs")
@@ -273,7 +273,7 @@ def two_rates(hp):
     return tuning.tune_rates(hp, planted.make_model("first", "second"))
 
 
-def test_the_score_that_is_expected_over_each_rate_is_there_at_the_end(done, tmp_path):
+def test_expected_score_over_each_rate_is_written_at_the_end(done, tmp_path):
     problem = tabs.dropout(done / "logs")["problem"]
     assert re.fullmatch("only [1-5] trials completed, fewer than 10", problem)
     planted.run(tmp_path, max_trials=40)
@@ -314,7 +314,7 @@ def test_schedules_have_an_axis_for_each_of_their_parts(tmp_path):
 NAMES = ["<img src=x onerror=alert(1)>", "\"q\" 'q' \\ {}", "größe 層 🙂", "n" * 500]
 
 
-def test_names_may_hold_anything(tmp_path):
+def test_names_may_have_any_characters(tmp_path):
     def build(hp):
         return tuning.tune_rates(hp, planted.make_model(*NAMES))
 
@@ -328,7 +328,7 @@ def test_names_may_hold_anything(tmp_path):
     assert all(values.keys() == set(names) for values, _, _ in rows.values())
 
 
-def test_a_score_that_is_not_a_number_leaves_a_row_without_one(tmp_path, monkeypatch):
+def test_nonfinite_score_leaves_a_row_without_one(tmp_path, monkeypatch):
     scores = iter([float("inf"), 0.5])
     monkeypatch.setattr(planted, "score_of", lambda values: next(scores))
     planted.run(tmp_path, hypermodel=two_rates, max_trials=2)
@@ -340,7 +340,7 @@ def test_a_score_that_is_not_a_number_leaves_a_row_without_one(tmp_path, monkeyp
     assert second["score"] == 0.5 and "reason" not in second
 
 
-def test_a_search_without_rates_is_in_hparams_alone(tmp_path):
+def test_search_without_rates_is_only_in_hparams(tmp_path):
     def build(hp):
         hp.Int("units", 4, 8)
         return planted.make_model("drop")
@@ -351,7 +351,7 @@ def test_a_search_without_rates_is_in_hparams_alone(tmp_path):
     assert len(rows) == 2 and tabs.dropout(tmp_path / "logs") is None
 
 
-def test_axes_of_some_models_alone_are_known_to_a_search_taken_up_again(tmp_path):
+def test_resumed_search_knows_axes_of_only_some_models(tmp_path):
     def build(hp):
         is_deep = hp.Choice("kind", ["flat", "deep"]) == "deep"
         names = ("first", "second") if is_deep else ("first",)
@@ -371,7 +371,7 @@ def test_axes_of_some_models_alone_are_known_to_a_search_taken_up_again(tmp_path
     assert files(tmp_path) == before
 
 
-def test_rates_of_layers_are_known_also_where_no_trial_builds_a_model(done, tmp_path):
+def test_rates_of_layers_are_known_even_if_no_trial_builds_a_model(done, tmp_path):
     folder = shutil.copytree(done, tmp_path / "copy")
     shutil.rmtree(folder / "logs" / "0")
     planted.run(folder)
@@ -383,7 +383,7 @@ def test_rates_of_layers_are_known_also_where_no_trial_builds_a_model(done, tmp_
         }
 
 
-def test_a_damaged_file_of_the_tuner_is_made_up_for_by_a_model(done, tmp_path):
+def test_model_replaces_a_damaged_file_of_the_tuner(done, tmp_path):
     folder = shutil.copytree(done, tmp_path / "copy")
     before = files(folder)
     for text in ("{", '{"seed": 3, "dimensions": [{"name": 3}]}'):
@@ -392,7 +392,7 @@ def test_a_damaged_file_of_the_tuner_is_made_up_for_by_a_model(done, tmp_path):
         assert tuner.search_log.axes.are_known and files(folder) == before
 
 
-def test_what_a_later_trial_adds_becomes_a_column_and_an_axis(tmp_path):
+def test_addition_of_a_later_trial_becomes_a_column_and_an_axis(tmp_path):
     def build(hp):
         names = ["first", "second"][: hp.Int("layers", 1, 2)]
         return tuning.tune_rates(hp, planted.make_model(*names))
@@ -403,7 +403,7 @@ def test_what_a_later_trial_adds_becomes_a_column_and_an_axis(tmp_path):
     before = set(trial_files(tmp_path))
     tuner.search_log.learn(two_rates(tuner.oracle.hyperparameters))
     tuner.search(verbose=0)
-    assert before < set(trial_files(tmp_path))  # what is there stays
+    assert before < set(trial_files(tmp_path))  # existing files are kept
     experiment, _ = tabs.hparams(tmp_path / "logs")
     assert [one.name for one in experiment.hparam_infos] == ["layers", *RATES]
     assert [
@@ -412,7 +412,7 @@ def test_what_a_later_trial_adds_becomes_a_column_and_an_axis(tmp_path):
 
 
 @pytest.mark.parametrize("executions", [1, 2])
-def test_each_training_of_a_trial_is_a_run_of_its_own(executions, tmp_path):
+def test_each_training_of_a_trial_is_a_separate_run(executions, tmp_path):
     logs = tmp_path / "logs"
     tuner = tuning.RandomSearch(
         searches.build,
@@ -443,10 +443,10 @@ def test_each_training_of_a_trial_is_a_run_of_its_own(executions, tmp_path):
     assert len(tabs.hparams(logs)[1]) == 2
 
 
-def test_a_row_comes_after_what_a_training_began_in_the_same_second(
+def test_row_comes_after_a_training_that_began_in_the_same_second(
     tmp_path, monkeypatch
 ):
-    # TensorBoard's Python loader never goes back to a file of an earlier name.
+    # TensorBoard's Python loader never returns to a file with an earlier name.
     monkeypatch.setattr(search_log.time, "time", lambda: 1700000000.9)
     search_log._write_once(tmp_path, search_log._TRIAL, {}, lambda: [])
     (row,) = tmp_path.iterdir()

@@ -1,4 +1,4 @@
-"""Entries of a space that are refused, in Python and in the file of a job alike."""
+"""Invalid entries of a space, which Python and job files refuse alike."""
 
 import dataclasses
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class BadEntry:
-    """What a space must not have for a pattern.
+    """An invalid setting of a space for one pattern.
 
     Attributes:
         name: The id of the tests.
-        entry: The plain data, as a file gives them.
+        entry: The plain data, in the form of a file.
         key: Path of the wrong value within the entry, a tuple.
         error: The type of the error in Python.
         says: Parts of the message.
@@ -322,7 +322,7 @@ SCHEDULES = [
     ),
 ]
 
-# What cannot be written as the arguments of `Rates` or `Schedules`.
+# Entries that do not have the form of arguments of `Rates` or `Schedules`.
 OTHERS = [
     BadEntry(
         "a text", "half", (), TypeError, ["must be a rate in [0, 1], a pair", "'half'"]

@@ -1,4 +1,4 @@
-"""Every bad space is refused with a message that names it and the way out."""
+"""Every invalid space is refused with a message that names it and says what to do."""
 
 import keras
 import keras_tuner
@@ -72,7 +72,7 @@ def two_meanings():
 
 
 def overridden(value):
-    """An override by the user that no rate can have."""
+    """A user's override that is not a valid rate."""
     hp = keras_tuner.HyperParameters()
     hp.Fixed("rate/drop", value)
     tune(hp=hp)
@@ -297,7 +297,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_bad_space_is_refused_with_the_way_out(case):
+def test_bad_space_is_refused_with_a_remedy(case):
     assert_refused(case)
 
 
@@ -324,12 +324,12 @@ def assert_argument_refused(kind, settings, key, bad):
 
 
 @pytest.mark.parametrize("bad", bad_spaces.RATES, ids=name_of)
-def test_bad_argument_of_rates_is_named(bad):
+def test_error_names_the_bad_argument_of_rates(bad):
     assert_argument_refused(Rates, bad.entry, bad.key, bad)
 
 
 @pytest.mark.parametrize("bad", bad_spaces.SCHEDULES, ids=name_of)
-def test_bad_argument_of_schedules_is_named(bad):
+def test_error_names_the_bad_argument_of_schedules(bad):
     assert_argument_refused(Schedules, bad.entry["schedule"], bad.key[1:], bad)
 
 
@@ -341,7 +341,7 @@ def test_bad_argument_of_schedules_is_named(bad):
         {"drop": 0.1, "ramp": 0.2},
     ],
 )
-def test_refused_space_leaves_model_and_hyperparameters_as_they_were(space):
+def test_refused_space_leaves_model_and_hyperparameters_unchanged(space):
     hp, model = keras_tuner.HyperParameters(), mixed()
     before = kdropout.rates(model)
     rules = [layer._rate_rule for layer in model.layers]
@@ -352,7 +352,7 @@ def test_refused_space_leaves_model_and_hyperparameters_as_they_were(space):
     assert hp.space == [] and plan_of(model) is None
 
 
-def test_refused_override_leaves_the_rates_as_they_were():
+def test_refused_override_leaves_the_rates_unchanged():
     hp, model = keras_tuner.HyperParameters(), plain()
     hp.Fixed("rate/encoder/inner", -0.5)
     with pytest.raises(ValueError, match="'rate/encoder/inner'"):

@@ -1,4 +1,4 @@
-"""The dimensions of a search: what a plan says of its hyperparameters."""
+"""The dimensions of a search describe its hyperparameters."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ def dimensions_over(space, paths=PATHS):
     return dimensions_of(tuning.plan_of(model))
 
 
-def test_free_layers_have_one_each_with_bounds_and_grid():
+def test_free_layers_have_one_dimension_each_with_bounds_and_grid():
     first, *_ = dimensions_over({"first": tuning.Rates(0.1, 0.3, step=0.1)})
     assert first == Dimension(
         name="rate/first",
@@ -48,7 +48,7 @@ def test_free_layers_have_one_each_with_bounds_and_grid():
         ("rising", [f"rate/{path}" for path in PATHS], list(PATHS), list(PATHS)),
     ],
 )
-def test_tied_layers_are_moved_together(tie, names, labels, rates_of):
+def test_tied_layers_share_a_dimension(tie, names, labels, rates_of):
     dimensions = dimensions_over({"*": tuning.Rates(tie=tie)})
     assert [dimension.name for dimension in dimensions] == names
     assert [dimension.label for dimension in dimensions] == labels
@@ -56,7 +56,7 @@ def test_tied_layers_are_moved_together(tie, names, labels, rates_of):
     assert all(dimension.layers == PATHS for dimension in dimensions)
 
 
-def test_parts_of_a_schedule_have_one_each():
+def test_parts_of_a_schedule_have_one_dimension_each():
     shapes = ("linear", "cosine")
     space = tuning.Schedules(0.1, (0.2, 0.6), (5, 50), shapes, tie="shared")
     end, steps, shape = dimensions_over({"*": space})
@@ -69,7 +69,7 @@ def test_parts_of_a_schedule_have_one_each():
     assert steps.number(7) == 7
 
 
-def test_json_keeps_it_also_as_earlier_versions_wrote_it():
+def test_json_keeps_a_dimension_also_in_the_form_of_earlier_versions():
     shape = Dimension("rate/a/shape", ("a",), "shape", 0, 1, ("linear", "cosine"))
     assert Dimension.from_plain(json.loads(json.dumps(shape.plain()))) == shape
     fields = ("name", "layers", "kind", "low", "high", "levels")

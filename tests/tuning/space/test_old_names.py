@@ -1,4 +1,4 @@
-"""The names that arguments of a space had in version 0.1 work, with a warning."""
+"""The argument names of spaces in version 0.1 work, with a warning."""
 
 import json
 import pickle
@@ -17,7 +17,7 @@ def warns(text):
 
 
 @pytest.mark.parametrize("tie", ["free", "shared", "linear", "rising", "falling"])
-def test_old_argument_is_the_new_one(tie):
+def test_old_argument_equals_the_new_one(tie):
     with warns("the argument 'across' of Rates is deprecated: its name is 'tie' now"):
         rates = Rates(0.0, 0.5, across=tie)
     assert rates == Rates(0.0, 0.5, tie=tie)
@@ -25,7 +25,7 @@ def test_old_argument_is_the_new_one(tie):
         assert rates.across == tie
 
 
-def test_old_arguments_of_schedules_are_the_new_ones():
+def test_old_arguments_of_schedules_equal_the_new_ones():
     with pytest.warns(DeprecationWarning) as caught:
         schedules = Schedules(0.0, 0.5, 9, shape="cosine", across="shared")
     assert schedules == Schedules(0.0, 0.5, 9, curve="cosine", tie="shared")
@@ -54,7 +54,7 @@ def test_both_names_together_are_refused(make):
     assert info.value.key[-1] == "across"
 
 
-def test_a_value_under_the_old_name_is_checked():
+def test_value_under_the_old_name_is_checked():
     with warns("'across'"), pytest.raises(ValueError, match="Did you mean 'shared'?"):
         Rates(across="share")
 
@@ -64,7 +64,7 @@ def test_objects_can_be_pickled():
     assert pickle.loads(pickle.dumps(choices)) == choices
 
 
-def test_a_dict_with_old_names_is_the_same_space():
+def test_dict_with_old_names_is_the_same_space():
     old = {"a": {"high": 0.5, "across": "shared"}, "b": {"schedule": {**RAMP}}}
     old["b"]["schedule"]["shape"] = "cosine"
     with pytest.warns(DeprecationWarning) as caught:
@@ -92,7 +92,7 @@ def job_file(folder, tie="across: shared"):
     return path
 
 
-def test_a_file_with_the_old_name_warns_with_its_line(tmp_path):
+def test_file_with_the_old_name_warns_with_its_line(tmp_path):
     path = job_file(tmp_path)
     with warns(
         r"job.yaml uses names of kdropout 0.1(.|\n)*line 5, space.\*.across: is now"
@@ -114,21 +114,21 @@ def test_errors_of_old_names_in_a_file_have_their_line(tmp_path):
         tuning.load_job(path)
 
 
-def test_a_job_made_in_python_takes_the_old_name():
+def test_job_made_in_python_accepts_the_old_name():
     with warns(r"the key 'space.\*.across' of a job") as caught:
         job = Job(space={"*": {"across": "shared"}})
     assert job.space == {"*": Rates(tie="shared")}
     assert caught[0].filename == __file__
 
 
-def test_the_new_name_is_the_same_job(tmp_path):
+def test_new_name_is_the_same_job(tmp_path):
     with warns(r"is now called 'space.\*.tie'"):
         folder = tuning.load_job(job_file(tmp_path)).claim_output()
     job = tuning.load_job(job_file(tmp_path, "tie: shared"))
     assert job.claim_output() == folder
 
 
-def test_the_command_line_shows_the_warning(tmp_path, capsys):
+def test_command_line_shows_the_warning(tmp_path, capsys):
     assert cli.main(["check", str(job_file(tmp_path))]) == 0
     expected = "line 5, space.*.across: is now called 'space.*.tie'."
     assert expected in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A space in the plain data of a file is the space of the objects."""
+"""A space in the plain data of a file equals the space of the objects."""
 
 import pytest
 from keras import tree
@@ -59,14 +59,14 @@ def test_plain_data_and_objects_mean_the_same(plain, parsed):
     assert parse(parsed) == parsed
 
 
-def test_layers_may_be_called_as_settings_are_where_it_is_clear():
+def test_layers_may_be_named_like_settings_where_it_is_clear():
     space = {"low": Rates(0.0, 0.5), "step": 0.3}
     assert parse(space) == space
     space = {"low": 0.1, "drop": (0.0, 0.5)}
     assert parse(space) == {"low": 0.1, "drop": Rates(0.0, 0.5)}
 
 
-def test_plain_data_is_left_as_it_was():
+def test_plain_data_is_not_changed():
     plain = {"a": {"schedule": {"start": {"low": 0.1}, "end": 0.5, "steps": [1, 9]}}}
     copy = tree.map_structure(lambda leaf: leaf, plain)
     parse(plain)

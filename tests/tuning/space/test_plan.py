@@ -47,7 +47,7 @@ def test_names_are_those_of_the_hyperparameters_that_move_rates():
     assert hp.values.keys() == VALUES.keys()
 
 
-def test_groups_tell_which_layers_move_together():
+def test_groups_show_which_layers_move_together():
     plan = plan_for(model_of(*"abcdefg"), SPACE)
     assert plan.groups() == {
         "rate/a": ("a",),
@@ -59,7 +59,7 @@ def test_groups_tell_which_layers_move_together():
     assert plan.paths == tuple("abcdefg")
 
 
-def test_rates_are_those_that_assign_gives():
+def test_rates_are_those_that_assign_sets():
     model = model_of(*"abcdefg")
     plan = plan_for(model, SPACE)
     before = kdropout.rates(model)
@@ -74,21 +74,21 @@ def test_rates_are_those_that_assign_gives():
     assert settings == {path: wanted[path] for path in "abcdef"}
 
 
-def test_plan_serves_another_model_with_the_same_layers():
+def test_plan_works_for_another_model_with_the_same_layers():
     plan, other = plan_for(model_of("a", "b")), model_of("a", "b", "c", rate=0.7)
     plan.assign(other, {"rate/a": 0.1, "rate/b": 0.2})
     assert kdropout.rates(other) == {"a": 0.1, "b": 0.2, "c": 0.7}
     assert plan_of(other) is None
 
 
-def test_plan_travels_to_another_process():
+def test_plan_can_be_sent_to_another_process():
     plan = pickle.loads(pickle.dumps(plan_for(model_of(*"abcdefg"), SPACE)))
     model = model_of(*"abcdefg")
     plan.assign(model, VALUES)
     assert kdropout.rates(model) == {**plan.rates(VALUES), "g": 0.0}
 
 
-def test_keras_does_not_see_the_plan(tmp_path):
+def test_keras_does_not_track_the_plan(tmp_path):
     model = model_of("a")
     plan_for(model)
     model.save(tmp_path / "model.keras")
@@ -97,7 +97,7 @@ def test_keras_does_not_see_the_plan(tmp_path):
     assert "rate_plan" not in str(model.get_config())
 
 
-def test_nothing_is_set_unless_all_can_be():
+def test_rates_are_set_only_if_all_can_be_set():
     model, plan = model_of("a", "b"), plan_for(model_of("a", "b", "c"))
     with pytest.raises(ValueError, match="Missing: 'c'"):
         plan.assign(model, {"rate/a": 0.1, "rate/b": 0.1, "rate/c": 0.1})
@@ -115,7 +115,7 @@ def test_two_calls_make_one_plan():
     assert kdropout.rates(model) == {"a": 0.1, "b": 0.2, "c": 0.2}
 
 
-def test_of_a_layer_in_both_calls_the_later_decides():
+def test_later_of_two_calls_decides_a_shared_layer():
     model, hp = model_of(*"abc"), keras_tuner.HyperParameters()
     plan_for(model, Rates(0.0, 0.5, tie="shared"), hp)
     plan = plan_for(model, {"b": (0.1, 0.3)}, hp)

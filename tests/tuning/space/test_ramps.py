@@ -1,4 +1,4 @@
-"""A search over schedules moves ramps in a model that is compiled already."""
+"""A search over schedules moves ramps in a compiled model."""
 
 import keras
 import keras_tuner
@@ -18,7 +18,7 @@ STEPS = 7
 
 
 class Recorder(keras.callbacks.Callback):
-    """Notes the rates of each step."""
+    """Records the rates of each step."""
 
     def on_train_begin(self, logs=None):
         self.rates = []
@@ -45,7 +45,7 @@ def tuned(model, space, values=None):
 
 
 def fit(model, steps=STEPS):
-    """The rates of each step of a training that begins anew."""
+    """Return the rates of each step of a training from the beginning."""
     for layer in dropout_layers(model).values():
         if "step" in layer.rate_variables:
             layer.rate_variables["step"].assign(0)
@@ -53,7 +53,7 @@ def fit(model, steps=STEPS):
 
 
 def go_on(model, steps):
-    """The rates of the next steps."""
+    """Return the rates of the next steps."""
     x, y = np.ones((4 * steps, 3), "float32"), np.ones((4 * steps, 1), "float32")
     recorder = Recorder()
     model.fit(x, y, 4, verbose=0, callbacks=[recorder], shuffle=False)
@@ -61,11 +61,11 @@ def go_on(model, steps):
 
 
 def schedule_of(ramp, steps=STEPS):
-    """What the layer does with a plain `Ramp`."""
+    """Return the rates of the layer with a plain `Ramp`."""
     return fit(model_of(ramp), steps)
 
 
-def test_what_is_searched_is_declared_and_what_is_fixed_is_not():
+def test_only_the_searched_parts_are_declared():
     space = {
         "a": Schedules(0.0, (0.1, 0.6), (5, 50), ("cosine", "linear")),
         "b": Schedules(Rates(0.1, 0.5, step=0.2), 0.2, 10, "cosine"),
@@ -80,7 +80,7 @@ def test_what_is_searched_is_declared_and_what_is_fixed_is_not():
     assert start.values == [0.1, 0.3, 0.5]
 
 
-def test_first_trial_begins_at_the_ramp_that_the_layer_has():
+def test_first_trial_begins_at_the_ramp_of_the_layer():
     hp = tuned(model_of(Ramp(0.5, 0.1, 8, curve="cosine")), {"a": ALL})
     assert hp.values == {
         "rate/a/start": 0.5,
@@ -108,7 +108,7 @@ RAMPS = [
 ]
 
 
-def test_all_ramps_run_in_one_trace_as_the_schedules_that_they_are():
+def test_all_ramps_run_in_one_trace_and_equal_their_schedules():
     model = model_of(0.5, kind=CountedModel)
     tuned(model, {"a": ALL})
     for ramp in RAMPS:
@@ -117,7 +117,7 @@ def test_all_ramps_run_in_one_trace_as_the_schedules_that_they_are():
     assert model.entered == (STEPS * len(RAMPS) if EAGER else 1)
 
 
-def test_model_that_was_trained_before_follows_the_ramp():
+def test_trained_model_follows_the_ramp():
     model = model_of(0.5, kind=CountedModel)
     assert (go_on(model, 3) == 0.5).all()
     tuned(model, {"a": ALL}, values_of(RAMPS[0]))
@@ -138,7 +138,7 @@ def test_shared_schedule_moves_all_layers_of_the_pattern():
     np.testing.assert_allclose(rates[:, 2], 0.2)
 
 
-def test_each_layer_has_a_schedule_of_its_own():
+def test_each_layer_has_an_independent_schedule():
     space = {"*": Schedules(0.0, (0.0, 0.8), 2)}
     model = model_of(0.5, 0.5)
     tuned(model, space, {"rate/a/end": 0.2, "rate/b/end": 0.6})
@@ -212,7 +212,7 @@ def test_plan_makes_the_ramps_of_a_loaded_model_live_again(tmp_path):
     np.testing.assert_allclose(fit(restored), schedule_of(RAMPS[0]), atol=1e-7)
 
 
-def test_strip_takes_the_tuned_schedule_out():
+def test_strip_removes_the_tuned_schedule():
     model = model_of(0.5)
     tuned(model, {"a": ALL}, values_of(RAMPS[0]))
     plain = kdropout.strip(model)
@@ -222,7 +222,7 @@ def test_strip_takes_the_tuned_schedule_out():
     )
 
 
-def test_mc_predict_draws_at_the_rate_in_effect():
+def test_mc_predict_draws_at_the_current_rate():
     model = model_of(0.5)
     tuned(model, {"a": ALL}, values_of(Ramp(0.8, 0.01, 2)))
     x = np.ones((8, 3), "float32")

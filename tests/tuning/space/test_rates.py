@@ -1,4 +1,4 @@
-"""What `Rates` lets a search choose from."""
+"""`Rates` declares the values that a search chooses from."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ GRIDS = [(0.0, 0.5, 0.1), (0.0, 0.3, 0.1), (0.1, 0.7, 0.1), (0.05, 0.95, 0.05)]
 
 
 def declared(rates, own=0.0):
-    """What KerasTuner knows after the declaration."""
+    """Return the hyperparameter that KerasTuner has after the declaration."""
     hp = keras_tuner.HyperParameters()
     Hyperparameter("rate/a", rates, "a").declare(hp, "", own)
     (known,) = hp.space
@@ -30,7 +30,7 @@ def test_linear_grid_has_every_point_and_both_ends(low, high, step):
 
 
 @pytest.mark.parametrize("low, high, step", GRIDS)
-def test_keras_tuner_finds_each_point_of_a_grid_again(low, high, step):
+def test_keras_tuner_maps_each_point_of_a_grid_to_itself(low, high, step):
     known = declared(Rates(low, high, step=step))
     for index, point in enumerate(known.values):
         share = known.value_to_prob(point)
@@ -38,7 +38,7 @@ def test_keras_tuner_finds_each_point_of_a_grid_again(low, high, step):
         assert known.prob_to_value(share) == point
 
 
-def test_logarithmic_grids():
+def test_logarithmic_grids_have_every_point():
     assert Rates(0.01, 0.64, step=4, sampling="log").grid == (0.01, 0.04, 0.16, 0.64)
     reverse = Rates(0.01, 0.64, step=4, sampling="reverse_log")
     assert reverse.grid == pytest.approx((0.01, 0.49, 0.61, 0.64), abs=1e-12)
@@ -53,7 +53,7 @@ def test_range_has_no_grid_and_is_declared_with_its_bounds_and_sampling():
         assert (known.sampling, known.step, known.default) == (sampling, None, 0.2)
 
 
-def test_values_are_chosen_from_alone_and_in_order():
+def test_only_the_listed_values_are_chosen_in_order():
     rates = Rates(values=[0.1, 0.005, 0.05, 0.01])
     assert rates.grid == (0.005, 0.01, 0.05, 0.1)
     assert (rates.low, rates.high) == (0.005, 0.1)
@@ -73,17 +73,17 @@ def test_values_are_chosen_from_alone_and_in_order():
         (Rates(0.0, 0.5, step=0.1, default=0.3), 0.0, 0.3),
     ],
 )
-def test_first_value_is_the_default_or_next_to_the_layers_own(rates, own, default):
+def test_default_is_the_first_value_or_that_nearest_to_the_layer(rates, own, default):
     assert declared(rates, own).default == default
 
 
-def test_equal_ranges_have_equal_domains_whatever_their_default_and_ties():
+def test_equal_ranges_have_equal_domains_for_all_defaults_and_ties():
     assert Rates(0, 0.5).domain == Rates(0.0, 0.5, default=0.1, tie="shared").domain
     assert Rates(0, 0.5).domain != Rates(0, 0.5, step=0.1).domain
     assert Rates(0, 0.5).domain != Rates(0, 0.6).domain
 
 
-def test_rates_cannot_be_changed_but_copied():
+def test_rates_are_immutable_and_can_be_copied():
     rates = Rates(values=(0.1, 0.2))
     with pytest.raises(dataclasses.FrozenInstanceError):
         rates.low = 0.3

@@ -1,4 +1,4 @@
-"""`tune_rates` declares a hyperparameter for each rate, and the rates follow."""
+"""`tune_rates` declares a hyperparameter for each rate, and sets the rates."""
 
 import keras
 import keras_tuner
@@ -26,7 +26,7 @@ def nested():
 
 
 def tuned(model, space=None, values=None):
-    """The hyperparameters and rates of a trial with `values`."""
+    """Return the hyperparameters and rates of a trial with `values`."""
     hp = keras_tuner.HyperParameters()
     hp.values = dict(values or {})
     assert tune_rates(hp, model, space) is model
@@ -55,7 +55,7 @@ def test_each_settable_rate_is_declared_with_the_default_bounds():
     assert rates == {"a": 0.3, "b": 0.3}
 
 
-def test_values_of_the_trial_are_assigned_and_dropped_at():
+def test_values_of_the_trial_are_assigned_and_in_effect():
     model = model_of("a", "b", "c")
     values = {"rate/a": 0.1, "rate/b": 0.0, "rate/c": 0.7}
     _, rates = tuned(model, None, values)
@@ -65,7 +65,7 @@ def test_values_of_the_trial_are_assigned_and_dropped_at():
 
 
 @pytest.mark.parametrize("space", [(0.1, 0.6), [0.1, 0.6], Rates(0.1, 0.6)])
-def test_bounds_for_all(space):
+def test_one_pair_of_bounds_applies_to_all(space):
     hp, rates = tuned(model_of("a", "b", rate=0.9), space)
     assert bounds(hp) == {"rate/a": (0.1, 0.6), "rate/b": (0.1, 0.6)}
     assert rates == {"a": 0.6, "b": 0.6}
@@ -94,7 +94,7 @@ def test_shared_rate_moves_all_layers_of_a_pattern():
 
 
 @pytest.mark.parametrize("first, last", [(0.1, 0.5), (0.6, 0.2), (0.3, 0.3)])
-def test_linear_rates_lie_on_the_line_from_first_to_last(first, last):
+def test_linear_rates_are_on_the_line_from_first_to_last(first, last):
     values = {"rate/*/first": first, "rate/*/last": last}
     hp, rates = tuned(model_of(*"abcde"), Rates(tie="linear"), values)
     assert hp.values == values
@@ -108,7 +108,7 @@ def test_single_layer_on_a_line_gets_the_last_rate():
 
 
 @pytest.mark.parametrize("tie, sign", [("rising", 1), ("falling", -1)])
-def test_rates_are_monotone_in_depth_whatever_was_drawn(tie, sign):
+def test_rates_are_monotone_in_depth_for_all_draws(tie, sign):
     rng = np.random.default_rng(0)
     for _ in range(20):
         drawn = dict(zip(("rate/a", "rate/b", "rate/c"), rng.random(3), strict=True))
@@ -175,7 +175,7 @@ def test_dropout_inside_attention_is_searched():
     assert list(kdropout.rates(model).values()) == [0.5]
 
 
-def test_dropout_that_is_not_a_layer_is_warned_of():
+def test_dropout_that_is_not_a_layer_gives_a_warning():
     model = keras.Sequential(
         [
             keras.Input((4, 3)),
@@ -188,7 +188,7 @@ def test_dropout_that_is_not_a_layer_is_warned_of():
     assert kdropout.rates(model) == {"drop": 0.5}
 
 
-def test_rates_that_others_decide_stay_as_they_are():
+def test_rates_of_other_rules_do_not_change():
     model = keras.Sequential(
         [
             keras.Input((UNITS,)),
@@ -218,7 +218,7 @@ def test_pattern_replaces_a_schedule(choice, rate):
     layer = model.get_layer("a")
     assert_drops(layer, rate)
     assert layer.rate == rate
-    layer.rate = 0.9  # as of any other layer
+    layer.rate = 0.9  # as in any other layer
     assert_drops(layer, 0.9)
 
 
@@ -244,7 +244,7 @@ def test_ranges_that_the_user_declared_beforehand_count():
 
 @pytest.mark.on_one_backend
 @pytest.mark.slow
-def test_search_of_keras_tuner_finds_the_rate_that_is_best(tmp_path):
+def test_search_of_keras_tuner_finds_the_best_rate(tmp_path):
     class Planted(keras_tuner.HyperModel):
         def build(self, hp):
             return tune_rates(hp, model_of("a", "b"), Rates(0.0, 0.5, step=0.25))

@@ -1,4 +1,4 @@
-"""A chief or a worker of KerasTuner's own, as its environment variables say.
+"""A chief or a worker of KerasTuner, as its environment variables request.
 
 python -m tests.tuning.storage.keras_tuner_worker DIR
 """
@@ -9,7 +9,7 @@ import sys
 from kdropout import tuning
 from tests.tuning.trials import searches
 
-# Numbers that 32 bits do not hold, in which KerasTuner's processes send them.
+# KerasTuner's processes send numbers in 32 bits, which cannot represent these.
 RATES = (0.1, 0.2, 0.3)
 
 
@@ -25,8 +25,8 @@ def make_tuner(folder):
         seed=5,
         directory=folder,
         project_name="search",
-        overwrite=True,  # of which a worker must take no notice
-        log_dir=pathlib.Path(folder, "logs"),  # which only the chief writes to
+        overwrite=True,  # a worker must ignore it
+        log_dir=pathlib.Path(folder, "logs"),  # only the chief writes to it
     )
 
 

@@ -1,10 +1,10 @@
-"""Searches that are killed at random moments, and what became of them.
+"""Searches that are killed at random moments, and their results.
 
     python -m tests.tuning.storage.kills --kills 5 random grid
 
-A process of its own, which forks: a child searches, with a plain function in the place
-of training, and this process kills it. The child computes nothing with the backend of
-Keras, whose threads a fork does not take along.
+This runs in a separate process, which forks: a child searches, with a plain function
+instead of training, and this process kills it. The child computes nothing with the
+backend of Keras, whose threads do not survive a fork.
 """
 
 import argparse
@@ -25,18 +25,18 @@ import keras_tuner
 
 from kdropout import tuning
 
-# Long enough that kills also hit a trial, and not the files alone.
+# Long enough that kills also hit a trial, and not only the files.
 _SECONDS_PER_TRIAL = 0.002
 
 # In seconds; a child also needs some time to begin.
 _SHORTEST_SPAN = 0.03
 
-# Every second kill waits so long for the writing of a file, to come within it.
+# Every second kill waits up to this time for the writing of a file, to hit it.
 _SECONDS_FOR_A_WRITE = 1.0
 
 
 def space():
-    """Rates on a grid, one of them only where another hyperparameter says so."""
+    """Declare rates on a grid; one of them depends on another hyperparameter."""
     hp = keras_tuner.HyperParameters()
     hp.Float("rate/first", 0.0, 0.6, step=0.1)
     hp.Choice("kind", ["plain", "deep"])
@@ -47,14 +47,14 @@ def space():
 
 
 def function_of(values):
-    """What takes the place of training: the score of a trial."""
+    """Replaces training: returns the score of a trial."""
     epochs = values.get("tuner/epochs", 1)
     first, deep = values["rate/first"], values.get("rate/deep", 0.25)
     return (first - 0.3) ** 2 + (deep - 0.2) ** 2 + values["rate/last"] / epochs
 
 
 class Plain:
-    """Computes the function instead of training, and notes that it was asked."""
+    """Computes the function instead of training, and records the call."""
 
     notes = None  # path of a file
 
@@ -66,7 +66,7 @@ class Plain:
 
 
 def make_kind(base):
-    """The tuner `base` with the function in the place of training."""
+    """Return the tuner `base` with the function instead of training."""
     return type(base.__name__, (Plain, base), {})
 
 
@@ -96,7 +96,7 @@ ALGORITHMS = {
     ),
 }
 
-# What takes the place of `max_trials` for a short search of 6 or 7 trials.
+# This replaces `max_trials` for a short search of 6 or 7 trials.
 SHORT = {
     "hyperband": {"max_epochs": 3, "hyperband_iterations": 1},
     "halving": {"settings": ALGORITHMS["halving"][1]["settings"][:4]},
@@ -104,7 +104,7 @@ SHORT = {
 
 
 def make_tuner(algorithm, folder, **kwargs):
-    """A tuner of the search in `folder`, begun or new."""
+    """Make a tuner of a new or existing search in `folder`."""
     base, arguments = ALGORITHMS[algorithm]
     arguments = {"objective": keras_tuner.Objective("score", "min"), **arguments}
     kind = make_kind(base)
@@ -114,7 +114,7 @@ def make_tuner(algorithm, folder, **kwargs):
 
 
 def results(folder):
-    """Trials in the order of their beginning: number, values, score, status."""
+    """Return number, values, score and status of the trials, in their order."""
     state = json.loads(pathlib.Path(folder, "search", "oracle.json").read_text())
     trials = {trial["trial_id"]: trial for trial in state["trials"]}
     return [
@@ -129,7 +129,7 @@ def results(folder):
 
 
 def ended(folder):
-    """The trials that have ended, by the file of the search."""
+    """Return the completed trials in the file of the search."""
     try:
         return json.loads(pathlib.Path(folder, "search", "oracle.json").read_text())[
             "end_order"
@@ -162,7 +162,7 @@ def begin(algorithm, folder, prepare=lambda: None, **kwargs):
 
 
 def wait(child, seconds=float("inf")):
-    """The exit code of a child, or None if it runs on after so many seconds."""
+    """Return the exit code of a child, or None if it still runs after `seconds`."""
     end = time.monotonic() + seconds
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -209,7 +209,7 @@ def kill_search(algorithm, num_kills, seed, **kwargs):
 
 
 def _is_killed(row, child, folder, num_kills, seconds):
-    """Kill a child after a time, if it does not end before; whether it was killed."""
+    """Kill a child after a time if it still runs; return whether it was killed."""
     is_last = row["kills"] == num_kills
     code = wait(child, float("inf") if is_last else seconds)
     if code is not None:
@@ -226,7 +226,7 @@ def _is_killed(row, child, folder, num_kills, seconds):
 
 
 def kill_at_each_file(algorithm, num_files, **kwargs):
-    """Kill a search just before and after each of its first files takes its place."""
+    """Kill a search just before and after each of its first files is put in place."""
     row = {"algorithm": algorithm, "kills": 0, "lost": 0, "repeated_after_end": 0}
     with tempfile.TemporaryDirectory() as whole:
         _require_end(wait(begin(algorithm, whole, **kwargs)))
@@ -246,7 +246,7 @@ def kill_at_each_file(algorithm, num_files, **kwargs):
 
 
 def _die_at_file(at, late):
-    """Kill this process before, or after, it puts the file number `at` in its place."""
+    """Kill this process before or after it puts the file number `at` in its place."""
     replace, numbers = os.replace, itertools.count()
 
     def replace_or_die(*paths):
@@ -274,7 +274,7 @@ def _require_end(code):
 
 
 def _check_committed(row, folder):
-    """Count trials that had ended and are lost, or ran again."""
+    """Count completed trials that are lost or ran again."""
     path = pathlib.Path(folder, "ended.json")
     before, num_notes = json.loads(path.read_text()) if path.exists() else ([], 0)
     now, noted = ended(folder), notes(folder)
@@ -284,7 +284,7 @@ def _check_committed(row, folder):
 
 
 def _num_unfinished(folder, child):
-    """1 if the child was killed between the begin and the end of writing a file."""
+    """Return 1 if the child was killed while it was writing a file, else 0."""
     return int(any(pathlib.Path(folder).rglob(f".{child}.*")))
 
 

@@ -1,4 +1,4 @@
-"""Files that are missing or damaged do not end a search."""
+"""Missing or damaged files do not stop a search."""
 
 import json
 import pathlib
@@ -19,7 +19,7 @@ DAMAGES = {
     "binary": lambda path: path.write_bytes(b"\xff\xfe\x00\x81" * 20),
 }
 ALGORITHMS = list(kills.ALGORITHMS)
-# How a file is damaged does not depend on the algorithm, and this one is slow.
+# Damage to a file does not depend on the algorithm, and this one is slow.
 CASES = [
     (algorithm, damage)
     for algorithm in ALGORITHMS
@@ -31,7 +31,7 @@ TRIALS = {"random": 14, "grid": 16}
 
 
 class Stop(BaseException):
-    """Ends a search in mid-trial, as a kill does."""
+    """Stops a search in mid-trial, like a kill."""
 
 
 def make_tuner(algorithm, folder, stop_at=None, **kwargs):
@@ -56,7 +56,7 @@ def stop(algorithm, folder, **kwargs):
 
 @pytest.fixture(scope="module")
 def searches(tmp_path_factory):
-    """For each algorithm the results of a search, and the folder of half of it."""
+    """For each algorithm, return the results of a search and a folder of half of it."""
     made = {}
     for algorithm in ALGORITHMS:
         whole = tmp_path_factory.mktemp("whole")
@@ -69,7 +69,7 @@ def searches(tmp_path_factory):
 
 @pytest.fixture
 def halved(searches, tmp_path):
-    """A function that copies the folder of half a search."""
+    """Return a function that copies the folder of half a search."""
 
     def copy(algorithm):
         whole, half = searches[algorithm]
@@ -98,7 +98,7 @@ def test_search_is_rebuilt_without_its_file(algorithm, damage, halved):
 
 
 @pytest.mark.parametrize(("algorithm", "damage"), CASES)
-def test_search_goes_on_without_the_file_of_the_tuner(algorithm, damage, halved):
+def test_search_continues_without_the_file_of_the_tuner(algorithm, damage, halved):
     whole, project = halved(algorithm)
     DAMAGES[damage](project / "tuner0.json")
     results, run = goes_on(algorithm, project)
@@ -107,7 +107,7 @@ def test_search_goes_on_without_the_file_of_the_tuner(algorithm, damage, halved)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_search_goes_on_without_the_files_of_trials(algorithm, halved):
+def test_search_continues_without_the_files_of_trials(algorithm, halved):
     whole, project = halved(algorithm)
     for number, folder in enumerate(sorted(project.glob("trial_*"))):
         list(DAMAGES.values())[number % len(DAMAGES)](folder / "trial.json")
@@ -117,7 +117,7 @@ def test_search_goes_on_without_the_files_of_trials(algorithm, halved):
 
 
 @pytest.mark.parametrize(("algorithm", "damage"), CASES)
-def test_trial_whose_file_is_lost_too_is_run_again(algorithm, damage, halved):
+def test_trial_whose_file_is_lost_is_run_again(algorithm, damage, halved):
     whole, project = halved(algorithm)
     for name in ("oracle.json", "tuner0.json"):
         DAMAGES[damage](project / name)
@@ -136,7 +136,7 @@ def test_trial_whose_file_is_lost_too_is_run_again(algorithm, damage, halved):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_folder_of_a_trial_that_is_gone_costs_no_other(algorithm, halved):
+def test_missing_folder_of_a_trial_loses_no_other(algorithm, halved):
     whole, project = halved(algorithm)
     (project / "oracle.json").unlink()
     folders = sorted(project.glob("trial_*"))
@@ -152,7 +152,7 @@ def test_folder_of_a_trial_that_is_gone_costs_no_other(algorithm, halved):
     assert len(by_number) == len(results) >= len(whole)
 
 
-def test_search_without_a_seed_of_its_own_is_rebuilt_alike(tmp_path):
+def test_search_without_a_given_seed_is_rebuilt_identically(tmp_path):
     whole = make_tuner("random", tmp_path / "whole", seed=None)
     seed = whole.oracle.seed
     whole.search(verbose=0)
@@ -166,7 +166,7 @@ def test_search_without_a_seed_of_its_own_is_rebuilt_alike(tmp_path):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_search_with_another_seed_keeps_what_was_found(algorithm, halved):
+def test_search_with_another_seed_keeps_its_results(algorithm, halved):
     whole, project = halved(algorithm)
     for name in ("oracle.json", "tuner0.json"):
         (project / name).unlink()
@@ -184,7 +184,7 @@ def test_search_with_another_seed_keeps_what_was_found(algorithm, halved):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_nothing_to_rebuild_from_is_an_error_with_the_way_out(damage, tmp_path):
+def test_search_without_files_to_rebuild_from_raises_with_a_remedy(damage, tmp_path):
     project = stop("random", tmp_path)
     for path in project.rglob("*.json"):
         if damage != "missing" or path.name != "tuner0.json":
@@ -214,7 +214,7 @@ STOCK = {
         for a in STOCK
     ],
 )
-def test_project_of_keras_tuner_is_taken_over(
+def test_project_of_keras_tuner_is_continued(
     algorithm, searches, tmp_path, monkeypatch
 ):
     whole, _ = searches[algorithm]
@@ -232,5 +232,5 @@ def test_project_of_keras_tuner_is_taken_over(
     for trial_id, values, score, _ in results[: STOPPED_AFTER[algorithm]]:
         assert found[trial_id]["hyperparameters"]["values"] == values
         assert found[trial_id]["score"] == score
-    if algorithm != "bayesian":  # there the random numbers are other ones
+    if algorithm != "bayesian":  # there the random numbers differ
         assert results == whole

@@ -1,4 +1,4 @@
-"""A failed trial is never the best, and no end of the search."""
+"""A failed trial is never the best and does not stop the search."""
 
 import json
 
@@ -13,7 +13,7 @@ NAN = float("nan")
 
 
 def make_tuner(folder, run, algorithm="random", **kwargs):
-    """A search whose trials are calls of `run(number of the trial, of the call)`."""
+    """Make a search whose trials call `run(number of the trial, of the call)`."""
     arguments = {"max_trials": 6, "max_consecutive_failed_trials": 100, **kwargs}
     if algorithm in kills.SHORT:
         del arguments["max_trials"]
@@ -37,7 +37,7 @@ def fails_at_even(number, call):
 
 
 @pytest.mark.parametrize("direction", ["min", "max"])
-def test_best_are_only_those_that_completed(direction, tmp_path):
+def test_best_trials_are_only_completed_ones(direction, tmp_path):
     objective = keras_tuner.Objective("score", direction)
     tuner = make_tuner(tmp_path, fails_at_even, objective=objective)
     tuner.search(verbose=0)
@@ -55,13 +55,13 @@ def test_best_are_only_those_that_completed(direction, tmp_path):
     assert "no result of 0" in again.oracle.trials["0"].message
 
 
-def test_result_that_is_not_a_number_is_a_failed_trial(tmp_path):
+def test_nonfinite_result_is_a_failed_trial(tmp_path):
     tuner = make_tuner(tmp_path, lambda number, call: [NAN, 2.0, 1.0][number % 3])
     tuner.search(verbose=0)
     assert [t.score for t in tuner.oracle.get_best_trials(9)] == [1.0, 1.0, 2.0, 2.0]
 
 
-def test_a_search_in_which_all_is_nan_says_so(tmp_path):
+def test_search_with_only_nan_scores_is_reported(tmp_path):
     tuner = make_tuner(tmp_path, lambda number, call: NAN, max_trials=2)
     tuner.search(verbose=0)
     message = "The objective 'score' was NaN in every epoch"
@@ -75,7 +75,7 @@ def test_a_search_in_which_all_is_nan_says_so(tmp_path):
         tuner.search(verbose=0)
 
 
-def test_without_any_result_the_error_says_why(tmp_path):
+def test_error_gives_the_reason_if_no_trial_has_a_result(tmp_path):
     def fails(number, call):
         raise ValueError("the data are gone")
 
@@ -126,7 +126,7 @@ def test_trial_is_tried_again_as_often_as_allowed(algorithm, tmp_path, capsys):
     assert tuner.calls[2] == 2 and third.status == "FAILED" and third.score is None
 
 
-def test_result_of_the_new_try_counts_after_one_that_was_no_number(tmp_path, capsys):
+def test_result_of_a_new_try_replaces_a_nonfinite_one(tmp_path, capsys):
     def better_the_second_time(number, call):
         return NAN if call == 1 else float(number)
 
@@ -135,7 +135,7 @@ def test_result_of_the_new_try_counts_after_one_that_was_no_number(tmp_path, cap
     assert [t.score for t in tuner.oracle.trials.values()] == [0, 1, 2, 3, 4, 5]
 
 
-def test_try_that_was_stopped_is_repeated_with_the_tries_that_are_left(tmp_path):
+def test_stopped_try_is_repeated_with_the_remaining_tries(tmp_path):
     class Stop(BaseException):
         pass
 
@@ -156,7 +156,7 @@ def test_try_that_was_stopped_is_repeated_with_the_tries_that_are_left(tmp_path)
     assert again.calls == {1: 2}  # one of three was used, and one was stopped
 
 
-def test_search_that_only_fails_ends_and_can_go_on(tmp_path):
+def test_search_with_only_failures_ends_and_can_continue(tmp_path):
     def broken(number, call):
         raise ValueError("broken")
 
@@ -168,7 +168,7 @@ def test_search_that_only_fails_ends_and_can_go_on(tmp_path):
     assert [t.score for t in mended.oracle.trials.values()] == [None, None, 2, 3, 4, 5]
 
 
-def test_files_of_a_search_are_json_that_others_can_read(tmp_path):
+def test_files_of_a_search_are_standard_json(tmp_path):
     tuner = make_tuner(tmp_path, fails_at_even)
     tuner.search(verbose=0)
     state = json.loads((tmp_path / "search" / "oracle.json").read_text())

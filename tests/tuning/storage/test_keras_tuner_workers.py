@@ -1,4 +1,4 @@
-"""KerasTuner's own chief and workers run with the tuners of kdropout."""
+"""KerasTuner's chief and workers run with the tuners of kdropout."""
 
 import os
 import pathlib
@@ -20,7 +20,7 @@ grpc = pytest.importorskip("grpc", reason="KerasTuner's processes talk by gRPC")
 
 ROOT = pathlib.Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "tests.tuning.storage.keras_tuner_worker"]
-PATIENCE = 240  # seconds; the chief looks every 20 whether all have gone
+PATIENCE = 240  # seconds; the chief checks every 20 whether all workers have ended
 
 
 def start(name, folder, port):
@@ -40,7 +40,7 @@ def free_port():
         return at.getsockname()[1]
 
 
-def test_chief_and_two_workers_find_what_one_process_finds(tmp_path):
+def test_chief_and_two_workers_find_the_result_of_one_process(tmp_path):
     one, many = tmp_path / "one", tmp_path / "many"
     keras_tuner_worker.search(keras_tuner_worker.make_tuner(one))
     port = free_port()
@@ -57,7 +57,7 @@ def test_chief_and_two_workers_find_what_one_process_finds(tmp_path):
         for all_of in (results(many), results(one))
     )
     assert len(expected) == len(keras_tuner_worker.RATES) ** 2
-    # The very same rates; scores travel as numbers of 32 bits.
+    # The rates are equal; scores are sent as numbers of 32 bits.
     assert found == {
         values: (pytest.approx(score, rel=1e-6), status)
         for values, (score, status) in expected.items()

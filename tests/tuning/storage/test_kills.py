@@ -1,4 +1,4 @@
-"""A search that is killed at any moment goes on as if nothing had happened."""
+"""A search that is killed at any moment continues like an uninterrupted one."""
 
 import json
 import pathlib
@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 QUICK = [name for name in ALGORITHMS if name != "bayesian"]  # which writes the same
 KILLS = 5
-FILES = 16  # what a search writes in its first two trials, and a bit more
+FILES = 16  # the files that a search writes in its first two trials, and some more
 
 
 def run(*arguments):
@@ -39,7 +39,9 @@ def at_files():
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_search_killed_at_random_loses_nothing_and_goes_on_alike(algorithm, at_random):
+def test_search_killed_at_random_loses_nothing_and_continues_identically(
+    algorithm, at_random
+):
     row = at_random[algorithm]
     assert row["kills"] == KILLS and row["trials"] >= 10
     assert row["lost"] == 0
@@ -49,7 +51,7 @@ def test_search_killed_at_random_loses_nothing_and_goes_on_alike(algorithm, at_r
 
 
 @pytest.mark.parametrize("algorithm", QUICK)
-def test_search_killed_at_any_file_goes_on_alike(algorithm, at_files):
+def test_search_killed_at_any_file_continues_identically(algorithm, at_files):
     row = at_files[algorithm]
     assert row["kills"] == 2 * FILES
     assert row["lost"] == 0

@@ -1,4 +1,4 @@
-"""Training that is killed gives, once it is taken up, the very same results."""
+"""A search that is killed in training gives the same results once it is resumed."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "tests.tuning.storage.training"]
 NUM_KILLS = 2
-BEFORE_A_KILL = 3  # trials that each life ends at least
+BEFORE_A_KILL = 3  # trials that end at least in each process
 PATIENCE = 120  # seconds
 
 
@@ -35,7 +35,7 @@ def start(folder):
     return subprocess.Popen([*COMMAND, str(folder)], cwd=ROOT, env=environment)
 
 
-def test_scores_and_weights_are_those_of_the_uninterrupted_search(tmp_path):
+def test_scores_and_weights_equal_those_of_the_uninterrupted_search(tmp_path):
     rng = random.Random(0)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     training.search(training.make_tuner(whole))

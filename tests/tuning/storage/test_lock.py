@@ -1,4 +1,4 @@
-"""One process writes to a project, and nobody deletes what it writes."""
+"""Only one process writes to a project, and no other deletes its files."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ from kdropout.tuning.project_lock import ProjectLock
 from tests.tuning.storage import kills
 
 ROOT = pathlib.Path(__file__).parents[3]
-# The file alone, because to import the package takes seconds.
+# Imports only the file, because the package takes seconds to import.
 HOLDER = """
 import runpy, sys, time
 names = runpy.run_path("kdropout/tuning/project_lock.py")
@@ -34,7 +34,7 @@ def make_tuner(folder, **kwargs):
 
 @pytest.fixture
 def holder(tmp_path):
-    """Another process that writes to the project."""
+    """Start another process that writes to the project."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)],
         cwd=ROOT,
@@ -48,16 +48,14 @@ def holder(tmp_path):
 
 
 @NEEDS_LOCKS
-def test_project_that_another_process_writes_to_is_neither_deleted_nor_written(
-    tmp_path, holder
-):
+def test_project_in_use_is_neither_deleted_nor_written_to(tmp_path, holder):
     kept = tmp_path / "search" / "kept"
     kept.parent.mkdir()
     kept.write_text("results")
     message = f"search' is being written by process {holder.pid}. .*'project_name'"
     with pytest.raises(RuntimeError, match=message):
         make_tuner(tmp_path, overwrite=True)
-    tuner = make_tuner(tmp_path)  # looking at the results does no harm
+    tuner = make_tuner(tmp_path)  # reading the results is allowed
     with pytest.raises(RuntimeError, match=message):
         tuner.search(verbose=0)
     assert kept.read_text() == "results"
@@ -81,7 +79,7 @@ def test_two_tuners_of_one_process_do_not_search_at_once(tmp_path):
         first.search(verbose=0)
 
 
-def test_lock_is_free_after_a_search_that_failed(tmp_path):
+def test_lock_is_free_after_a_failed_search(tmp_path):
     first, second = make_tuner(tmp_path), make_tuner(tmp_path)
 
     def interrupt(trial):
@@ -94,14 +92,14 @@ def test_lock_is_free_after_a_search_that_failed(tmp_path):
     assert len(second.oracle.end_order) == 4
 
 
-def test_tuner_made_anew_before_the_first_one_is_gone_may_overwrite(tmp_path):
+def test_new_tuner_may_overwrite_before_the_first_one_is_deleted(tmp_path):
     tuners = [make_tuner(tmp_path, overwrite=True) for _ in range(2)]
     tuners[1].search(verbose=0)
     assert len(kills.results(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_results_that_another_tuner_has_written_since_are_kept(overwrite, tmp_path):
+def test_results_written_by_another_tuner_are_kept(overwrite, tmp_path):
     early = make_tuner(tmp_path, overwrite=overwrite)
     make_tuner(tmp_path).search(verbose=0)
     found = kills.results(tmp_path)
@@ -117,7 +115,7 @@ def test_second_search_of_a_tuner_adds_nothing(tmp_path):
     assert len(kills.notes(tmp_path)) == 4
 
 
-def test_worker_of_keras_tuner_deletes_and_locks_nothing(tmp_path, monkeypatch):
+def test_worker_of_keras_tuner_neither_deletes_nor_locks(tmp_path, monkeypatch):
     make_tuner(tmp_path).search(verbose=0)
     found = kills.results(tmp_path)
     for name, value in [

@@ -1,4 +1,4 @@
-"""What the algorithms themselves promise."""
+"""The search algorithms keep their promises."""
 
 import itertools
 import json
@@ -39,7 +39,9 @@ def points(tuner):
 
 
 @pytest.mark.parametrize("initial", [3, 100], ids=["process", "random"])
-def test_bayesian_optimization_asks_each_point_once_and_then_ends(initial, tmp_path):
+def test_bayesian_optimization_proposes_each_point_once_and_then_ends(
+    initial, tmp_path
+):
     tuner = make_tuner(
         tmp_path, "bayesian", small_space(), max_trials=40, num_initial_points=initial
     )
@@ -57,7 +59,7 @@ def test_bayesian_optimization_finds_the_best_point_early(tmp_path):
     assert best == {"rate/a": 0.25, "rate/b": 0.25}
 
 
-def test_bayesian_optimization_proposes_the_same_when_it_is_taken_up(tmp_path):
+def test_resumed_bayesian_optimization_proposes_the_same(tmp_path):
     def search(folder, *limits):
         for limit in limits:
             tuner = make_tuner(
@@ -83,7 +85,7 @@ def conditional_space():
     return hp
 
 
-def test_grid_search_visits_each_point_once_also_when_it_is_taken_up(tmp_path):
+def test_grid_search_visits_each_point_once_also_when_resumed(tmp_path):
     for limit in (1, 2, 5, 6, 50):
         tuner = make_tuner(tmp_path, "grid", conditional_space(), max_trials=limit)
         tuner.search(verbose=0)
@@ -96,7 +98,7 @@ def test_grid_search_visits_each_point_once_also_when_it_is_taken_up(tmp_path):
     assert found == plain + deep
 
 
-def test_grid_search_whose_space_grows_is_rebuilt_alike(tmp_path):
+def test_grid_search_with_a_growing_space_is_rebuilt_identically(tmp_path):
     def search(folder, stop_at=None):
         space = keras_tuner.HyperParameters()
         space.Float("rate/a", 0.0, 0.2, step=0.1)
@@ -122,7 +124,9 @@ def test_grid_search_whose_space_grows_is_rebuilt_alike(tmp_path):
 
 
 @pytest.mark.parametrize("first", ["deep", "flat"])
-def test_grid_search_is_keras_tuners_where_a_branch_asks_for_more(first, tmp_path):
+def test_grid_search_equals_that_of_keras_tuner_if_a_branch_adds_values(
+    first, tmp_path
+):
     def points_of(kind):
         class Branches(kind):
             def run_trial(self, trial, *args, **kwargs):
@@ -211,7 +215,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("algorithm", kills.ALGORITHMS)
-def test_the_file_is_the_state_also_of_trials_that_changed_after_their_end(
+def test_file_has_the_state_also_of_trials_that_changed_after_their_end(
     algorithm, tmp_path
 ):
     space = conditional_space()
@@ -231,7 +235,7 @@ def test_the_file_is_the_state_also_of_trials_that_changed_after_their_end(
         assert (path.read_text() == before) == (change is CHANGES["copy"])
 
 
-def test_the_file_is_written_again_if_it_is_gone_or_anothers(tmp_path):
+def test_missing_or_foreign_file_is_written_again(tmp_path):
     tuner = make_tuner(tmp_path, "random", small_space(), max_trials=2)
     tuner.search(verbose=0)
     path = tmp_path / "search" / "oracle.json"
@@ -247,7 +251,7 @@ def test_the_file_is_written_again_if_it_is_gone_or_anothers(tmp_path):
     assert path.read_text() == text
 
 
-def test_oracle_of_the_users_own_keeps_working(tmp_path):
+def test_oracle_of_a_user_works(tmp_path):
     class Own(keras_tuner.oracles.RandomSearchOracle):
         pass
 

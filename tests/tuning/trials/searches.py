@@ -1,4 +1,4 @@
-"""Small searches that the tests of tuners share."""
+"""Small searches for the tests of tuners."""
 
 import keras
 import numpy as np
@@ -44,7 +44,7 @@ def unseeded(hp):
 
 
 def search(tuner, **kwargs):
-    """Run a search of few short trials; return its trials in order."""
+    """Run a search of a few short trials; return its trials in order."""
     arguments = {"epochs": 2, "batch_size": 8, "shuffle": False, "verbose": 0}
     tuner.search(**{**DATA, **arguments, **kwargs})
     return list(tuner.oracle.trials.values())

@@ -1,6 +1,6 @@
-"""A trial trains the model that `build` returns, whatever earlier trials did to theirs.
+"""A trial trains the model that `build` returns, unchanged by earlier trials.
 
-KerasTuner's own tuner, which compiles a new model for each trial, is the reference.
+The reference is KerasTuner's tuner, which compiles a new model for each trial.
 """
 
 import keras
@@ -24,7 +24,7 @@ LOSS = "sparse_categorical_crossentropy"
 
 
 def both(folder, hypermodel, callbacks=(), max_trials=3, **kwargs):
-    """The scores of kdropout's tuner and of KerasTuner's."""
+    """Return the scores of kdropout's tuner and of KerasTuner's."""
     found = []
     for name, kind in [
         ("ours", tuning.RandomSearch),
@@ -44,7 +44,7 @@ def both(folder, hypermodel, callbacks=(), max_trials=3, **kwargs):
 
 
 def alone(folder, hypermodel, values, **kwargs):
-    """The score of one training with these values, in a new tuner."""
+    """Return the score of one training with these values, in a new tuner."""
     tuner = tuning.RandomSearch(
         hypermodel, "val_loss", max_trials=1, seed=1, directory=folder
     )
@@ -56,7 +56,7 @@ def alone(folder, hypermodel, values, **kwargs):
 
 
 class Scale(keras.layers.Layer):
-    """A layer with state that Keras knows nothing of."""
+    """A layer with state that Keras does not track."""
 
     def __init__(self, factor=1.0, **kwargs):
         super().__init__(**kwargs)
@@ -116,7 +116,7 @@ class ActsAtBatches(keras.callbacks.Callback):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("callbacks", [[], [ActsAtBatches]], ids=["graph", "fit"])
-def test_what_a_callback_did_to_its_model_does_not_reach_the_next_trial(
+def test_changes_of_a_callback_to_its_model_do_not_reach_the_next_trial(
     callbacks, tmp_path
 ):
     ours, theirs = both(tmp_path, build, [Changes, *callbacks], max_trials=7, epochs=1)
@@ -125,7 +125,7 @@ def test_what_a_callback_did_to_its_model_does_not_reach_the_next_trial(
 
 
 class FineTuning(keras_tuner.HyperModel):
-    """Trains with a frozen layer first, then all of it."""
+    """Trains with a frozen layer first, then the whole model."""
 
     moved = []
 
@@ -156,7 +156,7 @@ def test_fine_tuning_in_fit_freezes_the_layer_in_each_trial(tmp_path):
 
 @pytest.mark.on_one_backend
 @pytest.mark.slow
-def test_hyperband_goes_on_with_the_weights_after_a_fit_that_compiles(tmp_path):
+def test_hyperband_keeps_the_weights_after_a_fit_that_compiles(tmp_path):
     tuner = tuning.Hyperband(
         FineTuning(), "val_loss", max_epochs=2, factor=2, directory=tmp_path, seed=1
     )
@@ -166,7 +166,7 @@ def test_hyperband_goes_on_with_the_weights_after_a_fit_that_compiles(tmp_path):
 
 
 def build_by_rate(hp):
-    """A rate decides more than the dropout: units, a penalty, an initial value."""
+    """In this model, a rate also decides units, a penalty and an initial value."""
     rate = hp.Float("rate/first", 0.0, 0.5)
     keras.utils.set_random_seed(0)
     kind = {
@@ -185,14 +185,14 @@ def build_by_rate(hp):
 @pytest.mark.on_one_backend
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["units", "kernel_regularizer", "bias_initializer"])
-def test_a_rate_may_decide_anything_in_build(part, tmp_path):
+def test_rate_may_decide_anything_in_build(part, tmp_path):
     build_by_rate.part = part
     ours, theirs = both(tmp_path, build_by_rate, epochs=1)
     assert ours == theirs
 
 
 class TwoOptimizers(keras.Sequential):
-    """As a GAN has: Keras lists the variables of one."""
+    """Keras lists the variables of only one, as in a GAN."""
 
     def build(self, *args, **kwargs):
         super().build(*args, **kwargs)
@@ -204,7 +204,7 @@ class TwoOptimizers(keras.Sequential):
 
 
 @pytest.mark.slow
-def test_all_variables_begin_anew_also_those_that_keras_does_not_list(tmp_path):
+def test_all_variables_are_reset_even_those_that_keras_does_not_list(tmp_path):
     class Moves(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             seen.append(float(self.model.count[0]))
@@ -250,7 +250,7 @@ class build_noise:
 @ONLY_TENSORFLOW
 @pytest.mark.parametrize("callbacks", [[], [ActsAtBatches()]], ids=["graph", "fit"])
 @pytest.mark.parametrize("is_tf", [True, False], ids=["tf.random", "keras.random"])
-def test_random_numbers_that_no_variable_holds_begin_anew(is_tf, callbacks, tmp_path):
+def test_random_numbers_without_a_variable_are_reset(is_tf, callbacks, tmp_path):
     build_noise.is_tf, build_noise.layer = is_tf, None
     tuner = tuning.RandomSearch(
         build_with_tf_random, "val_loss", max_trials=3, seed=1, directory=tmp_path
@@ -276,7 +276,7 @@ def count_traces(folder, hypermodel, max_trials, **kwargs):
 
 
 def build_with_more(hp):
-    """What Keras completes at the first batch, and what it keeps beside variables."""
+    """Has parts that Keras completes at the first batch, and state beside variables."""
     model = make_model(seed=None)
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)
     model.compile(
@@ -298,12 +298,14 @@ def build_with_more(hp):
     ],
     ids=["executions", "optimizer and metrics", "fit"],
 )
-def test_what_differs_in_values_alone_is_compiled_once(hypermodel, kwargs, tmp_path):
+def test_models_that_differ_only_in_values_are_compiled_once(
+    hypermodel, kwargs, tmp_path
+):
     once = count_traces(tmp_path / "one", searches.build, 1, **kwargs)
     assert count_traces(tmp_path / "all", hypermodel, 3, **kwargs) == once > 0
 
 
-def test_settings_of_the_user_stay(tmp_path):
+def test_settings_of_the_user_are_kept(tmp_path):
     class Own(keras.layers.Layer):
         pass
 
@@ -313,7 +315,7 @@ def test_settings_of_the_user_stay(tmp_path):
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of JAX")
-def test_distribution_of_the_user_stays(tmp_path):
+def test_distribution_of_the_user_is_kept(tmp_path):
     distribution = keras.distribution.DataParallel()
     keras.distribution.set_distribution(distribution)
     try:
@@ -340,7 +342,7 @@ def test_strategy_of_tensorflow_is_used(tmp_path):
 
 
 @pytest.mark.slow
-def test_metric_with_a_value_for_each_class(tmp_path):
+def test_metric_may_have_a_value_for_each_class(tmp_path):
     def build_f1(hp):
         model = build(hp)
         model.compile("sgd", "categorical_crossentropy", [keras.metrics.F1Score()])
@@ -352,7 +354,7 @@ def test_metric_with_a_value_for_each_class(tmp_path):
     assert ours == theirs
 
 
-def test_there_must_be_a_hypermodel_or_a_run_trial(tmp_path):
+def test_tuner_needs_a_hypermodel_or_a_run_trial(tmp_path):
     with pytest.raises(ValueError, match="'hypermodel' must be .*hypermodel=None"):
         tuning.RandomSearch(objective="val_loss", max_trials=1, directory=tmp_path)
 
@@ -365,7 +367,7 @@ def test_there_must_be_a_hypermodel_or_a_run_trial(tmp_path):
     assert all(0.5 <= t.score <= 1.0 for t in tuner.oracle.trials.values())
 
 
-def test_model_that_only_the_users_fit_compiles(tmp_path):
+def test_model_may_be_compiled_only_in_the_fit_of_a_user(tmp_path):
     class Own(keras_tuner.HyperModel):
         def build(self, hp):
             return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
@@ -382,7 +384,7 @@ def test_model_that_only_the_users_fit_compiles(tmp_path):
     ("returned", "error"),
     [(None, TypeError), ({"loss": 1.0}, ValueError), ("0.5", TypeError)],
 )
-def test_what_fit_must_not_return_is_blamed_on_it(returned, error, tmp_path):
+def test_error_for_an_invalid_result_of_fit_names_fit(returned, error, tmp_path):
     class Own(keras_tuner.HyperModel):
         def build(self, hp):
             return build(hp)
@@ -422,7 +424,7 @@ class CountsBuilds(keras.optimizers.SGD):
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing compiled is kept there")
-def test_an_optimizer_of_a_user_is_built_once():
+def test_optimizer_of_a_user_is_built_once():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile(CountsBuilds(), "mse")
     pooled = PooledModel(model, {})

@@ -1,4 +1,4 @@
-"""Callbacks see in a compiled epoch what they see in `fit`, also within a pass."""
+"""In a compiled epoch, callbacks get the same values as in `fit`."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def build(hp):
 
 
 class Record(keras.callbacks.Callback):
-    """Keeps the logs of all epochs, also of the copies that a tuner makes."""
+    """Keeps the logs of all epochs, also those of the copies that a tuner makes."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,7 @@ class Record(keras.callbacks.Callback):
 
 
 def logs_of(folder, callbacks, **arguments):
-    """The logs of each epoch of a search of two trials."""
+    """Return the logs of each epoch of a search of two trials."""
     record = Record()
     tuner = tuning.RandomSearch(
         build,
@@ -60,7 +60,7 @@ def test_gap_of_equal_data_is_0_with_averaged_weights(
     logs = logs_of(tmp_path, callbacks, **arguments)
     assert [entry["gap_loss"] for entry in logs] == pytest.approx([0.0] * 6, abs=1e-6)
     assert len({entry["clean_loss"] for entry in logs}) == 6
-    # In compiled epochs: neither callback is a reason to train with fit.
+    # In compiled epochs, because neither callback needs a training with fit.
     assert ("train with fit" in capsys.readouterr().err) == (not COMPILED)
 
 

@@ -1,4 +1,4 @@
-"""Trials are those of KerasTuner, on models that are compiled once."""
+"""Trials equal those of KerasTuner, on models that are compiled once."""
 
 import keras
 import keras_tuner
@@ -46,7 +46,7 @@ def weights(batches):
     ],
     ids=lambda given: ",".join(given) or "plain",
 )
-def test_scores_are_those_of_keras_tuner_to_the_bit(given, tmp_path):
+def test_scores_equal_those_of_keras_tuner_to_the_bit(given, tmp_path):
     ours = search(random_search(tmp_path / "ours"), **given)
     theirs = random_search(tmp_path / "theirs", kind=keras_tuner.RandomSearch)
     theirs = search(theirs, **given)
@@ -56,10 +56,10 @@ def test_scores_are_those_of_keras_tuner_to_the_bit(given, tmp_path):
             expected = their.metrics.get_best_value(name)
             assert our.metrics.get_best_value(name) == expected
         assert our.best_step == their.best_step
-    assert len(set(scores(ours))) == 2  # so rates do matter
+    assert len(set(scores(ours))) == 2  # so that rates matter
 
 
-def test_callbacks_see_what_they_see_in_fit(tmp_path):
+def test_callbacks_get_the_same_values_as_in_fit(tmp_path):
     class Record(keras.callbacks.Callback):
         seen = []
 
@@ -103,7 +103,7 @@ def test_trials_that_differ_in_rates_are_compiled_once(tmp_path):
 
 
 @ONLY_COMPILED
-def test_what_a_callback_has_kept_does_not_reach_the_next_trial(tmp_path):
+def test_state_kept_by_a_callback_does_not_reach_the_next_trial(tmp_path):
     class Moved(tuning.RandomSearch):
         rates = []
 
@@ -127,7 +127,7 @@ def test_what_a_callback_has_kept_does_not_reach_the_next_trial(tmp_path):
 
 
 @ONLY_COMPILED
-def test_other_hyperparameters_get_a_model_of_their_own_and_come_back_to_it(tmp_path):
+def test_other_hyperparameters_get_another_model_that_is_reused_later(tmp_path):
     def build_units(hp):
         units = hp.Choice("units", [4, 8])
         return tuning.tune_rates(hp, make_model(units), {"first": (0.0, 0.6)})
@@ -148,7 +148,9 @@ def test_model_of_the_next_trial_is_new_to_the_bit(tmp_path):
         states = []
 
         def begin_training(self, trial, model, execution):
-            model.optimizer.build(model.trainable_variables)  # PyTorch's is not yet
+            model.optimizer.build(
+                model.trainable_variables
+            )  # PyTorch's model is not built yet
             values = [ops.convert_to_numpy(v).copy() for v in all_variables(model)]
             rates = kdropout.rates(model)
             self.states.append((values, rates, trial.hyperparameters.values))
@@ -165,7 +167,7 @@ def test_model_of_the_next_trial_is_new_to_the_bit(tmp_path):
             np.testing.assert_array_equal(value, ops.convert_to_numpy(variable))
 
 
-def test_executions_begin_with_weights_of_their_own(tmp_path):
+def test_executions_begin_with_different_weights(tmp_path):
     class Keeps(tuning.RandomSearch):
         kernels = {}
 
@@ -180,7 +182,9 @@ def test_executions_begin_with_weights_of_their_own(tmp_path):
 
     trials, kernels = run(tmp_path, executions_per_trial=3)
     assert len(kernels) == 6
-    for number in range(3):  # all trials begin alike, so that only rates differ
+    for number in range(
+        3
+    ):  # all trials begin with the same weights, so that only rates differ
         np.testing.assert_array_equal(kernels["0", number], kernels["1", number])
     for one, other in [(0, 1), (0, 2), (1, 2)]:
         assert not np.array_equal(kernels["0", one], kernels["0", other])
@@ -287,7 +291,7 @@ FALLBACKS = {
 @pytest.mark.slow
 @ONLY_COMPILED
 @pytest.mark.parametrize("reason", FALLBACKS)
-def test_what_only_fit_can_do_is_done_by_fit_and_said_once(reason, tmp_path, capsys):
+def test_training_that_needs_fit_uses_fit_and_reports_it_once(reason, tmp_path, capsys):
     given, hypermodel = FALLBACKS[reason]
     ours = random_search(tmp_path / "ours", hypermodel)
     trials = search(ours, verbose=1, epochs=1, **given)
@@ -300,7 +304,7 @@ def test_what_only_fit_can_do_is_done_by_fit_and_said_once(reason, tmp_path, cap
 
 
 @pytest.mark.skipif(COMPILED, reason="an epoch is one graph there")
-def test_other_backends_train_with_fit_and_say_so(tmp_path, capsys):
+def test_other_backends_train_with_fit_and_report_it(tmp_path, capsys):
     search(random_search(tmp_path, max_trials=1), verbose=1)
     assert f"the backend {BACKEND} has no graph" in capsys.readouterr().err
 
@@ -309,7 +313,7 @@ def test_other_backends_train_with_fit_and_say_so(tmp_path, capsys):
 @pytest.mark.skipif(
     BACKEND == "torch", reason="Keras cannot train a stateful LSTM there"
 )
-def test_recurrent_model_with_states_begins_anew_in_each_trial(tmp_path):
+def test_stateful_recurrent_model_is_reset_in_each_trial(tmp_path):
     def build_stateful(hp):
         keras.utils.set_random_seed(0)
         inputs = keras.Input(batch_shape=(5, 4, 1))
@@ -333,7 +337,7 @@ def test_recurrent_model_with_states_begins_anew_in_each_trial(tmp_path):
     np.testing.assert_allclose(scores(ours), scores(theirs), rtol=1e-6)
 
 
-def test_layers_without_names_have_the_same_hyperparameters_in_each_trial(tmp_path):
+def test_unnamed_layers_have_the_same_hyperparameters_in_each_trial(tmp_path):
     def build_unnamed(hp):
         layers = [kdropout.layers.Dropout(0.5) for _ in range(2)]
         stack = [keras.Input((4,)), *layers, keras.layers.Dense(3, "softmax")]
@@ -348,7 +352,7 @@ def test_layers_without_names_have_the_same_hyperparameters_in_each_trial(tmp_pa
     assert names == {("rate/dropout", "rate/dropout_1")}
 
 
-def test_precision_that_the_user_has_set_stays(tmp_path):
+def test_precision_set_by_the_user_is_kept(tmp_path):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -360,7 +364,7 @@ def test_precision_that_the_user_has_set_stays(tmp_path):
         keras.config.set_dtype_policy(before)
 
 
-def test_model_that_is_too_large_is_a_failed_trial(tmp_path):
+def test_too_large_model_is_a_failed_trial(tmp_path):
     tuner = random_search(tmp_path, max_model_size=10, max_trials=2)
     with pytest.raises(
         RuntimeError, match="No trial of the search .* 'max_model_size'"
@@ -378,7 +382,7 @@ def test_model_that_is_too_large_is_a_failed_trial(tmp_path):
         ({"threads_per_worker": 0}, ValueError, "'threads_per_worker' must be"),
     ],
 )
-def test_bad_arguments_are_named(kwargs, error, message, tmp_path):
+def test_error_names_the_bad_arguments(kwargs, error, message, tmp_path):
     with pytest.raises(error, match=message):
         random_search(tmp_path, **kwargs)
     assert list(tmp_path.iterdir()) == []
@@ -390,7 +394,7 @@ def test_function_that_builds_no_model_is_refused(tmp_path):
 
 
 class OwnFit(keras_tuner.HyperModel):
-    """Trains as without it; but a tuner cannot know."""
+    """Trains as usual, but a tuner cannot know that."""
 
     def build(self, hp):
         return build(hp)
@@ -400,7 +404,7 @@ class OwnFit(keras_tuner.HyperModel):
 
 
 @pytest.mark.parametrize("early", [False, True])
-def test_weights_of_the_last_epoch_are_kept_also_if_it_comes_early(early, tmp_path):
+def test_weights_of_the_last_epoch_are_kept_even_if_it_comes_early(early, tmp_path):
     def weights_of(folder, hypermodel):
         stop = keras.callbacks.EarlyStopping(
             "loss", patience=1, min_delta=9.0, restore_best_weights=True
@@ -419,7 +423,7 @@ def test_weights_of_the_last_epoch_are_kept_also_if_it_comes_early(early, tmp_pa
         np.testing.assert_array_equal(our, other)
 
 
-def test_weights_are_kept_if_a_callback_of_a_subclass_ends_the_training(tmp_path):
+def test_weights_are_kept_if_a_callback_of_a_subclass_stops_the_training(tmp_path):
     class Stops(tuning.RandomSearch):
         def _build_and_fit_model(self, trial, *args, callbacks, **kwargs):
             stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9.0)
@@ -436,7 +440,7 @@ def test_weights_are_kept_if_a_callback_of_a_subclass_ends_the_training(tmp_path
 
 
 @pytest.mark.parametrize("scored_epoch", ["best", "last"])
-def test_several_objectives_count_by_their_sum(scored_epoch, tmp_path):
+def test_several_objectives_are_scored_by_their_sum(scored_epoch, tmp_path):
     tuner = tuning.RandomSearch(
         build,
         ["val_loss", "val_accuracy"],

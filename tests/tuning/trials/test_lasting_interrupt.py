@@ -1,4 +1,4 @@
-"""A Ctrl-C in a training is never lost."""
+"""A Ctrl-C during a training is never lost."""
 
 import contextlib
 import signal
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.usefixtures("ctrl_c_is_heard")
 
 
 class PressesInVain(keras.callbacks.Callback):
-    """Presses Ctrl-C where what it raises is forgotten, as C++ code may do."""
+    """Presses Ctrl-C in code that discards the exception, like some C++ code."""
 
     epochs = []
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs.append(epoch)
-        if len(self.epochs) == 6:  # in the second of the trials of four epochs
+        if len(self.epochs) == 6:  # in the second trial of four epochs
             press_in_vain()
 
     def __deepcopy__(self, memo):
@@ -33,7 +33,7 @@ def press_in_vain():
 
 
 @pytest.mark.parametrize("eager", [False, True], ids=["graph", "fit"])
-def test_a_search_stops_and_keeps_what_has_ended(eager, tmp_path):
+def test_search_stops_and_keeps_completed_trials(eager, tmp_path):
     def build(hp):
         model = searches.make_model()
         model.run_eagerly = eager
@@ -51,7 +51,7 @@ def test_a_search_stops_and_keeps_what_has_ended(eager, tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interrupt_is_raised_at_the_end_at_the_latest():
+def test_interrupt_is_raised_at_the_end_at_the_latest():
     with pytest.raises(KeyboardInterrupt), LastingInterrupt():
         press_in_vain()
     with pytest.raises(ZeroDivisionError), LastingInterrupt():
@@ -59,7 +59,7 @@ def test_an_interrupt_is_raised_at_the_end_at_the_latest():
         raise ZeroDivisionError
 
 
-def test_what_others_do_at_ctrl_c_stays():
+def test_ctrl_c_handlers_of_others_are_kept():
     def other(number, frame):
         seen.append(number)
 

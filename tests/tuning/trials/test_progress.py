@@ -31,7 +31,7 @@ def run(folder, is_terminal, verbose=1, **kwargs):
     return stream.getvalue(), min(trial.score for trial in trials)
 
 
-def test_terminal_has_bars_with_the_best_so_far_and_the_time_left(tmp_path):
+def test_terminal_has_bars_with_the_best_score_and_the_remaining_time(tmp_path):
     text, best = run(tmp_path, is_terminal=True, executions_per_trial=2)
     lines = text.split("\r")
     last = [line for line in lines if line.startswith("Search 2/2 [")][-1]
@@ -40,7 +40,7 @@ def test_terminal_has_bars_with_the_best_so_far_and_the_time_left(tmp_path):
     assert {("1", "0"), ("2", "0")} <= set(epochs)
 
 
-def test_elsewhere_there_is_a_line_for_each_trial(tmp_path):
+def test_other_outputs_have_a_line_for_each_trial(tmp_path):
     text, best = run(tmp_path, is_terminal=False)
     lines = [line for line in text.splitlines() if line.startswith("Trial ")]
     assert len(lines) == 2
@@ -49,12 +49,12 @@ def test_elsewhere_there_is_a_line_for_each_trial(tmp_path):
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])
-def test_nothing_is_said_if_nothing_is_to_be(is_terminal, tmp_path):
+def test_silent_search_prints_nothing(is_terminal, tmp_path):
     text, _ = run(tmp_path, is_terminal, verbose=0)
     assert text == ""
 
 
-def test_a_trial_that_goes_on_shows_the_epochs_of_the_whole_training(tmp_path):
+def test_continued_trial_shows_the_epochs_of_the_whole_training(tmp_path):
     class Slow(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             time.sleep(0.15)  # the bar is drawn at most ten times a second

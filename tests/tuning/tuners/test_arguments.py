@@ -1,4 +1,4 @@
-"""The arguments of the tuners are those of KerasTuner, and more by name."""
+"""The tuners take the arguments of KerasTuner, and more by name."""
 
 import inspect
 
@@ -14,7 +14,7 @@ TUNERS = [*OF_KERAS_TUNER, "SuccessiveHalving"]
 
 
 def arguments(kind):
-    """Dict from name to parameter, without those that collect the others."""
+    """Return a dict from name to parameter, without `*args` and `**kwargs`."""
     collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {
         name: parameter
@@ -24,7 +24,7 @@ def arguments(kind):
 
 
 @pytest.mark.parametrize("name", OF_KERAS_TUNER)
-def test_arguments_are_those_of_keras_tuner_in_the_same_positions(name):
+def test_arguments_have_the_positions_of_keras_tuner(name):
     ours = arguments(getattr(tuning, name))
     theirs = arguments(getattr(keras_tuner, name))
     assert list(ours)[: len(theirs)] == list(theirs)
@@ -51,7 +51,7 @@ def test_each_argument_is_documented(name):
         assert f"\n    {argument}: " in documented
 
 
-def test_late_halving_has_the_arguments_of_hyperband_and_those_of_its_rungs():
+def test_late_halving_has_the_arguments_of_hyperband_and_of_its_rungs():
     ours, theirs = arguments(tuning.SuccessiveHalving), arguments(tuning.Hyperband)
     own = ["settings", "rungs", "smoothing"]
     names = list(theirs)
@@ -66,11 +66,11 @@ def test_late_halving_has_the_arguments_of_hyperband_and_those_of_its_rungs():
 
 
 @pytest.mark.parametrize("name", OF_KERAS_TUNER)
-def test_tuners_are_those_of_keras_tuner(name):
+def test_tuners_are_subclasses_of_those_of_keras_tuner(name):
     assert issubclass(getattr(tuning, name), getattr(keras_tuner, name))
 
 
-def test_all_arguments_arrive(tmp_path):
+def test_all_arguments_are_passed_on(tmp_path):
     class Own(tuning.BayesianOptimization):
         def run_trial(self, trial, *args, **kwargs):
             return 0.0
@@ -107,19 +107,19 @@ def test_all_arguments_arrive(tmp_path):
     assert tuner.oracle.objective.name == "val_loss"
 
 
-def test_what_is_not_a_hypermodel_is_refused(tmp_path):
+def test_value_that_is_not_a_hypermodel_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'hypermodel' must be a function .* Received"):
         tuning.RandomSearch(3, "val_loss", directory=tmp_path)
     with pytest.raises(ValueError, match="'hypermodel' must be .* hypermodel=None"):
         tuning.Hyperband(None, "val_loss", directory=tmp_path)
 
 
-def test_what_is_not_an_oracle_is_refused():
+def test_value_that_is_not_an_oracle_is_refused():
     with pytest.raises(TypeError, match="'oracle' must be a keras_tuner.Oracle"):
         TrialEngine("random", lambda hp: None)
 
 
-def test_the_hypermodel_of_the_user_is_kept(tmp_path):
+def test_hypermodel_of_the_user_is_kept(tmp_path):
     class Own(keras_tuner.HyperModel):
         def build(self, hp):
             hp.Float("rate/a", 0.0, 0.5)

@@ -1,4 +1,4 @@
-"""Bad arguments of late halving are named, with what was received and the way out."""
+"""Late halving refuses bad arguments, names them and says what to do."""
 
 import tempfile
 

@@ -1,4 +1,4 @@
-"""A trial that Hyperband promotes goes on as one training would have gone on."""
+"""A trial that Hyperband promotes continues like one long training."""
 
 import keras
 import keras_tuner
@@ -17,7 +17,7 @@ NUM_ROWS = len(searches.DATA["x"])
 
 
 def build(hp):
-    """A model with all that a training moves: a schedule, a seed, an optimizer."""
+    """Build a model with all state of a training: a schedule, a seed, an optimizer."""
     steps = 2 * (NUM_ROWS // 8 + 1)
     model = keras.Sequential(
         [
@@ -41,7 +41,7 @@ def build(hp):
 
 
 class Moved(keras.callbacks.Callback):
-    """Moves a rate by a callback: the rate in effect must also go on."""
+    """Moves a rate in a callback, so that the current rate must be kept as well."""
 
     def on_epoch_end(self, epoch, logs=None):
         layer = self.model.get_layer("first")
@@ -49,7 +49,7 @@ class Moved(keras.callbacks.Callback):
 
 
 class Keeps(tuning.Hyperband):
-    """Keeps the state in which each execution of a trial ends."""
+    """Keeps the final state of each execution of a trial."""
 
     def on_search_begin(self):
         self.states = {}
@@ -70,7 +70,7 @@ def hyperband(folder, kind=Keeps, hypermodel=build, **kwargs):
 
 
 def promoted(trials):
-    """The trials that were promoted until they had all epochs, from the start."""
+    """Return the trials that were promoted up to all epochs, in their order."""
     return [
         t
         for t in trials
@@ -83,7 +83,7 @@ def promoted(trials):
 @pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("num_executions", [1, 2])
-def test_last_state_is_that_of_one_training(shuffle, num_executions, tmp_path):
+def test_final_state_is_that_of_one_training(shuffle, num_executions, tmp_path):
     arguments = {"shuffle": shuffle, "callbacks": [Moved()]}
     tuner = hyperband(tmp_path / "bands", executions_per_trial=num_executions)
     trials = promoted(searches.search(tuner, **arguments))
@@ -115,7 +115,7 @@ def test_last_state_is_that_of_one_training(shuffle, num_executions, tmp_path):
 
 
 @pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
-def test_last_state_is_that_of_one_fit(tmp_path):
+def test_final_state_is_that_of_one_fit(tmp_path):
     tuner = hyperband(tmp_path)
     trial = promoted(searches.search(tuner, shuffle=False))[0]
     keras.utils.set_random_seed(tuner.oracle.seed)
@@ -127,7 +127,7 @@ def test_last_state_is_that_of_one_fit(tmp_path):
         np.testing.assert_array_equal(our, ops.convert_to_numpy(their))
 
 
-def test_the_engine_goes_on_with_trials_of_any_oracle_that_promotes(tmp_path):
+def test_engine_continues_trials_of_any_oracle_that_promotes(tmp_path):
     tuner = hyperband(tmp_path / "hyperband", tuning.Hyperband)
     oracle = keras_tuner.oracles.HyperbandOracle(
         "val_loss", max_epochs=4, factor=2, seed=5
@@ -139,7 +139,7 @@ def test_the_engine_goes_on_with_trials_of_any_oracle_that_promotes(tmp_path):
 
 
 def test_order_of_rows_differs_between_epochs(tmp_path):
-    """Otherwise the test above could not tell one part of a training from another."""
+    """This order lets the tests above distinguish the parts of a training."""
     orders = []
 
     class Watch(Keeps):
@@ -153,7 +153,7 @@ def test_order_of_rows_differs_between_epochs(tmp_path):
     assert set(orders) == {0, steps, 2 * steps}
 
 
-def test_what_is_promoted_without_a_last_state_begins_with_the_best_weights(
+def test_trial_promoted_without_a_last_state_begins_with_the_best_weights(
     tmp_path, capsys
 ):
     class Forgets(Keeps):
@@ -170,7 +170,7 @@ def test_what_is_promoted_without_a_last_state_begins_with_the_best_weights(
 @pytest.mark.on_one_backend
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
-def test_project_of_keras_tuner_is_taken_over_in_mid_bracket(tmp_path):
+def test_project_of_keras_tuner_is_continued_in_mid_bracket(tmp_path):
     class Stop(Exception):
         pass
 
@@ -186,7 +186,7 @@ def test_project_of_keras_tuner_is_taken_over_in_mid_bracket(tmp_path):
     assert promoted(trials)
 
 
-def test_model_that_its_first_batch_builds_is_promoted(tmp_path):
+def test_model_built_by_its_first_batch_is_promoted(tmp_path):
     def build_later(hp):
         layers = [keras.layers.Dense(4), kdropout.layers.Dropout(0.5, name="first")]
         model = keras.Sequential([*layers, keras.layers.Dense(3, "softmax")])

@@ -1,4 +1,4 @@
-"""Late halving: which settings are tried, how long each trains, and which is kept."""
+"""Late halving: the settings it tries, their epochs, and the setting it keeps."""
 
 import keras
 import keras_tuner
@@ -17,7 +17,7 @@ NAN = float("nan")
 
 
 def build(hp):
-    """A model with all that a training moves: a schedule, a seed, an optimizer."""
+    """Build a model with all state of a training: a schedule, a seed, an optimizer."""
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -41,7 +41,7 @@ def build(hp):
 
 
 class Moved(keras.callbacks.Callback):
-    """Moves a rate by a callback: the rate in effect must also go on."""
+    """Moves a rate in a callback, so that the current rate must be kept as well."""
 
     def on_epoch_end(self, epoch, logs=None):
         layer = self.model.get_layer("first")
@@ -49,7 +49,7 @@ class Moved(keras.callbacks.Callback):
 
 
 class Keeps(tuning.SuccessiveHalving):
-    """Keeps the state in which each execution of a trial ends, and its epochs."""
+    """Keeps the final state of each execution of a trial, and its epochs."""
 
     def on_search_begin(self):
         self.states, self.num_epochs = {}, 0
@@ -69,7 +69,7 @@ def halving(folder, kind=Keeps, hypermodel=build, **kwargs):
 
 
 def planted(folder, scores, names=("drop",), space=None, **kwargs):
-    """A search over rates whose trials have planted scores, by rate and epochs."""
+    """Make a search over rates whose trials have planted scores, by rate and epochs."""
 
     class Planted(tuning.SuccessiveHalving):
         def run_trial(self, trial, *args, **kwargs):
@@ -91,7 +91,7 @@ def planted(folder, scores, names=("drop",), space=None, **kwargs):
 
 
 def run(tuner):
-    """Run a planted search; the rate and the epochs of each trial in order."""
+    """Run a planted search; return the rate and the epochs of each trial in order."""
     tuner.search(verbose=0)
     return trained(tuner)
 
@@ -108,7 +108,7 @@ def more_is_better(rate, epochs):
     return 1.0 - rate
 
 
-# What is tried, and for how long.
+# The settings, and their epochs.
 
 
 def test_half_of_the_settings_stop_at_each_rung(tmp_path):
@@ -135,30 +135,30 @@ def test_four_settings_cost_as_much_as_2_75_trainings(tmp_path):
     ("num_settings", "rungs", "sizes"),
     [(2, (0.5,), [2, 1]), (5, (0.25, 0.5, 0.75), [5, 3, 2, 1]), (3, (0.5,), [3, 2])],
 )
-def test_the_better_half_is_rounded_up(num_settings, rungs, sizes, tmp_path):
+def test_better_half_is_rounded_up(num_settings, rungs, sizes, tmp_path):
     settings = [0.1 * number for number in range(num_settings)]
     found = run(planted(tmp_path, more_is_better, settings=settings, rungs=rungs))
     ends = [*(8 * rung for rung in rungs), 8]
     assert [sum(end == epochs for *_, end in found) for epochs in ends] == sizes
 
 
-def test_a_rate_becomes_the_allowed_one_next_to_it(tmp_path):
+def test_rate_becomes_the_nearest_allowed_one(tmp_path):
     def rates(name, choice):
         tuner = planted(tmp_path / name, more_is_better, space=choice)
         return [rate for rate, begin, _ in run(tuner) if begin == 0]
 
     assert rates("bounds", (0.1, 0.5)) == [0.1, 0.2, 0.4, 0.5]
-    assert rates("once", (0.3, 0.5)) == [0.3, 0.4, 0.5]  # 0 and 0.2 are 0.3
+    assert rates("once", (0.3, 0.5)) == [0.3, 0.4, 0.5]  # 0 and 0.2 become 0.3
     assert rates("step", tuning.Rates(0.0, 0.75, step=0.25)) == [0.0, 0.25, 0.5]
     assert rates("values", tuning.Rates(values=[0.1, 0.3, 0.7])) == [0.1, 0.3, 0.7]
 
 
-def test_a_rate_is_that_of_all_layers_and_other_hyperparameters_have_defaults(
+def test_rate_applies_to_all_layers_and_other_hyperparameters_have_defaults(
     tmp_path,
 ):
     def build(hp):
         units = hp.Int("units", 4, 16, default=8)
-        hp.Float("rate/unrelated", 0.0, 1.0, default=0.5)  # it only sounds alike
+        hp.Float("rate/unrelated", 0.0, 1.0, default=0.5)  # only its name is similar
         model = searches.make_model(units=units, seed=None)
         space = {"*": tuning.Rates(0.0, 0.5, tie="linear")}
         return tuning.tune_rates(hp, model, space)
@@ -175,7 +175,7 @@ def test_a_rate_is_that_of_all_layers_and_other_hyperparameters_have_defaults(
         assert values["rate/*/first"] == values["rate/*/last"] == rate
 
 
-def test_a_setting_may_name_its_values(tmp_path):
+def test_setting_may_name_its_values(tmp_path):
     tuner = planted(
         tmp_path,
         more_is_better,
@@ -200,24 +200,24 @@ def test_settings_of_schedules_are_dicts(tmp_path):
     assert steps == [(0.2, 20), (0.5, 10)]
 
 
-# What goes on.
+# The trials that continue.
 
 
-def test_of_equal_settings_the_earlier_ones_go_on(tmp_path):
+def test_earlier_ones_of_equal_settings_continue(tmp_path):
     for number, direction in enumerate(("min", "max")):
         objective = keras_tuner.Objective("score", direction)
         tuner = planted(tmp_path / str(number), lambda *_: 1.0, objective=objective)
         assert run(tuner)[4:] == [(0.0, 4, 6), (0.2, 4, 6), (0.0, 6, 8)]
 
 
-def test_a_larger_objective_may_be_the_better_one(tmp_path):
+def test_larger_objective_may_be_better(tmp_path):
     objective = keras_tuner.Objective("score", "max")
     tuner = planted(tmp_path, lambda rate, _: -rate, objective=objective)
     assert run(tuner)[4:] == [(0.0, 4, 6), (0.2, 4, 6), (0.0, 6, 8)]
 
 
 @pytest.mark.parametrize("bad", [NAN, float("inf"), ValueError("broken")])
-def test_a_trial_without_a_usable_score_does_not_go_on(bad, tmp_path):
+def test_trial_without_a_usable_score_does_not_continue(bad, tmp_path):
     def scores(rate, epochs):
         return bad if rate in (0.6, 0.4) else 1.0 - rate
 
@@ -237,7 +237,7 @@ def test_nan_is_worse_than_any_score(tmp_path):
     )
 
 
-def test_if_the_last_trial_fails_the_best_is_what_led_to_it(tmp_path):
+def test_best_is_the_previous_trial_if_the_last_one_fails(tmp_path):
     def scores(rate, epochs):
         return ValueError("broken") if epochs == 8 else 1.0 - rate
 
@@ -246,8 +246,8 @@ def test_if_the_last_trial_fails_the_best_is_what_led_to_it(tmp_path):
     assert tuner.oracle.get_best_trials(1)[0].trial_id == "0004"
 
 
-def test_a_setting_that_was_dropped_is_not_the_best_by_its_early_score(tmp_path):
-    """Less dropout looks better early; here it is also the better score of all."""
+def test_dropped_setting_is_not_the_best_by_its_early_score(tmp_path):
+    """With less dropout, the early score is better, and here it is the best of all."""
 
     def scores(rate, epochs):
         return (
@@ -267,7 +267,7 @@ def test_a_setting_that_was_dropped_is_not_the_best_by_its_early_score(tmp_path)
 
 
 @pytest.mark.parametrize(("smoothing", "expected"), [(1, 5.0), (3, 4.0), (99, 2.5)])
-def test_the_score_is_the_mean_of_the_last_epochs(smoothing, expected, tmp_path):
+def test_score_is_the_mean_of_the_last_epochs(smoothing, expected, tmp_path):
     class Planted(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             logs["val_loss"] = float(epoch)
@@ -277,14 +277,14 @@ def test_the_score_is_the_mean_of_the_last_epochs(smoothing, expected, tmp_path)
     )
     trials = searches.search(tuner, callbacks=[Planted()])
     assert [trial.score for trial in trials[:2]] == [expected] * 2
-    # Of the last six epochs, and never of those before the rung.
+    # The last six epochs count, and never those before the rung.
     assert trials[2].score == expected + 6
     metrics = trials[0].metrics
     assert metrics.get_last_value("val_loss") == expected
     assert 0.0 <= metrics.get_last_value("val_accuracy") <= 1.0
 
 
-def test_executions_and_several_objectives_count_by_their_mean(tmp_path):
+def test_executions_and_several_objectives_are_scored_by_their_mean(tmp_path):
     tuner = tuning.SuccessiveHalving(
         build,
         ["val_loss", "val_accuracy"],
@@ -301,9 +301,9 @@ def test_executions_and_several_objectives_count_by_their_mean(tmp_path):
 
 
 @pytest.mark.parametrize("scored_epoch", ["last", "best"])
-def test_the_weights_are_those_of_the_last_epoch_or_of_the_best(scored_epoch, tmp_path):
+def test_weights_are_those_of_the_last_or_the_best_epoch(scored_epoch, tmp_path):
     class Worse(keras.callbacks.Callback):
-        """The first epoch of each trial is its best one."""
+        """Makes the first epoch of each trial the best one."""
 
         def on_train_begin(self, logs=None):
             self.number = 0
@@ -325,13 +325,13 @@ def test_the_weights_are_those_of_the_last_epoch_or_of_the_best(scored_epoch, tm
     assert same == (scored_epoch == "last")
 
 
-# A trial goes on exactly where the one before it stopped.
+# A trial continues exactly where the one before it stopped.
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
 @pytest.mark.parametrize("num_executions", [1, 2])
-def test_last_state_is_that_of_one_training(num_executions, tmp_path):
+def test_final_state_is_that_of_one_training(num_executions, tmp_path):
     arguments = {"shuffle": True, "callbacks": [Moved()]}
     tuner = halving(tmp_path / "rungs", executions_per_trial=num_executions)
     survivor = searches.search(tuner, **arguments)[-1]
@@ -358,7 +358,7 @@ def test_last_state_is_that_of_one_training(num_executions, tmp_path):
 
 
 @pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
-def test_last_state_and_scores_are_those_of_one_fit(tmp_path):
+def test_final_state_and_scores_are_those_of_one_fit(tmp_path):
     tuner = halving(tmp_path)
     trials = searches.search(tuner, shuffle=False)
     keras.utils.set_random_seed(tuner.oracle.seed)
@@ -377,7 +377,7 @@ def test_last_state_and_scores_are_those_of_one_fit(tmp_path):
     assert first.score == pytest.approx(np.mean(losses[1:4]))
 
 
-def test_the_survivor_is_the_best_of_each_rung_by_the_mean(tmp_path):
+def test_survivor_is_the_best_of_each_rung_by_the_mean(tmp_path):
     trials = searches.search(halving(tmp_path))
     values = [trial.hyperparameters.values for trial in trials]
     by_round = [
@@ -394,16 +394,16 @@ def test_the_survivor_is_the_best_of_each_rung_by_the_mean(tmp_path):
     assert gone_on[2] == gone_on[1][:1]
 
 
-# A search that is stopped goes on alike.
+# A search that is stopped continues identically.
 
 
 class Stop(BaseException):
-    """Ends a search in mid-trial, as a kill does."""
+    """Stops a search in mid-trial, like a kill."""
 
 
 @pytest.mark.parametrize("lost", [None, "oracle.json", "tuner0.json"])
 @pytest.mark.parametrize("stop_at", range(7))
-def test_stopped_at_any_trial_it_goes_on_alike(stop_at, lost, tmp_path):
+def test_search_stopped_at_any_trial_continues_identically(stop_at, lost, tmp_path):
     def scores(rate, epochs):
         return abs(rate - 0.3) + 0.01 * epochs
 
@@ -434,7 +434,7 @@ def _stop_at(tuner, number):
     return on_trial_begin
 
 
-def test_a_rung_waits_for_the_trials_that_run(tmp_path):
+def test_rung_waits_for_the_running_trials(tmp_path):
     oracle = planted(tmp_path, more_is_better).oracle
     running = [oracle.create_trial(f"worker{number}") for number in range(4)]
     assert oracle.create_trial("other").status == "IDLE"
@@ -460,7 +460,7 @@ def end(oracle, trial):
     oracle.end_trial(trial)
 
 
-def test_a_search_goes_on_only_with_the_rungs_that_began_it(tmp_path):
+def test_search_continues_only_with_the_rungs_that_began_it(tmp_path):
     run(planted(tmp_path, more_is_better))
     for change in ({"max_epochs": 12}, {"rungs": (0.25, 0.75)}):
         with pytest.raises(RuntimeError, match="'max_epochs' and 'rungs' that began"):
@@ -468,7 +468,7 @@ def test_a_search_goes_on_only_with_the_rungs_that_began_it(tmp_path):
     planted(tmp_path, more_is_better, max_epochs=12, overwrite=True)
 
 
-def test_a_model_that_its_first_batch_builds_goes_on(tmp_path):
+def test_model_built_by_its_first_batch_continues(tmp_path):
     def build_later(hp):
         layers = [keras.layers.Dense(4), kdropout.layers.Dropout(0.5, name="first")]
         model = keras.Sequential([*layers, keras.layers.Dense(3, "softmax")])

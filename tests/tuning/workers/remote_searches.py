@@ -1,4 +1,4 @@
-"""Searches whose trials misbehave in their workers."""
+"""Searches whose trials fail or end the process in their workers."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ class KillsItself(keras.callbacks.Callback):
 
 
 def build_some(hp):
-    """Builds with 4 units, raises with 6 and ends the process with 8."""
+    """Builds with 4 units, raises with 6, and ends the process with 8."""
     units = hp.Choice("units", [4, 6, 8])
     if units == 6:
         raise ValueError("too many units")

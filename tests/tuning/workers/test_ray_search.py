@@ -1,4 +1,4 @@
-"""A search on several processes finds what a search in one process finds."""
+"""A search on several processes finds the same as a search in one process."""
 
 import importlib.util
 import os
@@ -19,13 +19,13 @@ ray = pytest.importorskip("ray", reason="the searches run on Ray")
 
 from kdropout.tuning import ray_search  # noqa: E402
 
-# Ray announces changes in its next versions as a FutureWarning.
+# Ray announces changes of its next versions by a FutureWarning.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def running_ray():
-    """One Ray for all tests, which the searches find and leave running."""
+    """Start one Ray for all tests, which the searches find and leave running."""
     with ray_search.on_ray(None, num_cpus=2):
         yield
 
@@ -49,7 +49,7 @@ def statuses(tuner):
 
 
 class Hooked(tuning.RandomSearch):
-    """Notes what is called, here and not in a worker."""
+    """Records the hooks that are called here and not in a worker."""
 
     def on_search_begin(self):
         self.called = ["begin"]
@@ -61,10 +61,10 @@ class Hooked(tuning.RandomSearch):
         self.called.append("end")
 
 
-def test_random_search_finds_what_one_process_finds(tmp_path):
+def test_random_search_finds_the_result_of_one_process(tmp_path):
     arguments = {"executions_per_trial": 2, "kind": Hooked}
     one = random_search(tmp_path / "one", **arguments)
-    # There are two cores: the third worker never starts, and must hold no trial.
+    # There are two cores, so the third worker never starts, and must get no trial.
     two = random_search(tmp_path / "two", workers=3, threads_per_worker=1, **arguments)
     for tuner in (one, two):
         searches.search(tuner, shuffle=True)
@@ -87,7 +87,7 @@ def folders_of_workers():
     return set(pathlib.Path(tempfile.gettempdir()).glob("kdropout-*"))
 
 
-def test_workers_leave_no_folder_also_if_they_are_killed(tmp_path):
+def test_workers_leave_no_folder_even_if_they_are_killed(tmp_path):
     before = folders_of_workers()
     tuner = random_search(tmp_path / "search", workers=2)
     kills = remote_searches.KillsItself(str(tmp_path), times=1)
@@ -117,13 +117,15 @@ def test_hyperband_promotes_across_workers(tmp_path):
         by_values[_stage(values)] = score
     common = 0
     for values, score, _ in results(tuner).values():
-        if _stage(values) in by_values:  # which are promoted depends on who ends first
+        if (
+            _stage(values) in by_values
+        ):  # the completion order decides which ones are promoted
             assert score == by_values[_stage(values)]
             common += "tuner/trial_id" in values
     assert common >= 2
 
 
-def test_late_halving_finds_what_one_process_finds(tmp_path):
+def test_late_halving_finds_the_result_of_one_process(tmp_path):
     def search(workers):
         tuner = tuning.SuccessiveHalving(
             searches.unseeded,
@@ -136,7 +138,7 @@ def test_late_halving_finds_what_one_process_finds(tmp_path):
         searches.search(tuner, shuffle=True)
         return tuner
 
-    # The rungs wait for all of their trials, so who ends first decides nothing.
+    # Rungs wait for all of their trials, so the completion order has no effect.
     one, two = search(1), search(2)
     assert len(results(one)) == 7
     assert results(two) == results(one)
@@ -166,7 +168,9 @@ def test_trial_of_a_killed_worker_is_run_again(tmp_path):
     }
 
 
-def test_bad_trials_fail_with_their_message_and_the_others_go_on(tmp_path, monkeypatch):
+def test_bad_trials_fail_with_their_message_and_the_others_continue(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(ray_search, "_MAX_LOST_WORKERS", 2)
     arguments = {"max_trials": 4, "max_consecutive_failed_trials": 100, "seed": 12}
     build = remote_searches.build_some
@@ -185,7 +189,7 @@ def test_bad_trials_fail_with_their_message_and_the_others_go_on(tmp_path, monke
     assert len(tuner.get_best_models(4)) == num_completed
 
 
-def test_interrupted_search_goes_on_in_one_process(tmp_path):
+def test_interrupted_search_continues_in_one_process(tmp_path):
     one = random_search(tmp_path / "one")
     searches.search(one)
     two = random_search(tmp_path / "two", ray_address="auto")
@@ -215,7 +219,7 @@ def test_worker_that_cannot_start_is_reported_with_the_reason(tmp_path, monkeypa
 
 
 class Unreadable(keras.callbacks.Callback):
-    """Cannot be put together again in another process."""
+    """Cannot be unpickled in another process."""
 
     def __reduce__(self):
         return _raise, ()
@@ -225,7 +229,7 @@ def _raise():
     raise ImportError("a module is missing")
 
 
-def test_without_ray_the_message_says_how_to_install_it(tmp_path, monkeypatch):
+def test_message_without_ray_says_how_to_install_it(tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "ray" else find(name)
@@ -236,7 +240,7 @@ def test_without_ray_the_message_says_how_to_install_it(tmp_path, monkeypatch):
     random_search(tmp_path)
 
 
-def test_workers_on_ray_and_those_of_keras_tuner_exclude_each_other(
+def test_workers_on_ray_and_workers_of_keras_tuner_exclude_each_other(
     tmp_path, monkeypatch
 ):
     monkeypatch.setitem(os.environ, "KERASTUNER_ORACLE_IP", "127.0.0.1")
