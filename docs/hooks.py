@@ -142,7 +142,7 @@ def _mathml(match):
     latex = html.unescape(match[2]).strip()
     # latex2mathml does not know the environment `aligned`.
     formula = converter.convert(latex.replace("{aligned}", "{align*}"), display=display)
-    if "\\" in formula or "<mi>&" in formula:
+    if "\\" in formula or "<mi>&</mi>" in formula:
         raise PluginError(f"latex2mathml does not know a part of the formula: {latex}")
     return formula if display == "inline" else f'<div class="formula">{formula}</div>'
 

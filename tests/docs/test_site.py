@@ -11,6 +11,7 @@ import sys
 import threading
 
 import pytest
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.dashboard import browser
 
@@ -18,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.slow, pytest.mark.on_one_backend]
 
-# What a reader types, and pages of which one must be among the first three results.
+# Queries of readers. One of the pages must be among the first three results.
 QUERIES = {
     "anneal": ["scheduling"],
     "overfit": ["overfitting"],
@@ -90,8 +91,6 @@ def test_search_finds_what_readers_type(address, driver, query):
         "return [...document.querySelectorAll("
         "'.md-search-result__item > a')].map(a => a.href)"
     )
-    from selenium.webdriver.support.wait import WebDriverWait
-
     links = WebDriverWait(driver, 20).until(
         lambda driver: driver.execute_script(script)
     )
