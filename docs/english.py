@@ -89,10 +89,8 @@ def _find_in(path, passages):
 
 def _of_markdown(text):
     """Paragraphs, items and cells of tables, without code."""
-    text = re.sub(
-        r"```.*?```", lambda m: "\n" * m[0].count("\n"), text, flags=re.DOTALL
-    )
-    text = re.sub(r"<!--.*?-->", "", text)
+    code = re.compile(r"```.*?```|<!--.*?-->", re.DOTALL)
+    text = code.sub(lambda match: "\n" * match[0].count("\n"), text)
     yield from _of_lines(text.splitlines(), re.compile(r"\s*(?:$|#|[-*] |\d+\. |\|)"))
 
 
@@ -101,16 +99,14 @@ def _of_lines(lines, new):
     start, run = 1, []
     for number, line in enumerate([*lines, ""], start=1):
         if new.match(line):
-            if run:
-                yield from ((start, cell) for cell in _cells(" ".join(run)))
+            yield from ((start, cell) for cell in _cells(" ".join(run)))
             start, run = number, []
-        run.append(line.strip().lstrip("#-*> ") if not run else line.strip())
-    if run:
-        yield start, " ".join(run)
+        run.append(line.strip() if run else line.strip().lstrip("#-*> "))
 
 
 def _cells(text):
-    return text.strip("|").split("|") if text.startswith("|") else [text]
+    cells = text.strip("|").split("|") if text.startswith("|") else [text]
+    return [cell for cell in cells if cell.strip()]
 
 
 def _of_python(text):
@@ -122,15 +118,18 @@ def _of_python(text):
                 comments.append((token.start[0], ""))
             last = token.start[0]
             number, words = comments[-1]
-            comments[-1] = (number, f"{words} {token.string.lstrip('# ')}")
+            comments[-1] = (number, f"{words} {token.string.lstrip('# ')}".strip())
     yield from comments
-    for node in ast.walk(ast.parse(text)):
+    nodes = list(ast.walk(ast.parse(text)))
+    texts = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    parts = {part for node in texts for part in node.values}
+    for node in nodes:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield node.lineno, node.name.replace("_", " ")
         if isinstance(node, ast.JoinedStr):
             yield node.lineno, "".join(map(_part, node.values))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if " " in node.value:
+        elif isinstance(node, ast.Constant) and node not in parts:
+            if isinstance(node.value, str) and " " in node.value:
                 for number, paragraph in _of_lines(node.value.splitlines(), BLOCK):
                     yield node.lineno + number - 1, paragraph
 

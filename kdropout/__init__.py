@@ -1,4 +1,4 @@
-"""Dropout rates that can be moved, learned, watched and searched in training."""
+"""Dropout for Keras 3 with rates that you set, schedule, learn, watch or search."""
 
 import importlib
 
@@ -26,7 +26,7 @@ __all__ = [
     "summary",
 ]
 
-# Imported at their first use: `tuning` needs KerasTuner and takes seconds.
+# Imported at their first use: `tuning` needs KerasTuner and takes seconds to import.
 _LAZY = ("testing", "tuning")
 
 

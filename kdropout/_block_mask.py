@@ -1,24 +1,24 @@
-"""The mask of DropBlock, as pure functions: contiguous blocks of any rank."""
+"""The mask of DropBlock as pure functions: blocks in any number of dimensions."""
 
 import numpy as np
 from keras import ops
 
 from kdropout import noise
 
-# Seven steps of Newton's method reach float32 for rates up to 0.999 on every map and
-# block of the tests; one more for rates beyond.
+# Seven steps of Newton's method reach float32 precision for rates up to 0.999, on every
+# map and block of the tests. One more step serves higher rates.
 _NUM_STEPS = 8
 
 _EPSILON = 1e-7
 
 
 def block_mask(shape, block, rate, seed, temperature=None):
-    """Which units to drop: blocks that cover the share `rate` on average.
+    """Draw the units to drop: blocks that cover the share `rate` on average.
 
     Args:
         shape: `(batch, *map, channels)`, integers or scalar tensors.
-        block: Tuple of integers, size of a block along each axis of the map. Where
-            it is larger than the map, a block covers the whole axis.
+        block: Tuple of integers, size of a block along each axis of the map. If it
+            is larger than the map, a block covers the whole axis.
         rate: Float32 scalar tensor in [0, 1].
         seed: Two integers, as a tensor.
         temperature: None for a mask of 0 and 1; a float above 0 for its concrete
@@ -38,17 +38,21 @@ def block_mask(shape, block, rate, seed, temperature=None):
 
 
 def start_probability(rate, sizes, block):
-    """Probability that a block starts at a place, for a share `rate` to be dropped.
+    """Compute the probability `g` that a block starts at a place.
 
-    A unit that `n` blocks can cover is kept with probability `(1 - g) ** n`. So `g`
-    solves `mean((1 - g) ** n) = 1 - rate`, the mean being over the map. Newton's
-    method on the logarithm of both sides, from `g = 0`, converges from below; to first
-    order in `rate`, its first step is the formula of the paper,
+    A unit that `n` blocks can cover is kept with probability `(1 - g) ** n`. So that
+    the share `rate` of the units is dropped, `g` solves
 
-        g = rate * prod(sizes) / (prod(block) * prod(sizes - block + 1)),
+        mean((1 - g) ** n) = 1 - rate,
 
-    which counts units twice where blocks overlap, and so drops less than `rate`: 37 %
-    at a rate of 50 % for blocks of 7 x 7 on a map of 28 x 28.
+    with the mean over the map. Newton's method on the logarithm of both sides, from
+    `g = 0`, converges from below. To first order in `rate`, its first step is the
+    formula of the paper:
+
+        g = rate * prod(sizes) / (prod(block) * prod(sizes - block + 1))
+
+    That formula counts units twice where blocks overlap, so it drops less than `rate`:
+    37 % at a rate of 50 % for blocks of 7 x 7 on a map of 28 x 28.
 
     Args:
         rate: Float32 scalar tensor in [0, 1].
@@ -77,10 +81,10 @@ def start_probability(rate, sizes, block):
 
 
 def _covers(sizes, block):
-    """By how many blocks a unit can be covered: values, and the share of each."""
+    """The numbers of blocks that can cover a unit, and the share of units for each."""
     values, shares = ops.ones((1,)), ops.ones((1,))
     for size, length in zip(sizes, block, strict=True):
-        # From an edge inwards 1, 2, ... blocks cover a unit, and `most` in between.
+        # From an edge inwards, 1, 2, ... blocks cover a unit, and `most` in the middle.
         most = _smaller(length, _num_starts(size, length))
         axis_values = ops.arange(1, most + 1, dtype="float32")
         middle = ops.cast(size - 2 * (most - 1), "float32")
@@ -96,13 +100,14 @@ def _dilate(begins, sizes, block):
     margins = [(length - 1, length - 1) for length in block]
     grown = ops.pad(begins, [(0, 0), *margins, (0, 0)])
     grown = ops.max_pool(grown, block, 1, "valid", "channels_last")
-    # Longer than the map only where the block is: there one block covers all.
+    # The result is longer than the map only along an axis where the block is. There,
+    # one block covers the whole axis.
     inside = tuple(slice(None, size) for size in sizes)
     return grown[(slice(None), *inside)]
 
 
 def _num_starts(size, length):
-    """In how many places along an axis a block can start."""
+    """The number of places along an axis where a block can start."""
     if isinstance(size, (int, np.integer)):
         return max(size - length + 1, 1)
     return ops.maximum(size - length + 1, 1)

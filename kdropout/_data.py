@@ -1,4 +1,4 @@
-"""Data as users have them, read as NumPy arrays."""
+"""Reads the data of a user as NumPy arrays."""
 
 import keras
 import numpy as np
@@ -18,10 +18,10 @@ def to_array(value, argument, forms, hint=""):
     """A NumPy array of an array or tensor.
 
     Args:
-        value: What is in the argument.
+        value: An entry of the argument.
         argument: Name of the argument, for the message.
-        forms: What the argument must be, for the message.
-        hint: Sentence to end the message with. Defaults to none.
+        forms: String for the message, the forms that the argument may have.
+        hint: Sentence that ends the message. Defaults to none.
 
     Raises:
         TypeError: If `value` is a single number or not an array.
@@ -29,7 +29,7 @@ def to_array(value, argument, forms, hint=""):
     array = ops.convert_to_numpy(value) if ops.is_tensor(value) else np.asarray(value)
     if array.ndim == 0:
         raise TypeError(
-            f"'{argument}' must be {forms}. Received: {value!r} in it.{hint}"
+            f"'{argument}' must be {forms}. Received: {value!r} inside it.{hint}"
         )
     return array
 
@@ -38,7 +38,7 @@ def num_rows(arrays, argument, hint=""):
     """The number of rows of all arrays in a structure, which may also hold None.
 
     Raises:
-        ValueError: If they differ, or there are no rows.
+        ValueError: If the numbers differ, or there are no rows.
     """
     sizes = {len(array) for array in tree.flatten(arrays) if array is not None}
     if len(sizes) != 1 or 0 in sizes:
@@ -55,9 +55,9 @@ class Batches:
     Args:
         x: An array, a list or dict of arrays with the same number of rows, or an
             iterable of batches or `(x, y)` pairs, or a `PyDataset`.
-        batch_size: Integer, number of rows of a batch; not used for a dataset.
-        preprocess: Function from inputs as the user has them to those of the model, or
-            None. Defaults to None.
+        batch_size: Integer, number of rows of a batch. A dataset has its own batches.
+        preprocess: Function that turns the inputs of the user into those of the model,
+            or None. Defaults to None.
 
     Raises:
         TypeError: If `x` is of another form.
@@ -73,7 +73,7 @@ class Batches:
         self.arrays = None if self.dataset is not None else self._to_arrays(x)
 
     def __len__(self):
-        """The number of batches, or 0 if a dataset does not say."""
+        """The number of batches, or 0 if a dataset does not know it."""
         if self.arrays is not None:
             return -(-self._num_rows() // self.batch_size)
         try:
@@ -99,8 +99,8 @@ class Batches:
 
     def _to_arrays(self, x):
         if self._preprocess is not None:
-            # As KerasHub reads its inputs: only a tuple or a dict holds several, and a
-            # list is one of them, such as texts.
+            # KerasHub reads inputs in this way: only a tuple or a dict holds several
+            # inputs. A list, such as a list of texts, is one input.
             if isinstance(x, tuple):
                 x = tuple(map(_joined, x))
             elif isinstance(x, dict):
@@ -120,9 +120,9 @@ _HINT = " For one input, pass an array and not a nested list."
 
 
 def preprocess_of(model):
-    """What `predict` of a task of KerasHub does first to its inputs; else None.
+    """Return the preprocessing in the `predict` of a KerasHub task, or None.
 
-    Inputs that already are those of the model, by name, stay as they are.
+    Inputs that already have the names of the model's inputs stay as they are.
     """
     if getattr(model, "preprocessor", None) is None:
         return None

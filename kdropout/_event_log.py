@@ -16,13 +16,13 @@ _NUMBERS = itertools.count()
 
 
 class RunLog:
-    """Writes one event file into the folder of a run, from the first summary on.
+    """Writes the event file of a run. The file begins at the first summary.
 
     Copies made by `copy.deepcopy` write other files.
 
     Args:
-        folder: Path of the folder, made if it is not there; or an address such as
-            "gs://bucket/run", for which TensorBoard needs TensorFlow or fsspec.
+        folder: Path of the folder, which is made if it does not exist; or an address
+            such as "gs://bucket/run", for which TensorBoard needs TensorFlow or fsspec.
     """
 
     def __init__(self, folder):
@@ -30,10 +30,10 @@ class RunLog:
         self._writer = None
 
     def open(self):
-        """Begin the file, unless it is open, to find out whether that is possible.
+        """Open the file, unless it is open, to find out whether that is possible.
 
         Raises:
-            OSError: If it is not.
+            OSError: If the file cannot be opened.
         """
         if self._writer is None:
             self._writer = EventWriter(_open_file(self.folder))
@@ -44,7 +44,7 @@ class RunLog:
         self._writer.write(summary, step)
 
     def flush(self):
-        """Let a TensorBoard that runs see all that was written."""
+        """Make all that was written visible to a running TensorBoard."""
         if self._writer is not None:
             self._writer.flush()
 
@@ -52,16 +52,16 @@ class RunLog:
         """Close the file. The next summary begins another one.
 
         Raises:
-            OSError: If what was not flushed cannot be written. The file is closed
-                nevertheless.
+            OSError: If the part that was not flushed cannot be written. The file is
+                closed in this case as well.
         """
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
 
     def __del__(self):
-        # After a training that failed, nothing else closes the file. Nobody can act on
-        # an error here.
+        # After a failed training, nothing else closes the file. Nobody could handle an
+        # error here.
         with contextlib.suppress(OSError):
             self.close()
 
@@ -73,13 +73,13 @@ class RunLog:
 
 
 def check_tensorboard(purpose):
-    """Raise before the training, and not after it, if TensorBoard is missing.
+    """Raise an error before the training begins if TensorBoard is missing.
 
     Args:
-        purpose: String, what needs it.
+        purpose: String, the name of the feature that needs it.
 
     Raises:
-        MissingPackages: If it is not there.
+        MissingPackages: If TensorBoard is not installed.
     """
     packages = {"tensorboard": "tensorboard"}
     check_packages(purpose, packages, "tensorboard", can_import)
@@ -98,10 +98,10 @@ def _open_file(folder):
 
 
 class EventWriter:
-    """Writes events into a file that is open.
+    """Writes events into an open file, without TensorFlow.
 
-    Without TensorFlow: TensorBoard's own `EventFileWriter` imports it wherever it is
-    installed, which takes seconds on the other backends.
+    TensorBoard's own `EventFileWriter` imports TensorFlow wherever it is installed,
+    which takes seconds on the other backends.
 
     Args:
         file: Binary file, at its beginning.
@@ -133,10 +133,10 @@ class EventWriter:
 
 
 def file_name(moment, end):
-    """A name by which TensorBoard knows an event file, and orders several of a run.
+    """Return a name by which TensorBoard finds and orders the event files of a run.
 
     Args:
-        moment: String of digits, when it began, in seconds since 1970.
+        moment: String of digits, the time when the file begins, in seconds since 1970.
         end: String that distinguishes it from other files of this process.
     """
     host = socket.gethostname()
@@ -163,13 +163,13 @@ def description(tag, content):
 
     Args:
         tag: String, such as "kdropout/run".
-        content: What JSON can hold.
+        content: Value that JSON can hold.
     """
     from tensorboard.compat.proto import summary_pb2
     from tensorboard.util.tensor_util import make_tensor_proto
 
     metadata = summary_pb2.SummaryMetadata(
-        # Without a class of data, TensorBoard would drop it.
+        # TensorBoard would drop a summary without a data class.
         data_class=summary_pb2.DATA_CLASS_TENSOR,
         plugin_data=summary_pb2.SummaryMetadata.PluginData(plugin_name=tags.PLUGIN),
     )
@@ -183,7 +183,7 @@ def description(tag, content):
 def layout(metrics):
     """A summary that lays out all rates in one chart, and a chart for each gap.
 
-    Between the naive and the clean gap, the chart shades what the naive one hides.
+    The chart of a gap shades the part of it that the naive gap hides.
 
     Args:
         metrics: Sequence of the names of metrics that have a gap.

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Writes files that are either complete or absent."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ import pathlib
 
 @contextlib.contextmanager
 def replacing(path):
-    """A path to write to, which takes the place of `path` once all is written."""
+    """A context with a path to write to, which replaces `path` at the end."""
     path = pathlib.Path(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
@@ -19,24 +19,24 @@ def replacing(path):
 
 
 def write_json(path, value, is_durable=False):
-    """Write `value` as JSON, so that whoever reads `path` sees all of it or none.
+    """Write `value` as JSON, so that a reader of `path` sees all of it or nothing.
 
     Args:
         path: Path of the file.
-        value: What JSON can hold.
-        is_durable: Whether to wait until the disk has it, so that a power cut does not
-            lose it. Defaults to False.
+        value: Value that JSON can hold.
+        is_durable: If True, wait until the disk has the data, so that a power cut does
+            not lose them. Defaults to False.
     """
     write_text(path, json.dumps(value), is_durable)
 
 
 def write_text(path, text, is_durable=False):
-    """Write a text, so that whoever reads `path` sees all of it or none.
+    """Write a text, so that a reader of `path` sees all of it or nothing.
 
     Args:
         path: Path of the file.
         text: String.
-        is_durable: Whether to wait until the disk has it. Defaults to False.
+        is_durable: If True, wait until the disk has the data. Defaults to False.
     """
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(text)

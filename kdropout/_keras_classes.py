@@ -1,4 +1,4 @@
-"""Which layer of kdropout does what a layer of Keras or KerasHub does."""
+"""Maps the dropout layers of Keras and KerasHub to those of kdropout, and back."""
 
 import re
 
@@ -6,7 +6,7 @@ import keras
 
 from kdropout import layers
 
-# Keras's class, ours, and the arguments that both take.
+# Class of Keras: class of kdropout, and the arguments that both take.
 _SAME = {
     keras.layers.Dropout: (layers.Dropout, ("noise_shape",)),
     keras.layers.SpatialDropout1D: (layers.SpatialDropout1D, ()),
@@ -16,20 +16,21 @@ _SAME = {
     keras.layers.AlphaDropout: (layers.AlphaDropout, ("noise_shape",)),
 }
 
-# keras.applications and each model of KerasHub have another class for it.
+# keras.applications and each model of KerasHub define another class for DropPath.
 _DROP_PATHS = ("DropPath", "StochasticDepth")
 _DROP_PATH_RATES = ("rate", "drop_prob", "drop_path_rate")
 
-# ConvNeXt of keras.applications, built with a rate of 0, has these in the place of its
+# With a rate of 0, ConvNeXt of keras.applications has these layers in place of
 # stochastic depth.
 _NO_DROP_PATH = re.compile(r"_stage_\d+_block_\d+_identity$")
 
 
 def live_counterpart(layer):
-    """The class and arguments, without `rate`, of the live layer for `layer`.
+    """Find the layer of kdropout that can replace `layer`.
 
     Returns:
-        Tuple of a class, a dict of arguments and the rate, or None if there is none.
+        Tuple of its class, a dict of its arguments without `rate`, and the rate; or
+        None if kdropout has no such layer.
     """
     if type(layer) in _SAME:
         kind, names = _SAME[type(layer)]
@@ -44,18 +45,19 @@ def live_counterpart(layer):
 
 
 def plain_layer(kind, arguments):
-    """A Keras layer in place of one of ours.
+    """Make the layer of Keras that replaces a layer of kdropout.
 
     Args:
-        kind: Class of ours, not a wrapper.
+        kind: Class of the layer of kdropout, not a wrapper.
         arguments: Its `get_config()`.
 
     Returns:
-        The same kind of layer of Keras, at any rate, or an Identity if there is none.
+        A layer of the same kind, with an arbitrary rate; or an Identity if Keras has no
+        such layer.
     """
     base = {name: arguments[name] for name in ("name", "dtype")}
     for keras_kind, (ours, names) in _SAME.items():
-        # Keras's SpatialDropout1D knows no data_format.
+        # Keras's SpatialDropout1D has no argument data_format.
         order = arguments.get("data_format", "channels_last")
         if kind is ours and ("data_format" in names or order == "channels_last"):
             same = {name: arguments[name] for name in names}
@@ -71,13 +73,13 @@ def set_plain_rate(layer, rate):
 
 
 def is_keras_dropout(layer):
-    """Whether `layer` is, or derives from, a dropout layer of Keras."""
+    """Return whether `layer` is, or derives from, a dropout layer of Keras."""
     return isinstance(layer, tuple(_SAME)) or _is_drop_path(layer)
 
 
 def _is_drop_path(layer):
     kind = type(layer)
     known = kind.__module__.split(".")[0] in ("keras", "keras_hub")
-    # Without the scale, it would be another method.
+    # A layer without this scale would be another method.
     scaled = getattr(layer, "scale_by_keep", True)
     return known and kind.__name__.endswith(_DROP_PATHS) and scaled

@@ -1,12 +1,12 @@
-"""Wrong labels, on purpose."""
+"""Makes labels wrong on purpose."""
 
 
 def with_noise(labels, share, num_classes, generator):
-    """A copy of integer labels in which a share is replaced by uniformly random ones.
+    """Return a copy of integer labels with a share of them replaced at random.
 
     Args:
         labels: Integer array.
-        share: Float in [0, 1], of the rows.
+        share: Float in [0, 1], the share of the rows that get a uniformly random label.
         num_classes: Integer, number of classes.
         generator: `numpy.random.Generator`.
     """

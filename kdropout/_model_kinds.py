@@ -1,4 +1,4 @@
-"""What kind of model it is: built, callable, with a known order of its layers."""
+"""Checks of models: whether one is built, can be called, and has a known graph."""
 
 import os
 
@@ -6,7 +6,7 @@ import keras
 
 
 def check_layer(model, kind=keras.layers.Layer, expected="a keras.Model or layer"):
-    """Check that `model` is of a kind.
+    """Check that `model` is an instance of `kind`.
 
     Raises:
         TypeError: If it is not.
@@ -44,37 +44,37 @@ def require_built(model):
     if not model.built:
         raise ValueError(
             f"'model' must be built, so that all its layers exist. Received: "
-            f"'{model.name}', which is not. Call it on a batch of data first, or give "
-            "a Sequential model a keras.Input."
+            f"'{model.name}', which is not built. Call it on a batch of data first, or "
+            "give a Sequential model a keras.Input."
         )
 
 
 def is_sequential(model):
-    """Whether a model is a chain of layers that uses the `call` of Keras."""
+    """Return whether a model is a chain of layers that uses the `call` of Keras."""
     kind = keras.Sequential
     return isinstance(model, kind) and type(model).call is kind.call
 
 
 def is_functional(model):
-    """Whether a model is a graph of layers that uses the `call` of Keras."""
+    """Return whether a model is a graph of layers that uses the `call` of Keras."""
     # Keras does not publish the class that `keras.Model(inputs, outputs)` makes.
     kinds = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
     return bool(kinds) and type(model).call is kinds[0].call
 
 
 def has_known_graph(model):
-    """Whether the order of the layers of a model is known."""
+    """Return whether the order of the layers of a model is known."""
     return is_functional(model) or (is_sequential(model) and model.built)
 
 
 def has_named_layers(model):
-    """Whether a model is made of layers with unique names, which its copies keep."""
+    """Return whether a model consists of named layers, whose names its copies keep."""
     kinds = {kind.__name__ for kind in type(model).__mro__}
     return isinstance(model, keras.Model) and bool(kinds & {"Functional", "Sequential"})
 
 
 def has_call(model):
-    """Whether a model can be called; one with a `train_step` alone cannot."""
+    """Return whether a model can be called. One with only a `train_step` cannot."""
     return type(model).call is not keras.Model.call
 
 
@@ -82,8 +82,8 @@ def calls_of(model):
     """The calls inside a Functional or Sequential model.
 
     Returns:
-        List of pairs of an operation and its arguments, which are a list and a dict
-        that hold symbolic tensors, or None if they are not known.
+        List of pairs of an operation and its arguments. The arguments are a list and a
+        dict that hold symbolic tensors, or None if they are not known.
     """
     if is_sequential(model):
         return [(layer, _input_of(layer)) for layer in model.layers]

@@ -1,4 +1,4 @@
-"""Names of version 0.1, which work for one release with a warning."""
+"""Keeps names of version 0.1 for one release, with a warning."""
 
 import functools
 import inspect
@@ -8,7 +8,7 @@ from kdropout import _validation
 
 
 def renamed(names):
-    """A class decorator: arguments and attributes also go by their old names.
+    """Make a class decorator that accepts old names of arguments and attributes.
 
     Args:
         names: Dict from each old name to the new one.
@@ -41,7 +41,7 @@ def renamed(names):
 
 
 class Alias:
-    """An old name of an attribute: reading it warns, and reads the attribute."""
+    """An old name of an attribute. Reading it warns, and returns the attribute."""
 
     def __init__(self, attribute, message):
         self._attribute = attribute
@@ -60,7 +60,7 @@ def with_new_names(settings, names):
 
 
 def both_given(old, new):
-    """What is wrong with two names of one argument, and the way out."""
+    """The message if an argument is given by both names."""
     return f"is the old name of '{new}'. Received: both. Leave '{old}' out."
 
 

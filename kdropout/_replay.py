@@ -41,7 +41,7 @@ def _draw_on_tensorflow(layer):
 
 
 def _is_recomputed_by_tensorflow():
-    """Whether this call is one of a function inside `tf.recompute_grad`."""
+    """Return whether `tf.recompute_grad` will repeat this call."""
     frame = sys._getframe()
     while frame is not None:
         if frame.f_code in _recomputing_code():
@@ -85,7 +85,7 @@ def _trace_of_jax():
 
 
 def _is_checkpoint(trace):
-    """Whether `trace` is that of a function inside `jax.checkpoint`."""
+    """Return whether `trace` is that of a function inside `jax.checkpoint`."""
     debug_info = getattr(getattr(trace, "frame", None), "debug_info", None)
     return getattr(debug_info, "traced_for", "").startswith("checkpoint")
 
@@ -152,9 +152,9 @@ def _draw_on_torch(layer):
     draw = layer._recent_draws.recall(ticket)
     if draw is None:
         raise RuntimeError(
-            f"Layer '{layer.name}' is called while gradients are computed, as gradient "
-            "checkpointing does, but it cannot repeat the mask of the forward pass, so "
-            "the gradient would be wrong. Use torch.utils.checkpoint with "
+            f"Layer '{layer.name}' cannot repeat the mask of the forward pass, so the "
+            "gradient would be wrong. Received: a call while gradients are computed, "
+            "as in gradient checkpointing. Use torch.utils.checkpoint with "
             "preserve_rng_state=True, and compute the gradients before the layer has "
             "been called a thousand times more."
         )
@@ -173,17 +173,17 @@ moving_state = {
     "torch": _outside_transforms_of_torch,
 }.get(_BACKEND, contextlib.nullcontext)
 
-# Whether numbers computed from the inputs of a layer may be written to variables.
+# Returns whether a layer may write numbers computed from its inputs to variables.
 may_write = {
     "jax": lambda: not _is_checkpoint(_trace_of_jax()),
     "torch": lambda: not _is_transformed_by_torch(),
 }.get(_BACKEND, lambda: True)
 
-# The rate and the seed of a training call of a dropout layer: a float32 scalar tensor
-# and a tensor of two integers. A call that repeats one of the forward pass has the rate
-# and the seed of that call, or raises a RuntimeError that says why it cannot.
+# Returns the rate and the seed of a training call of a dropout layer: a float32 scalar
+# tensor and a tensor of two integers. A call that repeats one of the forward pass gets
+# the rate and the seed of that call, or raises a RuntimeError with the reason.
 next_draw = {
     "tensorflow": _draw_on_tensorflow,
     "jax": _draw_on_jax,
     "torch": _draw_on_torch,
-}.get(_BACKEND, _move)  # where the noise raises, on another backend
+}.get(_BACKEND, _move)  # on any other backend, the noise raises an error

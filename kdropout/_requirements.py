@@ -1,20 +1,20 @@
-"""Optional packages: whether they are there, and what to install if not."""
+"""Checks for optional packages, with errors that show what to install."""
 
 import importlib
 
 
 class MissingPackages(ImportError):
-    """Packages of an extra are not installed."""
+    """Raised if packages of an extra are not installed."""
 
 
 def check_packages(purpose, packages, extra, is_there):
-    """Raise early if packages are missing, and not after minutes of work.
+    """Raise early, before any work is done, if packages are missing.
 
     Args:
-        purpose: String, what needs them.
+        purpose: String, the name of the feature that needs the packages.
         packages: Dict from the name on the package index to the module.
-        extra: String, the extra of kdropout that brings them.
-        is_there: Function from a module to whether it is there.
+        extra: String, the extra of kdropout that installs them.
+        is_there: Function from the name of a module to a bool: True if it is installed.
 
     Raises:
         MissingPackages: If some are not installed.
@@ -23,12 +23,13 @@ def check_packages(purpose, packages, extra, is_there):
     if missing:
         raise MissingPackages(
             f"{purpose} needs {', '.join(packages)}. Not installed: "
-            f'{", ".join(missing)}. Run: pip install "kdropout[{extra}]"'
+            f"{', '.join(missing)}. Run: pip install {' '.join(missing)}. The extra "
+            f"{extra!r} of kdropout has all of them."
         )
 
 
 def can_import(module):
-    """Whether the package of a module is installed. This imports the module.
+    """Return whether the package of a module is installed, by importing the module.
 
     Raises:
         ModuleNotFoundError: If it is installed, but a module that it needs is not.

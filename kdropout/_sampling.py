@@ -56,8 +56,9 @@ def active_scope():
 def note_dropped(drop: Any) -> None:
     """Report which units a call of a layer drops.
 
-    `kdropout.drop_fractions` and `kdropout.callbacks.TensorBoardRates` measure the
-    share of dropped units from it. Otherwise this function does nothing.
+    Call it in the `apply_noise` of a new layer. `kdropout.drop_fractions` and
+    `kdropout.callbacks.TensorBoardRates` compute the share of dropped units from it.
+    At any other time, this function does nothing.
 
     Args:
         drop: Tensor of any shape: 1 or True where a unit is dropped, and a number

@@ -1,4 +1,4 @@
-"""Intervals over seeds."""
+"""Confidence intervals over seeds."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ class Interval:
 
     @property
     def verdict(self):
-        """What a difference in error shows: "better", "worse" or "undecided"."""
+        """The verdict on a difference in error: "better", "worse" or "undecided"."""
         if self.high < 0.0:
             return "better"
         if self.low > 0.0:
@@ -33,7 +33,7 @@ class Interval:
 
 
 def interval(values, confidence=CONFIDENCE):
-    """Student's t interval for the mean of independent values.
+    """Compute Student's t interval for the mean of independent values.
 
         mean +- t * s / sqrt(n)
 
@@ -42,8 +42,8 @@ def interval(values, confidence=CONFIDENCE):
 
     Args:
         values: Sequence of at least 2 floats.
-        confidence: Float in (0, 1), how often the interval holds the mean. Defaults
-            to 0.95.
+        confidence: Float in (0, 1), the probability that the interval covers the mean.
+            Defaults to 0.95.
 
     Returns:
         `Interval`.
@@ -57,24 +57,25 @@ def interval(values, confidence=CONFIDENCE):
 
 
 def paired(values, baseline, confidence=CONFIDENCE):
-    """Interval for the mean of `values - baseline`, pair by pair.
+    """Compute the interval for the mean of `values - baseline`, pair by pair.
 
-    Both have met the same seeds, so that what a seed makes hard or easy cancels.
+    Both sequences come from the same seeds, so the difficulty of a seed cancels.
     """
     return interval(np.subtract(values, baseline), confidence)
 
 
 def for_all_of(count, confidence=CONFIDENCE):
-    """The confidence of each of `count` intervals, so that all hold at once.
+    """Compute the confidence that each of `count` intervals needs, so that all hold.
 
         1 - (1 - confidence) / count
 
-    By Bonferroni's inequality, whatever the intervals have in common. So the one that
-    looks best may be picked afterwards.
+    This follows from Bonferroni's inequality, however the intervals depend on each
+    other. So the one that looks best may be picked afterwards.
 
     Args:
         count: Integer of at least 1, number of intervals.
-        confidence: Float in (0, 1), of all together. Defaults to 0.95.
+        confidence: Float in (0, 1), the confidence of all intervals together. Defaults
+            to 0.95.
 
     Returns:
         Float in (0, 1).

@@ -1,13 +1,13 @@
-"""Names of what public functions take and return."""
+"""The types that public functions take and return."""
 
 from collections.abc import Callable
 from typing import Any
 
-# A tensor of the backend, of which Keras has no common type.
+# A tensor of the backend. Keras has no common type for the tensors of all backends.
 Tensor = Any
 
-# Of a tensor: sizes that are not known yet are scalar tensors, or None.
+# The shape of a tensor. A size that is not known yet is a scalar tensor, or None.
 Shape = tuple[Any, ...]
 
-# What a layer takes as its rate: a number, a schedule, or a `RateRule`.
+# The argument `rate` of a layer: a number, a schedule, or a `RateRule`.
 RateLike = float | Callable[[Tensor], Tensor] | Any

@@ -1,29 +1,29 @@
-"""Checks of arguments, with the one wording of their errors.
+"""Checks arguments, with one wording for all errors.
 
-The errors are TypeError and ValueError with attributes, for code that shows where a
-value was read. `argument` is the name of the argument, `key` the path of the setting
-within it (a tuple that begins with the name), and `problem` the message without the
-name. No code reads the text of an error.
+The errors are TypeError and ValueError with three attributes, for code that shows where
+a value was read. `argument` is the name of the argument. `key` is the path of the
+setting within it, a tuple that begins with the name. `problem` is the message without
+the name. No code parses the text of an error.
 """
 
 import difflib
 import math
 import numbers
 
-# The largest number of float32, in which rates are computed: beyond it is infinity.
+# The largest finite number of float32, the dtype in which rates are computed.
 FLOAT32_MAX = 3.4028234663852886e38
 
 
 def number(name, value, low=-math.inf, high=math.inf, open_low=False, open_high=False):
-    """Return `value` as a float, or raise naming the argument and its bounds.
+    """Return `value` as a float, or raise an error with the argument and its bounds.
 
     Args:
         name: Name of the argument, for the message.
-        value: What the user passed.
+        value: The value that the user passed.
         low: Smallest value allowed.
         high: Largest value allowed.
-        open_low: Whether `low` itself is refused.
-        open_high: Whether `high` itself is refused.
+        open_low: If True, `low` itself is refused. Defaults to False.
+        open_high: If True, `high` itself is refused. Defaults to False.
 
     Raises:
         TypeError: If `value` is not a real number (a bool is not one).
@@ -44,7 +44,7 @@ def number(name, value, low=-math.inf, high=math.inf, open_low=False, open_high=
 
 
 def integer(name, value, low=0):
-    """Return `value` as an int of at least `low`, or raise naming the argument.
+    """Return `value` as an int of at least `low`, or raise an error.
 
     Raises:
         TypeError: If `value` is not an integer.
@@ -74,7 +74,7 @@ def optional_seed(value):
 
 
 def layer_seed(value):
-    """Return the seed of a layer as an int, or None. Any integer is one, as in Keras.
+    """Return the seed of a layer as an int, or None. As in Keras, any integer is valid.
 
     Raises:
         TypeError: If it is neither an integer nor None.
@@ -85,7 +85,7 @@ def layer_seed(value):
 
 
 def choice(name, value, options):
-    """Return `value` if it is one of `options`, or raise listing them.
+    """Return `value` if it is one of `options`, or raise an error that lists them.
 
     Raises:
         ValueError: If it is not.
@@ -100,7 +100,7 @@ def choice(name, value, options):
 
 
 def argument_error(kind, argument, problem):
-    """The error of an argument: what is wrong with it, and the way out.
+    """Make the error of an argument from the problem with it.
 
     Args:
         kind: TypeError or ValueError.
@@ -113,17 +113,17 @@ def argument_error(kind, argument, problem):
 
 
 def type_error(argument, expected, value):
-    """The error of an argument whose value is of the wrong type."""
+    """Make the error of an argument whose value is of the wrong type."""
     return argument_error(TypeError, argument, _problem(argument, expected, value))
 
 
 def value_error(argument, expected, value):
-    """The error of an argument whose value is out of range."""
+    """Make the error of an argument whose value is out of range."""
     return argument_error(ValueError, argument, _problem(argument, expected, value))
 
 
 def error_within(error, key, where):
-    """The same error, of a value inside a larger setting.
+    """Make the same error for a value inside a larger setting.
 
     Args:
         error: The error of an argument.
@@ -137,7 +137,7 @@ def error_within(error, key, where):
 
 
 def nearest(name, names):
-    """A hint at the one of `names` that `name` resembles, or an empty string."""
+    """A hint at the most similar of `names`, or an empty string."""
     close = difflib.get_close_matches(str(name), list(map(str, names)), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
 
@@ -149,7 +149,7 @@ def shorten(value, width=80):
 
 
 def received(name, expected, value):
-    """The message: what is wrong, what is expected, what was received."""
+    """The message of an error: the argument, the expected value, the received value."""
     return f"'{name}' {_problem(name, expected, value)}"
 
 

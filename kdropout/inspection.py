@@ -1,4 +1,4 @@
-"""Finds the dropout layers of a model, and shows and sets their rates."""
+"""Finds the dropout layers of a model, shows their rates and sets them."""
 
 import fnmatch
 import warnings
@@ -11,12 +11,12 @@ from kdropout._model_kinds import check_layer
 from kdropout._validation import nearest
 from kdropout.layers.base import BaseDropout
 
-# The number of paths that a message lists before it counts the rest.
+# The number of paths that a message lists. It counts the rest.
 _MAX_LISTED = 3
 
 
 def rates(model: keras.layers.Layer) -> dict[str, float]:
-    """The rate in effect of each dropout layer.
+    """Return the rate in effect of each dropout layer.
 
     Args:
         model: A `keras.Model` or layer that holds dropout layers of kdropout, at
@@ -29,8 +29,8 @@ def rates(model: keras.layers.Layer) -> dict[str, float]:
         TypeError: If `model` is not a Keras layer or model.
 
     Warns:
-        UserWarning: If all dropout layers of the model are Keras's. The dict is then
-            empty.
+        UserWarning: If all dropout layers of the model are layers of Keras. The dict is
+            then empty.
 
     Example:
 
@@ -94,9 +94,9 @@ def set_rates(model: keras.layers.Layer, rates: float | dict[str, float]) -> Non
 def summary(
     model: keras.layers.Layer, print_fn: Callable[[str], object] = print
 ) -> None:
-    """Print a table of the dropout layers: path, kind, rate, and who decides it.
+    """Print a table of the dropout layers: path, kind, rate, and what decides it.
 
-    A line below the table names dropout layers of Keras, whose rates cannot be moved.
+    A line below the table lists the dropout layers of Keras, whose rates cannot change.
 
     Args:
         model: A `keras.Model` or layer that holds dropout layers of kdropout.
@@ -137,14 +137,13 @@ def dropout_layers(model):
 
 
 def select_layers(model, layers=None, argument="layers"):
-    """The part of `dropout_layers(model)` that the user's argument `layers` names."""
+    """The part of `dropout_layers(model)` that the argument `layers` selects."""
     live = dropout_layers(model)
     if not live:
         raise ValueError(
             "'model' must hold dropout layers of kdropout. Received: "
-            f"'{model.name}', which has none. kdropout.convert(model) makes the "
-            "dropout layers of Keras live, and kdropout.insert(model, rate) adds some "
-            "to a model without."
+            f"'{model.name}', which has none. Call kdropout.convert(model) to make the "
+            "dropout layers of Keras live, or kdropout.insert(model, rate) to add some."
         )
     if layers is None:
         return live
@@ -180,13 +179,13 @@ _DROPOUT = "dropout layers of the model"
 
 def matching(paths, pattern):
     """The paths that a pattern matches, a list."""
-    # A pattern that is a path matches only this path: a path with brackets would not
-    # match itself as a glob.
+    # A pattern that is a path matches only this path. As a glob, a path with brackets
+    # would not match itself.
     return [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
 
 
 def choose_rates(paths, rate, argument="rate"):
-    """The rate of each path that the user's argument `rate` names: the last match."""
+    """Dict from path to rate, for the argument `rate`. The last match counts."""
     if not isinstance(rate, dict):
         return dict.fromkeys(paths, rate)
     if not rate:
@@ -198,7 +197,7 @@ def choose_rates(paths, rate, argument="rate"):
             "'rate' must be a rate, or a dict from layer paths or globs to rates. "
             f"Received: rate={rate!r}"
         )
-    expected = "layers that dropout can be at"
+    expected = "layers that can have dropout"
     chosen = {}
     for pattern, value in rate.items():
         matched = matching(paths, pattern)
@@ -280,7 +279,9 @@ def _keras_hint(model, item):
         is_keras_dropout(layer) and (layer is item or path == item)
         for path, layer in walk(model)
     ):
-        return " That is a layer of Keras: kdropout.convert(model) makes it live."
+        return (
+            " This is a layer of Keras: call kdropout.convert(model) to make it live."
+        )
     return ""
 
 
@@ -300,12 +301,12 @@ def _not_live(paths):
     if len(paths) > _MAX_LISTED:
         listed += f" and {len(paths) - _MAX_LISTED} more"
     return (
-        f"The rates of {listed} cannot be moved, because these layers are Keras's. "
-        "kdropout.convert(model) makes them live."
+        f"The rates of {listed} cannot change, because these are layers of Keras. "
+        "Call kdropout.convert(model) to make them live."
     )
 
 
 def _bring_up_to_date(model):
-    """Make the variables current: on JAX, `fit` holds their values between batches."""
+    """Update the variables: on JAX, `fit` holds their values between batches."""
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()

@@ -1,4 +1,4 @@
-"""Schedules: the rate as a function of the step. Stateless, serialisable."""
+"""Schedules: stateless, serialisable functions from the training step to the rate."""
 
 import inspect
 import math
@@ -41,7 +41,7 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
     `__call__(step)` with `keras.ops`.
 
     Attributes:
-        stays_in_unit_interval: True, so that the layer need not check each step.
+        stays_in_unit_interval: True, so that a layer does not check each step.
     """
 
     stays_in_unit_interval = True
@@ -62,17 +62,17 @@ def _linear(start, end, share):
 
 
 def _cosine(start, end, share):
-    """As `_linear`, with a slow beginning and end."""
+    """Like `_linear`, with a slow beginning and end."""
     return _linear(start, end, (1.0 - ops.cos(math.pi * share)) / 2.0)
 
 
 def _exponential(start, end, share):
-    """As `_linear`, in the logarithm of the rate. Neither end may be 0."""
+    """Like `_linear`, in the logarithm of the rate. Neither end may be 0."""
     start, end = (ops.convert_to_tensor(rate, "float32") for rate in (start, end))
     logarithms = [ops.log(ops.maximum(rate, _SMALLEST)) for rate in (start, end)]
     rate = ops.where(share < 1.0, ops.exp(_linear(*logarithms, share)), end)
     rate = ops.where(share > 0.0, rate, start)
-    # Rounding must not carry it beyond an end, least of all beyond 1.
+    # Rounding must not carry the rate beyond an end, which may be 1.
     low, high = ops.minimum(start, end), ops.maximum(start, end)
     return ops.minimum(ops.maximum(rate, low), high)
 
@@ -86,7 +86,7 @@ CURVES = tuple(FORMULAS)
 class Ramp(RateSchedule):
     """Moves the rate from `start` to `end` over `steps` steps, and holds it there.
 
-    With `s` the share of the way, from 0 to 1:
+    With `s` the share of the steps that have passed, from 0 to 1:
 
         linear:       start + (end - start) * s
         cosine:       start + (end - start) * (1 - cos(pi * s)) / 2
@@ -97,8 +97,8 @@ class Ramp(RateSchedule):
     Args:
         start: Float in [0, 1], the rate up to step `begin`.
         end: Float in [0, 1], the rate from step `begin + steps` on.
-        steps: Integer of at least 1, length of the ramp in training steps.
-        begin: Integer of at least 0, step at which it begins. Defaults to 0.
+        steps: Integer of at least 1, the length of the ramp in training steps.
+        begin: Integer of at least 0, the step at which the ramp begins. Defaults to 0.
         curve: "linear", "cosine" or "exponential". Defaults to "linear".
         shape: Deprecated name of `curve`.
 
@@ -151,15 +151,15 @@ class Ramp(RateSchedule):
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class Curriculum(RateSchedule):
-    """Starts without dropout and approaches `rate`: the task grows harder.
+    """Starts without dropout and approaches `rate`, so that the task grows harder.
 
         rate(step) = rate * (1 - exp(-gamma * step))
 
     Args:
-        rate: Float in [0, 1], the rate approached.
-        gamma: Float above 0, speed per training step. The authors used 1e-3 on
-            MNIST and 1e-4 on larger sets; 10 divided by the number of training
-            steps is their rule of thumb.
+        rate: Float in [0, 1], the rate that the schedule approaches.
+        gamma: Float above 0, the speed per training step. The authors used 1e-3 on
+            MNIST and 1e-4 on larger sets. Their rule of thumb is 10 divided by the
+            number of training steps.
 
     Raises:
         TypeError: If an argument is not a number.
@@ -187,15 +187,15 @@ class Curriculum(RateSchedule):
 @keras.saving.register_keras_serializable(package="kdropout")
 @renamed(_OLD_NAMES)
 class EarlyDropout(RateSchedule):
-    """Dropout for the first `steps` steps, then none: helps networks that underfit.
+    """Applies dropout only in the first `steps` steps, for networks that underfit.
 
         linear:    rate * (1 - step / (steps - 1)) for step < steps, then 0
         constant:  rate for step < steps, then 0
 
     Args:
         rate: Float in [0, 1], the rate at step 0.
-        steps: Integer of at least 1, training steps until dropout ends (of at least
-            2 for a linear curve).
+        steps: Integer of at least 1, or at least 2 for a linear curve: the number of
+            training steps until dropout ends.
         curve: "linear" or "constant". Defaults to "linear".
         shape: Deprecated name of `curve`.
 
@@ -238,11 +238,13 @@ class EarlyDropout(RateSchedule):
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class LateDropout(RateSchedule):
-    """No dropout for the first `steps` steps, then `rate`: once overfitting begins.
+    """Applies dropout only after `steps` steps, when overfitting begins.
+
+    The rate is 0 before, and `rate` from then on.
 
     Args:
         rate: Float in [0, 1], the rate from step `steps` on.
-        steps: Integer of at least 1, training steps without dropout.
+        steps: Integer of at least 1, the number of training steps without dropout.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -275,7 +277,7 @@ class Cyclic(RateSchedule):
     Args:
         low: Float in [0, 1], the rate at the start of each period.
         high: Float in [`low`, 1], the rate in the middle of each period.
-        period: Integer of at least 2, length of a period in training steps.
+        period: Integer of at least 2, the length of a period in training steps.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -305,16 +307,16 @@ class Cyclic(RateSchedule):
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class Join(RateSchedule):
-    """Plays schedules one after another; each counts its steps from its own start.
+    """Applies schedules one after another. Each counts steps from its own start.
 
     Args:
         schedules: Sequence of schedules of this package and of numbers in [0, 1].
-        boundaries: Sequence of increasing integers of at least 1, one fewer than
-            schedules: the step at which the next one takes over.
+        boundaries: Sequence of increasing integers of at least 1, the steps at which
+            the next schedule takes over. It has one entry less than `schedules`.
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If the boundaries do not increase, or their number does not fit.
+        ValueError: If the boundaries do not increase, or their number is wrong.
 
     Example:
 
@@ -369,7 +371,7 @@ def _check_schedules(schedules):
         raise _validation.value_error("schedules", expected, schedules)
     for schedule in schedules:
         if callable(schedule) and not isinstance(schedule, RateSchedule):
-            # It is not known whether a foreign schedule stays in [0, 1].
+            # Any other schedule may leave [0, 1].
             raise _validation.type_error("schedules", expected, schedule)
     return [
         schedule if isinstance(schedule, RateSchedule) else _rate("schedules", schedule)
@@ -391,21 +393,21 @@ def _check_boundaries(boundaries, count):
 
 
 def depth_rates(depth: int, last: float, first: float = 0.0) -> list[float]:
-    """One rate for each of `depth` blocks, rising linearly from `first` to `last`.
+    """Return a rate for each of `depth` blocks, rising linearly from `first` to `last`.
 
-    The rule of stochastic depth: early blocks, which all others build on, are
-    dropped least. The original paper starts at `last / depth` for the first block;
-    pass that as `first` to follow it.
+    This is the rule of stochastic depth: early blocks are dropped least, because all
+    others build on them. The original paper starts at `last / depth` for the first
+    block. To follow it, pass this value as `first`.
 
         rate_l = first + (last - first) * l / (depth - 1),  l = 0 .. depth - 1
 
     Args:
-        depth: Integer of at least 1, number of blocks.
-        last: Float in [0, 1], rate of the last block.
-        first: Float in [0, 1], rate of the first block. Defaults to 0.
+        depth: Integer of at least 1, the number of blocks.
+        last: Float in [0, 1], the rate of the last block.
+        first: Float in [0, 1], the rate of the first block. Defaults to 0.
 
     Returns:
-        List of `depth` floats. A single block gets `last`.
+        List of `depth` floats. If there is one block, its rate is `last`.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -424,7 +426,7 @@ def depth_rates(depth: int, last: float, first: float = 0.0) -> list[float]:
     first = _rate("first", first)
     if depth == 1:
         return [last]
-    # 15 digits: without the tail that binary fractions leave, and within [0, 1].
+    # Rounding to 15 digits removes the tail of binary fractions, and stays in [0, 1].
     return [
         round(first + (last - first) * index / (depth - 1), 15)
         for index in range(depth)

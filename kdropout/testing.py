@@ -1,4 +1,4 @@
-"""The contract that every dropout layer passes, also for your own subclasses."""
+"""Checks of the contract of dropout layers, for your own subclasses as well."""
 
 import json
 import os
@@ -21,16 +21,21 @@ def check_layer(
 ) -> None:
     """Check that a dropout layer keeps the contract of `BaseDropout`.
 
-    The checks are: the round trip of the config through JSON; no dropout at inference;
-    symbolic against eager shapes and dtypes; Keras masks passed on; mixed precision;
-    refusal of integers; a rate that can be set, with exact results at 0 and 1; a
-    compiled fit, also with `jit_compile=True` (not on PyTorch, where it would take
-    minutes); nesting in models and in `TimeDistributed`; and training that continues
-    bit for bit after loading a `.keras` file or weights.
+    The checks are:
+
+    - The config survives a round trip through JSON.
+    - The layer drops nothing at inference.
+    - Symbolic and eager calls give the same shapes and dtypes.
+    - The layer passes on Keras masks, works in mixed precision, and refuses integers.
+    - The rate can be set, and the results at 0 and 1 are exact.
+    - A compiled `fit` works, also with `jit_compile=True` (not on PyTorch, where it
+      would take minutes).
+    - The layer works in nested models and in `TimeDistributed`.
+    - Training continues bit for bit after loading a `.keras` file or weights.
 
     Args:
-        make_layer: Callable without arguments that returns a new layer. The layers must
-            be the same each time, so pass a `seed`.
+        make_layer: Callable without arguments that returns a new layer. All layers that
+            it returns must be equal, so pass a `seed`.
         input_shape: Tuple of integers, the shape of one sample.
 
     Raises:
@@ -80,7 +85,7 @@ def check_symbolic_shape_and_dtype(make_layer, input_shape):
     eager = layer(_inputs(input_shape), training=True)
     _require(
         symbolic.shape == (None, *eager.shape[1:]),
-        f"symbolic shape {symbolic.shape} against eager {tuple(eager.shape)}",
+        f"the symbolic shape is {symbolic.shape}, the eager {tuple(eager.shape)}",
         layer,
     )
     eager_dtype = keras.backend.standardize_dtype(eager.dtype)
@@ -190,7 +195,7 @@ def check_saved_training_continues(make_layer, input_shape):
     for kind, copy in ((".keras file", loaded), ("weights", rebuilt)):
         _fit(copy, input_shape)
         for expected, actual in zip(model.variables, copy.variables, strict=True):
-            message = f"after loading a {kind}, '{expected.path}' goes another way"
+            message = f"after loading a {kind}, '{expected.path}' differs"
             _require_equal(actual, _numpy(expected), message, model.layers[1])
 
 

@@ -39,8 +39,8 @@ CASES = [
         [
             "'model' must hold dropout layers of kdropout",
             "Received: 'bare'",
-            "kdropout.convert(model) makes",
-            "kdropout.insert(model, rate) adds some",
+            "kdropout.convert(model) to make",
+            "kdropout.insert(model, rate) to add some",
         ],
     ),
     Case(

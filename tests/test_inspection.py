@@ -110,8 +110,8 @@ def test_summary_lists_dropout_layers_that_are_not_live():
     assert lines == [
         "layer  kind     rate    decided by",
         "live   Dropout  0.2000  you",
-        "The rates of 'plain' cannot be moved, because these layers are Keras's. "
-        "kdropout.convert(model) makes them live.",
+        "The rates of 'plain' cannot change, because these are layers of Keras. "
+        "Call kdropout.convert(model) to make them live.",
     ]
 
 
@@ -144,9 +144,11 @@ def test_path_of_a_keras_layer_is_not_reported_as_a_typo():
     plain = keras.layers.Dropout(0.5, name="plain")
     model = keras.Sequential([Dropout(0.2, name="live"), plain])
     for layers in ("plain", plain):
-        with pytest.raises(ValueError, match=r"a layer of Keras: kdropout.convert"):
+        with pytest.raises(
+            ValueError, match=r"a layer of Keras: call kdropout.convert"
+        ):
             start(callbacks.RateLogger(layers), model)
-    with pytest.raises(ValueError, match=r"a layer of Keras: kdropout.convert"):
+    with pytest.raises(ValueError, match=r"a layer of Keras: call kdropout.convert"):
         set_rates(model, {"plain": 0.1})
 
 

@@ -1,28 +1,61 @@
 """The code of the README runs, and its commands are marked for `.ci/run`."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
-import kdropout
 from tests.tools import python_of
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+badges = runpy.run_path(str(ROOT / "docs" / "badges.py"))["badges"]
 
 
-def test_code_blocks_run_in_order(capsys, tmp_path, monkeypatch):
+# Tasks of a reader, and what the block of at most ten lines that does each has in it.
+TASKS = {
+    "anneal an existing model": "convert(model, kdropout.schedules.Ramp",
+    "automate the rate": "AutoRate()",
+    "hold the gap": "GapController(target=",
+    "best rate per layer": "tuning.tune_rates(hp, model",
+    "watch it": "TensorBoardRates(",
+    "uncertainty": "mc_predict(model",
+}
+
+
+def test_code_runs_in_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = python_of(README)
     namespace = {}
-    for block in blocks:
+    for block in python_of(README):
         exec(compile(block, "README.md", "exec"), namespace)
-    assert len(blocks) == 6
-    assert "rate/drop" in namespace["history"].history
-    assert namespace["layer"].rate == 0.3
-    assert namespace["prediction"].mutual_information.shape == (32,)
-    assert list(kdropout.rates(namespace["best"])) == ["first", "second"]
-    assert "decided by" in capsys.readouterr().out
+    assert "best" in namespace
+
+
+def test_first_code_is_on_the_first_screen():
+    assert shown(README)[:25].count("```python") == 1
+
+
+def test_prose_is_short():
+    prose = re.sub(r"```.*?```", "", "\n".join(shown(README)), flags=re.DOTALL)
+    assert len(re.sub(r"\]\([^)]*\)", "]", prose).split()) <= 800
+
+
+@pytest.mark.parametrize("words", TASKS.values(), ids=TASKS)
+def test_each_task_has_a_block_of_at_most_ten_lines(words):
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    lines = [block.splitlines() for block in blocks if words in block]
+    assert [len([line for line in block if line]) <= 10 for block in lines] == [True]
+
+
+@pytest.mark.parametrize("name", badges())
+def test_badges_are_those_of_the_package(name):
+    assert (ROOT / "docs" / "badges" / name).read_text() == badges()[name]
+
+
+def shown(text):
+    """The lines that a reader sees."""
+    return re.sub(r"<!--.*?-->\n", "", text, flags=re.DOTALL).splitlines()
 
 
 @pytest.mark.parametrize("name", ["demo", "test", "tune"])
@@ -32,7 +65,6 @@ def test_commands_are_marked(name):
 
 def test_linked_files_exist():
     links = re.findall(r"\]\(([^)#]+)\)", README)
-    root = Path(__file__).parents[1]
     local = [link for link in links if "://" not in link]
     assert local
-    assert [link for link in local if not (root / link).exists()] == []
+    assert [link for link in local if not (ROOT / link).exists()] == []

@@ -31,6 +31,10 @@ VARIED = {
     "AutoRate, gain 3": {"gain": 3.0},
 }
 BY_VALIDATION = "best of nine by validation"
+# A regression should start from this rate: chosen after the seeds 100 to 102. Judged on
+# seeds that no choice has seen.
+FROM_LOW = "AutoRate from 0.1"
+LATER_SEEDS = range(110, 120)
 SEARCHED = ("digits, 40 epochs", "MNIST, wrong", "MNIST, inputs, wrong", "concrete")
 SEARCH_SEEDS, TRIALS = 5, 50
 # The compiled models of a process: for all seeds and methods of a case, one. A search
@@ -54,7 +58,7 @@ class Run:
 
 
 def jobs(seeds):
-    """All of a seed before the next one; the searches come last."""
+    """All of a seed before the next one, then the searches and the later seeds."""
     runs = [
         Run(case, method, FIRST_SEED + seed)
         for seed in range(seeds)
@@ -66,7 +70,14 @@ def jobs(seeds):
         for seed in range(min(seeds, SEARCH_SEEDS))
         for case in SEARCHED
     ]
-    return [*runs, *searches]
+    later = [
+        Run(name, method, seed)
+        for seed in LATER_SEEDS
+        for name, case in cases.CASES.items()
+        if case.is_regression
+        for method in (*CONSTANT, AUTO, FROM_LOW)
+    ]
+    return [*runs, *searches, *later]
 
 
 def run(job, data_dir):
@@ -205,6 +216,7 @@ def _cost(method):
 
 
 def tables(rows):
+    rows, later = _by_purpose(rows)
     columns = (*COMPARED, methods.constant(0.3), methods.constant(0.5), BY_VALIDATION)
     return (
         _by_case(rows, columns, "test_error")
@@ -217,7 +229,18 @@ def tables(rows):
         "of the last ones:\n\n"
         + _by_case(rows, (*COMPARED, methods.constant(0.3)), "best_epoch_error")
         + "\n\nWhat each takes, in trainings, and what it has beyond the best constant "
-        "rate, over the cases:\n\n" + _summary(rows, columns)
+        "rate, over the cases:\n\n"
+        + _summary(rows, columns)
+        + f"\n\nA regression from 0.1, on the seeds {LATER_SEEDS[0]} to "
+        f"{LATER_SEEDS[-1]}:\n\n" + _by_case(later, (AUTO, FROM_LOW), "test_error")
+    )
+
+
+def _by_purpose(rows):
+    """The rows of the study, and those of the later seeds."""
+    return (
+        [row for row in rows if row["seed"] not in LATER_SEEDS],
+        [row for row in rows if row["seed"] in LATER_SEEDS],
     )
 
 
@@ -249,12 +272,14 @@ def excess(rows, case, method, name="test_error"):
 
 def _by_case(rows, columns, name):
     lines = []
-    for case in cases.CASES:
+    for case in _cases_of(rows):
         best = best_constant(rows, case, name)
         of_best = findings.mean(errors(rows, case, best, name))
         beyond = [_excess_text(excess(rows, case, method, name)) for method in columns]
         lines.append([case, f"{of_best} ({best})", *beyond])
     for kind, is_regression in (("classification", False), ("regression", True)):
+        if not _cases_of(rows, is_regression):
+            continue
         means = [_means(rows, method, is_regression, name) for method in columns]
         cells = [f"{np.mean(m):+.2f} ({np.max(m):+.2f})" for m in means]
         lines.append([f"**{kind}: mean (worst)**", "", *cells])
@@ -268,10 +293,17 @@ def _excess_text(values):
 
 def _means(rows, method, is_regression, name="test_error"):
     """The mean excess of each case of a kind."""
+    names = _cases_of(rows, is_regression)
+    return [excess(rows, case, method, name).mean() for case in names]
+
+
+def _cases_of(rows, *kinds):
+    """The names of the cases that have rows, of one kind or of both."""
+    named = {row["case"] for row in rows}
     return [
-        excess(rows, case, method, name).mean()
-        for case, one in cases.CASES.items()
-        if one.is_regression == is_regression
+        name
+        for name, case in cases.CASES.items()
+        if name in named and case.is_regression in (kinds or (False, True))
     ]
 
 
@@ -301,6 +333,7 @@ def _summary(rows, columns):
 
 
 def draw(rows):
+    rows, _ = _by_purpose(rows)
     columns = (*COMPARED, methods.constant(0.3), methods.constant(0.5))
     figure, axes = figures.panels(2, 5.4, 4.6)
     for axis, is_regression in zip(axes, (False, True), strict=True):

@@ -1,4 +1,4 @@
-"""Callbacks that set the rates, measure the overfitting gap, and log both."""
+"""Callbacks that set rates, measure the overfitting gap, and log both."""
 
 from kdropout.callbacks.auto_rate import AutoRate
 from kdropout.callbacks.gap_controller import GapController

@@ -24,58 +24,59 @@ _PAST = 0.9
 _AVERAGE = "auto_rate_average_log_val_loss"
 
 # The distance below that average at which a rate stops rising. Without it, a rate may
-# rise to its limit where the validation rows happen to be harder than the others: on
-# the set "yacht" of UCI, errors were 56 % (standard error 33 %) above those without
-# dropout; with it, 8 % (2 %), six seeds.
+# rise to its limit if the validation rows happen to be harder than the others. On the
+# UCI data set "yacht", errors were then 56 % (standard error 33 %) above those without
+# dropout. With it, they were 8 % (2 %) above (six seeds).
 _FALLING = 0.1
 
-# Epochs without dropout in which the training loss stays this far above the validation
-# loss before the callback warns: the two are then not the same quantity.
+# The callback warns after so many epochs without dropout in which the training loss is
+# this far above the validation loss. The two are then not the same quantity.
 _PATIENCE = 5
 _ONE_SIDED_GAP = -0.2
 
-# A change of the rate over the last quarter of the epochs that counts as moving.
+# A change of the rate over the last quarter of the epochs counts as moving above this.
 _MOVING = 0.05
 
 
 class AutoRate(RateMover):
     """Finds dropout rates in one training, without a target that you have to know.
 
-    At the end of each epoch, it compares the two losses that `fit` reports, the
-    training loss with dropout on and the validation loss with dropout off:
+    At the end of each epoch, the callback compares the two losses that `fit` reports:
+    the training loss with dropout on, and the validation loss with dropout off.
 
         gap = 1 - loss / val_loss
         error = gap - target
         if error > 0: error <- error * clip(1 + trend / 0.1, -1, 1)
         logit(rate) <- logit(rate) + gain * error
 
-    where `trend` is how far the logarithm of `val_loss` is from its moving average over
-    about ten epochs. A model that overfits has a training loss far below its validation
-    loss, and a validation loss that does not fall any more: the rate rises. Dropout
-    raises the training loss, so that a model that does not overfit has a gap below the
-    target, and its rate falls, to 0 if need be. While the validation loss still falls
-    fast, the rate does not rise. The rates and the average are saved with the model:
-    a training that is resumed goes on exactly as without a stop.
+    Here, `trend` is the distance of the logarithm of `val_loss` from its moving average
+    over about ten epochs. If a model overfits, its training loss is far below its
+    validation loss, and the validation loss no longer falls. Then the rate rises.
+    Dropout raises the training loss, so a model that does not overfit has a gap below
+    the target. Then the rate falls, to 0 if necessary. While the validation loss still
+    falls fast, the rate does not rise. The rates and the average are saved with the
+    model, so a resumed training continues exactly as without the interruption.
 
-    Both losses must be the same quantity. Class or sample weights on the training data
-    alone, mixup, label smoothing or strong augmentation on one side shift the gap.
+    Both losses must be the same quantity. The gap shifts if only the training data have
+    class or sample weights, mixup, label smoothing or strong augmentation.
 
     Args:
         target: Float in (-1, 1), the relative gap to hold. Defaults to 0.1.
-        gain: Float above 0, change of the logit per epoch and unit of gap. Defaults to
-            1.5.
-        max_rate: Float in (0, 1), highest rate to set. Defaults to 0.8.
-        slew_limit: Float in (0, 1], largest change of a rate per epoch. Defaults to
+        gain: Float above 0, the change of the logit per epoch and unit of gap. Defaults
+            to 1.5.
+        max_rate: Float in (0, 1), the highest rate to set. Defaults to 0.8.
+        slew_limit: Float in (0, 1], the largest change of a rate per epoch. Defaults to
             0.1.
-        layers: None for all layers whose rate was given as a number, a glob on the
-            layer path, a layer, or a list of those. Defaults to None.
-        monitor: Name of the loss in the logs, whose validation is "val_" and the name.
-            Defaults to "loss".
-        validation_freq: Integer of at least 1 or list of those, the one given to
-            `fit`. Defaults to 1.
-        verbose: "auto", 0, 1 or 2. 1 prints `summary()` at the end, 2 also a line per
-            epoch, 0 nothing. "auto" is 0 if `fit` is silent, otherwise 1. Defaults to
-            "auto".
+        layers: The layers whose rates to set: None for all layers whose rate was given
+            as a number; or a glob on the layer path, a layer, or a list of these.
+            Defaults to None.
+        monitor: Name of the training loss in the logs. The name of the validation loss
+            is the same with "val_" before it. Defaults to "loss".
+        validation_freq: Integer of at least 1, or list of such integers: the value that
+            you pass to `fit`. Defaults to 1.
+        verbose: 0 to print nothing, 1 to print `summary()` at the end, 2 to print also
+            a line per epoch. "auto" means 0 if `fit` is silent, otherwise 1. Defaults
+            to "auto".
 
     Raises:
         TypeError: If an argument is of the wrong type; when training begins, if
@@ -173,7 +174,7 @@ class AutoRate(RateMover):
     def step(self, loss: float, val_loss: float) -> dict[str, float]:
         """Move the rates after an epoch.
 
-        `fit` does it by itself. Call it in a training loop of your own.
+        During `fit`, the callback calls it. Call it yourself in a custom training loop.
 
         Args:
             loss: Float, the mean training loss of the epoch, with dropout on.
@@ -210,7 +211,7 @@ class AutoRate(RateMover):
         return rates
 
     def summary(self) -> str:
-        """A sentence: where the rates are after the training, and what to do next.
+        """Return a sentence with the rates after the training, and what to do next.
 
         Example:
 
@@ -236,7 +237,7 @@ class AutoRate(RateMover):
         if last >= self.max_rate - 1e-6 and gap > self.target:
             return (
                 f", the highest that max_rate allows, and the relative gap {gap:.2f} "
-                f"is above the target {self.target:g}. Dropout alone does not stop "
+                f"is above the target {self.target:g}. Dropout is not enough to stop "
                 "this model from overfitting: use more data, weight decay, or a "
                 "smaller model."
             )
@@ -258,7 +259,7 @@ class AutoRate(RateMover):
         return f" and steady, with a relative gap of {gap:.2f}."
 
     def _trend(self, value, layers):
-        """How far a logarithm of the validation loss is from its moving average."""
+        """The distance of the logarithm of a loss from its moving average."""
         memories = [layer._memory for layer in layers.values()]
         known = [memory[_AVERAGE] for memory in memories if _AVERAGE in memory]
         average = known[0] if known else value
@@ -288,8 +289,8 @@ class AutoRate(RateMover):
         self._warn_once(
             "losses",
             "needs finite losses and a validation loss above 0 to compare them. "
-            f"Received: loss={loss:g}, val_loss={val_loss:g}. It leaves the rates as "
-            "they are in such an epoch. For a loss that can be negative, such as a "
+            f"Received: loss={loss:g}, val_loss={val_loss:g}. In such an epoch, the "
+            "rates stay as they are. For a loss that can be negative, such as a "
             "log-likelihood of densities, use GapController.",
         )
         return False
@@ -306,9 +307,9 @@ class AutoRate(RateMover):
                 "found the training loss far above the validation loss for "
                 f"{_PATIENCE} epochs without dropout (relative gap {gap:.2f}). They "
                 "may not be the same quantity: class_weight, sample_weight, "
-                "augmentation or label smoothing of the training data alone "
+                "augmentation or label smoothing of only the training data "
                 "hide overfitting. Weight the validation data in the same way, or use "
-                "OverfittingGap and GapController, which measure both alike.",
+                "OverfittingGap and GapController, which measure both in the same way.",
             )
 
     def _warn_of_best_weights(self):
@@ -320,8 +321,8 @@ class AutoRate(RateMover):
                     "best weights",
                     f"works best with the weights of the last epoch. Received: "
                     f"{type(callback).__name__}({argument}=True), which takes those of "
-                    "the best epoch so far. It often comes before the rate has risen, "
-                    "and then the rate has changed little.",
+                    "the best epoch so far. This epoch often comes before the rate has "
+                    "risen, so the rate has changed little.",
                 )
                 return
 

@@ -14,54 +14,56 @@ from kdropout.callbacks.rate_scheduler import RateMover
 from kdropout.callbacks.rate_step import RateStep
 from kdropout.inspection import settable_layers
 
-# MNIST with 30 % random labels, targets 0.4, 0.8 and 1.5. Equal gains of 0.5 let the
-# gap overshoot to 2.3 times the target and ended up to 23 % above it (one seed). Gain 1
-# with this share, over ten seeds: to 1.8 times, 5 to 11 % (docs/studies/controller.md).
+# Measured on MNIST with 30 % random labels, and targets 0.4, 0.8 and 1.5. With equal
+# gains of 0.5, the gap overshot to 2.3 times the target and ended up to 23 % above it
+# (one seed). With a gain of 1 and this share, it overshot to 1.8 times the target and
+# ended 5 to 11 % above it (ten seeds, docs/studies/controller.md).
 _LOWERING_SHARE = 0.1
 
-# Epochs at a limit, with the gap still off target, before the callback warns.
+# The callback warns after so many epochs at a limit with the gap still off target.
 _PATIENCE = 5
 
 
 class GapController(RateMover):
     """Moves dropout rates once per epoch so that the overfitting gap meets a target.
 
-    Integral control on the logit of the rate:
+    This is integral control on the logit of the rate:
 
         logit(rate) <- logit(rate) + gain * (gap - target)           above the target
         logit(rate) <- logit(rate) + lowering_gain * (gap - target)  below it
 
     Every training begins with a gap below its target, which says little about the
-    rate. Lowering the rate as fast as raising it would therefore first remove the
-    dropout, let the model overfit, and overshoot. All layers move by the same step
-    in the logit, so that their odds ratios stay. The only memory of the controller is
-    the rates, which are saved with the model. So it survives a restart, and it does not
-    wind up at a limit.
+    rate. If the rate fell as fast as it rises, the controller would first remove the
+    dropout, let the model overfit, and overshoot. All layers move by the same step in
+    the logit, so that the ratios of their odds stay the same. The only memory of the
+    controller is the rates, which are saved with the model. So it survives a restart,
+    and it does not wind up at a limit.
 
     Args:
         target: Float, the gap to hold, in the unit of `monitor`.
-        monitor: Name in the logs, written by `OverfittingGap`, which must stand
+        monitor: Name of the gap in the logs. `OverfittingGap` writes it, and must stand
             earlier in the list of callbacks. Defaults to "gap_loss".
-        gain: Float above 0, change of the logit per epoch and unit of gap above the
+        gain: Float above 0, the change of the logit per epoch and unit of gap above the
             target. A gap with a small unit, such as that of an accuracy, needs a
-            larger one. Defaults to 1.
-        min_rate: Float in [0, 1), lowest rate to set. Defaults to 0.
-        max_rate: Float in (min_rate, 1), highest rate to set. Defaults to 0.8.
-        layers: None for all layers whose rate was given as a number, a glob on the
-            layer path, a layer, or a list of those. Defaults to None.
-        warmup: Integer of at least 0, epochs at the start without control. Defaults
-            to 0.
-        dead_band: Float of at least 0, distance from the target within which the
-            rates stay. Defaults to 0.
-        lowering_gain: Float of at least 0, or None for a tenth of `gain`: the gain
-            while the gap is below the target. Defaults to None.
-        slew_limit: Float in (0, 1], largest change of a rate per epoch. Defaults to
+            larger gain. Defaults to 1.
+        min_rate: Float in [0, 1), the lowest rate to set. Defaults to 0.
+        max_rate: Float in (min_rate, 1), the highest rate to set. Defaults to 0.8.
+        layers: The layers whose rates to set: None for all layers whose rate was given
+            as a number; or a glob on the layer path, a layer, or a list of these.
+            Defaults to None.
+        warmup: Integer of at least 0, the number of epochs at the start in which the
+            rates stay as they are. Defaults to 0.
+        dead_band: Float of at least 0, the distance from the target within which the
+            rates stay as they are. Defaults to 0.
+        lowering_gain: Float of at least 0, the gain while the gap is below the target;
+            or None for a tenth of `gain`. Defaults to None.
+        slew_limit: Float in (0, 1], the largest change of a rate per epoch. Defaults to
             0.2.
-        allow_naive: Whether `monitor` may be a gap that was not measured with
-            dropout off. Defaults to False.
-        validation_freq: Integer of at least 1 or list of those, the one given to
-            `fit`. Defaults to 1.
-        verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
+        allow_naive: If True, `monitor` may be a gap that was not measured with dropout
+            off. Defaults to False.
+        validation_freq: Integer of at least 1, or list of such integers: the value that
+            you pass to `fit`. Defaults to 1.
+        verbose: 0 to print nothing, 1 to print a line per epoch. Defaults to 0.
 
     Raises:
         TypeError: If an argument is of the wrong type; when training begins, if
@@ -188,6 +190,6 @@ def _check_monitor(monitor, allow_naive):
         raise ValueError(
             "'monitor' must be a clean gap, a name that begins with 'gap_'. Received: "
             f"monitor={monitor!r}. A training metric measured with dropout on hides "
-            "the gap; pass allow_naive=True to use it all the same."
+            "the gap. To use it anyway, pass allow_naive=True."
         )
     return monitor

@@ -1,4 +1,4 @@
-"""Which metrics are better when lower."""
+"""Finds out whether a lower value of a metric is better."""
 
 import re
 
@@ -6,8 +6,8 @@ import keras
 
 from kdropout import _validation
 
-# The names that Keras gives to its metrics and losses. Keras keeps directions only in
-# metric objects, under a private name, and not for the counts. The names must be known
+# The names that Keras gives to its metrics and losses. Keras stores directions only in
+# metric objects, in a private attribute, and not for the counts. They must be known
 # without an object, because making one would change the names of the next metrics.
 _HIGHER = {
     "acc",
@@ -72,7 +72,7 @@ _LOWER = {
 
 
 def lower_is_better(name, model, directions):
-    """Whether a lower value of a metric is better, by its name in the logs."""
+    """Return whether a lower value of a metric is better, by its name in the logs."""
     # `directions` comes first, then the class of the model's metric of that name, then
     # the name itself. With several outputs, Keras puts the name of the output before
     # that of the metric, so the longest known ending counts.
@@ -93,7 +93,7 @@ def lower_is_better(name, model, directions):
 
 
 def check_directions(directions):
-    """The argument `directions` as a dict."""
+    """Check the argument `directions`, and return it as a dict."""
     if directions is None:
         return {}
     if not isinstance(directions, dict):

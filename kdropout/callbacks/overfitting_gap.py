@@ -15,15 +15,15 @@ class OverfittingGap(keras.callbacks.Callback):
     """Logs the true overfitting gap, measured with dropout off.
 
     Keras measures training metrics with dropout on, and averages them over an epoch in
-    which the weights change. Under dropout, `val_loss - loss` is therefore biased, and
+    which the weights change. With dropout, `val_loss - loss` is therefore biased, and
     often below zero while the model overfits. At the end of each epoch, this callback
-    evaluates a fixed sample of the training data in the same way as validation data,
-    with the loss and the metrics of the model. It does so within the validation pass
-    of `fit`, so that both use the same weights, also with a callback such as
-    `keras.callbacks.SwapEMAWeights` that exchanges them. The cost is one evaluation of
-    the sample per epoch.
+    evaluates a fixed sample of the training data in the same way as the validation
+    data, with the loss and the metrics of the model. It does so within the validation
+    pass of `fit`, so that both use the same weights. This also holds with a callback
+    that exchanges the weights, such as `keras.callbacks.SwapEMAWeights`. The cost is
+    one evaluation of the sample per epoch.
 
-    For each metric of the model it adds to the logs:
+    For each metric of the model, the callback adds to the logs:
 
         clean_<metric>      on the training sample, with dropout off
         gap_<metric>        clean against validation: above 0 if the model overfits,
@@ -31,7 +31,7 @@ class OverfittingGap(keras.callbacks.Callback):
         naive_gap_<metric>  the same from Keras's training metric, for comparison
 
     Put it before the callbacks that use these names. Keras cannot know that a smaller
-    gap is better: pass `mode="min"` to `EarlyStopping`, `ModelCheckpoint` and
+    gap is better. So pass `mode="min"` to `EarlyStopping`, `ModelCheckpoint` and
     `ReduceLROnPlateau` if they monitor a gap. For a metric with a value per class, such
     as `keras.metrics.F1Score()`, the entries are arrays.
 
@@ -40,16 +40,17 @@ class OverfittingGap(keras.callbacks.Callback):
             arrays, each of which may be a dict, list or tuple of arrays; or a
             `tf.data.Dataset`, `keras.utils.PyDataset` or other iterable of batches
             that can be iterated more than once.
-        max_samples: Integer of at least 1, size of the sample. It consists of random
-            rows of arrays, the same in each run, or of the first batches of a dataset.
-            Defaults to 2048.
-        batch_size: Integer of at least 1, or None for 256. It does not change the
-            result. Defaults to None.
+        max_samples: Integer of at least 1, the size of the sample. It consists of
+            random rows of arrays, the same in each run, or of the first batches of a
+            dataset. Defaults to 2048.
+        batch_size: Integer of at least 1, the number of rows per batch, or None for
+            256. It does not change the result. Defaults to None.
         directions: Dict from the name of a metric to "min" if lower values are better,
-            or "max", for metrics whose direction is not known. Defaults to None.
-        validation_freq: Integer of at least 1 or list of integers, as passed to `fit`.
-            Defaults to 1.
-        verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
+            or to "max" if higher ones are, for metrics whose direction is not known.
+            Defaults to None.
+        validation_freq: Integer of at least 1, or list of such integers: the value that
+            you pass to `fit`. Defaults to 1.
+        verbose: 0 to print nothing, 1 to print a line per epoch. Defaults to 0.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -104,7 +105,7 @@ class OverfittingGap(keras.callbacks.Callback):
         # some of them exchange the weights, and none of them had on_test_end.
         if self._is_due and self._clean is None:
             self._clean = self.sample.evaluate(self.model)
-            self.model.reset_metrics()  # they measure the validation data next
+            self.model.reset_metrics()  # next, they measure the validation data
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._is_due = False
@@ -144,7 +145,7 @@ class OverfittingGap(keras.callbacks.Callback):
 
 
 def check_validation_freq(validation_freq):
-    """The argument `validation_freq`, an integer or a list of integers."""
+    """Check the argument `validation_freq`, an integer or a list of integers."""
     if isinstance(validation_freq, list):
         return [
             _validation.integer("validation_freq", epoch, low=1)
@@ -154,7 +155,7 @@ def check_validation_freq(validation_freq):
 
 
 def is_validated(epoch: int, validation_freq):
-    """Whether `fit` validates after the epoch of this index."""
+    """Return whether `fit` validates after the epoch with this index."""
     if isinstance(validation_freq, list):
         return epoch + 1 in validation_freq
     return (epoch + 1) % validation_freq == 0
@@ -162,8 +163,8 @@ def is_validated(epoch: int, validation_freq):
 
 def _announce(metrics):
     """Announce the later entries of `metrics` to each CSVLogger of the training."""
-    # CSVLogger takes its columns from the first epoch. The logs must not have these
-    # entries yet, because other callbacks would take any number for a measured gap.
+    # CSVLogger takes its columns from the first epoch. The entries must not be in the
+    # logs yet, because other callbacks would use any number as a measured gap.
     prefixes = ("clean_", "gap_", "naive_gap_", "val_")
     missing = {f"{prefix}{name}": "NA" for prefix in prefixes for name in metrics}
     for other in callbacks_of_training():
@@ -181,7 +182,7 @@ def _add_to_first_row(csv_logger, missing):
 
 def callbacks_of_training():
     """The callbacks of the training that calls this one."""
-    # Keras does not show a callback the other ones, so this looks at the caller.
+    # Keras gives a callback no access to the others, so this looks at the callers.
     frame = inspect.currentframe()
     while frame is not None:
         caller = frame.f_locals.get("self")

@@ -28,8 +28,8 @@ class RateReader(keras.callbacks.Callback):
     def on_train_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        # At the first batch, all callbacks have had on_epoch_begin, where a scheduler
-        # sets rates, and none of them had on_epoch_end, where a controller does.
+        # Before the first batch, Keras calls on_epoch_begin of all callbacks, where a
+        # scheduler sets rates, and no on_epoch_end yet, where a controller does.
         if self._rates_of_epoch is None:
             self._rates_of_epoch = {
                 path: layer.rate
@@ -38,7 +38,7 @@ class RateReader(keras.callbacks.Callback):
             }
 
     def read_epoch(self):
-        """The values to log for the epoch: dict from layer path to name to float."""
+        """Dict from layer path to the values to log for the epoch, a dict by name."""
         rates = self._rates_of_epoch or {}
         values = {}
         for path, layer in select_layers(self.model, self.layers).items():
@@ -51,20 +51,20 @@ class RateReader(keras.callbacks.Callback):
 class RateLogger(RateReader):
     """Adds `rate/<layer path>` to the logs: the rate that the epoch was trained with.
 
-    If the rate of a layer was given as a number, the log has its value at the first
+    If the rate of a layer was given as a number, the logs have its value at the first
     batch of the epoch. This holds for any order of the callbacks. If a schedule or the
-    gradient decides the rate, the log has its value at the last step.
+    gradient decides the rate, the logs have its value at the last step.
 
-    For a learned rate, it also adds `entropy_term/<layer path>`, and for
-    `kdropout.layers.ConcreteDropout` also `weight_term/<layer path>`: the terms that
-    the last step added to the loss.
+    For a learned rate, the callback also adds `entropy_term/<layer path>`, and for
+    `kdropout.layers.ConcreteDropout` also `weight_term/<layer path>`. These are the
+    terms that the last step added to the loss.
 
-    The logs reach History, CSVLogger, TensorBoard and every callback that stands later
-    in the list.
+    History, CSVLogger, TensorBoard and every callback that stands later in the list
+    receive the logs.
 
     Args:
-        layers: None for all dropout layers, a glob on the layer path such as
-            "encoder/*", a layer, or a list of those. Defaults to None.
+        layers: The layers to log: None for all dropout layers; or a glob on the layer
+            path such as "encoder/*", a layer, or a list of these. Defaults to None.
 
     Raises:
         TypeError: When training begins, if `layers` is of another type.

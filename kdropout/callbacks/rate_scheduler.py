@@ -10,8 +10,8 @@ import keras
 from kdropout import _validation
 from kdropout.inspection import dropout_layers, settable_layers
 
-# The callbacks that set the rates of each model in its current training. The references
-# are weak, because a callback holds its model.
+# For each model, the callbacks that set its rates in the current training. The
+# references are weak, because a callback refers to its model.
 _MOVERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -48,17 +48,19 @@ def forget_movers(model: keras.Model):
 class RateScheduler(RateMover):
     """Sets rates when an epoch begins, like `keras.callbacks.LearningRateScheduler`.
 
-    For a rate that changes within an epoch, or that is saved with the model, pass a
-    schedule to the layer instead. Use this callback for a layer that is called several
-    times per step, because the step counter of such a layer counts each call.
+    For a rate that changes within an epoch, or a schedule that is saved with the model,
+    pass a schedule to the layer instead. Use this callback for a layer that is called
+    several times per step, because the step counter of such a layer counts each call.
 
     Args:
         schedule: Callable `schedule(epoch, rate) -> rate` or `schedule(epoch) -> rate`.
             It takes the index of the epoch, from 0, and the rate in effect of a layer,
             and returns a float in [0, 1].
-        verbose: 0 for silence, 1 for a line per epoch. Defaults to 0.
-        layers: None for all layers whose rate was given as a number, a glob on the
-            layer path, a layer, or a list of those. Defaults to None.
+        verbose: 0 to print nothing, 1 to print a line per layer and epoch. Defaults
+            to 0.
+        layers: The layers whose rates to set: None for all layers whose rate was given
+            as a number; or a glob on the layer path, a layer, or a list of these.
+            Defaults to None.
 
     Raises:
         TypeError: If `schedule` takes neither one nor two arguments; when training
@@ -102,7 +104,7 @@ class RateScheduler(RateMover):
 
 
 def _takes_rate(schedule):
-    """Whether a schedule takes an epoch and a rate, and not the epoch alone."""
+    """Return whether a schedule takes an epoch and a rate, and not only an epoch."""
     expected = "a callable schedule(epoch, rate) -> rate or schedule(epoch) -> rate"
     message = _validation.received("schedule", expected, schedule)
     if not callable(schedule):

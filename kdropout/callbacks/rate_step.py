@@ -1,4 +1,4 @@
-"""The step of the callbacks that control a rate."""
+"""The step by which callbacks that control a rate change it."""
 
 import dataclasses
 import math
@@ -13,9 +13,9 @@ class RateStep:
     """Moves a rate by a step in its logit, within limits.
 
     Attributes:
-        min_rate: Float, lowest rate.
-        max_rate: Float, highest rate.
-        slew_limit: Float, largest change of a rate.
+        min_rate: Float, the lowest rate.
+        max_rate: Float, the highest rate.
+        slew_limit: Float, the largest change of a rate.
     """
 
     min_rate: float

@@ -1,4 +1,4 @@
-"""Writes the rates and the overfitting gap for TensorBoard."""
+"""Writes rates and the overfitting gap for TensorBoard."""
 
 import contextlib
 import errno
@@ -18,22 +18,24 @@ from kdropout.inference import drop_fractions
 from kdropout.inspection import select_layers
 from kdropout_dashboard import tags
 
-# A full disk does not stop a training. Any other error of the folder raises before the
-# training begins.
+# A full disk does not stop a training. Any other error of the folder is raised before
+# the training begins.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class TensorBoardRates(RateReader):
-    """Writes rates, the overfitting gap, and who decides the rates, for TensorBoard.
+    """Writes rates, what decides them, and the overfitting gap for TensorBoard.
 
-    `tensorboard --logdir` shows a tab "Dropout". The tab "Scalars" has, by epoch:
+    `tensorboard --logdir` shows them live in a tab "Dropout". The tab "Scalars" has, by
+    epoch:
 
         dropout_rate/<layer path>       the rate of the epoch, as RateLogger logs it
         overfitting_gap/<metric>        measured with dropout off, by OverfittingGap
         overfitting_gap/naive_<metric>  from Keras's training metric
         entropy_term/<layer path>       the term that a learned rate adds to the loss
         weight_term/<layer path>        the same for kdropout.layers.ConcreteDropout
-        drop_fraction/<layer path>      the share really dropped, if asked for
+        drop_fraction/<layer path>      the share of units really dropped, with
+                                        `drop_fraction_data`
 
     The tab "Custom Scalars" shows all rates in one chart. The callback works on every
     backend and does not need TensorFlow.
@@ -44,15 +46,16 @@ class TensorBoardRates(RateReader):
     callback warns once, and the training continues.
 
     Args:
-        log_dir: Path of the folder of this run, made when training begins. Each run
-            needs another folder. It may be that of `keras.callbacks.TensorBoard`.
-        layers: None for all dropout layers, a glob on the layer path such as
-            "encoder/*", a layer, or a list of those. Defaults to None.
+        log_dir: Path of the folder of this run. The callback makes the folder when
+            training begins. Each run needs another folder. It may be the folder of
+            `keras.callbacks.TensorBoard`.
+        layers: The layers to log: None for all dropout layers; or a glob on the layer
+            path such as "encoder/*", a layer, or a list of these. Defaults to None.
         update_freq: "epoch", or an integer N of at least 1 to write the rates also
             every N batches, as `batch_dropout_rate/<layer path>`. "batch" means 1.
             Reading a rate takes up to 0.2 ms. Defaults to "epoch".
-        drop_fraction_data: Inputs of one batch, or None. At the end of each epoch, one
-            pass of them through the model measures the share of units that is really
+        drop_fraction_data: Inputs of one batch, or None. At the end of each epoch, they
+            pass through the model once, to measure the share of units that is really
             dropped at the rates of the epoch. Defaults to None.
 
     Raises:
@@ -98,7 +101,7 @@ class TensorBoardRates(RateReader):
 
     @property
     def acts_at_batches(self) -> bool:
-        """Whether the callback writes before an epoch has ended."""
+        """True if the callback writes before an epoch has ended."""
         return self.update_freq != "epoch"
 
     def set_model(self, model: keras.Model) -> None:
@@ -121,7 +124,7 @@ class TensorBoardRates(RateReader):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
         layers = select_layers(self.model, self.layers)
-        if not self._is_described:  # all callbacks have begun now
+        if not self._is_described:  # by now, on_train_begin of all callbacks has run
             content = _description(layers, movers_of(self.model))
             self._write(_event_log.description(tags.RUN, content), 0)
             self._flush()
@@ -140,7 +143,7 @@ class TensorBoardRates(RateReader):
         step = self._first_step + self._num_batches
         if step // self.update_freq == (self._first_step + before) // self.update_freq:
             return
-        _ = self.model  # on JAX, this brings the variables up to date
+        _ = self.model  # on JAX, reading it brings the variables up to date
         rates = {
             f"{tags.BATCH_RATE}/{path}": layer.rate for path, layer in self._selected
         }
@@ -186,7 +189,7 @@ class TensorBoardRates(RateReader):
         if not self._has_failed:
             self._has_failed = True
             warnings.warn(
-                f"TensorBoardRates: '{self.log_dir}' could not be written to: {error}. "
+                f"TensorBoardRates cannot write to '{self.log_dir}': {error}. "
                 "The training continues without this log.",
                 stacklevel=2,
             )

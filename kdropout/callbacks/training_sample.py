@@ -55,7 +55,7 @@ class _Batches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, index):
-        # tf.data does not take None for missing weights.
+        # tf.data does not accept None for missing weights.
         return _present(self.batches[index])
 
 

@@ -6,13 +6,13 @@ import math
 from kdropout.cli.common import add_job, needs_tuner, read_job
 
 _TEXT = """\
-Check a job without training: read the file, load the data, build the model, evaluate
-it on a few samples. Prints what would be searched, and the task: whether the labels
-are classes, and the loss. Exits with 1 if anything is wrong, and prints where it is and
-how to fix it.
+Check a job without training: read the file, load the data, build the model, and
+evaluate it on a few samples. The command prints the hyperparameters to search, and the
+task: whether the labels are classes, and the loss. If anything is wrong, it prints
+where and how to fix it, and exits with 1.
 
 A job is code: the functions and files that it names as 'build', 'file' and 'function'
-run when it is checked, as this user. Check only jobs that you trust.
+run with your rights when you check it. Check only jobs that you trust.
 """
 _EXAMPLES = """\
 examples:

@@ -1,4 +1,4 @@
-"""What several commands share: the options of a job, and how a command may fail."""
+"""The options and errors that several commands share."""
 
 import importlib.util
 import os
@@ -6,10 +6,10 @@ import sys
 
 from kdropout._requirements import check_packages
 
-# A job that cannot be used is a ValueError.
+# A job that cannot be used raises a ValueError.
 ERRORS = (ImportError, OSError, RuntimeError, ValueError)
 
-# Name on the package index: module. What a search needs, now or at its end.
+# The packages that a search needs, now or at its end: name on the index, and module.
 PACKAGES = {
     "keras-tuner": "keras_tuner",
     "matplotlib": "matplotlib",
@@ -22,11 +22,11 @@ PACKAGES = {
 
 
 class Interrupted(KeyboardInterrupt):
-    """An interrupt, with the command to continue."""
+    """An interrupt whose text has the command to continue."""
 
 
 def needs_tuner():
-    """Raise before a command begins, and not at its end, if packages are missing."""
+    """Raise an error before a command begins if packages are missing."""
     check_packages("this command", PACKAGES, "tuner", _is_there)
 
 
@@ -38,7 +38,7 @@ def _is_there(module):
 
 
 def add_job(parser):
-    """Add the file of the job, and what changes it."""
+    """Add the file of the job, and the options that change it."""
     parser.add_argument(
         "config",
         metavar="CONFIG",
@@ -56,13 +56,13 @@ def add_job(parser):
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        help="folder with data sets that no package ships (the environment variable "
-        "KDROPOUT_DATA does the same)",
+        help="folder with data sets that no package ships (default: the environment "
+        "variable KDROPOUT_DATA)",
     )
 
 
 def read_job(options):
-    """The job that the options name, as `kdropout.tuning.Job`."""
+    """Read the job that the options name, as `kdropout.tuning.Job`."""
     from kdropout.tuning.job.earlier_names import text_about_names
     from kdropout.tuning.job.reading import read_job as read
 

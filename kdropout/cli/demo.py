@@ -10,8 +10,8 @@ def add_to(commands):
     text = (
         "Compare five ways to decide the dropout rate (none, fixed, scheduled, "
         "learned, controlled by the overfitting gap) on handwritten digits with "
-        "wrong labels. Prints a table; writes a picture, a CSV file and logs for "
-        "TensorBoard."
+        "wrong labels. The command prints a table, and writes a picture, a CSV file "
+        "and logs for TensorBoard."
     )
     parser = commands.add_parser(
         "demo",
@@ -46,7 +46,7 @@ def add_to(commands):
         type=_checked_by(experiment.check_output, number=False),
         default=experiment.OUTPUT,
         metavar="DIR",
-        help="folder to write to; other files in it stay",
+        help="folder to write to; other files in it do not change",
     )
     parser.set_defaults(command=_demo, prog=parser.prog)
 
@@ -73,7 +73,7 @@ def _checked_by(check, number=True):
 
 
 def _number(text):
-    """The number that `text` is, or else `text` itself, for the error to show."""
+    """`text` as a number, or `text` itself, so that the error shows it."""
     for convert in (int, float):
         try:
             return convert(text)

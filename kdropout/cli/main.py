@@ -14,8 +14,8 @@ examples:
   kdropout tune tuner_configs/digits_mlp.yaml
   kdropout report results/digits_mlp
 
-'kdropout COMMAND --help' describes each command. Results go to standard output,
-all else to standard error.
+'kdropout COMMAND --help' describes each command. Results go to standard output, and
+everything else to standard error.
 """
 
 
@@ -26,16 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: List of strings, or None for those of the process.
 
     Returns:
-        Exit code: 0, or 1 after an error, 130 after an interrupt. Wrong usage exits
-        with 2 at once.
+        Exit code: 0, or 1 after an error, or 130 after an interrupt. A wrong command
+        line exits with 2 at once.
     """
     options = make_parser().parse_args(arguments)
     try:
         options.command(options)
     except SystemExit as error:
-        # Commands end by returning, so this was code that a job names.
+        # Commands end by returning, so the exit came from code that a job names.
         print(
-            f"{options.prog}: error: code that the job names has called sys.exit"
+            f"{options.prog}: error: code that the job names called sys.exit"
             f"({error.code!r}). Remove the call.",
             file=sys.stderr,
         )
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser():
     parser = argparse.ArgumentParser(
         prog="kdropout",
-        description="Dropout rates that move while Keras trains.",
+        description="Dropout rates that change while Keras trains.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

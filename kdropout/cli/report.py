@@ -8,14 +8,14 @@ from kdropout.cli.common import needs_tuner
 from kdropout.cli.report_page import PAGE, write_page
 
 _TEXT = """\
-Print the report of a job, as Markdown, and write it and its pictures anew. If the
-search was interrupted, or still runs, the report covers the trials that have ended, and
-claims nothing. It needs neither the model nor the data.
+Print the report of a job as Markdown, and write it and its pictures again. If the
+search was interrupted or is still running, the report covers the finished trials and
+makes no claim. The command needs neither the model nor the data.
 
-With --html, write the charts of TensorBoard's tab "Dropout" instead, as one file that
-works without a server and without a network. DIR is then the output of a job, or any
-folder in which trainings wrote for TensorBoard. The page of a job begins with the
-answer of its report.
+With --html, write the charts of the tab "Dropout" of TensorBoard instead, as one file
+that works without a server and without a network. DIR is then the output of a job, or
+any folder with logs that trainings wrote for TensorBoard. The page of a job begins with
+the answer of its report.
 """
 _EXAMPLES = """\
 examples:

@@ -9,7 +9,7 @@ from kdropout._event_log import check_tensorboard
 from kdropout._files import replacing
 from kdropout.cli.common import needs_tuner
 
-# Name of the page in the folder, unless the command line says where.
+# Name of the page in the folder, unless the command line has another.
 PAGE = "report.html"
 
 # The files that only the output of a job has, and the folder of its log.
@@ -26,7 +26,7 @@ def write_page(folder, file=None):
     payloads = (_of_job if _is_job(folder) else _of_log)(folder)
     if not payloads["runs"]:
         raise ValueError(
-            "'DIR' must hold what kdropout wrote for TensorBoard. Received: "
+            "'DIR' must hold logs that kdropout wrote for TensorBoard. Received: "
             f"DIR='{folder}', in which there is no training and no search. Train with "
             "the callback kdropout.callbacks.TensorBoardRates(DIR), or run a search."
         )
@@ -69,7 +69,7 @@ class _Progress:
 
 
 def _of_log(folder):
-    """A log folder; for the search of a job, also the answer of its report."""
+    """Read a log folder; for the search of a job, also the answer of its report."""
     payloads = _logged(folder)
     jobs = {name: _job_of(folder, name) for name in payloads["searches"]}
     payloads["answers"] = {
@@ -79,7 +79,7 @@ def _of_log(folder):
 
 
 def _of_job(folder):
-    """The log of a job; what it lacks, such as marginals, comes from the report."""
+    """Read the log of a job. The parts that it lacks come from the report."""
     log = folder / _LOG
     empty = {"runs": [], "trainings": {}, "searches": {}}
     payloads = _logged(log) if log.is_dir() else empty
@@ -120,13 +120,13 @@ def _is_job(folder):
 
 
 def _job_of(folder, run):
-    """The folder of the job whose log a run would be."""
+    """The folder of the job that a run in a log would belong to."""
     log = (folder / run).resolve()
     return log.parent if log.name == _LOG else log
 
 
 def _read(folder):
-    """The report of a job and None, or None and why there is none yet."""
+    """The report of a job and None, or None and the error that shows why."""
     needs_tuner()
     from kdropout.tuning import load_report
     from kdropout.tuning.report import NoCompletedTrial

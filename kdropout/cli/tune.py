@@ -9,9 +9,9 @@ import sys
 from kdropout.cli.common import Interrupted, add_job, needs_tuner, read_job
 
 _TEXT = """\
-Search the best dropout rate of each layer, and test on new seeds whether it is really
-better. Prints the answer. Writes a report with pictures into the output folder of the
-job, and all that --resume needs after an interruption.
+Search for the best dropout rate of each layer, and test on new seeds whether it is
+really better. The command prints the answer. It writes a report with pictures into the
+output folder of the job, and all that --resume needs after an interruption.
 """
 _EXAMPLES = """\
 examples:
@@ -20,8 +20,9 @@ examples:
   kdropout tune job.yaml --workers 2
   kdropout tune job.yaml --resume
 
-Ctrl-C stops a search. Trials that have ended are kept: --resume continues the search.
-Exits with 0, or 1 after an error, 2 if the command line is wrong, 130 after Ctrl-C.
+Ctrl-C stops a search. Finished trials are kept, and --resume continues the search.
+The exit status is 0, or 1 after an error, 2 if the command line is wrong, and 130 after
+Ctrl-C.
 """
 
 
@@ -29,7 +30,7 @@ def add_to(commands):
     """Add `kdropout tune`."""
     parser = commands.add_parser(
         "tune",
-        help="search the best dropout rate of each layer",
+        help="search for the best dropout rate of each layer",
         description=_TEXT,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -63,7 +64,7 @@ def _tune(options):
         options.overrides.append(f"ray_address={options.ray_address}")
     job = read_job(options)
     try:
-        # Standard output is for the answer alone: models and KerasTuner print to it.
+        # Standard output is only for the answer, but models and KerasTuner print to it.
         with contextlib.redirect_stdout(sys.stderr):
             report = run_job(job, resume=options.resume)
     except KeyboardInterrupt:
@@ -81,6 +82,6 @@ def _how_to_continue(options):
     if options.data_dir is not None:
         words += ["--data-dir", options.data_dir]
     return (
-        "All trainings that have ended are kept. Continue with:\n"
+        "All finished trainings are kept. Continue with:\n"
         f"  {shlex.join([*words, '--resume'])}"
     )

@@ -1,4 +1,4 @@
-"""Five ways to decide a dropout rate, compared on noisy digits: `kdropout demo`."""
+"""Compares five ways to decide a dropout rate on noisy digits: `kdropout demo`."""
 
 from kdropout.demo.experiment import run
 

@@ -16,18 +16,18 @@ from kdropout.demo.picture import draw
 from kdropout.demo.training import ARMS, noisy_digits
 from kdropout.version import __version__
 
-# As many as fit into three minutes on two CPU cores.
+# This number of seeds fits into three minutes on two CPU cores.
 SEEDS = 4
 
-# Enough wrong labels to do harm when learned by heart.
+# Enough wrong labels to do harm when a network memorises them.
 NOISE = 0.3
 
-# Enough for a net without dropout to learn most of the wrong labels.
+# Enough epochs for a network without dropout to learn most of the wrong labels.
 EPOCHS = 40
 
 OUTPUT = "kdropout-demo"
 
-# Name on the package index: module to import.
+# Name on the package index, and module to import.
 _PACKAGES = {
     "scikit-learn": "sklearn.datasets",
     "matplotlib": "matplotlib",
@@ -43,15 +43,16 @@ def run(
 ) -> list[training.Fit]:
     """Compare five ways to decide the dropout rate on digits with noisy labels.
 
-    Prints a table, and writes `demo.png`, `results.csv` and logs for TensorBoard.
-    Sets the random seeds of Python, NumPy and the backend.
+    This prints a table, and writes `demo.png`, `results.csv` and logs for TensorBoard.
+    It sets the random seeds of Python, NumPy and the backend.
 
     Args:
-        seeds: Integer of at least 2, number of repetitions, each with its own data
+        seeds: Integer of at least 2, the number of repetitions. Each has its own data
             split, label noise, initial weights and masks. Defaults to 4.
-        noise: Float in [0, 1], share of the training and validation labels that is
-            replaced by random ones. Defaults to 0.3.
-        epochs: Integer of at least 1, length of each training. Defaults to 40.
+        noise: Float in [0, 1], the share of the training and validation labels that
+            random labels replace. Defaults to 0.3.
+        epochs: Integer of at least 1, the number of epochs of each training. Defaults
+            to 40.
         output: Path of the folder to write to. Defaults to "kdropout-demo".
 
     Returns:
@@ -106,22 +107,22 @@ def _train_all(seeds, noise, epochs, logs):
 
 
 def check_seeds(value):
-    """A number of seeds: at least 2, because an interval needs two numbers."""
+    """Check a number of seeds: at least 2, because an interval needs two numbers."""
     return _validation.integer("seeds", value, low=2)
 
 
 def check_noise(value):
-    """A share of labels."""
+    """Check a share of labels."""
     return _validation.number("noise", value, 0.0, 1.0)
 
 
 def check_epochs(value):
-    """A number of epochs."""
+    """Check a number of epochs."""
     return _validation.integer("epochs", value, low=1)
 
 
 def check_output(value):
-    """Path of a folder, which need not exist yet."""
+    """Check the path of a folder, which need not exist yet."""
     path = pathlib.Path(value)
     if path.exists() and not path.is_dir():
         raise _validation.value_error("output", "a folder", str(value))
@@ -129,7 +130,7 @@ def check_output(value):
 
 
 def _check_packages():
-    """Raise now, and not after minutes of training, if packages are missing."""
+    """Raise an error before the training if packages are missing."""
     _requirements.check_packages(
         "kdropout demo", _PACKAGES, "demo", _requirements.can_import
     )
@@ -138,14 +139,14 @@ def _check_packages():
 def remove_logs(folder):
     """Remove the event files of an earlier demo, which would mix with the new ones.
 
-    Other files in the folder stay.
+    Other files in the folder do not change.
     """
     for path in folder.glob("*/seed-*/*/events.out.tfevents.*"):
         path.unlink()
 
 
 class Progress:
-    """One line that is written over on a terminal; elsewhere one line per training."""
+    """Prints one line that changes on a terminal, or else one line per training."""
 
     def __init__(self, stream, num_fits, epochs):
         self.stream = stream
@@ -185,7 +186,8 @@ class Progress:
 
     def _write(self, line, end):
         if self.stream.isatty():
-            # A line longer than the terminal would wrap and not be written over.
+            # A line longer than the terminal would wrap, and the next one would not
+            # replace it.
             columns = shutil.get_terminal_size().columns - 1
             line = "\r" + line[:columns].ljust(columns)
         self.stream.write(line + end)

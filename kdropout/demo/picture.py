@@ -1,4 +1,4 @@
-"""The results as a picture."""
+"""Draws the results as a picture."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from kdropout._files import replacing
 from kdropout.demo.report import errors_of, fits_of
 from kdropout.demo.training import ARMS, TARGET
 
-# Colours that colour-blind people can tell apart (Okabe and Ito 2008); dashes and
+# Colours that colour-blind people can distinguish (Okabe and Ito 2008), and dashes and
 # markers for paper without colours.
 STYLES = {
     "no_dropout": ("#000000", (), "o"),
@@ -20,7 +20,7 @@ STYLES = {
 
 def draw(fits, noise, path):
     """Draw gaps, rates and test errors into a PNG file."""
-    # Not pyplot: it would touch the backend and the figures of a user's notebook.
+    # Without pyplot, which would change the backend and figures of a user's notebook.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -69,10 +69,10 @@ def _draw_curves(axes, fits, arm, prefix):
             epochs,
             values.mean(axis=0),
             color=colour,
-            # Dashes are scaled by the width: so those of two equal lines coincide.
+            # The width scales the dashes, so that those of two equal lines coincide.
             linestyle=(0, [thin * dash for dash in dashes]),
             linewidth=2.2 / thin,
-            marker="." if len(epochs) == 1 else None,  # a line of one point is none
+            marker="." if len(epochs) == 1 else None,  # one point makes no line
             label=arm.label if index == 0 else None,
         )
         lowest, highest = values.min(axis=0), values.max(axis=0)

@@ -1,4 +1,4 @@
-"""The table on the screen and the table in a file."""
+"""Writes the results as a table on the screen and in a file."""
 
 import csv
 
@@ -11,7 +11,7 @@ from kdropout.demo.training import ARMS, BASELINE
 # The gaps at the end are noisy from epoch to epoch.
 LAST_EPOCHS = 5
 
-# The usual choice without a search, and therefore the second comparison.
+# The usual choice without a search. It is therefore the second reference.
 REFERENCE = "fixed"
 
 HEADER = [
@@ -74,7 +74,7 @@ def _legend(num_seeds):
         "where the\ninterval excludes 0.\n"
         "Gap: validation minus training loss in nats, mean over the last "
         f"{LAST_EPOCHS} epochs. Clean:\ndropout off for both. Naive: from the training "
-        "loss that Keras logs, under dropout.\n"
+        "loss that Keras logs, with dropout on.\n"
         "Final rates: first and second layer.\n"
     )
 

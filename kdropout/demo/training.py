@@ -16,22 +16,22 @@ from kdropout.inspection import rates
 from kdropout.rate_rules import LearnedRate
 from kdropout.schedules import Curriculum
 
-# Where the learned and the controlled rate start: too low for these data, so that
-# there is something to find.
+# The start of the learned and the controlled rate. It is too low for these data, so
+# that there is something to find.
 START = 0.3
 
-# Nats. Chosen, with the end of the schedule, on seeds 100 to 104, which the demo
-# does not use.
+# In nats. This and the end of the schedule were chosen on seeds 100 to 104, which the
+# demo does not use.
 TARGET = 0.4
 END = 0.7
 
-# Of 1,797 images. Few enough to be learned by heart, wrong labels included; the
-# rest, 497, is left for the test.
+# The data set has 1,797 images. This number is small enough to memorise, wrong labels
+# included. The other 497 images are for the test.
 NUM_TRAINING = 900
 NUM_VALIDATION = 400
 NUM_CLASSES = 10
 
-# Wide enough to learn 900 images by heart, small enough for seconds on a CPU.
+# Wide enough to memorise 900 images, and small enough to train in seconds on a CPU.
 UNITS = (256, 256)
 LEARNING_RATE = 1e-3
 BATCH_SIZE = 32
@@ -46,7 +46,7 @@ class Arm:
         label: Name in tables and pictures.
         rate: Function of the number of training steps and of training samples that
             returns the argument `rate` of a dropout layer.
-        callbacks: Function that returns the callbacks which move the rate.
+        callbacks: Function that returns the callbacks that move the rate.
     """
 
     name: str
@@ -59,15 +59,15 @@ ARMS = (
     Arm("no_dropout", "no dropout", lambda steps, samples: 0.0),
     # The usual choice without a search.
     Arm("fixed", "fixed at 0.5", lambda steps, samples: 0.5),
-    # A net learns the digits first and the wrong labels later. So the rate rises:
-    # annealed from 0.5 to 0 instead, the net learns the noise by heart in the end,
-    # with twice the test error of a fixed 0.5. The speed is the rule of the paper.
+    # A network learns the digits first and the wrong labels later, so the rate rises.
+    # With a rate annealed from 0.5 to 0, it memorises the noise in the end, with twice
+    # the test error of a fixed 0.5. The speed is the rule of the paper.
     Arm(
         "scheduled",
         f"scheduled, 0 to {END:g}",
         lambda steps, samples: Curriculum(END, gamma=10.0 / steps),
     ),
-    # 1 / N is the authors' weight for cross-entropy.
+    # The authors' weight for cross-entropy is 1 / N.
     Arm(
         "learned",
         "learned by gradient",
@@ -94,12 +94,11 @@ class Digits:
 
 
 def noisy_digits(seed, noise):
-    """The digits of scikit-learn, split at random, with noise in the labels.
+    """Return the digits of scikit-learn, split at random, with noise in the labels.
 
-    The validation labels are as noisy as the training labels, because whoever has
-    wrong labels has them in both. The test labels are clean: they show what was
-    learned of the digits rather than of the noise. A tenth of the labels that are
-    replaced happen to be right.
+    The validation labels are as noisy as the training labels, because data with wrong
+    labels have them in both sets. The test labels are clean, so that they measure
+    digits learned rather than noise. A tenth of the replaced labels happen to be right.
     """
     from sklearn.datasets import load_digits
 
@@ -125,7 +124,7 @@ class Fit:
     Args:
         arm: The `Arm`.
         seed: Integer, the seed.
-        test_error: Float in [0, 1], share of the clean test images got wrong.
+        test_error: Float in [0, 1], the share of errors on the clean test images.
         history: Dict from the name of a metric to its values, one per epoch.
         rates: Dict from the path of a dropout layer to its rate at the end.
         seconds: Float, wall-clock time.
@@ -140,7 +139,7 @@ class Fit:
 
 
 def build_model(arm, seed, num_steps, num_samples):
-    """A compiled model. Its initial weights depend on `seed`, not on `arm`."""
+    """Return a compiled model. Its initial weights depend on `seed`, not on `arm`."""
     keras.utils.set_random_seed(seed)
     model = keras.Sequential([keras.Input((64,))])
     for index, units in enumerate(UNITS, start=1):
@@ -194,10 +193,10 @@ def train(arm, digits, seed, epochs, log_dir, on_epoch):
 
 @contextlib.contextmanager
 def one_thread():
-    """On PyTorch, use one thread: the matrices are too small for several.
+    """On PyTorch, use one thread, because the matrices are too small for several.
 
-    On a machine of two cores with other work to do, two threads that wait for each
-    other took 30 times as long as one.
+    On a busy machine with two cores, two threads that wait for each other took 30 times
+    as long as one.
     """
     if keras.backend.backend() != "torch":
         yield
@@ -213,11 +212,11 @@ def one_thread():
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """Batches of arrays in a new order in each epoch, the same on each backend.
+    """Batches of arrays in a new order in each epoch, the same on every backend.
 
-    The shuffling of `fit` will not do: on TensorFlow, with the seed set, Keras 3.15
-    shuffles once and repeats that order in every epoch, which helps a net to learn
-    labels by heart.
+    The shuffling of `fit` is not suitable. On TensorFlow, with the seed set, Keras 3.15
+    shuffles once and repeats that order in every epoch, which helps a network to
+    memorise labels.
     """
 
     def __init__(self, arrays, batch_size, seed):

@@ -1,4 +1,4 @@
-"""The share of its units that each layer really drops."""
+"""The share of units that each layer really drops."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,22 +22,23 @@ def drop_fractions(
     """Measure the share of units that each layer drops in one pass.
 
     Dropout is on, everything else is in inference mode, and no variable changes. A rate
-    is a probability: the share that is really dropped varies around it, and varies more
-    with fewer units. For `kdropout.layers.Standout`, the inputs decide the share.
+    is a probability: the share of units that is really dropped varies around it, and
+    varies more if there are fewer units. For `kdropout.layers.Standout`, the inputs
+    decide the share.
 
     Args:
         model: A built `keras.Model` with dropout layers of kdropout.
         x: The inputs of one batch: an array, or the structure of arrays that the model
             takes.
-        layers: None for all dropout layers, a glob on the layer path, a layer, or a
-            list of those. Defaults to None.
+        layers: The layers to measure: None for all dropout layers; or a glob on the
+            layer path, a layer, or a list of these. Defaults to None.
         seed: Integer in [0, 2**31), the seed of the masks. Defaults to 0.
 
     Returns:
-        Dict from layer path to a float in [0, 1]: the mean over the units, and over all
+        Dict from layer path to a float in [0, 1], the mean over the units and over all
         calls of the layer. A unit of a relaxed mask counts with the part that the mask
-        removes. The dict leaves out layers that drop no units, such as
-        `kdropout.layers.GaussianDropout`, and, on JAX, layers inside a recurrent layer.
+        removes. The dict does not contain layers that drop no units, such as
+        `kdropout.layers.GaussianDropout`, or, on JAX, layers inside a recurrent layer.
 
     Raises:
         TypeError: If an argument is of the wrong type.

@@ -27,11 +27,12 @@ def mc_predict(
     """Sample predictions with dropout on (Monte-Carlo dropout).
 
     Each sample is the output of a thinned network: the model with one random mask.
-    Everything but dropout stays in inference mode, as in `predict`, and rates,
-    schedules, seeds and weights do not change. The part before the first dropout layer
-    is computed once per batch, and the rest for many samples in one compiled pass.
-    Keras's dropout layers stay off: call `kdropout.convert` on a model with such layers
-    first. Inside the cell of an RNN, the time steps of a sample share a mask.
+    Everything except dropout stays in inference mode, as in `predict`. Rates,
+    schedules, seeds and weights do not change. The part of the model before the first
+    dropout layer is computed once per batch, and the rest for many samples in one
+    compiled pass. Dropout layers of Keras stay off: for a model with such layers, call
+    `kdropout.convert` first. In the cell of an RNN, the time steps of a sample share a
+    mask.
 
     A layer that draws numbers in `predict`, such as an LSTM that always drops, draws
     other numbers for each sample. A model with such a layer, or with a layer that
@@ -43,17 +44,18 @@ def mc_predict(
             of batches (of inputs, or of `(x, y)`). A KerasHub task with a preprocessor
             takes the inputs of its `predict`, such as texts, or a dict of the inputs
             that the preprocessor returns.
-        num_samples: Integer of at least 1, number of thinned networks per input.
+        num_samples: Integer of at least 1, the number of thinned networks per input.
             Defaults to 50.
-        batch_size: Integer of at least 1, number of inputs per batch. A dataset has its
-            own batches. Defaults to 32.
-        seed: Integer in [0, 2**31), or None for a random one. The same seed and batches
-            give the same samples. The seed also decides the numbers of every
-            `keras.random.SeedGenerator`, whose state does not change. Defaults to None.
-        return_samples: Whether to return the outputs of all thinned networks as well.
-            Defaults to False.
-        verbose: "auto" for a progress bar if there are several batches, 1 for always, 0
-            for never. Defaults to "auto".
+        batch_size: Integer of at least 1, the number of inputs per batch. A dataset has
+            its own batches. Defaults to 32.
+        seed: Integer in [0, 2**31), or None for a random seed. The same seed and the
+            same batches give the same samples. The seed also decides the numbers of
+            every `keras.random.SeedGenerator`, whose state does not change. Defaults to
+            None.
+        return_samples: If True, the result also has the outputs of all thinned
+            networks. Defaults to False.
+        verbose: 0 to show no progress bar, 1 to show one, or "auto" to show one if
+            there are several batches. Defaults to "auto".
 
     Returns:
         A `kdropout.Prediction`: NumPy arrays `mean`, `variance`, `std`, `entropy`,
@@ -61,14 +63,15 @@ def mc_predict(
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range, or if the model has no `call`, is
-            not built, or has no dropout layer of kdropout with a rate above 0, so that
-            its uncertainty would be zero.
+        ValueError: If an argument is out of range, if the model has no `call` or is not
+            built, or if it has no dropout layer of kdropout with a rate above 0, so
+            that its uncertainty would be zero.
 
     Warns:
-        UserWarning: If `seed` does not decide the numbers of some layers, such as those
-            of `tf.random`, or if layers draw with NumPy while the model is compiled, so
-            that all samples share one draw. The warning lists the paths.
+        UserWarning: If `seed` does not decide the numbers of some layers, such as
+            layers that draw with `tf.random`. Also if layers draw with NumPy while the
+            model is compiled, so that all samples share one draw. The warning lists the
+            paths of the layers.
 
     Example:
 
@@ -136,15 +139,15 @@ def _check_model(model):
         raise ValueError(
             f"'model' must have a call(). Received: '{model.name}' of class "
             f"{type(model).__name__}, which has none, so it cannot predict. Pass the "
-            "model inside it that computes the outputs, which you call in train_step: "
+            "model inside it that computes the outputs, and that train_step calls: "
             "kdropout.mc_predict(model.<its attribute>, x)."
         )
     found = dropout_layers(model)
     if not found:
         raise ValueError(
             "'model' must hold dropout layers of kdropout, or its uncertainty would be "
-            f"zero. Received: '{model.name}', which has none. If it has Keras's own, "
-            "pass kdropout.convert(model)."
+            f"zero. Received: '{model.name}', which has none. If it has dropout layers "
+            "of Keras, pass kdropout.convert(model)."
         )
     if not any(
         layer.rate > 0.0 or isinstance(layer._rate_rule, ObservedRate)

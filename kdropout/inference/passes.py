@@ -10,9 +10,9 @@ from kdropout.inference.randomness import PassScope
 class Passes:
     """Runs the head once per batch, and the tail on several samples at a time."""
 
-    # No write of a layer outlives its pass: the states of a recurrent layer begin each
-    # time at those of the model. TensorFlow and JAX compile the passes. On PyTorch,
-    # compilation takes longer than most predictions, so they run eagerly.
+    # No write of a layer outlives its pass: in each pass, the states of a recurrent
+    # layer begin at those of the model. TensorFlow and JAX compile the passes. On
+    # PyTorch, compilation takes longer than most predictions, so they run eagerly.
 
     def __init__(self, model, split, samples_per_pass, watcher):
         self._split = split

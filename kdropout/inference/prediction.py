@@ -1,4 +1,4 @@
-"""The result of `mc_predict`, and how it is computed from samples."""
+"""The result of `mc_predict`, and its computation from samples."""
 
 import dataclasses
 from typing import Any
@@ -12,34 +12,42 @@ _TOLERANCE = 2.0**-7
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """Moments and uncertainty of the outputs over the thinned networks.
+    r"""Moments and uncertainty of the outputs over the thinned networks.
 
     Each field has the structure of the model's outputs: an array, or a list or dict
-    of arrays. With `f[t]` the outputs of the thinned network `t` of `T`:
+    of arrays. With $f_t$ the outputs of the thinned network $t$ of $T$:
 
-        mean               = sum(f) / T
-        variance           = sum((f - mean) ** 2) / T
-        entropy            = H[mean]
-        mutual_information = H[mean] - sum(H[f[t]]) / T
+    $$
+    \text{mean} = \frac{1}{T} \sum_t f_t, \qquad
+    \text{variance} = \frac{1}{T} \sum_t (f_t - \text{mean})^2
+    $$
+
+    $$
+    \text{entropy} = H(\text{mean}), \qquad
+    \text{mutual information} = H(\text{mean}) - \frac{1}{T} \sum_t H(f_t)
+    $$
 
     If all outputs are class probabilities (not negative, with a sum of 1 along the last
-    axis), `H[p] = -sum(p log p)` over the last axis, in nats. If they only lie in
+    axis), $H(p) = -\sum p \log p$ over the last axis, in nats. If they only lie in
     [0, 1], like those of sigmoid units, each is the probability of one of two classes,
-    and `H[p] = -p log p - (1 - p) log(1 - p)`. Otherwise entropy and mutual information
-    are None. Rows of NaN, infinity or zeros do not count, and their entropy is NaN.
+    and $H(p) = -p \log p - (1 - p) \log(1 - p)$. Otherwise, entropy and mutual
+    information are None. Rows of NaN, infinity or zeros do not count, and their entropy
+    is NaN.
 
     The entropy is the whole uncertainty of a prediction. The mutual information is the
-    part of it on which the thinned networks disagree, and that more data would remove.
-    For regression, the predictive variance is `variance` plus the noise of the targets.
+    part of it that comes from the disagreement of the thinned networks. More data would
+    remove this part. For regression, the predictive variance is `variance` plus the
+    noise of the targets.
 
     Attributes:
         mean: Arrays of the shape of the outputs.
         variance: Arrays of the shape of the outputs.
-        entropy: Arrays without the last axis of the outputs for class probabilities;
-            of the shape of the outputs for sigmoid units; None otherwise.
+        entropy: For class probabilities, arrays of the shape of the outputs without the
+            last axis. For sigmoid units, arrays of the shape of the outputs. Otherwise
+            None.
         mutual_information: Arrays of the shape of `entropy`, or None.
-        samples: Arrays of shape `(num_samples, *outputs)`, or None without
-            `return_samples=True`.
+        samples: Arrays of shape `(num_samples, *outputs)` with `return_samples=True`,
+            otherwise None.
 
     Reference:
         Gal, Ghahramani 2016, "Dropout as a Bayesian approximation",
@@ -68,9 +76,9 @@ class Moments:
         self.count = 0
         self.mean = self.squares = 0.0
         self.class_entropy = self.unit_entropy = 0.0
-        # For each row and each of its steps: whether it is a distribution in all
-        # samples, whether a sample has NaN or infinity there, and whether all samples
-        # are zero, as at a padded step.
+        # For each row and each of its steps: True if it is a distribution in all
+        # samples, if all samples are zero (as at a padded step), and if a sample has
+        # NaN or infinity there.
         self.is_distribution = self.is_zero = True
         self.is_broken = False
         self.are_units = True
@@ -111,7 +119,7 @@ class Moments:
 
     @property
     def are_classes(self):
-        """Whether all rows are distributions, except empty and broken ones."""
+        """True if all rows are distributions, except empty and broken ones."""
         valid = self.is_distribution
         return bool(np.any(valid) and np.all(valid | self.is_zero | self.is_broken))
 

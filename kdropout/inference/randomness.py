@@ -1,4 +1,4 @@
-"""Random numbers in a pass that are not those of kdropout's layers."""
+"""Finds and seeds the random numbers in a pass that kdropout's layers do not draw."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ from kdropout.inspection import walk
 _BACKEND = keras.backend.backend()
 
 # Operations of TensorFlow with a random state: those of tf.random, and those of a
-# tf.random.Generator, which a source can seed.
+# tf.random.Generator. A source can seed the latter.
 _TENSORFLOW_DRAW = re.compile(
     r"^(?!Stateless).*(Random|Normal$|Multinomial|NonDeterministicInts|^Rng|^Stateful)"
 )
@@ -65,7 +65,7 @@ class PassScope(keras.StatelessScope):
 
 
 def is_seed_state(variable):
-    """Whether a variable is the state of a `keras.random.SeedGenerator`."""
+    """Return whether a variable is the state of a `keras.random.SeedGenerator`."""
     # A variable does not know its owner, and not every generator belongs to a layer.
     return variable.name == "seed_generator_state"
 
@@ -77,7 +77,7 @@ class Watcher:
 
     def __init__(self, model):
         self.num_draws = 0  # from generators of Keras
-        self.writes_state = False  # whether a pass wrote another variable
+        self.writes_state = False  # True if a pass wrote another variable
         self.random_operations = []
         self.unseeded = set()  # paths of layers whose numbers no seed decides
         self.frozen = set()  # paths of layers that draw once, when the pass is compiled
@@ -140,7 +140,7 @@ class Watcher:
         return self._counter.next()
 
     def notice_python(self):
-        """Find out whether Python code inside the graph of the last pass drew."""
+        """Find out whether Python code inside the last pass drew numbers."""
         if self._python_operations and self._current_states() != self._states:
             self.random_operations += self._python_operations
 
@@ -296,7 +296,7 @@ def _num_graph_nodes():
 
 
 def _graph_draws(start):
-    """Names and kinds of the nodes after the first `start` that draw, or may draw."""
+    """Names and kinds of the nodes after the first `start` that draw or may draw."""
     graph = _graph()
     if graph is None:
         return []
@@ -330,7 +330,7 @@ def _called(node):
 
 
 def _is_part(names, scopes):
-    """Whether name scopes, which may be numbered, contain `names` in this order."""
+    """Return whether name scopes, maybe with numbers, contain `names` in this order."""
     left = iter(scopes)
     return all(
         any(re.fullmatch(rf"{re.escape(name)}(_\d+)?", scope) for scope in left)

@@ -11,9 +11,9 @@ from kdropout.inference.randomness import Watcher, seeded
 from kdropout.inference.split_model import SplitModel, UnsplitModel, input_keys
 from kdropout.inspection import dropout_layers, walk
 
-# The most numbers that the largest step of a pass may return: 64 MiB in float32.
+# The largest number of values that a step of a pass may return: 64 MiB in float32.
 _MAX_NUMBERS = 2**24
-# The most rows of a pass of a model whose steps are not known.
+# The largest number of rows in a pass of a model whose steps are not known.
 _MAX_ROWS = 128
 
 # The attribute of a model that holds its compiled passes, like `predict_function`.
@@ -32,7 +32,7 @@ class Sampler:
 
     @property
     def has_drawn(self):
-        """Whether a batch has been drawn."""
+        """True if a batch has been drawn."""
         return self._num_passes > 0
 
     def draw(self, batch, num_samples):
@@ -106,7 +106,7 @@ class Sampler:
         return cache[1]
 
     def _group_size(self, compiled, inputs, num_samples):
-        """How many samples one pass draws, so that memory is bounded."""
+        """The number of samples that one pass draws. It bounds the memory."""
         layers = dropout_layers(self._model).values()
         apart = all(layer.has_noise_per_sample for layer in layers)
         split = compiled.split
@@ -122,9 +122,9 @@ class Sampler:
 class _CompiledModel:
     """The compiled passes of a model, and the random operations that they showed."""
 
-    # A pass shows which other operations are random. Then the model is split again,
-    # and that pass is not used. `structure` is that of the inputs, or None for a model
-    # whose graph is known.
+    # A pass shows which other operations are random. Then the model is split again, and
+    # that pass is not used. `structure` is the structure of the inputs, or None for a
+    # model whose graph is known.
 
     def __init__(self, model, structure):
         self._model = model
@@ -144,12 +144,12 @@ class _CompiledModel:
 
     @property
     def is_alone(self):
-        """Whether a pass draws one sample, because rows may share other noise."""
+        """True if a pass draws only one sample, because rows may share other noise."""
         return bool(self._random_operations) or self._writes_state
 
     @property
     def may_pad(self):
-        """Whether rows may be added: a state that is written may depend on all rows."""
+        """True if rows may be added. A state that is written may depend on all rows."""
         return self.split.has_fixed_batch or not self._writes_state
 
     def passes(self, group_size):
@@ -161,7 +161,7 @@ class _CompiledModel:
         return self._passes[group_size]
 
     def has_learned(self):
-        """Whether the last pass showed something new, so that it must run again."""
+        """Return whether the last pass showed something new and must run again."""
         new = [
             operation
             for operation in self.watcher.random_operations
@@ -220,7 +220,7 @@ def _inputs_of(model, batch):
 
 
 def _fits(shape, expected):
-    """Whether Keras takes an array of `shape`, with any number of rows."""
+    """Return whether Keras takes an array of `shape`, with any number of rows."""
     # Keras adds or removes a last axis of 1.
     if len(shape) == len(expected) - 1:
         shape = (*shape, 1)

@@ -51,7 +51,7 @@ class SplitModel:
             if key not in random
         ]
         shapes = [self._shapes[key] for key in self._border]
-        # For each value at the border, whether its first axis is the batch. All sizes
+        # For each value at the border, True if its first axis is the batch. All sizes
         # of a constant are known.
         self.has_batch = [shape is None or shape[0] is None for shape in shapes]
         self.has_fixed_batch = any(
@@ -65,7 +65,7 @@ class SplitModel:
         self._random = random
 
     def tail_size(self, unknown):
-        """The most numbers per row that a step of the tail returns, or None."""
+        """The largest number of values per row that a step of the tail returns."""
         # `unknown` is the size to assume where the model does not fix it.
         shapes = [self._shapes[key] for key in self._random]
         if None in shapes:
@@ -128,7 +128,7 @@ class SplitModel:
 
 
 def is_random(operation):
-    """Whether a dropout layer of kdropout is, or is inside, an operation."""
+    """Return whether an operation is, or contains, a dropout layer of kdropout."""
     if isinstance(operation, BaseDropout):
         return True
     return isinstance(operation, keras.layers.Layer) and bool(dropout_layers(operation))

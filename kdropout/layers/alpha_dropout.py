@@ -15,25 +15,25 @@ _SATURATION = -1.0507009873554805 * 1.6732632423543772
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class AlphaDropout(Dropout):
-    """Like `keras.layers.AlphaDropout`, with a rate that you can change in training.
+    r"""Drops units, like `keras.layers.AlphaDropout`, at a rate that you can change.
 
-    Dropped units are set to `s`, SELU's negative saturation value, and an affine
-    map restores the mean of 0 and the variance of 1 that SELU networks keep:
+    In training, dropped units are set to $s$, SELU's negative saturation value. An
+    affine map then restores the mean of 0 and the variance of 1 that SELU networks
+    keep. With $p$ the rate and $x$ the inputs, or $s$ where units are dropped:
 
-        outputs = a * where(drop, s, inputs) + b
-        a = ((1 - rate) * (1 + rate * s ** 2)) ** -0.5
-        b = -a * rate * s
+    $$
+    y = a x + b, \qquad a = ((1 - p) (1 + p s^2))^{-1/2}, \qquad b = -a p s
+    $$
 
-    At rate 1, where `a` would be infinite, the outputs are 0.
+    At rate 1, where $a$ would be infinite, the outputs are 0.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
             a `kdropout.LearnedRate`.
-        noise_shape: Sequence of positive integers or None, one for each dimension
-            of the inputs: the shape of the mask, with None for the size of the
-            inputs. Defaults to None: the shape of the inputs.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        noise_shape: Sequence of positive integers and None, the shape of the mask, as
+            in `kdropout.layers.Dropout`. Defaults to None, for the shape of the inputs.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         Any.

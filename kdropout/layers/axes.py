@@ -1,4 +1,4 @@
-"""The axes of inputs: those that a mask varies along, and that of the channels."""
+"""Functions for axes: those that a mask varies along, and the axis of channels."""
 
 import keras
 
@@ -11,7 +11,7 @@ def per_axis(shape, *axes):
 
 
 def check_data_format(data_format):
-    """The argument `data_format` of a layer, with Keras's default for None."""
+    """Check the argument `data_format`, and return Keras's default for None."""
     if data_format is None:
         return keras.config.image_data_format()
     if isinstance(data_format, str):

@@ -16,7 +16,7 @@ from kdropout._renamed import Alias
 from kdropout._sampling import active_scope, note_dropped
 from kdropout._types import RateLike, Shape, Tensor
 
-# Methods that a subclass could override in 0.1, and that are not called any more.
+# Methods that a subclass could override in version 0.1. They are not called any more.
 _HOOKS_OF_0_1 = (
     "add_rate_penalty",
     "get_state",
@@ -26,38 +26,38 @@ _HOOKS_OF_0_1 = (
     "thin_out",
 )
 
-# What the names of numbers begin with, in a file, that a callback keeps.
+# In a saved file, the prefix of the numbers that a callback keeps in a layer.
 _MEMORY = "memory_"
 
 
 class BaseDropout(keras.layers.Layer):
-    """Base class of all layers that drop something.
+    """Base class of all dropout layers.
 
     To add a mask, subclass this class and implement `get_noise_shape`. To add another
     kind of noise, override `apply_noise`. In training, a call takes the rate of this
     step from the rule of the layer and applies the noise. Otherwise it returns its
     inputs, unless `kdropout.mc_predict` samples predictions with dropout on.
 
-    What a subclass may override:
+    A subclass may override:
 
     | name | meaning |
     |---|---|
     | `get_noise_shape(shape)` | the shape of the mask |
-    | `apply_noise(inputs, shape, rate, seed)` | another noise than a mask |
+    | `apply_noise(inputs, shape, rate, seed)` | noise other than a mask |
     | `undropped(inputs)` | the outputs at inference |
     | `log_values()` | the numbers that `RateLogger` logs |
     | `can_learn_rate` | False if the noise has no mask to relax |
     | `has_noise_per_sample` | False if samples of a batch share their noise |
 
-    A rule, or code that restarts a schedule, reads `rate_variables`: a dict from name
-    to `keras.Variable`.
+    The attribute `rate_variables` is a dict from name to `keras.Variable`. Rules use
+    it, and so can code that restarts a schedule.
 
     Args:
         rate: Float in [0, 1], the probability of dropping; or a schedule (a Keras
             `LearningRateSchedule`, one of `kdropout.schedules`, or a registered
             callable from the step to the rate); or a `kdropout.LearnedRate`.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Raises:
         TypeError: If an argument is of the wrong type, or inputs are not floating
@@ -74,10 +74,10 @@ class BaseDropout(keras.layers.Layer):
     4
     """
 
-    # Whether the noise is a mask of kept and dropped units, which can be relaxed.
+    # True if the noise is a mask of kept and dropped units, which can be relaxed.
     can_learn_rate = True
 
-    # Whether the noise of each sample of a batch is independent of the others.
+    # True if each sample of a batch has noise that is independent of the others.
     has_noise_per_sample = True
 
     # The last sentence of the error when the rate of this layer cannot be set.
@@ -141,7 +141,7 @@ class BaseDropout(keras.layers.Layer):
 
     @property
     def weights(self) -> list[keras.Variable]:
-        """The weights without the state of the layer, which is in `variables`."""
+        """The weights of the layer, without its state, which is in `variables`."""
         state = self._ids_of_state()
         return [weight for weight in super().weights if id(weight) not in state]
 
@@ -175,7 +175,7 @@ class BaseDropout(keras.layers.Layer):
 
     @property
     def rate(self) -> float:
-        """The rate in effect, a float. You can set it if 'rate' was a number."""
+        """The rate in effect. You can set it if the argument `rate` was a number."""
         return self._rate_rule.value(self)
 
     @rate.setter
@@ -185,7 +185,7 @@ class BaseDropout(keras.layers.Layer):
 
     @property
     def _decided_by(self):
-        """What `kdropout.summary` shows in its last column."""
+        """The text in the last column of `kdropout.summary`."""
         return vars(self).get("_mover") or self._rate_rule.decided_by
 
     def _is_moved_by(self, callback):
@@ -193,15 +193,15 @@ class BaseDropout(keras.layers.Layer):
         vars(self)["_mover"] = callback  # much faster than by `__setattr__` of Keras
 
     def __setattr__(self, name, value):
-        # On TensorFlow, Keras would first read the rate, twice. With this, setting a
-        # rate takes 75 us in place of 140.
+        # On TensorFlow, the method of Keras would first read the rate twice. Without
+        # it, setting a rate takes 75 us instead of 140.
         if name == "rate":
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
 
     def log_values(self) -> dict[str, float]:
-        """The numbers that `kdropout.callbacks.RateLogger` logs.
+        """Return the numbers that `kdropout.callbacks.RateLogger` logs.
 
         Returns:
             Dict from name, such as "rate", to float.
@@ -209,18 +209,19 @@ class BaseDropout(keras.layers.Layer):
         return self._rate_rule.log_values(self)
 
     def get_noise_shape(self, shape: Shape) -> Shape:
-        """The shape of the mask, which broadcasts against the inputs.
+        """Return the shape of the mask, which broadcasts against the inputs.
 
         Args:
             shape: Tuple of integers or scalar tensors, the shape of the inputs.
 
         Returns:
-            Tuple of as many entries. Units along an entry of 1 are dropped together.
+            Tuple of the same length. Units along an axis of size 1 are dropped
+            together.
         """
         return shape
 
     def undropped(self, inputs: Tensor) -> Tensor:
-        """The outputs at inference.
+        """Return the outputs at inference.
 
         Args:
             inputs: Tensor, the inputs of the layer.
@@ -233,7 +234,7 @@ class BaseDropout(keras.layers.Layer):
     def apply_noise(
         self, inputs: Tensor, shape: Shape, rate: Tensor, seed: Tensor
     ) -> Tensor:
-        """The inputs with noise.
+        """Return the inputs with noise.
 
         Args:
             inputs: Floating-point tensor.
@@ -242,8 +243,9 @@ class BaseDropout(keras.layers.Layer):
             seed: Tensor of two integers.
 
         Returns:
-            Tensor of the shape and dtype of the inputs. At rate 0 it must be equal to
-            the inputs: see `identity_at_zero` for a formula that is only close there.
+            Tensor of the shape and dtype of the inputs. At rate 0, it must be equal to
+            the inputs. If the formula is not exact there, decorate the method with
+            `kdropout.layers.identity_at_zero`.
         """
         temperature = self._rate_rule.temperature
         if temperature is not None:
@@ -332,8 +334,8 @@ class BaseDropout(keras.layers.Layer):
 
     def _set_state(self, state: dict[str, Any]) -> None:
         """Load what `_get_state` returned."""
-        # A file from Keras's own Dropout has nothing here, and one from a layer whose
-        # rate is decided in another way has other names: the rate keeps its value.
+        # A file from Keras's Dropout has no state. One from a layer whose rate is
+        # decided in another way has other names. In both cases, the rate stays.
         if self.rate_variables.keys() <= state.keys():
             for name, variable in self.rate_variables.items():
                 variable.assign(state[name])
@@ -347,13 +349,13 @@ class BaseDropout(keras.layers.Layer):
     @property
     def _memory(self):
         """Dict from name to a number that a callback keeps from epoch to epoch."""
-        # It is saved with the layer: a training that is resumed goes on exactly.
+        # It is saved with the layer, so that a resumed training continues exactly.
         return vars(self).setdefault("_memory_of_callbacks", {})
 
     @property
     def saved_state(self):
         """The part of the layer that Keras saves. Its name is a part of the file."""
-        # Assigned as an attribute, Keras would take it for a layer inside this one.
+        # Keras would track it as an inner layer if it were assigned as an attribute.
         return vars(self).setdefault("_saved_state", _SavedState(self))
 
     def save_own_variables(self, store: Any) -> None:
@@ -374,8 +376,8 @@ class _SavedState(keras.layers.Layer):
     """Saves and loads the state of a dropout layer, beside the place of the layer."""
 
     # Keras's Dropout saves nothing, and refuses a file with variables in its place.
-    # With the state beside it, weights load from layers of kdropout into Keras's and
-    # back, and also where `kdropout.convert` made the dropout inside a layer live.
+    # With the state beside it, weights load from layers of kdropout into those of Keras
+    # and back, also where `kdropout.convert` made the dropout inside a layer live.
 
     def __init__(self, layer):
         super().__init__(name="saved_state")

@@ -21,16 +21,22 @@ _TEMPERATURE_CONVOLUTION = 2.0 / 3.0
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class ConcreteDropout(DropoutWrapper):
-    """Drops the inputs of a layer at a rate learned by variational inference.
+    r"""Drops the inputs of a layer at a rate learned by variational inference.
 
-    The inputs `x` of the wrapped layer are multiplied by a relaxed mask, which has a
-    gradient in the rate `p`. A convolution drops whole channels:
+    The layer multiplies the inputs $x$ of the wrapped layer by a relaxed mask, which
+    has a gradient in the rate $p$. With $u$ uniform in (0, 1) and the temperature $t$:
 
-        z = sigmoid((log p - log(1 - p) + log u - log(1 - u)) / temperature)
-        outputs = layer(x * (1 - z) / (1 - p)),    u uniform in (0, 1)
+    $$
+    z = \text{sigmoid}((\log p - \log(1 - p) + \log u - \log(1 - u)) / t)
+    $$
 
-    Two terms are added to the loss. `W` is the kernel, and `K` is the number of inputs
-    (channels, for a convolution) that can be dropped:
+    $$
+    \text{outputs} = \text{layer}(x (1 - z) / (1 - p))
+    $$
+
+    Around a convolution, it drops whole channels. The layer adds two terms to the loss.
+    `W` is the kernel, and `K` is the number of inputs that can be dropped (for a
+    convolution, the number of channels):
 
         weight term  = weight_regularizer * sum(W ** 2) / (1 - p)
         entropy term = dropout_regularizer * K * (p log p + (1 - p) log(1 - p))
@@ -42,16 +48,18 @@ class ConcreteDropout(DropoutWrapper):
     Args:
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
         initial_rate: Float in (0, 1), the rate to start from. Defaults to 0.1.
-        weight_regularizer: Float in [0, 1e20]. For a prior of length scale `l`,
-            model precision `tau` and `N` training samples: `l ** 2 / (tau * N)`.
-            Defaults to 1e-6.
-        dropout_regularizer: Float in [0, 1e20]. `2 / (tau * N)` for squared loss,
-            `1 / N` for cross-entropy. Defaults to 1e-5.
-        temperature: Float of at least 1e-6, softness of the mask, or None for the
-            authors' values: 0.1, and 2/3 for convolutions. Defaults to None.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
-            The dtype is that of `layer`.
+        weight_regularizer: Float in [0, 1e20], the weight of the weight term. For a
+            prior of length scale `l`, model precision `tau` and `N` training samples,
+            it is `l ** 2 / (tau * N)`. Defaults to 1e-6.
+        dropout_regularizer: Float in [0, 1e20], the weight of the entropy term. It is
+            `2 / (tau * N)` for squared loss, and `1 / N` for cross-entropy. Defaults
+            to 1e-5.
+        temperature: Float of at least 1e-6, the softness of the mask; or None for the
+            values of the authors, which are 2/3 for convolutions and 0.1 for other
+            layers. Defaults to None.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and
+            `activity_regularizer`. The dtype is that of `layer`.
 
     Input shape:
         That of `layer`.

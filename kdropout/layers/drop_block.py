@@ -19,7 +19,7 @@ class DropBlock(BaseDropout):
 
     _rank: int
 
-    # Kept units are scaled by the share kept in the whole batch.
+    # The scale of kept units depends on the share of kept units in the whole batch.
     has_noise_per_sample = False
 
     def __init__(
@@ -77,9 +77,9 @@ class DropBlock(BaseDropout):
         ):
             warnings.warn(
                 f"'block_size' of layer '{self.name}' is larger than the map, so a "
-                "block covers the whole of that axis. Pass a smaller block_size to "
-                f"drop parts of it. Received: block_size={self.block_size}, inputs of "
-                f"shape {tuple(shape)}",
+                "block covers a whole axis. Received: "
+                f"block_size={self.block_size}, inputs of shape {tuple(shape)}. Pass a "
+                "smaller block_size to drop parts of the axis.",
                 stacklevel=2,
             )
 
@@ -108,21 +108,24 @@ def _check_block_size(block_size, rank):
 class DropBlock1D(DropBlock):
     """Drops contiguous stretches of a sequence, at a rate that you can change.
 
-    Neighbouring units of a map carry the same information, so a block removes more of
-    it than single units do. Blocks start at random places where they fit entirely, so
-    often that each unit is dropped with probability `rate` on average over the map.
-    Overlaps and edges are counted, unlike in the paper, which drops less than the
-    rate. Kept units are multiplied by the number of all units over that of kept ones.
+    Neighbouring units of a map carry the same information, so dropping a block removes
+    more of it than dropping single units. Blocks start at random places where they fit
+    entirely. They start so often that each unit is dropped with probability `rate`, on
+    average over the map. This accounts for overlaps and edges. The formula of the paper
+    does not, and drops less than the rate. Kept units are multiplied by the number of
+    all units, divided by the number of kept units.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
             a `kdropout.LearnedRate`.
-        block_size: Integer of at least 1, length of a stretch, in steps. Defaults to 7.
-        sync_channels: Whether all channels of a sample drop the same blocks. Defaults
+        block_size: Integer of at least 1, the length of a stretch in steps. Defaults
+            to 7.
+        sync_channels: If True, all channels of a sample drop the same blocks. Defaults
             to False.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+            Defaults to None.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         `(batch, steps, channels)`, or `(batch, channels, steps)` if
@@ -154,22 +157,24 @@ class DropBlock1D(DropBlock):
 class DropBlock2D(DropBlock):
     """Drops contiguous blocks of an image, at a rate that you can change.
 
-    Neighbouring units of a map carry the same information, so a block removes more of
-    it than single units do. Blocks start at random places where they fit entirely, so
-    often that each unit is dropped with probability `rate` on average over the map.
-    Overlaps and edges are counted, unlike in the paper, which drops less than the
-    rate. Kept units are multiplied by the number of all units over that of kept ones.
+    Neighbouring units of a map carry the same information, so dropping a block removes
+    more of it than dropping single units. Blocks start at random places where they fit
+    entirely. They start so often that each unit is dropped with probability `rate`, on
+    average over the map. This accounts for overlaps and edges. The formula of the paper
+    does not, and drops less than the rate. Kept units are multiplied by the number of
+    all units, divided by the number of kept units.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
             a `kdropout.LearnedRate`.
         block_size: Integer of at least 1, or a pair for rows and columns, in units of
             the map. Defaults to 7.
-        sync_channels: Whether all channels of a sample drop the same blocks. Defaults
+        sync_channels: If True, all channels of a sample drop the same blocks. Defaults
             to False.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+            Defaults to None.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         `(batch, rows, columns, channels)`, or `(batch, channels, rows, columns)` if
@@ -201,22 +206,24 @@ class DropBlock2D(DropBlock):
 class DropBlock3D(DropBlock):
     """Drops contiguous blocks of a volume, at a rate that you can change.
 
-    Neighbouring units of a map carry the same information, so a block removes more of
-    it than single units do. Blocks start at random places where they fit entirely, so
-    often that each unit is dropped with probability `rate` on average over the map.
-    Overlaps and edges are counted, unlike in the paper, which drops less than the
-    rate. Kept units are multiplied by the number of all units over that of kept ones.
+    Neighbouring units of a map carry the same information, so dropping a block removes
+    more of it than dropping single units. Blocks start at random places where they fit
+    entirely. They start so often that each unit is dropped with probability `rate`, on
+    average over the map. This accounts for overlaps and edges. The formula of the paper
+    does not, and drops less than the rate. Kept units are multiplied by the number of
+    all units, divided by the number of kept units.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
             a `kdropout.LearnedRate`.
         block_size: Integer of at least 1, or three for depth, rows and columns, in
             units of the map. Defaults to 7.
-        sync_channels: Whether all channels of a sample drop the same blocks. Defaults
+        sync_channels: If True, all channels of a sample drop the same blocks. Defaults
             to False.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+            Defaults to None.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         `(batch, depth, rows, columns, channels)`, or

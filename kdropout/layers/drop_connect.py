@@ -15,17 +15,17 @@ class DropConnect(DropoutWrapper):
     """Drops single weights of a Dense, Conv or EinsumDense layer.
 
     In training, `outputs = activation(inputs @ (kernel * mask / (1 - rate)) + bias)`,
-    where each entry of `mask` is 0 with probability `rate`, else 1. The bias is
-    kept. The whole batch shares one mask, so that the step stays one matrix product
-    or convolution. At inference the outputs are those of the wrapped layer.
+    where each entry of `mask` is 0 with probability `rate`, else 1. The bias is never
+    dropped. The whole batch shares one mask, so that the step stays one matrix product
+    or convolution. At inference, the outputs are those of the wrapped layer.
 
     Args:
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
         rate: Float in [0, 1], the probability of dropping a weight; or a schedule;
             or a `kdropout.LearnedRate`.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
-            The dtype is that of `layer`.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and
+            `activity_regularizer`. The dtype is that of `layer`.
 
     Input shape:
         That of `layer`.

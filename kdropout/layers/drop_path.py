@@ -19,8 +19,8 @@ class DropPath(BaseDropout):
     Args:
         rate: Float in [0, 1], the probability of dropping the branch; or a schedule;
             or a `kdropout.LearnedRate`.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         `(batch, ...)`, the outputs of a branch.

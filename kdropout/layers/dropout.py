@@ -13,21 +13,21 @@ from kdropout.layers.base import BaseDropout
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class Dropout(BaseDropout):
-    """Like `keras.layers.Dropout`, with a rate that you can change in training.
+    """Drops units, like `keras.layers.Dropout`, at a rate that you can change.
 
     In training, `outputs = inputs * mask / (1 - rate)`, where each entry of `mask`
-    is 0 with probability `rate`, else 1. At inference the outputs are the inputs.
+    is 0 with probability `rate`, else 1. At inference, the layer returns its inputs.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a unit; or a schedule; or
             a `kdropout.LearnedRate`.
-        noise_shape: Sequence of positive integers or None, one for each dimension
-            of the inputs: the shape of the mask, with None for the size of the
-            inputs. `(None, 1, None)` drops the same features at all time steps. A
-            shorter sequence gives the last dimensions of the mask, and the others are
-            1. Defaults to None: the shape of the inputs.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        noise_shape: Sequence of positive integers and None, the shape of the mask. It
+            has one entry for each dimension of the inputs, and None stands for the size
+            of the inputs. For example, `(None, 1, None)` drops the same features at all
+            time steps. A shorter sequence gives the last dimensions of the mask, and
+            the first ones are 1. Defaults to None, for the shape of the inputs.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         Any.
@@ -126,7 +126,7 @@ def _resolve_noise_shape(
 
 
 def _fits(mask_size, size):
-    """Whether a mask broadcasts along a dimension, as far as the sizes are known."""
+    """Return whether a mask broadcasts along a dimension, if the sizes are known."""
     if not (isinstance(mask_size, int) and isinstance(size, int)):
         return True
     return mask_size in (1, size)

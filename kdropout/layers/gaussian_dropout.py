@@ -9,17 +9,18 @@ from kdropout.layers.base import BaseDropout, identity_at_zero
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class GaussianDropout(BaseDropout):
-    """Like `keras.layers.GaussianDropout`, with a rate that you can change.
+    """Multiplies by noise, like `keras.layers.GaussianDropout`, with a live rate.
 
-    In training, `outputs = inputs * N(1, rate / (1 - rate))`: the mean and the
-    variance that dropout of the same rate gives. At rate 1, where the variance
-    would be infinite, the outputs are 0.
+    In training, `outputs = inputs * N(1, rate / (1 - rate))`. This noise has the mean
+    and the variance of dropout at the same rate. At rate 1, where the variance would
+    be infinite, the outputs are 0.
 
     Args:
-        rate: Float in [0, 1], or a schedule. A `kdropout.LearnedRate` is not
-            supported, because Gaussian noise has no mask to relax.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        rate: Float in [0, 1], the rate of dropout whose noise to imitate; or a
+            schedule. A `kdropout.LearnedRate` is not supported, because Gaussian noise
+            has no mask to relax.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         Any.

@@ -18,17 +18,17 @@ class HeadDropout(BaseDropout):
     """Drops whole attention heads (DropHead).
 
     In training, `outputs = inputs * m * H / sum(m)`, with one `m` for each sample
-    and head: 0 with probability `rate`, else 1. `H` is the number of heads. Dividing
-    by the number of kept heads, and not by its expectation, keeps the sum over the
-    heads at the same size in every sample. If all heads are dropped, the outputs are
-    0, so their expectation is `(1 - rate ** H) * inputs`.
+    and head: 0 with probability `rate`, else 1. `H` is the number of heads. The layer
+    divides by the number of kept heads, and not by its expectation, so that the sum
+    over the heads has the same size in every sample. If all heads are dropped, the
+    outputs are 0, so their expectation is `(1 - rate ** H) * inputs`.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a head; or a schedule; or
             a `kdropout.LearnedRate`.
         axis: Integer other than 0, the axis of the heads. Defaults to 1.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         With the default `axis`, `(batch, heads, ...)`: the outputs of the heads, or

@@ -10,7 +10,7 @@ SUPPORTED = (keras.layers.Dense, keras.layers.EinsumDense, *_CONVOLUTIONS)
 
 
 def check_layer(layer):
-    """Refuse a layer that a wrapper cannot compute with other weights."""
+    """Raise an error for a layer that cannot be computed with other weights."""
     names = ", ".join(kind.__name__ for kind in SUPPORTED)
     kinds = [kind for kind in SUPPORTED if isinstance(layer, kind)]
     # A subclass with another `call` computes something else.
@@ -33,7 +33,7 @@ def check_layer(layer):
 
 
 def is_convolution(layer):
-    """Whether `layer` shares its kernel between positions."""
+    """Return whether `layer` shares its kernel between positions."""
     return isinstance(layer, _CONVOLUTIONS)
 
 

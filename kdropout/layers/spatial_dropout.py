@@ -46,10 +46,13 @@ class SpatialDropout1D(SpatialDropout):
     Args:
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
-        seed: Integer, or None for a random one. Defaults to None.
-        name: Name of the layer.
-        dtype: Dtype or dtype policy of the layer.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        name: String, the name of the layer, or None to let Keras choose one. Defaults
+            to None.
+        dtype: Dtype or dtype policy of the layer, or None for Keras's default. Defaults
+            to None.
         data_format: "channels_last", "channels_first", or None for Keras's default.
+            Defaults to None.
         **kwargs: Other arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -102,9 +105,12 @@ class SpatialDropout2D(SpatialDropout):
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer, or None for a random one. Defaults to None.
-        name: Name of the layer.
-        dtype: Dtype or dtype policy of the layer.
+            Defaults to None.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        name: String, the name of the layer, or None to let Keras choose one. Defaults
+            to None.
+        dtype: Dtype or dtype policy of the layer, or None for Keras's default. Defaults
+            to None.
         **kwargs: Other arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -145,9 +151,12 @@ class SpatialDropout3D(SpatialDropout):
         rate: Float in [0, 1], the probability of dropping a channel; or a schedule;
             or a `kdropout.LearnedRate`.
         data_format: "channels_last", "channels_first", or None for Keras's default.
-        seed: Integer, or None for a random one. Defaults to None.
-        name: Name of the layer.
-        dtype: Dtype or dtype policy of the layer.
+            Defaults to None.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        name: String, the name of the layer, or None to let Keras choose one. Defaults
+            to None.
+        dtype: Dtype or dtype policy of the layer, or None for Keras's default. Defaults
+            to None.
         **kwargs: Other arguments of `keras.layers.Layer`.
 
     Input shape:

@@ -15,28 +15,30 @@ from kdropout.rate_rules.base import ObservedRate, add_scalar, read, write
 
 @keras.saving.register_keras_serializable(package="kdropout")
 class Standout(DropoutWrapper):
-    """Drops outputs of a layer at rates that depend on its input.
+    r"""Drops outputs of a layer at rates that depend on its input.
 
-    A unit with a larger input is kept more often. With the inputs `a` and the kernel
-    `W` of the wrapped layer, unit `j` is kept with the probability
+    A unit with a larger input is kept more often. With the inputs $a$ and the kernel
+    $W$ of the wrapped layer, unit $j$ is kept with the probability
 
-        keep[j] = sigmoid(alpha * (a @ W)[j] + beta)
+    $$
+    k_j = \text{sigmoid}(\alpha (a W)_j + \beta)
+    $$
 
-    In training, `outputs = mask * layer(a)`, where `mask[j]` is 1 with probability
-    `keep[j]`, else 0. At inference, `outputs = keep * layer(a)`, the expectation of
-    the outputs in training. `rate` is the mean of `1 - keep` in the last training
-    step, and 0 before the first one.
+    In training, the outputs are `mask * layer(a)`, where entry $j$ of the mask is 1
+    with probability $k_j$, else 0. At inference, they are `k * layer(a)`, which is the
+    expectation of the outputs in training. `rate` is the mean of $1 - k$ in the last
+    training step, and 0 before the first one.
 
     Args:
         layer: A Dense, Conv1D, Conv2D, Conv3D or EinsumDense layer of Keras.
-        alpha: Number, how strongly the rate depends on the input. At 0, all units are
-            kept with probability `sigmoid(beta)`. You can set it at any time. Defaults
-            to 1.
-        beta: Number. A larger one keeps more units. You can set it at any time.
-            Defaults to 0.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `activity_regularizer`.
-            The dtype is that of `layer`.
+        alpha: Number that scales how much the rates depend on the input. At 0, all
+            units are kept with probability `sigmoid(beta)`. You can set it at any time.
+            Defaults to 1.
+        beta: Number that shifts the rates: a larger one keeps more units. You can set
+            it at any time. Defaults to 0.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and
+            `activity_regularizer`. The dtype is that of `layer`.
 
     Input shape:
         That of `layer`.
@@ -81,7 +83,7 @@ class Standout(DropoutWrapper):
 
     @property
     def alpha(self) -> float:
-        """How strongly the rate depends on the input, a float. You can set it."""
+        """The dependence of the rates on the input. You can set it."""
         return read(self.rate_variables["alpha"])
 
     @alpha.setter
@@ -90,7 +92,7 @@ class Standout(DropoutWrapper):
 
     @property
     def beta(self) -> float:
-        """A float. A larger one keeps more units. You can set it."""
+        """The shift of the rates: a larger one keeps more units. You can set it."""
         return read(self.rate_variables["beta"])
 
     @beta.setter
@@ -116,9 +118,9 @@ class Standout(DropoutWrapper):
     def _observe(self, rate):
         if not _replay.may_write():
             raise RuntimeError(
-                f"Layer '{self.name}' records the mean of its rates, which is not "
-                "possible in a function that jax.checkpoint, keras.remat on JAX or "
-                "torch.func transforms. Call the layer outside of that function."
+                f"Layer '{self.name}' cannot record the mean of its rates in a "
+                "function that jax.checkpoint, keras.remat on JAX or torch.func "
+                "transforms. Call the layer outside of that function."
             )
         self._rate_rule.observe(self, rate)
 

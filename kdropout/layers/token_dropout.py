@@ -16,16 +16,16 @@ class TokenDropout(BaseDropout):
 
     In training, `outputs[n, t] = inputs[n, t] * m[n, t] / (1 - rate)`, where `m` is 0
     with probability `rate`, else 1: a token is kept or dropped with all its
-    features. Dropped tokens are set to 0 and not removed, so the length stays.
-    The first `num_prefix_tokens` (class and register tokens) pass unchanged.
+    features. Dropped tokens are set to 0 and not removed, so the length does not
+    change. The first `num_prefix_tokens` (class and register tokens) pass unchanged.
 
     Args:
         rate: Float in [0, 1], the probability of dropping a token; or a schedule; or
             a `kdropout.LearnedRate`.
         num_prefix_tokens: Integer of at least 0, the number of tokens at the start
             that are never dropped. Defaults to 0.
-        seed: Integer, or None for a random one. Defaults to None.
-        **kwargs: Arguments of `keras.layers.Layer`: `name`, `dtype`.
+        seed: Integer seed of the masks, or None for a random seed. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Input shape:
         `(batch, tokens, features)`.
@@ -69,7 +69,7 @@ class TokenDropout(BaseDropout):
         if isinstance(tokens, int) and max(tokens, 1) <= self.num_prefix_tokens:
             raise ValueError(
                 f"'num_prefix_tokens' of layer '{self.name}' must be smaller than the "
-                "number of tokens, or none could be dropped. Received: "
+                "number of tokens, so that some can be dropped. Received: "
                 f"num_prefix_tokens={self.num_prefix_tokens}, inputs of shape "
                 f"{tuple(shape)}"
             )

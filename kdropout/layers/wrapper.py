@@ -23,8 +23,8 @@ class DropoutWrapper(BaseDropout):
         dtype = keras.dtype_policies.get(kwargs.setdefault("dtype", layer.dtype_policy))
         if dtype != layer.dtype_policy:
             raise ValueError(
-                "'dtype' must be left out, because it is that of 'layer'. Received: "
-                f"dtype={dtype.name}, and a layer with dtype "
+                "'dtype' must be left out, because the dtype is that of 'layer'. "
+                f"Received: dtype={dtype.name}, and a layer with dtype "
                 f"{layer.dtype_policy.name}. Give 'layer' the dtype that you want."
             )
         super().__init__(rate, seed=seed, **kwargs)

@@ -1,9 +1,9 @@
-"""Chooses the functions of the backend in use. Nothing else does.
+"""Chooses the functions of the backend in use. No other module does so.
 
 Each of the modules `on_tensorflow`, `on_jax` and `on_torch` has these functions:
 
-- `next_seed(generator)`: the seed of a call, a tensor of two integers. The
-  `keras.random.SeedGenerator` advances as with its `next()`.
+- `next_seed(generator)`: the seed of a call, a tensor of two integers. It advances the
+  `keras.random.SeedGenerator` in the same way as its `next()`.
 - `uniform(shape, seed)`: float32 tensor, uniform in [0, 1).
 - `normal(shape, seed)`: float32 tensor, standard normal.
 - `bernoulli(shape, rate, seed, dtype="float32")`: a mask of the units to keep, and the

@@ -9,16 +9,19 @@ _EPSILON = 1e-7
 
 
 def concrete(shape, rate, seed, temperature):
-    """A soft mask in (0, 1) that is differentiable in `rate`: the concrete relaxation.
+    """Draw a soft mask in (0, 1) that is differentiable in `rate`.
 
-    `keep = 1 - sigmoid((logit(rate) + logit(u)) / temperature)`, with `u` uniform in
-    (0, 1). It approaches a hard mask as the temperature goes to 0.
+    This is the concrete relaxation: with `u` uniform in (0, 1),
+
+        keep = 1 - sigmoid((logit(rate) + logit(u)) / temperature)
+
+    It approaches a hard mask as the temperature goes to 0.
 
     Args:
         shape: Tuple of integers or scalar tensors, the shape of the mask.
         rate: Float32 scalar tensor in (0, 1).
         seed: Tensor of two integers.
-        temperature: Float above 0, softness of the mask.
+        temperature: Float above 0, the softness of the mask.
 
     Returns:
         Float32 tensor of `shape`.
@@ -31,7 +34,7 @@ def concrete(shape, rate, seed, temperature):
 
 
 def gaussian(shape, rate, seed, dtype="float32"):
-    """Multiplicative noise `N(1, rate / (1 - rate))`, and zeros at rate 1.
+    """Draw multiplicative noise `N(1, rate / (1 - rate))`, or zeros at rate 1.
 
     Args:
         shape: Tuple of integers or scalar tensors, the shape of the noise.
@@ -52,7 +55,7 @@ def gaussian(shape, rate, seed, dtype="float32"):
 
 
 def keep_mask(shape, rate, seed, temperature=None):
-    """A mask of the units to keep, for layers that scale in another way.
+    """Draw a mask of the units to keep, for layers that scale in another way.
 
     Args:
         shape: Tuple of integers or scalar tensors, the shape of the mask.

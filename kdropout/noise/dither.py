@@ -2,8 +2,8 @@
 
 `VALUES` is a fixed sequence. Each call starts it at a random place and inverts random
 bits of it, so that over many calls each place takes each value equally often. Within a
-call the values are spread evenly: the rounded thresholds average to the rate, and the
-share of units that a call drops varies at most as much as that of independent units.
+call, the values are spread evenly. So the rounded thresholds average to the rate, and
+the share of units that a call drops varies at most as much as with independent units.
 """
 
 import random
@@ -11,7 +11,7 @@ import random
 import numpy as np
 
 NUM_PLACES = 4096
-# 8 * 509, whole words and a large prime: no usual width of a layer divides it.
+# 8 * 509: whole words, and a large prime, so that no usual width of a layer divides it.
 STRETCH = 4072
 BITS = 16
 _FINE_BITS = 4  # 4096 * 2^4 = 2^16
@@ -23,7 +23,7 @@ def split(word):
 
 
 def _values():
-    # Not from NumPy, whose streams may change: a seed must always draw the same masks.
+    # NumPy's streams may change, but a seed must always draw the same masks.
     generator = random.Random(0)
     permutation = sorted(range(NUM_PLACES), key=lambda _: generator.random())
     return [
@@ -32,6 +32,6 @@ def _values():
     ]
 
 
-# Spread evenly: one value in each 4096th of their range. The sequence is repeated, so
-# that a call can start at any place.
+# The values are spread evenly: one in each 4096th of their range. The sequence is
+# repeated, so that a call can start at any place.
 VALUES = np.array(2 * _values(), "int32")

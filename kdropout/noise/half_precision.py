@@ -1,20 +1,21 @@
-"""A number that a half-precision dtype cannot hold, as the average of two others."""
+"""Writes a number that half precision cannot hold as the average of two others."""
 
 import keras
 from keras import ops
 
-# The number of last bits of a float32 that a dtype leaves out, and its largest number.
+# For each dtype, the number of last bits of a float32 that it lacks, and its largest
+# number.
 DTYPES = {"float16": (13, 65504.0), "bfloat16": (16, 3.3895314e38)}
 
 
 def neighbours(value, dtype):
-    """The two numbers of `dtype` next to a value, and the share of the second.
+    """Return the two numbers of `dtype` next to a value, and the share of the second.
 
     `(1 - share) * nearest + share * other` is the value.
 
     Args:
-        value: Float32 scalar tensor: at least 1, 0 or NaN.
-        dtype: Floating dtype.
+        value: Float32 scalar tensor that is at least 1, or 0, or NaN.
+        dtype: Floating-point dtype.
 
     Returns:
         Tuple of `nearest`, `other` (scalar tensors of `dtype`) and `share` (a float32

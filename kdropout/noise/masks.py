@@ -1,8 +1,8 @@
 """The algorithm of the masks, with random numbers of any backend.
 
-On a CPU, drawing random bits is nearly the whole cost of dropout, and a mask needs few
-of them: at rate 0.5 a single bit per unit. So each unit has eight random bits, and
-shares sixteen more with others:
+On a CPU, drawing random bits is nearly the whole cost of dropout. A mask needs few
+bits: at rate 0.5, one bit per unit. So each unit has eight random bits, and shares
+sixteen more with other units:
 
     number    = 8 bits, independent for each unit
     dither    = 16 bits, the same for every stretch of 4072 units
@@ -15,13 +15,14 @@ is exact to 2^-24. `kdropout.noise.dither` has the sequence.
 
 On an accelerator, where bits cost little, each unit has its own word instead.
 
-The price: within one call, units at the same place of two stretches share a threshold.
-So they have a correlation of at most `f (1 - f) / 65536 / (p (1 - p))`, with `p` the
-rate and `f` the fractional part of `256 p`: 1.5e-5 at rate 0.5, 3e-3 at 0.001. The
-length of a stretch is not a multiple of the usual widths of layers, so these are not
-the same unit of other samples. JAX is faster with stretches of 4096. There, each
-stretch inverts other bits, which removes this correlation. Units that are less than a
-stretch apart have a correlation of about 1e-5 at most.
+The price is a small correlation. Within one call, units at the same place of two
+stretches share a threshold. Their correlation is at most
+`f (1 - f) / 65536 / (p (1 - p))`, with `p` the rate and `f` the fractional part of
+`256 p`: 1.5e-5 at rate 0.5, and 3e-3 at 0.001. The length of a stretch is not a
+multiple of the usual widths of layers, so the two units are not the same unit in two
+samples. JAX is faster with stretches of 4096. There, each stretch inverts other bits,
+which removes this correlation. Units that are less than a stretch apart have a
+correlation of about 1e-5 at most.
 """
 
 from keras import ops
@@ -34,7 +35,7 @@ LEVELS = 256 * 2**BITS
 
 
 def keep_and_scale(draw, rate, dtype):
-    """A mask of the units to keep, and the scale of these units.
+    """Return a mask of the units to keep, and the scale of these units.
 
     Nothing is dropped at rate 0, and everything at rate 1. Below rate 1, the
     expectation of `where(keep, scale, 0)` is exactly 1: `scale` is the inverse of the
@@ -70,7 +71,7 @@ def keep_and_scale(draw, rate, dtype):
 
 
 def split_levels(rate):
-    """The numbers of levels that keep and that drop, and whether most of them drop."""
+    """Return the numbers of levels that keep and that drop, and whether most drop."""
     # Both are whole numbers: a float32 in [0.5, 1] is a multiple of 2^-24, and so is 1
     # minus any float32 in [0, 1]. A NaN rate keeps all units and scales them by NaN.
     num_kept = (1.0 - rate) * LEVELS

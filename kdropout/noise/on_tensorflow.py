@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from kdropout.noise import dither, masks
 
-# The generator and its key are given. `tf.random.stateless_uniform` takes 18 operations
-# to make the key, or chooses a generator that XLA compiles to code that is a hundred
-# times slower on a CPU.
+# The generator and its key are given here. `tf.random.stateless_uniform` takes 18
+# operations to make the key, or chooses a generator that XLA compiles to code that is a
+# hundred times slower on a CPU.
 _PHILOX = 1
 _COUNTER = np.array([0, 0], "uint64")
 _OTHER_COUNTER = np.array([0, 1], "uint64")
@@ -20,14 +20,14 @@ _REPLICA_STRIDE = 0x3C6EF372
 
 _BYTES_PER_WORD = 4
 
-# With at least so many units, a branch costs less than the mask that it saves at rate
-# 0. If the batch size is not known yet, the usual one counts.
+# From so many units on, a branch costs less than the mask that it saves at rate 0. If
+# the batch size is not known yet, the usual one is assumed.
 _MANY_UNITS = 2**15
 _USUAL_BATCH = 32
 
 # The dither in blocks, by their length: row `n` begins at place `n`. TensorFlow gathers
-# single values slowly, which counts where units are few. XLA compiles the gathering of
-# single values to faster code, and would compile a slice again for each seed.
+# single values slowly, which matters for few units. XLA compiles the gathering of
+# single values to faster code. It would compile a slice again for each seed.
 _BLOCK = 8
 _BLOCKS = {
     length: np.lib.stride_tricks.sliding_window_view(dither.VALUES, length)[
@@ -35,7 +35,7 @@ _BLOCKS = {
     ].copy()
     for length in (_BLOCK, 1)
 }
-_MANY_ROWS = 64  # of a stretch each, a quarter of a million units
+_MANY_ROWS = 64  # each has one stretch: a quarter of a million units
 
 
 def next_seed(generator):
@@ -113,7 +113,7 @@ class ByteDraw:
         sums = tf.cast(level, tf.int32) + self.dither
         thresholds = tf.cast(tf.bitwise.right_shift(sums, dither.BITS), tf.uint8)
         if below is not None and _branch_pays(self._shape):
-            # The mask is read once. XLA does not fuse across a branch.
+            # With a branch, the mask is read once. XLA does not fuse across a branch.
             units = tf.cond(
                 below,
                 lambda: tf.less(self.numbers, thresholds),
@@ -129,7 +129,7 @@ class ByteDraw:
 
 
 def _factor(shape, rate, seed, dtype):
-    """The factor of each unit: the scale, or 0."""
+    """Return the factor of each unit: the scale, or 0."""
     draw = ByteDraw(shape, seed)
     if dtype.size == 2 or _branch_pays(shape):
         keep, scale = masks.keep_and_scale(draw, rate, dtype)
@@ -203,7 +203,7 @@ def _product(shape):
 
 
 def _broadcasts(shape, inputs_shape):
-    """Whether a mask is known to be smaller, or larger than empty inputs."""
+    """Return whether a mask is known to be smaller, or larger than empty inputs."""
     return any(
         isinstance(size, int) and size != input_size
         for size, input_size in zip(shape, inputs_shape, strict=True)

@@ -19,7 +19,7 @@ _RANK_STRIDE = 0x3C6EF372
 
 _BYTES_PER_WORD = 8
 
-# Dtypes that hold any scale.
+# Dtypes that can hold any scale.
 _EXACT_DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 # On Windows, PyTorch comes without Triton.
@@ -29,7 +29,7 @@ _HAS_TRITON = importlib.util.find_spec("triton") is not None
 def next_seed(generator):
     state = generator.state
     seed = state.value.clone()
-    # Made on the device: Keras would copy the [0, 1] that it adds, at each call.
+    # Made on the device. Keras would copy the [0, 1] that it adds at each call.
     steps = torch.arange(2, dtype=seed.dtype, device=seed.device)
     state.assign(seed + steps)
     rank = _rank()
@@ -80,14 +80,14 @@ def skip_at_zero(rate, inputs, add_noise):
 
 
 def in_transform():
-    """Whether this call is inside a function that `torch.func` transforms."""
+    """Return whether this call is inside a function that `torch.func` transforms."""
     if torch.compiler.is_compiling():
         return False
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def is_batch_of_gradients(gradient):
-    """Whether `torch.autograd.grad` computes several gradients at once."""
+    """Return whether `torch.autograd.grad` computes several gradients at once."""
     # Custom functions cannot read the tensors of this kind.
     return torch._C._functorch.is_legacy_batchedtensor(gradient)
 
@@ -102,7 +102,7 @@ class ByteDraw:
         words_per_row = dither.STRETCH // _BYTES_PER_WORD
         num_rows = -(-self._count // dither.STRETCH)
         if _may_branch(seed) and num_rows == 1 and not in_transform():
-            # On a CPU, a short draw has the first words of a longer one.
+            # On a CPU, a short draw has the same words as the start of a longer one.
             words_per_row = -(-self._count // _BYTES_PER_WORD)
         shape = num_rows, words_per_row
         if seed.device.type == "meta":
@@ -133,7 +133,7 @@ class ByteDraw:
 class _DropUnits(torch.autograd.Function):
     """`where(keep, inputs * scale, 0)`, which keeps only the mask for the gradient."""
 
-    # Clearing the bits of dropped units makes them 0, also if they are infinite or NaN.
+    # Clearing the bits of dropped units makes them 0, even if they are infinite or NaN.
     # `torch.where` and arithmetic with booleans are several times slower on a CPU.
 
     @staticmethod
@@ -287,8 +287,8 @@ def _generator_on(device, thread):
 
 def _mix(seed, counter):
     """One 64-bit number from two integers: the finaliser of SplitMix64."""
-    # Steele, Lea, Flood 2014. With a sum of the integers, a layer of seed 1 would
-    # repeat the masks of a layer of seed 0, one step later.
+    # Steele, Lea, Flood 2014. With a sum of the integers, a layer with seed 0 would
+    # draw the masks of a layer with seed 1, one step later.
     mask = (1 << 64) - 1
     word = ((seed << 32) + counter + 0x9E3779B97F4A7C15) & mask
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & mask

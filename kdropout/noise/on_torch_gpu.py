@@ -1,8 +1,8 @@
 """Masks on a GPU with PyTorch: one Triton kernel draws and applies a mask.
 
-On a GPU, random numbers cost little, but each operation must be launched, and a number
-that Python reads waits for all launches before. So the kernels read seed and rate on
-the device, and the backward pass stores only these two and draws the mask again.
+On a GPU, random numbers cost little, but each operation must be launched. A number that
+Python reads waits for all earlier launches. So the kernels read seed and rate on the
+device. For the backward pass, only these two are stored, and the mask is drawn again.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from kdropout.noise.half_precision import DTYPES
 _BLOCK = 512  # counters per program
 _PER_COUNTER = 4  # words that Philox draws per counter
 _BITS = {getattr(torch, name): numbers for name, numbers in DTYPES.items()}
-_EXACT = (0, 0.0)  # for a dtype that holds any scale
+_EXACT = (0, 0.0)  # for a dtype that can hold any scale
 
 
 def bernoulli(shape, rate, seed, dtype="float32"):

@@ -106,7 +106,7 @@ def _store_mask(
 
 @triton.jit
 def _decide(word, rate, NUM_BITS: tl.constexpr, LARGEST: tl.constexpr):
-    """Whether to keep each unit, and its scale: see `noise.masks`."""
+    """Decide which units to keep, and their scale: see `noise.masks`."""
     number = _number(word)
     num_kept = (1.0 - rate) * _LEVELS  # whole, because float32 is exact to 2^-24 here
     num_dropped = _LEVELS - num_kept

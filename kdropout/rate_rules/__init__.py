@@ -1,4 +1,4 @@
-"""The rules that decide a rate, and what a new rule needs."""
+"""The rules that decide a rate, and functions to write a new rule."""
 
 import keras
 
@@ -24,11 +24,11 @@ def __dir__():
 
 
 def resolve(rate: RateLike) -> RateRule:
-    """The rule for the argument `rate` of a layer.
+    """Return the rule for the argument `rate` of a layer.
 
     Args:
-        rate: Number in [0, 1], Keras `LearningRateSchedule`, callable from step to
-            rate, `RateRule`, or the serialised form of one of these.
+        rate: Number in [0, 1]; or a Keras `LearningRateSchedule`, a callable from the
+            step to the rate, or a `RateRule`; or the serialised form of one of these.
 
     Returns:
         A `RateRule`.

@@ -1,4 +1,4 @@
-"""The base of the rules, and the two rules without a clock."""
+"""The base class of the rules, and the two rules without a clock."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class RateRule:
 
     Attributes:
         decided_by: String that `kdropout.summary` shows in its last column.
-        settable: Whether `layer.rate = x` is allowed. Defaults to False.
+        settable: Bool, True if `layer.rate = x` is allowed. Defaults to False.
         temperature: Float above 0, the softness of masks that are differentiable in
             the rate; or None for hard masks. Defaults to None.
 
@@ -44,7 +44,7 @@ class RateRule:
         raise NotImplementedError(f"{type(self).__name__} must implement 'build'.")
 
     def next_rate(self, layer: keras.layers.Layer) -> Tensor:
-        """The rate of this training step.
+        """Return the rate of this training step.
 
         Args:
             layer: The layer that owns the variables, which this method may change.
@@ -55,7 +55,7 @@ class RateRule:
         raise NotImplementedError(f"{type(self).__name__} must implement 'next_rate'.")
 
     def current_rate(self, layer: keras.layers.Layer) -> Tensor:
-        """The rate in effect. Override it if `next_rate` changes variables.
+        """Return the rate in effect. Override it if `next_rate` changes variables.
 
         Args:
             layer: The layer that owns the variables.
@@ -66,7 +66,7 @@ class RateRule:
         return self.next_rate(layer)
 
     def value(self, layer: keras.layers.Layer) -> float:
-        """The rate in effect, as a float.
+        """Return the rate in effect as a float.
 
         Args:
             layer: The layer that owns the variables.
@@ -76,16 +76,16 @@ class RateRule:
     def penalty(
         self, layer: keras.layers.Layer, num_units: int | Tensor, training: bool
     ) -> Tensor | None:
-        """A scalar to add to the loss at each call, or None.
+        """Return a scalar to add to the loss at each call, or None.
 
-        A layer calls this only for a rule with a `temperature`. Without a gradient in
-        the rate, a penalty would be a constant.
+        A layer calls this only for a rule with a `temperature`. For any other rule, a
+        penalty would have no gradient in the rate.
 
         Args:
             layer: The layer that owns the variables.
             num_units: Integer or scalar tensor, the number of units that can be
                 dropped per sample.
-            training: Whether this is a training step. Variables may change only then.
+            training: Bool, True in a training step. Variables may change only then.
 
         Returns:
             Float32 scalar tensor, or None.
@@ -93,7 +93,7 @@ class RateRule:
         return None
 
     def log_values(self, layer: keras.layers.Layer) -> dict[str, float]:
-        """The numbers that `kdropout.callbacks.RateLogger` logs.
+        """Return the numbers that `kdropout.callbacks.RateLogger` logs.
 
         Args:
             layer: The layer that owns the variables.
@@ -115,18 +115,18 @@ class RateRule:
         """
         raise TypeError(
             f"The rate of layer '{layer.path or layer.name}' is decided by "
-            f"{self.decided_by}, so it cannot be set. {layer._how_to_set_rate} "
-            f"Received: rate={value!r}"
+            f"{self.decided_by}, so it cannot be set. Received: rate={value!r}. "
+            f"{layer._how_to_set_rate}"
         )
 
     def argument(self, layer: keras.layers.Layer) -> Any:
-        """The value that `get_config` of a layer stores for the argument `rate`.
+        """Return the value that `get_config` of a layer stores for `rate`.
 
         Args:
             layer: The layer that owns the variables.
 
         Returns:
-            A value that JSON can hold, and that `rate` of a layer takes.
+            A value that JSON can hold, and that a layer takes as its `rate`.
         """
         return keras.saving.serialize_keras_object(self)
 
@@ -187,14 +187,14 @@ def add_scalar(
 ) -> keras.Variable:
     """Add a scalar variable to a layer. It keeps its dtype under mixed precision.
 
-    On several replicas, all of them take the value that the first one writes.
+    If there are several replicas, all of them take the value that the first one writes.
 
     Args:
         layer: The layer to add the variable to.
         name: Name of the variable.
         value: Number, the initial value.
         dtype: Dtype of the variable. Defaults to "float32".
-        trainable: Whether gradients train the variable. Defaults to False.
+        trainable: If True, gradients train the variable. Defaults to False.
 
     Returns:
         The variable.
@@ -217,7 +217,7 @@ def add_scalar(
 
 
 def read(variable: keras.Variable) -> float:
-    """The value of a float32 variable, as the shortest float that rounds to it.
+    """Return the value of a float32 variable as the shortest float that rounds to it.
 
     A rate of 0.3 reads back as 0.3, and assigning the value again changes no bit.
 
@@ -225,7 +225,7 @@ def read(variable: keras.Variable) -> float:
         variable: Float32 scalar variable.
 
     Raises:
-        RuntimeError: If Keras's training on JAX holds the value at present.
+        RuntimeError: If Keras holds the value between two batches of a training on JAX.
 
     Example:
 
@@ -249,7 +249,7 @@ def write(variable: keras.Variable, value: float) -> None:
         value: Number to assign.
 
     Raises:
-        RuntimeError: If Keras's training on JAX holds the value at present.
+        RuntimeError: If Keras holds the value between two batches of a training on JAX.
 
     Example:
 
@@ -264,14 +264,14 @@ def write(variable: keras.Variable, value: float) -> None:
 
 def _require_value(variable: keras.Variable) -> None:
     """Refuse a variable whose value Keras's training on JAX holds at present."""
-    # Keras would overwrite what is written to the variable meanwhile.
+    # Keras would overwrite a value that is written in the meantime.
     try:
         variable.value  # noqa: B018
     except TypeError:
         raise RuntimeError(
             f"Variable '{variable.path}' has no value, because on JAX Keras holds the "
             "state of the model between two batches. In a callback, go through "
-            "self.model, as in kdropout.set_rates(self.model, 0.3) or "
+            "self.model: kdropout.set_rates(self.model, 0.3) or "
             "self.model.get_layer(...).rate = 0.3."
         ) from None
 

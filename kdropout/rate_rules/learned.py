@@ -27,15 +27,17 @@ _OLD_NAMES = {"initial": "initial_rate"}
 @keras.saving.register_keras_serializable(package="kdropout")
 @renamed(_OLD_NAMES)
 class LearnedRate(RateRule):
-    """A dropout rate that gradient descent trains with the weights of the model.
+    r"""Learns a dropout rate by gradient descent, with the weights of the model.
 
-    The hard mask is replaced by its concrete relaxation, so that the loss has a
-    gradient in the rate `p`. The training loss alone would drive the rate to 0, where
-    noise disturbs the fit least. The entropy term pulls it to 0.5:
+    A concrete relaxation replaces the hard mask, so that the loss has a gradient in
+    the rate $p$. The training loss by itself would drive the rate to 0, where noise
+    disturbs the fit least. A penalty, the entropy term, pulls it to 0.5:
 
-        penalty = regularizer * K * (p log p + (1 - p) log(1 - p))
+    $$
+    \text{regularizer} \cdot K (p \log p + (1 - p) \log(1 - p))
+    $$
 
-    `K` is the number of units that can be dropped per sample. The penalty is never
+    $K$ is the number of units that can be dropped per sample. The penalty is never
     positive, so a loss may become negative. `kdropout.callbacks.RateLogger` logs it as
     "entropy_term/<layer>". The losses of training and of evaluation both include the
     penalty, so it cancels in the clean gap. An optimizer with weight decay also pulls
@@ -44,11 +46,11 @@ class LearnedRate(RateRule):
 
     Args:
         initial_rate: Float in (0, 1), the rate to start from. Defaults to 0.1.
-        regularizer: Float in [0, 1e20], weight of the entropy term. For `N` training
-            samples, the paper's value is `1 / N` for cross-entropy and `2 / N` for
-            squared loss (with a model precision of 1). Defaults to 1e-5.
-        temperature: Float of at least 1e-6, softness of the mask. The authors use 0.1
-            for dense layers and 2/3 for convolutions. Defaults to 0.1.
+        regularizer: Float in [0, 1e20], the weight of the entropy term. For `N`
+            training samples, the value of the paper is `1 / N` for cross-entropy and
+            `2 / N` for squared loss (with a model precision of 1). Defaults to 1e-5.
+        temperature: Float of at least 1e-6, the softness of the mask. The authors use
+            0.1 for dense layers and 2/3 for convolutions. Defaults to 0.1.
         initial: Deprecated name of `initial_rate`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A ramp whose ends and length a search can change in a compiled model."""
+"""A ramp that a search can change in a compiled model."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ from keras import ops
 from kdropout._types import Tensor
 from kdropout.rate_rules.base import RateRule, add_scalar, read
 
-# Frames between the user's line and a warning.
+# Packages whose frames lie between the user's line and a warning.
 _LIBRARIES = ("kdropout", "keras")
 
 
@@ -26,7 +26,7 @@ class ClockedRate(RateRule):
     """
 
     def rate_at(self, layer: keras.layers.Layer, step: Tensor) -> Tensor:
-        """The rate of a step.
+        """Return the rate of a step.
 
         Args:
             layer: The layer that owns the variables.
@@ -115,7 +115,7 @@ class ScheduledRate(ClockedRate):
 def _warn_if_not_loadable(schedule):
     """Warn early that a saved model with this schedule will not load."""
     name = getattr(schedule, "__name__", None)
-    if name is None:  # Keras serialises an object, or says why it cannot
+    if name is None:  # Keras serialises an object, or raises an error
         return
     if (
         keras.saving.get_registered_object(keras.saving.get_registered_name(schedule))

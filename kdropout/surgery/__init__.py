@@ -1,4 +1,4 @@
-"""Changes to existing models: make dropout live, add it, or remove it."""
+"""Changes existing models: makes their dropout live, adds it or removes it."""
 
 from kdropout.surgery.convert import convert
 from kdropout.surgery.insert import insert

@@ -17,7 +17,7 @@ from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.surgery.keras_state import models_that_trained, refresh, unlocked
 from kdropout.surgery.probe import modes_of_calls
 
-# How many layers a warning lists.
+# The number of layers that a warning lists. It counts the rest.
 _MAX_LISTED = 8
 
 # Libraries whose layers are known: their dropout is a layer, or an argument "dropout".
@@ -30,8 +30,8 @@ _RATE_ENDS = tuple(f"_{name}" for name in _RATE_NAMES)
 # Functions that draw a mask, beside those with "dropout" in their name.
 _MASKS = ("bernoulli", "binomial", "uniform", "rand", "rand_like")
 
-# Attributes that stay when a layer changes its class: its identity, and those that
-# Keras keeps for each object.
+# Attributes that stay when a layer changes its class: its identity, and the attributes
+# that Keras keeps for each object.
 _KEPT = {"name", "built", "build", "quantize", "autocast", "seed_generator"}
 
 
@@ -56,32 +56,33 @@ def convert(
 ) -> keras.layers.Layer:
     """Make every Keras dropout layer inside a model live, in place.
 
-    Dropout, SpatialDropout1D/2D/3D, GaussianDropout, AlphaDropout, and the stochastic
-    depth of keras.applications and KerasHub become layers of the same kind of
-    kdropout: in Functional, Sequential and subclassed models, in nested models, and
-    inside layers that hold dropout, such as `MultiHeadAttention`. A dropout layer that
-    the model never calls stays as it is, because its rate would have no effect. An
-    example is the one in a `MultiHeadAttention` with a dropout of 0. Objects, names,
-    weights, predictions, and the compiled loss, metrics and optimizer do not change.
+    This converts Dropout, SpatialDropout1D/2D/3D, GaussianDropout, AlphaDropout, and
+    the stochastic depth of keras.applications and KerasHub. It finds them in
+    Functional, Sequential and subclassed models, in nested models, and inside layers
+    that hold dropout, such as `MultiHeadAttention`. A dropout layer that the model
+    never calls stays as it is, because its rate would have no effect. An example is the
+    dropout layer in a `MultiHeadAttention` with a dropout of 0. Objects, names, weights
+    and predictions do not change, and neither do the compiled loss, metrics and
+    optimizer.
 
-    When a file is loaded, a Keras layer that holds dropout makes Keras's dropout layer
-    again, and so does the code of a subclassed model. To restore the rates in effect,
-    convert the loaded model and call `load_weights` with the same file.
+    When you load a file, a Keras layer that holds dropout makes a dropout layer of
+    Keras again, and so does the code of a subclassed model. To restore the rates in
+    effect, convert the loaded model and call `load_weights` with the same file.
 
     Args:
         model: A built `keras.Model` or layer; or a model with a training step but no
             `call`, whose parts are built.
-        rate: None to keep the rate of each layer; a float in [0, 1], a schedule or a
+        rate: None to keep the rate of each layer; or a float in [0, 1], a schedule or a
             `kdropout.LearnedRate` for all converted layers; or a dict from layer paths
-            or globs to rates for some of them. Defaults to None.
+            or globs to rates, for some of the layers. Defaults to None.
 
     Returns:
         The same `model`.
 
     Raises:
         TypeError: If `model` is not a Keras layer, or a rate is of the wrong type.
-        ValueError: If `model` is not built, has no dropout layer, a rate is out of
-            range, or a path matches no layer to convert. The model does not change.
+        ValueError: If `model` is not built or has no dropout layer, if a rate is out of
+            range, or if a path matches no layer to convert. The model does not change.
 
     Warns:
         UserWarning: If the model has dropout that is not a layer, such as the argument
@@ -134,9 +135,10 @@ def convert(
     _warn(
         _described(reported),
         "The model never calls some of its dropout layers, so they stay as they are, "
-        "because a rate would have no effect: {}. If the layer around it was made "
-        "with a dropout of 0, make it with a small rate, then set that to 0 with "
-        "kdropout.set_rates. Otherwise, call the dropout layer in its code.",
+        "because a rate would have no effect: {}. If the layer around one was made "
+        "with a dropout of 0, make it with a small rate, and then set this rate to 0 "
+        "with kdropout.set_rates. Otherwise, call the dropout layer in the code of the "
+        "layer around it.",
     )
     paths = ours | {candidate.layer: path for path, candidate in called.items()}
     _warn(
@@ -194,13 +196,13 @@ def _candidates(model, layers):
 
 
 def _is_unused_attention(candidate):
-    """Whether it is in a Keras attention with a dropout of 0, which never calls it."""
+    """Return whether it is in a Keras attention that never calls it: of dropout 0."""
     kinds = (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)
     return isinstance(candidate.owner, kinds) and candidate.owner.dropout == 0.0
 
 
 def _is_news(uncalled, rate):
-    """Whether a user would expect that the model calls the layer."""
+    """Return whether a user would expect that the model calls the layer."""
     return uncalled.rate > 0 or rate is not None or not _is_unused_attention(uncalled)
 
 
@@ -291,7 +293,7 @@ def _is_inside(path, other, model):
 
 def _frozen_rates(layer, live):
     """The rates among the attributes of a layer: dict from name to text."""
-    # Rates that the layer repeats from the live layers inside are left out.
+    # This leaves out rates that the layer repeats from the live layers inside.
     inside = [inner for _, inner in walk(layer)]
     was_live = any(isinstance(inner, BaseDropout) for inner in inside)
     rates_inside = [live[inner] for inner in inside if inner in live]
@@ -363,7 +365,7 @@ def _is_known(kind):
 
 
 def _calls_dropout(layer):
-    """Whether the code of a layer calls a function that is named for dropout."""
+    """Return whether the code of a layer calls a function named for dropout."""
     return any("dropout" in name for name in _masks_in(layer))
 
 

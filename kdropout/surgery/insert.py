@@ -1,4 +1,4 @@
-"""Adds dropout to an existing model, after its hidden layers."""
+"""Adds dropout after the hidden layers of an existing model."""
 
 from collections.abc import Callable, Sequence
 
@@ -52,15 +52,15 @@ def insert(
     """Return a copy of a model with dropout after its hidden layers.
 
     A layer is hidden if every path from it to an output passes another layer with
-    weights. So no dropout follows an output layer, or the activation after it. Dropout
-    comes after the normalisation and the activation of the layer, if these are separate
-    layers. If a dropout layer already follows, none is added: call `kdropout.convert`
-    to make it live. Nested Functional and Sequential models are treated in the same
-    way.
+    weights. So no dropout follows an output layer, or the activation after it. If the
+    normalisation and the activation of a layer are separate layers, dropout comes after
+    them. Where a dropout layer already follows, this function adds none: call
+    `kdropout.convert` to make it live. Nested Functional and Sequential models are
+    treated in the same way.
 
     Args:
         model: A built Functional or Sequential model.
-        rate: Float in [0, 1], schedule or `kdropout.LearnedRate` for all places; or a
+        rate: Float in [0, 1], schedule or `kdropout.LearnedRate`, for all places; or a
             dict from layer paths or globs to rates, to add dropout only after these
             layers.
         after: "hidden" for all hidden dense and convolution layers, a glob on the
@@ -100,15 +100,15 @@ def insert(
     }
     if not places:
         raise ValueError(
-            "'after' must name layers that dropout can follow: hidden ones without "
-            f"dropout behind them. Received: after={after!r}, which names none of "
+            "'after' must name layers that dropout can follow: hidden layers without "
+            f"dropout after them. Received: after={after!r}, which names none of "
             f"'{model.name}'. To make existing dropout live, call kdropout.convert."
         )
     for path, chosen in choose_rates(list(places), rate).items():
         part, name, place = places[path]
         layer = make_layer(chosen)
         if not isinstance(layer, layers.BaseDropout):
-            raise TypeError(f"{_not_a_maker(make_layer)}, which gave {layer!r}")
+            raise TypeError(f"{_not_a_maker(make_layer)}, which returned {layer!r}")
         part.insert(place, _named(layer, name, part.graph.operations))
     copy = rebuild(config, model)
     copy_state(model, copy)
@@ -121,7 +121,7 @@ def _not_a_maker(make_layer):
 
 
 def _chooser(after, parts):
-    """A function of a path and a layer: whether dropout follows the layer."""
+    """A function of a path and a layer: True if dropout follows the layer."""
     if isinstance(after, str) and after == "hidden":
         return lambda path, layer: _has_kernel(layer)
     if callable(after):
@@ -164,7 +164,7 @@ def _all_parts(part):
 
 
 def _places(part, is_chosen):
-    """Names of chosen layers, each with the operation that dropout follows."""
+    """The names of chosen layers, each with the operation that dropout follows."""
     taken = set()
     for name, operation in part.graph.operations.items():
         if not isinstance(operation, keras.layers.Layer) or isinstance(
@@ -192,7 +192,7 @@ def _named(layer, name, operations):
 
 
 def _has_kernel(layer):
-    """Whether `layer` is dense or a convolution."""
+    """Return whether `layer` is dense or a convolution."""
     return isinstance(layer, _KERNELS)
 
 
@@ -200,8 +200,8 @@ class LayerGraph:
     """The operations of one Functional or Sequential model, and their consumers."""
 
     # `operations` and `consumers` are dicts by the name of an operation. `outputs` are
-    # the names of those whose outputs the model returns. `is_followed` is True for a
-    # nested model that layers with weights follow.
+    # the names of the operations whose outputs the model returns. `is_followed` is True
+    # for a nested model before layers with weights.
     def __init__(self, operations, consumers, outputs, is_followed):
         self.operations = operations
         self.consumers = consumers
@@ -227,7 +227,7 @@ class LayerGraph:
         return place
 
     def is_hidden(self, name):
-        """Whether each path from `name` to an output passes a layer with weights."""
+        """True if each path from `name` to an output passes a layer with weights."""
         if name not in self._hidden:
             ends_here = name in self.outputs and not self.is_followed
             self._hidden[name] = not ends_here and all(
@@ -237,7 +237,7 @@ class LayerGraph:
         return self._hidden[name]
 
     def is_dropped(self, name):
-        """Whether dropout already follows `name`."""
+        """Return whether dropout already follows `name`."""
         followers = [self.operations[follower] for follower in self.consumers[name]]
         return any(
             isinstance(follower, layers.BaseDropout) or is_keras_dropout(follower)

@@ -1,4 +1,4 @@
-"""The caches of Keras that must be renewed when layers and models change."""
+"""Renews the caches of Keras when layers and models change."""
 
 import contextlib
 import gc
@@ -10,7 +10,7 @@ from kdropout.inspection import walk
 
 @contextlib.contextmanager
 def unlocked(layer):
-    """A context in which a built layer takes new variables."""
+    """A context in which a built layer accepts new variables."""
     # Keras does the same for LoRA.
     locked = layer._tracker.locked
     layer._tracker.unlock()
@@ -24,7 +24,7 @@ def unlocked(layer):
 def refresh(layers):
     """Make Keras see the current layers and variables of models and layers."""
     # The next `fit`, `evaluate` and `predict` are traced again. On PyTorch, a
-    # `state_dict` has the current variables, and not those of the time of `build`.
+    # `state_dict` then has the current variables, and not those from `build`.
     for layer in layers:
         if isinstance(layer, keras.Model):
             layer.train_function = layer.test_function = layer.predict_function = None
@@ -37,7 +37,7 @@ def refresh(layers):
 def models_that_trained(layers):
     """The models in memory that hold one of `layers` and may have been trained."""
     # A compiled training step keeps the dropout layers with which it was compiled. It
-    # may be the step of a model around the one that changes now.
+    # may belong to a model around the one that changes now.
     if not any(_may_have_trained(layer) for layer in layers):
         return []
     models = [
@@ -54,7 +54,7 @@ def models_that_trained(layers):
 
 
 def _may_have_trained(layer):
-    """Whether a layer has drawn numbers, or cannot show whether it has."""
+    """Return whether a layer has drawn numbers, or does not show if it has."""
     generator = getattr(layer, "seed_generator", None)
     if generator is None:
         return True

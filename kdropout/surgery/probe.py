@@ -1,4 +1,4 @@
-"""Finds the dropout layers that a model calls, by a run without data."""
+"""Finds the dropout layers that a model calls, with a run without data."""
 
 import contextlib
 import functools
@@ -21,10 +21,10 @@ _SIZE = 2
 
 
 def modes_of_calls(model, layers, training):
-    """Dict from layer to the set of modes (True in training) that it is called in."""
+    """Dict from layer to the set of modes in which it is called (True in training)."""
     # A Functional or Sequential model calls all its layers, in its own mode. The code
     # of other layers and models runs once with symbols in place of data, which changes
-    # no variable. The dict lacks the layers inside code that needs data.
+    # no variable. The dict does not contain layers inside code that needs data.
     probe = _Probe(layers, training)
     probe.visit(model, None)
     return {
@@ -62,7 +62,7 @@ class _Probe:
                     self.visit(part, None)
 
     def _is_known(self, part):
-        """Whether dropout in `part` is already known to be called."""
+        """Return whether dropout in `part` is already known to be called."""
         inside = [part, *(layer for _, layer in walk(part))]
         return any(self.modes.get(id(layer)) for layer in inside)
 
@@ -99,7 +99,7 @@ class _Probe:
             self.modes[id(layer)].add(bool(mode))
             return call(*args, **kwargs)
 
-        # Keras would track it through `setattr`.
+        # Not with `setattr`, because Keras would track it.
         before = own.get("call")
         own["call"] = noting_call
         try:
@@ -112,7 +112,7 @@ class _Probe:
 
 
 class _Run(keras.Operation):
-    """A function as an operation, for the symbolic run that Keras gives operations."""
+    """A function as an operation, so that Keras can run it with symbols."""
 
     def __init__(self, function):
         super().__init__()
@@ -120,7 +120,7 @@ class _Run(keras.Operation):
 
 
 def _trains_by_itself(model):
-    """Whether a model has other code than `call` that calls its parts."""
+    """Return whether a model has code other than `call` that calls its parts."""
     return isinstance(model, keras.Model) and any(
         getattr(type(model), name) is not getattr(keras.Model, name)
         for name in ("train_step", "compute_loss")
@@ -138,7 +138,7 @@ def _specs(layer):
 
 
 def _symbol(argument, size):
-    """An argument; if it is symbolic, a dense symbol with `size` for unknown sizes."""
+    """The argument, or for a symbol, a dense one with `size` for unknown sizes."""
     if not isinstance(argument, keras.KerasTensor):
         return argument
     shape = [size if length is None else length for length in argument.shape]

@@ -1,8 +1,8 @@
-"""Copies of a model: the structure from its configuration, the state as Keras saves it.
+"""Copies a model: the structure from its configuration, the state as Keras saves it.
 
-The state of a layer is more than its variables: `Normalization` computes with numbers
-that `adapt` stored, a lookup layer has a table, a tokenizer a vocabulary. So the state
-of each object is copied by the methods with which Keras saves and loads it.
+The state of a layer is more than its variables. `Normalization` computes with numbers
+that `adapt` stored, a lookup layer has a table, and a tokenizer has a vocabulary. So
+the methods with which Keras saves and loads an object copy its state.
 """
 
 import functools
@@ -29,14 +29,14 @@ def configuration(model):
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(
             f"'model' must be one that Keras can save. Received: '{model.name}', for "
-            f"which Keras says: {error}"
+            f"which Keras reports: {error}"
         ) from error
     return _with_names(_not_compiled(config), model)
 
 
 def rebuild(config, model):
     """A new model from `config`, made of the same classes as `model`."""
-    # Without Keras's classes, some of which have the name of an operation.
+    # Without the classes of Keras, because some have the name of an operation.
     kinds = {type(layer) for layer in (model, *(layer for _, layer in walk(model)))}
     kinds = {kind for kind in kinds if not kind.__module__.startswith("keras.")}
     names = {kind.__name__: kind for kind in kinds}
@@ -49,7 +49,7 @@ def rebuild(config, model):
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(
             f"'model' must be one that Keras can load. Received: '{model.name}', for "
-            f"which Keras says: {error}"
+            f"which Keras reports: {error}"
         ) from error
     if not copy.built:
         raise ValueError(
@@ -62,8 +62,8 @@ def rebuild(config, model):
 
 def pairs(owner, copy):
     """Each object inside `owner`, with the one at the same place inside `copy`."""
-    # These are all objects that Keras saves, outermost first, each once. Objects inside
-    # a layer whose partner has another class are left out.
+    # These are all objects that Keras saves, outermost first, each once. If the partner
+    # of a layer has another class, the objects inside are left out.
     yield from _pairs(owner, copy, {(id(owner), id(copy))})
 
 
@@ -75,7 +75,7 @@ def copy_state(owner, copy):
         if not isinstance(ours, BaseDropout) or type(partner) is type(ours):
             _copy_own_state(ours, partner)
             partners.setdefault(id(ours), (ours, []))[1].append(partner)
-    # A configuration of Keras cannot show that two graphs share a layer.
+    # A configuration of Keras does not record that two graphs share a layer.
     parted = [
         _name(ours)
         for ours, copies in partners.values()
@@ -105,7 +105,7 @@ def _not_compiled(config):
 
 
 def _with_names(config, model):
-    """The configuration with the names that layers without `get_config` leave out."""
+    """The configuration, with names for layers that do not have one in it."""
     if not can_edit(model, config):
         return config
     entries = config["config"]["layers"]
@@ -122,7 +122,7 @@ def _with_names(config, model):
 
 
 def can_edit(model, config):
-    """Whether `config` lists the layers of `model`, whose order is known."""
+    """Return whether `config` lists the layers of `model`, whose order is known."""
     return (
         isinstance(model, keras.Model)
         and has_known_graph(model)
@@ -180,7 +180,7 @@ def _parts(owner):
         except Exception:  # the property cannot be read now
             continue
         found.update(_saveable(name, value, set()))
-    # Only the first place counts: an attribute may be a second name of a layer.
+    # Only the first place counts, because an attribute may be a second name of a layer.
     known, places = set(), {}
     for place, part in found.items():
         if id(part) not in known:
@@ -212,7 +212,7 @@ def _names_of_every_layer():
 
 
 def _build_like(part, partner):
-    """Build a part that is otherwise built late, such as in its first `predict`."""
+    """Build a part that would be built late, such as in its first `predict`."""
     if not getattr(part, "built", True) or getattr(partner, "built", True):
         return
     config = part.get_build_config()
@@ -228,7 +228,7 @@ def _check_stateless(part, owner):
         raise ValueError(
             "'model' must be one whose configuration shows all its layers. Received: "
             f"'{_name(owner)}' ({type(owner).__name__}), which holds '{_name(part)}' "
-            f"({type(part).__name__}), but does not when it is rebuilt from its "
+            f"({type(part).__name__}), but not after it is rebuilt from its "
             f"configuration. Make it in __init__ or build of {type(owner).__name__}."
         )
 
@@ -272,7 +272,7 @@ def _own_variables(part):
 
 
 def _saved_assets(part, folder):
-    """Whether `part` saves files, into `folder`."""
+    """Save the files of `part` into `folder`, and return whether it has any."""
     if hasattr(part, "save_assets"):
         part.save_assets(folder)
     return bool(os.listdir(folder))

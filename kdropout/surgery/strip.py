@@ -17,11 +17,12 @@ _GATE = "kept"
 def strip(model: keras.Model) -> keras.Model:
     """Return a plain Keras copy of a model, for deployment without kdropout.
 
-    The copy has the same predictions. Layers that Keras also has become Keras's, at the
-    rate in effect. DropPath, DropBlock, TokenDropout and HeadDropout, which Keras does
-    not have, become `keras.layers.Identity`. A wrapper becomes the layer that it wraps.
-    Standout, which scales its outputs at inference, becomes a small model that does the
-    same. Files of the copy load without kdropout. The copy is not compiled.
+    The copy makes the same predictions. If Keras has a layer of the same kind, it
+    replaces the layer of kdropout, at the rate in effect. DropPath, DropBlock,
+    TokenDropout and HeadDropout, which Keras does not have, become
+    `keras.layers.Identity`. A wrapper becomes the layer that it wraps. Standout, which
+    scales its outputs at inference, becomes a small model with the same outputs. Files
+    of the copy load without kdropout. The copy is not compiled.
 
     Args:
         model: A built `keras.Model` that Keras can save.
@@ -31,8 +32,8 @@ def strip(model: keras.Model) -> keras.Model:
 
     Raises:
         TypeError: If `model` is not a `keras.Model`.
-        ValueError: If it is not built, has no layer of kdropout, or Keras cannot save
-            it.
+        ValueError: If `model` is not built, has no layer of kdropout, or if Keras
+            cannot save it.
 
     Example:
 
@@ -65,10 +66,10 @@ def strip(model: keras.Model) -> keras.Model:
     if left:
         raise ValueError(
             "'model' must be one whose configuration shows its dropout. Received: "
-            f"'{model.name}', whose class {type(model).__name__}, or one inside, makes "
-            f"layers of kdropout in its code: {', '.join(map(repr, left))}. Pass the "
-            "class of the dropout to that code as an argument, or make layers of Keras "
-            "there and convert the model."
+            f"'{model.name}', whose class {type(model).__name__}, or a class inside, "
+            f"makes layers of kdropout in its code: {', '.join(map(repr, left))}. Pass "
+            "the class of the dropout to that code as an argument, or make layers of "
+            "Keras there and convert the model."
         )
     copy_state(model, plain)
     for ours, partner in pairs(model, plain):

@@ -540,7 +540,7 @@ def _make_ray_runner(workers, address, threads_per_worker):
     if importlib.util.find_spec("ray") is None:
         raise ModuleNotFoundError(
             "Several workers need Ray, which is not installed. Run: "
-            'pip install "kdropout[ray]", or pass workers=1.'
+            "pip install ray, or pass workers=1."
         )
     if "KERASTUNER_ORACLE_IP" in os.environ:
         raise ValueError(

@@ -197,8 +197,8 @@ CASES = [
         [
             "'model' must hold dropout layers of kdropout",
             "Received: 'bare'",
-            "kdropout.convert(model) makes",
-            "kdropout.insert(model, rate) adds some",
+            "kdropout.convert(model) to make",
+            "kdropout.insert(model, rate) to add some",
         ],
     ),
     # TensorBoardRates
@@ -571,7 +571,7 @@ CASES = [
             "'monitor' must be",
             "a name that begins with 'gap_'",
             "monitor='naive_gap_loss'",
-            "pass allow_naive=True to use it all the same",
+            "To use it anyway, pass allow_naive=True",
         ],
     ),
     Case(

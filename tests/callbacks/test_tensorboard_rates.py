@@ -303,7 +303,7 @@ def test_impossible_setting_is_reported_before_the_training(tmp_path):
 
 def test_missing_tensorboard_is_reported_with_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(MissingPackages, match=r'pip install "kdropout\[tensorboard\]"'):
+    with pytest.raises(MissingPackages, match="pip install tensorboard"):
         TensorBoardRates(tmp_path)
 
 
@@ -407,7 +407,7 @@ def test_full_disk_is_reported_once_and_training_continues(
     with pytest.warns(UserWarning, match="No space left on device") as caught:
         history = fit(model, board, RateLogger(), epochs=3)
     told = [str(w.message) for w in caught if "TensorBoardRates" in str(w.message)]
-    assert len(told) == 1 and f"'{tmp_path}' could not be written to" in told[0]
+    assert len(told) == 1 and f"cannot write to '{tmp_path}'" in told[0]
     assert history["rate/drop"] == [0.5] * 3
     # Earlier writes can be read, and the next training writes again.
     assert description(tmp_path)["layers"][0]["path"] == "drop"

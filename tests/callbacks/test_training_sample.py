@@ -210,7 +210,7 @@ def test_batches_may_be_lists_as_in_a_torch_loader():
         ((np.zeros((3, 2)), np.zeros(4)), ValueError, r"Received: \[3, 4\] rows"),
         ((np.zeros((0, 2)), np.zeros(0)), ValueError, r"Received: \[0\] rows"),
         (({}, []), ValueError, r"Received: \[\] rows"),
-        ((1.0, 2.0), TypeError, "Received: 1.0 in it"),
+        ((1.0, 2.0), TypeError, "Received: 1.0 inside it"),
         ((), TypeError, "Received: a tuple of 0 entries"),
         ((ROWS[0],) * 4, TypeError, "Received: a tuple of 4 entries"),
         (ROWS[0], TypeError, "Received: a ndarray"),

@@ -146,7 +146,7 @@ class DrawsInComputeDtype(layers.Dropout):
     [
         (DropsAtInference, "inference is not 'undropped"),
         (DrawsInComputeDtype, "mixed_float16 gives outputs in float32"),
-        (ForgetsSeedState, "goes another way"),
+        (ForgetsSeedState, "differs"),
     ],
 )
 def test_contract_error_names_the_broken_check(kind, message):

@@ -175,7 +175,7 @@ MODELS_AND_INPUTS = [
         TypeError,
         [
             "'x' must be",
-            "Received: 1.0 in it",
+            "Received: 1.0 inside it",
             "For one input, pass an array and not a nested list",
         ],
     ),

@@ -213,7 +213,7 @@ def test_standout_refuses_to_record_in_a_checkpoint():
     block = Block(layers.Standout(keras.layers.Dense(UNITS)))
     block.drop.build(ones().shape)
     block.build(ones().shape)
-    with pytest.raises(RuntimeError, match="records the mean of its rates"):
+    with pytest.raises(RuntimeError, match="cannot record the mean of its rates"):
         outputs_and_gradient(block, ones())
 
 

@@ -171,7 +171,7 @@ def test_learned_rate_logs_its_entropy_within_a_transform():
 def test_standout_refuses_to_record_within_a_transform():
     layer = layers.Standout(keras.layers.Dense(4))
     layer.build((None, 8))
-    with pytest.raises(RuntimeError, match="records the mean of its rates"):
+    with pytest.raises(RuntimeError, match="cannot record the mean of its rates"):
         torch.func.grad(lambda x: layer(x, training=True).sum())(torch.ones(6, 8))
 
 

@@ -155,7 +155,7 @@ CASES = [
         "insert after the output",
         lambda: kdropout.insert(plain_model(), 0.5, after="last"),
         ValueError,
-        ["'after' must name layers that dropout can follow", "hidden ones", "'last'"],
+        ["'after' must name layers that dropout can follow", "hidden layers", "'last'"],
     ),
     Case(
         "insert after a number",
@@ -176,7 +176,7 @@ CASES = [
         [
             "'make_layer' must be",
             "a function from a rate to a dropout layer of",
-            "which gave <Dropout",
+            "which returned <Dropout",
         ],
     ),
     Case(

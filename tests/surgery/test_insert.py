@@ -274,7 +274,7 @@ def test_layers_with_dropout_get_no_more():
     model = keras.Model(inputs, layers.Dense(1)(x))
     copy = kdropout.insert(model, RATE)
     assert kdropout.rates(copy) == {"drop": 0.5, "bare_dropout": RATE}
-    with pytest.raises(ValueError, match="without dropout behind them"):
+    with pytest.raises(ValueError, match="without dropout after them"):
         kdropout.insert(copy, RATE)
 
 
@@ -400,7 +400,7 @@ class Subclassed(keras.Model):
     [
         ({"after": "no_such"}, ValueError, "'after' must name.*no_such"),
         ({"after": ["hidden", "no_such"]}, ValueError, "'after' must name.*no_such"),
-        ({"after": "head0"}, ValueError, "'after' must name.*hidden ones"),
+        ({"after": "head0"}, ValueError, "'after' must name.*hidden layers"),
         ({"after": []}, ValueError, "'after' must name"),
         ({"make_layer": layers.Dropout}, TypeError, "'make_layer' must be a function"),
         ({"make_layer": 3}, TypeError, "'make_layer' must be a function"),

@@ -45,7 +45,7 @@ from kdropout.tuning.space.rates import Rates
 
 # The key `model`.
 
-# The keys that compile a model of any source.
+# Keys for the compilation of every model.
 Optimizer = Annotated[
     OptimizerName,
     Field(
@@ -201,7 +201,7 @@ UCI_FOLDERS = {
 # Sets that are tables, with columns of different units.
 TABLES = ("breast_cancer", "diabetes", "iris", "wine")
 
-# The keys for any data.
+# Keys for all data.
 Standardize = Annotated[
     bool | None,
     Field(
@@ -221,7 +221,7 @@ DataSeed = Annotated[
     Seed, Field(description="Seed of the split and of the labels to replace.")
 ]
 
-# The keys for data that are not split yet.
+# Keys for data that are not split.
 TrainSize = Annotated[
     Size | None,
     Field(
@@ -238,7 +238,7 @@ ValidationSize = Annotated[
     ),
 ]
 
-# For data whose kind of labels must be inferred.
+# The key for data whose labels are not known.
 Task = Annotated[
     Literal["classification", "regression"] | None,
     Field(

@@ -39,7 +39,7 @@ def _sklearn(key, settings, folders):
         from sklearn import datasets
     except ModuleNotFoundError as error:
         raise InvalidSetting(
-            key, 'needs scikit-learn. Run: pip install "kdropout[tuner]"'
+            key, "needs scikit-learn. Run: pip install scikit-learn"
         ) from error
     x, y = getattr(datasets, f"load_{settings.sklearn}")(return_X_y=True)
     if settings.sklearn not in TABLES:

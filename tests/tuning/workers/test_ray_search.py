@@ -234,7 +234,7 @@ def test_message_without_ray_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "ray" else find(name)
     )
-    with pytest.raises(ModuleNotFoundError, match=r"pip install .kdropout\[ray\]"):
+    with pytest.raises(ModuleNotFoundError, match="pip install ray"):
         random_search(tmp_path, workers=2)
     assert list(tmp_path.iterdir()) == []
     random_search(tmp_path)
