@@ -27,7 +27,7 @@ FOLDER = ROOT / "docs" / "examples"
 SIZE = (5.2, 2.8)  # inches: a phone shows the text at about 10 pixels
 STYLE = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 10}
 
-# Okabe and Ito 2008: colours that colour-blind people can tell apart.
+# Okabe and Ito 2008: colours that colour-blind people can distinguish.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 
 

@@ -4,8 +4,23 @@ The rate of two layers rises from 0 to 0.5 in the first ten epochs and then stay
 
     python examples/01_schedule.py
 
-It prints a rate that rises from 0.05 in the first epoch to 0.5 after ten epochs, and a
-test error of about 3 %. It takes about 7 seconds on two CPU cores.
+With TensorFlow and seed 0, it takes about 7 seconds on two CPU cores and prints:
+
+    epoch  rate   training loss
+        1  0.048  1.933
+        4  0.197  0.324
+        7  0.347  0.226
+       10  0.497  0.241
+       13  0.500  0.158
+       16  0.500  0.147
+       19  0.500  0.144
+       22  0.500  0.097
+       25  0.500  0.089
+       28  0.500  0.085
+    layer  kind     rate    decided by
+    drop1  Dropout  0.5000  schedule Ramp
+    drop2  Dropout  0.5000  schedule Ramp
+    Test error: 2.8%
 
 On other machines and backends, the same seed gives other numbers. In a clone, the
 example needs: pip install ".[demo]"

@@ -1,12 +1,24 @@
 """Dropout rates that gradient descent learns together with the weights, one per layer.
 
 All three rates start at 0.1. The rate of the pixels falls to about 0.05, and the rates
-of the hidden layers rise to about 0.31 and 0.32, and would rise further. The test error
-is 3 to 4 %.
+of the hidden layers rise to 0.31 to 0.33, and would rise further. The test error is
+about 3 to 4 %.
 
     python examples/03_learned_rate.py
 
-It takes about 9 seconds on two CPU cores.
+With TensorFlow and seed 0, it takes about 9 seconds on two CPU cores and prints:
+
+    epoch  rate/drop_pixels        rate/drop1        rate/drop2
+        1             0.101             0.103             0.104
+        5             0.092             0.118             0.118
+       10             0.082             0.140             0.140
+       15             0.075             0.166             0.167
+       20             0.070             0.194             0.196
+       25             0.065             0.224             0.229
+       30             0.061             0.254             0.264
+       35             0.056             0.282             0.297
+       40             0.055             0.309             0.329
+    Test error: 2.7%
 
 On other machines and backends, the same seed gives other numbers. In a clone, the
 example needs: pip install ".[demo]"

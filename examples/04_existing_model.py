@@ -7,7 +7,24 @@ more epochs to take effect. The test error is 3 to 5 %.
 
     python examples/04_existing_model.py
 
-It takes about 50 seconds of CPU time on two cores.
+With TensorFlow and seed 0, it takes about 50 seconds of CPU time on two cores and
+prints:
+
+    layer    kind     rate    decided by
+    dropout  Dropout  0.2000  you
+    epoch  rate   clean gap
+        1  0.200     -0.006
+        2  0.198     -0.005
+        3  0.197     -0.017
+        4  0.195      0.067
+        5  0.194      0.178
+        6  0.207      0.148
+        7  0.215      0.153
+        8  0.224      0.153
+        9  0.233      0.152
+       10  0.243      0.152
+    Keras's own dropout, at a rate of 0.252
+    Test error: 3.4%
 
 On other machines and backends, the same seed gives other numbers. In a clone, the
 example needs: pip install ".[demo]"

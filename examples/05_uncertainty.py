@@ -2,12 +2,18 @@
 
 A network learns the digits 0 to 6, and then gets images of 7, 8 and 9 as well. The
 entropy of its mean prediction is 0.1 nats for new images of known digits, and 0.8 to
-0.9 nats for the others. It separates the two with an AUROC of about 0.98. The test
+0.9 nats for the others. It separates the two with an AUROC of 0.97 to 0.98. The test
 error on known digits is about 1 %. The example draws kdropout-demo/uncertainty.png.
 
     python examples/05_uncertainty.py
 
-It takes about 10 seconds on two CPU cores.
+With TensorFlow and seed 0, it takes about 10 seconds on two CPU cores and prints:
+
+    digits   entropy  mutual information  (nats)
+    known       0.07                0.03
+    unknown     0.80                0.28
+    AUROC of the entropy, unknown against known digits: 0.973
+    Test error on known digits: 0.6%
 
 On other machines and backends, the same seed gives other numbers. In a clone, the
 example needs: pip install ".[demo]"

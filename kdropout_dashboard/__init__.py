@@ -1,5 +1,5 @@
 """The tab "Dropout" of TensorBoard, and the same page as one file.
 
-It is a separate package, because TensorBoard imports it, and importing any module of
+This is a separate package because TensorBoard imports it. Importing a module of
 `kdropout` would load Keras and its backend.
 """

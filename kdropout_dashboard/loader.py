@@ -1,9 +1,9 @@
-"""The entry point by which TensorBoard loads the tab."""
+"""The entry point with which TensorBoard loads the tab."""
 
 import logging
 
-# The only import: a failing one would stop TensorBoard, which has imported this module
-# before it asks for ours, and which takes nothing but subclasses of it.
+# This must be the only import, because a failing import would stop TensorBoard. The
+# import is safe: TensorBoard has already loaded this module, and requires a subclass.
 from tensorboard.plugins.base_plugin import TBLoader
 
 
@@ -15,9 +15,9 @@ class DropoutLoader(TBLoader):
             from kdropout_dashboard.plugin import DropoutPlugin
 
             return DropoutPlugin(context)
-        except Exception as error:  # whatever is broken, TensorBoard goes on
+        except Exception as error:  # TensorBoard must start in any case
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            # The logger of TensorBoard by its name: its own module could be broken.
+            # Get TensorBoard's logger by name, because its module could be broken.
             logging.getLogger("tensorboard").warning(
                 "TensorBoard starts without the tab 'Dropout'. %s", reason
             )

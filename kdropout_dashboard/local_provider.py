@@ -1,4 +1,4 @@
-"""Reads what TensorBoard's Python loader holds."""
+"""Reads the data of TensorBoard's Python loader."""
 
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.compat.proto import summary_pb2
@@ -9,10 +9,11 @@ from kdropout_dashboard.series import evenly
 
 
 class LocalProvider(MultiplexerDataProvider):
-    """TensorBoard's provider over a multiplexer, with scalars read ten times as fast.
+    """TensorBoard's provider over a multiplexer, which reads scalars ten times faster.
 
-    TensorBoard makes a NumPy array of each number, 200,000 of them in a training of
-    1,000 epochs with 200 layers; and it gives up where a series is not what it says.
+    TensorBoard makes a NumPy array of each number, which are 200,000 arrays for a
+    training of 1,000 epochs with 200 layers. It also fails if a series does not contain
+    what its metadata say. This provider skips such a series.
     """
 
     def __init__(self, multiplexer, folder):
@@ -59,7 +60,7 @@ class LocalProvider(MultiplexerDataProvider):
         }
 
     def _scalars(self, plugin_name, run_tag_filter, choose):
-        """The chosen points of each series, as far as they are numbers."""
+        """The chosen points of each series, without those that are not numbers."""
         result = {}
         data_class = summary_pb2.DATA_CLASS_SCALAR
         for run, tag, events in self._series(plugin_name, run_tag_filter, data_class):
@@ -73,7 +74,7 @@ class LocalProvider(MultiplexerDataProvider):
         return result
 
     def _series(self, plugin_name, run_tag_filter, data_class):
-        """Run, tag and events of each series that there is something of."""
+        """Yield the run, the tag and the events of each series with data."""
         runs, tags = run_tag_filter.runs, run_tag_filter.tags
         for run in self._runs.Runs() if runs is None else runs:
             try:
@@ -89,13 +90,13 @@ class LocalProvider(MultiplexerDataProvider):
                     continue
                 try:
                     events = accumulator.Tensors(tag)
-                except KeyError:  # announced, but nothing written yet
+                except KeyError:  # the series is announced, but not written yet
                     continue
                 yield run, tag, events
 
 
 def _number(tensor):
-    """The number in a tensor, or None if it holds something else."""
+    """The number in a tensor, or None if it contains something else."""
     values = tensor.float_val
     if len(values) == 1:
         return values[0]

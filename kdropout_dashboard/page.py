@@ -1,4 +1,4 @@
-"""The page of the Dropout tab in one file, with its data, for a browser alone."""
+"""The page of the Dropout tab as one file with its data, which needs only a browser."""
 
 import base64
 import hashlib
@@ -8,10 +8,10 @@ import re
 
 STATIC = pathlib.Path(__file__).parent / "static"
 
-# What a module imports, in the one form that the modules use.
+# Matches an import, in the single form that the modules use.
 _IMPORT = re.compile(r'(?<= from ")\./(?=[a-z_]+\.js";)')
 
-# A module in a data URL has no folder, so that "./name.js" would lead nowhere.
+# A module in a data URL has no folder, so "./name.js" would not resolve.
 _PREFIX = "kdropout/"
 
 _START = f'import {{ render }} from "{_PREFIX}saved.js";\nrender();\n'
@@ -37,23 +37,29 @@ def render(payloads):
     """Return the text of an HTML file that shows `payloads` without any connection.
 
     Args:
-        payloads: Dict with "runs", a list as the route `runs` of the plugin serves it;
-            "trainings" and "searches", dicts from the name of a run to what the routes
-            `training` and `search` serve; and, where there are reports, "answers", a
-            dict from the name of a search to the texts that the page begins with:
-            "verdict", "advice", "code" and "next_step", as far as there are.
+        payloads: Dict with these keys:
+
+            - "runs": list, the result of the route `runs` of the plugin.
+            - "trainings" and "searches": dicts from the name of a run to the result of
+              the route `training` or `search`.
+            - "answers" (optional): dict from the name of a search to the texts with
+              which the page begins: "verdict", "advice", "code" and "next_step". Each
+              text is optional.
+
+    Returns:
+        String.
 
     Raises:
         ValueError: If a number in `payloads` is NaN or infinite.
     """
     style = (STATIC / "style.css").read_text(encoding="utf-8")
     modules = json.dumps({"imports": _modules()})
-    # Only these run: no other script, no address, no form.
+    # Allow only these scripts and this style, and no addresses or forms.
     policy = (
         f"default-src 'none'; script-src data: {_hash(modules)} {_hash(_START)}; "
         f"style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
-    # Escaped, no name can end the script in which it lies.
+    # Escape "<", so that a name cannot end the script that contains it.
     data = json.dumps(payloads, allow_nan=False).replace("<", "\\u003c")
     return _PAGE.format(
         policy=policy, style=style, modules=modules, data=data, start=_START
@@ -61,7 +67,7 @@ def render(payloads):
 
 
 def _modules():
-    """Each module of the page as a data URL, by the name that the others import."""
+    """Dict from the import name of each module of the page to its data URL."""
     return {
         _PREFIX + path.name: _data_url(_IMPORT.sub(_PREFIX, path.read_text("utf-8")))
         for path in sorted(STATIC.glob("*.js"))

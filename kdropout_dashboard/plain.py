@@ -1,4 +1,7 @@
-"""What is taken from a file that anybody may have written."""
+"""Reads values from files whose content cannot be trusted.
+
+Values of a wrong type become None, a default or an empty list.
+"""
 
 import hashlib
 import json
@@ -9,7 +12,7 @@ from kdropout_dashboard import tags
 
 
 def content(array):
-    """The dict of a JSON text in a string tensor, or an empty one."""
+    """Return the dict of a JSON text in a string tensor, or an empty dict."""
     try:
         value = json.loads(array.item())
     except (TypeError, ValueError, RecursionError):
@@ -20,7 +23,7 @@ def content(array):
 
 
 def number(value):
-    """A finite number, or None."""
+    """Return a finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -30,38 +33,38 @@ def number(value):
 
 
 def rounded(values):
-    """Numbers as they were before they became 32-bit floats, None for NaN and inf."""
-    # 0.3, not 0.30000001192092896: half the text, and what the user wrote.
+    """Round numbers to the precision of 32-bit floats, with None for NaN and inf."""
+    # Send 0.3, as the user wrote it, and not 0.30000001192092896.
     return [float(f"{v:.7g}") if math.isfinite(v) else None for v in values]
 
 
 def text(value, default=""):
-    """A string."""
+    """Return a string, or the default."""
     return value if isinstance(value, str) else default
 
 
 def texts(value):
-    """The strings of a list."""
+    """Return the strings in a list."""
     return [item for item in items(value) if isinstance(item, str)]
 
 
 def numbers(value):
-    """A list of finite numbers and None."""
+    """Return a list of finite numbers and None."""
     return [number(item) for item in items(value)]
 
 
 def dicts(value):
-    """The dicts of a list."""
+    """Return the dicts in a list."""
     return [item for item in items(value) if isinstance(item, dict)]
 
 
 def items(value):
-    """A list."""
+    """Return a list, which is empty if the value is not a list."""
     return value if isinstance(value, list) else []
 
 
 def natural(name):
-    """Key to sort by, in which "layer_10" comes after "layer_9"."""
+    """Return a sort key that puts "layer_10" after "layer_9"."""
     return [
         (1, len(part), part) if part.isdecimal() else (0, 0, part)
         for part in re.split(r"([0-9]+)", name)
@@ -69,11 +72,11 @@ def natural(name):
 
 
 def version_of(*written):
-    """A short text that changes with the (step, time) that was written last."""
+    """Return a short text that changes when new data are written."""
     state = repr([sorted(part.items()) for part in written])
     return hashlib.blake2b(state.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def unchanged(version):
-    """The answer if nothing was written since `version`."""
+    """Return the payload for a page that already has this version."""
     return {"version": version, "unchanged": True}

@@ -13,7 +13,7 @@ from kdropout_dashboard import reader
 from kdropout_dashboard.source import SCALARS, Source
 from kdropout_dashboard.tags import PLUGIN
 
-# The page, and what it consists of.
+# The files of the page.
 STATIC = pathlib.Path(__file__).parent / "static"
 ENTRY = "index.js"
 MIME_TYPES = {
@@ -24,7 +24,7 @@ MIME_TYPES = {
     ".png": "image/png",
     ".svg": "image/svg+xml",
 }
-# How many steps of each series TensorBoard keeps, unless `--samples_per_plugin` sets
+# TensorBoard keeps this many steps of each series, unless `--samples_per_plugin` sets
 # another number.
 KEPT_STEPS = 1_000
 
@@ -36,7 +36,9 @@ class DropoutPlugin(base_plugin.TBPlugin):
 
     def __init__(self, context):
         if not (STATIC / ENTRY).is_file():
-            raise FileNotFoundError(f"'{STATIC / ENTRY}' is not installed.")
+            raise FileNotFoundError(
+                f"The file '{STATIC / ENTRY}' is missing. Install kdropout again."
+            )
         self._provider = _provider(context)
         self._kept_steps = (context.sampling_hints or {}).get(SCALARS, KEPT_STEPS)
 
@@ -47,14 +49,14 @@ class DropoutPlugin(base_plugin.TBPlugin):
             "/search": functools.partial(self._run, reader.search),
         }
         apps = {route: self._answering(read) for route, read in data.items()}
-        # Only what is there now, each by its own route: no path is made from a request.
+        # Each existing file has a separate route, so no path is made from a request.
         for path in STATIC.rglob("*"):
             if path.suffix in MIME_TYPES and path.is_file():
                 apps[f"/{path.relative_to(STATIC).as_posix()}"] = _serving(path)
         return apps
 
     def is_active(self):
-        return False  # TensorBoard itself looks for `data_plugin_names` in the data
+        return False  # TensorBoard looks for `data_plugin_names` in the data instead
 
     def data_plugin_names(self):
         return (PLUGIN,)
@@ -71,7 +73,7 @@ class DropoutPlugin(base_plugin.TBPlugin):
         return read(source, arguments.get("run", ""), arguments.get("version", ""))
 
     def _answering(self, read):
-        """The application that answers with what `read` returns."""
+        """Return an application that responds with the result of `read`."""
 
         @wrappers.Request.application
         def application(request):
@@ -92,7 +94,7 @@ class DropoutPlugin(base_plugin.TBPlugin):
 
 
 def _provider(context):
-    """What to read from: the server that TensorBoard started, or its own process."""
+    """The data provider: TensorBoard's data server, or one in this process."""
     if context.multiplexer is not None:
         from kdropout_dashboard.local_provider import LocalProvider
 
@@ -103,20 +105,20 @@ def _provider(context):
 
 
 def _serving(path):
-    """The application that answers with a file."""
+    """Return an application that responds with a file."""
 
     @wrappers.Request.application
     def application(request):
         if request.method not in ("GET", "HEAD"):
             return _refuse_method(request)
-        # Never from the cache unasked: a new version must not meet an old page.
+        # The browser must not cache files, or old and new versions could mix.
         return http_util.Respond(request, path.read_bytes(), MIME_TYPES[path.suffix])
 
     return application
 
 
 def _respond(request, content, code=200, headers=None):
-    # As text: TensorBoard would look at each of 200,000 numbers before encoding it.
+    # Encode here, because TensorBoard would check each of 200,000 numbers first.
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     return http_util.Respond(
         request, text, "application/json", code=code, headers=headers

@@ -1,4 +1,4 @@
-"""What the page shows, as data that JSON can hold."""
+"""The data of the page, in a form that JSON can store."""
 
 from kdropout_dashboard import plain, tags
 from kdropout_dashboard.search import search
@@ -8,7 +8,7 @@ __all__ = ["runs", "search", "training"]
 
 
 def runs(source):
-    """The trainings and searches that a `Source` has, in natural order."""
+    """Return the trainings and searches of a `Source` in natural order."""
     kinds = {tags.RUN: "training", tags.SEARCH: "search"}
     described = source.described(list(kinds))
     return {

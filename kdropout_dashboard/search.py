@@ -1,4 +1,4 @@
-"""What the page shows of a search."""
+"""The data of a search for the page."""
 
 import os
 
@@ -8,9 +8,9 @@ from kdropout_dashboard.tags import SEARCH, TRIAL
 
 
 def search(source, run, version=""):
-    """Dimensions, trials and marginals of a search, or None if it does not exist.
+    """Return the dimensions, trials and marginals of a search, or None if unknown.
 
-    It returns little if nothing is new since `version`, which the asker has.
+    If nothing has changed since `version`, it only returns that.
     """
     written = source.described([SEARCH, TRIAL])
     if SEARCH not in written.get(run, {}):
@@ -44,7 +44,7 @@ def search(source, run, version=""):
 
 
 def _parent(run):
-    """The run that holds a run. The runs in the folder of the logs are in "."."""
+    """The parent of a run. It is "." for runs directly in the log folder."""
     return "" if run == "." else os.path.dirname(run) or "."
 
 
@@ -83,7 +83,7 @@ def _trial(run, content, dimensions):
 
 
 def _coordinate(value, dimension):
-    """Where a value lies on its axis: the number itself, or the place of its level."""
+    """The position of a value on its axis: the number, or the index of its level."""
     levels = dimension["levels"]
     if not levels:
         return plain.number(value)

@@ -1,17 +1,17 @@
-"""Series of numbers on common steps, and which of many steps to show."""
+"""Series of numbers on common steps, with a limited number of steps."""
 
 import math
 
 from kdropout_dashboard.plain import rounded
 
-# A chart is not wider in pixels.
+# A chart has no more pixels in width than this.
 MOST_STEPS = 1_000
-# Of all series together: what TensorBoard hands over in less than half a second.
+# For all series together. TensorBoard returns this many in less than half a second.
 MOST_POINTS = 250_000
 
 
 def most_to_read(num_series):
-    """How many steps of each series to ask for."""
+    """Return the number of steps of each series to request."""
     return max(MOST_POINTS // max(num_series, 1), 2)
 
 
@@ -20,13 +20,15 @@ class Aligned:
 
     Args:
         series: List of pairs of steps and values, in the order in which they were
-            read; both empty for a series that is not there.
-        kept_steps: Integer, how many steps of a series TensorBoard keeps, or 0 for all.
+            read. Both are empty for a missing series.
+        kept_steps: Integer, the number of steps of a series that TensorBoard keeps, or
+            0 for all.
 
     Attributes:
         steps: List of integers.
-        values: List per series of numbers, None where it has none at the step.
-        is_sampled: Bool, whether steps were left out, here or by TensorBoard.
+        values: List of lists of numbers, one per series, with None at steps without a
+            value.
+        is_sampled: Bool, True if steps were left out, here or by TensorBoard.
     """
 
     def __init__(self, series, kept_steps=0):
@@ -42,7 +44,7 @@ class Aligned:
         )
 
     def as_payload(self):
-        """The dict that is sent."""
+        """Return the dict for the page."""
         return {"steps": self.steps, "values": self.values}
 
     def _on_steps(self, steps, values):
@@ -53,10 +55,10 @@ class Aligned:
 
 
 def _latest(steps, values):
-    """Steps and values, without what a later point has overtaken.
+    """Return steps and values without points that a later training has replaced.
 
-    Where a training was resumed, or begun again in the same folder, the steps begin
-    again. All later steps of the first training are dropped, as in TensorBoard's
+    If a training was resumed, or started again in the same folder, its steps start
+    again. Then all later steps of the first training are dropped, like in TensorBoard's
     default loader.
     """
     if all(map(int.__lt__, steps, steps[1:])):
@@ -79,7 +81,7 @@ def _union(columns):
 
 
 def evenly(count, most):
-    """Indices of at most `most` of `count` things, evenly, the last one among them."""
+    """Return at most `most` evenly spaced indices below `count`, including the last."""
     if count <= most:
         return range(count)
     if most < 2:
@@ -88,7 +90,7 @@ def evenly(count, most):
 
 
 def are_even(steps):
-    """Whether each step is as far from the next as the first from the second."""
+    """Return True if all steps have the same distance."""
     return len(steps) < 3 or list(steps) == list(
         range(steps[0], steps[-1] + 1, steps[1] - steps[0])
     )

@@ -1,4 +1,4 @@
-"""Reads what the page shows: from a server of TensorBoard, or from a folder of logs."""
+"""Reads the data of the page from TensorBoard or from a folder of logs."""
 
 import contextlib
 import gc
@@ -18,9 +18,9 @@ logger = logging.getLogger("tensorboard")
 
 
 class Source:
-    """A data provider of TensorBoard, with the requests that this page makes.
+    """Wraps a data provider of TensorBoard, with the requests of this page.
 
-    TensorBoard keeps at most `kept_steps` of a series; 0 stands for all.
+    TensorBoard keeps at most `kept_steps` steps of a series, or all if it is 0.
     """
 
     def __init__(self, provider, kept_steps=0, context=None, experiment=""):
@@ -30,7 +30,7 @@ class Source:
         self._experiment = experiment
 
     def described(self, tags, runs=None):
-        """When descriptions were last written: dict from run to tag to (step, time)."""
+        """Return when descriptions were last written: {run: {tag: (step, time)}}."""
         series = self._ask(self.provider.list_tensors, PLUGIN, runs, tags)
         return {
             run: {tag: (s.max_step, s.max_wall_time) for tag, s in by_tag.items()}
@@ -38,11 +38,11 @@ class Source:
         }
 
     def descriptions(self, tag, runs):
-        """The latest description of each run that has one: dict from run to content."""
+        """Return a dict from run to its latest description."""
         read = self.provider.read_tensors
         try:
             found = self._ask(read, PLUGIN, runs, [tag], downsample=10)
-        except Exception:  # one that cannot be read fails them all
+        except Exception:  # one unreadable run fails the whole request
             found = {}
             for run in runs:
                 try:
@@ -52,12 +52,12 @@ class Source:
         return {run: _latest(by_tag.get(tag)) for run, by_tag in found.items()}
 
     def last_points(self, run):
-        """The last point of each series of scalars of a run: dict from tag."""
+        """Return a dict from tag to the last point of each series of a run."""
         read = self.provider.read_last_scalars
         return self._ask(read, SCALARS, [run], None).get(run, {})
 
     def columns(self, run, tags, most):
-        """Dict from tag to its steps and values, at most so many of each."""
+        """Return a dict from tag to at most `most` steps and values."""
         if not tags:
             return {}
         read = self.provider.read_scalars
@@ -79,7 +79,7 @@ class Source:
 
 
 def _latest(data):
-    """The content written last."""
+    """The most recent content."""
     if not data:
         return {}
     latest = max(reversed(data), key=lambda datum: datum.wall_time)
@@ -88,10 +88,11 @@ def _latest(data):
 
 @contextlib.contextmanager
 def _no_collection():
-    """Keep the garbage collector away.
+    """Disable the garbage collector.
 
-    TensorBoard makes an object of each point, none of them part of a cycle. 200,000 set
-    off passes over all that its process holds: 0.6 s, where the reading takes 0.1 s.
+    TensorBoard makes an object for each point, and none of them is part of a cycle.
+    200,000 objects trigger passes over all objects of the process, which take 0.6 s.
+    Reading takes 0.1 s.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -103,10 +104,10 @@ def _no_collection():
 
 
 def open_log(folder, on_run=None):
-    """A `Source` that holds all steps of all runs in a folder.
+    """Return a `Source` with all steps of all runs in a folder.
 
-    `on_run` is called before each run is read, with its name, its number from 1 and the
-    number of runs: reading 200,000 numbers takes about 5 s.
+    `on_run` is called before each run is read, with the name of the run, its number
+    from 1, and the number of runs. Reading 200,000 numbers takes about 5 s.
     """
     from tensorboard.backend.event_processing import plugin_event_multiplexer, tag_types
 
@@ -115,7 +116,7 @@ def open_log(folder, on_run=None):
     folder = os.fspath(folder)
     if not os.path.isdir(folder):
         raise ValueError(
-            f"'folder' must be a folder of logs. Received: folder={folder!r}"
+            f"'folder' must be an existing folder of logs. Received: folder={folder!r}"
         )
     multiplexer = plugin_event_multiplexer.EventMultiplexer(
         size_guidance={tag_types.TENSORS: 0}
@@ -127,6 +128,6 @@ def open_log(folder, on_run=None):
             on_run(run, number, len(runs))
         try:
             multiplexer.GetAccumulator(run).Reload()
-        except Exception as error:  # a damaged file: what came before counts
-            logger.warning("Run '%s' could not be read to its end. %s", run, error)
+        except Exception as error:  # use the data before the damage
+            logger.warning("Run '%s' could not be read to the end. %s", run, error)
     return Source(LocalProvider(multiplexer, folder))

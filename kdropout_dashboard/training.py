@@ -1,4 +1,4 @@
-"""What the page shows of a training."""
+"""The data of a training for the page."""
 
 from kdropout_dashboard import plain, tags
 from kdropout_dashboard.plain import unchanged, version_of
@@ -17,9 +17,9 @@ OF_LAYERS = (RATE, BATCH_RATE, *TERMS, DROP_FRACTION)
 
 
 def training(source, run, version=""):
-    """Layers, rates and gaps of a run, or None if it does not exist.
+    """Return the layers, rates and gaps of a run, or None if it does not exist.
 
-    It returns little if nothing is new since `version`, which the asker has.
+    If nothing has changed since `version`, it only returns that.
     """
     written = source.described([RUN], [run]).get(run)
     if not written:
@@ -37,7 +37,7 @@ def training(source, run, version=""):
         return unchanged(version)
     content = source.descriptions(RUN, [run]).get(run, {})
     most = most_to_read(len(last))
-    # One more than wanted shows whether there were more.
+    # Request one more step than wanted to see whether there are more.
     columns = source.columns(run, ["/".join(key) for key in last], most + 1)
     payload = _payload(content, last, columns, source.kept_steps)
     payload["sampled"] |= any(len(steps) > most for steps, _ in columns.values())
@@ -107,8 +107,8 @@ def _latest_rate(path, last):
 def _metrics(names):
     """The metrics that have a gap, "loss" first.
 
-    A metric itself may be called "naive_x": it is the naive gap of another one only
-    where there is that other one.
+    "naive_x" is the naive gap of the metric "x" if there is a gap of "x". Otherwise it
+    is the name of a metric.
     """
     metrics = []
     for name in sorted(names, key=lambda name: (len(name), name)):
@@ -119,7 +119,7 @@ def _metrics(names):
 
 
 def _target(content):
-    """Where a controller wants the gap to be, or None."""
+    """The target of a `GapController`, or None."""
     target = content.get("target")
     if not isinstance(target, dict):
         return None

@@ -130,7 +130,7 @@ def test_page_of_a_running_search_can_be_written_at_any_time(output):
     assert search["trials"] == search["marginals"] == []
     shutil.rmtree(output / "tensorboard")
     code, _, err = main(output, "--html")
-    assert code == 1 and "none completed. Let the search run on" in err
+    assert code == 1 and "none completed. Wait until a trial has completed" in err
 
 
 def test_page_and_terminal_show_the_report_text(output):
@@ -167,7 +167,7 @@ def test_search_with_only_nan_scores_is_reported_everywhere(output):
     nan = {"status": "INVALID", "score": float("nan"), "message": None}
     state["trials"] = [{**trial, **nan} for trial in state["trials"]]
     file.write_text(json.dumps(state))
-    reason = "All 3 that have ended failed alike: The score was NaN."
+    reason = "All 3 that ended failed with one error: The score was NaN."
     verdict = f"None of 3 trials has completed. {reason}"
     assert payloads(output)["answers"] == {output.name: {"verdict": verdict}}
     code, out, err = main(output)

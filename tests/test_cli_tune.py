@@ -121,7 +121,7 @@ def test_all_faults_are_reported_at_once_with_their_places():
         (["report", "."], "must be a folder that 'kdropout tune' wrote to"),
     ],
 )
-def test_an_error_is_one_block_on_standard_error(arguments, message):
+def test_error_is_one_block_on_standard_error(arguments, message):
     code, out, err = main(*arguments)
     assert (code, out) == (1, "")
     assert err.startswith(f"kdropout {arguments[0]}: error: ") and message in err
@@ -273,7 +273,7 @@ def test_search_with_only_nan_scores_is_reported():
     optimizer = "model.optimizer={name: sgd, learning_rate: 1e30}"
     code, out, err = main("tune", "job.yaml", "--set", optimizer)
     assert (code, out) == (1, "")
-    assert "val_loss, was NaN in all of them (3)" in err
+    assert "val_loss, was NaN in all 3 trials" in err
     assert "Traceback" not in err
 
 

@@ -76,7 +76,7 @@ IDS = [repr(schedule) for schedule, _ in FORMULAS]
 
 
 def at(schedule, steps):
-    """Return the values at many steps at once, called in the way of a layer."""
+    """Return the values at many steps at once, with steps as a layer gives them."""
     steps = ops.convert_to_tensor(np.asarray(steps, "float32"))
     rates = ops.convert_to_numpy(ops.cast(schedule(steps), "float32"))
     return np.broadcast_to(rates, steps.shape)

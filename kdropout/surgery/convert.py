@@ -74,7 +74,8 @@ def convert(
             `call`, whose parts are built.
         rate: None to keep the rate of each layer; or a float in [0, 1], a schedule or a
             `kdropout.LearnedRate` for all converted layers; or a dict from layer paths
-            or globs to rates, for some of the layers. Defaults to None.
+            or globs to rates, for some of the layers. Layers that are live already
+            keep their rates. Defaults to None.
 
     Returns:
         The same `model`.
@@ -82,13 +83,15 @@ def convert(
     Raises:
         TypeError: If `model` is not a Keras layer, or a rate is of the wrong type.
         ValueError: If `model` is not built or has no dropout layer, if a rate is out of
-            range, or if a path matches no layer to convert. The model does not change.
+            range, if a path matches no layer to convert, or if there is a rate but no
+            layer to convert. The model does not change.
 
     Warns:
-        UserWarning: If the model has dropout that is not a layer, such as the argument
-            `dropout` of an LSTM, which stays as it is; if it never calls a dropout
-            layer, or never in training mode; or if it calls a layer with a schedule in
-            training mode outside of training. The warning lists the layers.
+        UserWarning: If the model has dropout that is not a dropout layer of Keras or
+            KerasHub, such as the argument `dropout` of an LSTM, which stays as it is;
+            if it never calls a dropout layer, or never in training mode; or if it calls
+            a layer with a schedule in training mode outside of training. The warning
+            lists the layers.
 
     Example:
 
@@ -120,6 +123,15 @@ def convert(
     frozen = _frozen_dropout(model, layers, keras_rates)
     if not called and not ours:
         raise ValueError(_nothing_to_convert(model, frozen, uncalled))
+    if not called and rate is not None and not isinstance(rate, dict):
+        live = {path: type(layer).__name__ for layer, path in ours.items()}
+        raise ValueError(
+            f"'rate' would have no effect, because '{model.name}' has no layer to "
+            f"convert: its dropout layers are live already, and keep their rates: "
+            f"{_listed(live)}. Received: rate={rate!r}. To change numbers, call "
+            "kdropout.set_rates. Pass a schedule to the first call of convert, or to "
+            "the layers where you make them."
+        )
     made = _make_all(called, rate)
     # Nothing changes before all is checked, so an error leaves the model as it was.
     reported = {
@@ -129,8 +141,9 @@ def convert(
     }
     _warn(
         frozen,
-        "Some dropout is not a layer, so it could not be made live and stays as it "
-        "is: {}. Set it to 0 and put a layer of kdropout.layers in its place.",
+        "kdropout cannot make some dropout live, because it is not a dropout layer of "
+        "Keras or KerasHub, so it stays as it is: {}. Set it to 0 and put a layer of "
+        "kdropout.layers in its place.",
     )
     _warn(
         _described(reported),
@@ -213,7 +226,8 @@ def _nothing_to_convert(model, frozen, uncalled):
     )
     if frozen:
         message += (
-            f" Dropout that is not a layer cannot be made live: {_listed(frozen)}."
+            " Dropout that is not a dropout layer of Keras or KerasHub cannot be made "
+            f"live: {_listed(frozen)}."
         )
     if uncalled:
         message += (

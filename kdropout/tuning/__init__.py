@@ -1,4 +1,4 @@
-"""The best rate for each layer: searches with KerasTuner, compiled once."""
+"""Search for the best dropout rate of each layer, with KerasTuner."""
 
 from kdropout.tuning.job import Job, JobError, load_job
 from kdropout.tuning.job.run import load_report, run_job

@@ -10,8 +10,9 @@ from kdropout._files import replacing
 class BestEpoch(keras.callbacks.Callback):
     """Keeps the weights of the best epoch of all executions of a trial, in memory.
 
-    Without an objective, or a value of it in the logs, the last epoch is the best. If
-    no callback after this one ends a training (`is_last`), only that one is copied.
+    Without an objective, or without its value in the logs, the last epoch is the best.
+    Set `is_last` if no later callback can end a training: then only the last epoch is
+    copied.
     """
 
     def __init__(self, objective, is_last=False):
@@ -36,7 +37,7 @@ class BestEpoch(keras.callbacks.Callback):
         self._copy()
 
     def on_train_end(self, logs=None):
-        if self._is_behind:  # a callback after this one has ended the training
+        if self._is_behind:  # a later callback has ended the training
             self._copy()
 
     def _goes_on(self, epoch):
@@ -58,29 +59,29 @@ class BestEpoch(keras.callbacks.Callback):
 
 
 def save_values(variables, path):
-    """Write the values of variables or tensors to a file that is whole or not there."""
+    """Write the values of variables or tensors to a file, completely or not at all."""
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, *map(_to_numpy, variables))
 
 
 def load_values(variables, path):
-    """Give variables the values that `save_values` wrote, or raise a ValueError."""
+    """Assign the values that `save_values` wrote, or raise a ValueError."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             values = [arrays[name] for name in arrays.files]
     except FileNotFoundError:
         raise
-    except Exception as error:  # whatever a damaged file leads to
+    except Exception as error:  # a damaged file can raise anything
         raise ValueError(
-            f"'{path}' must hold the weights of a trial. It cannot be read: "
-            f"{type(error).__name__}: {error}. Delete it, or search again in another "
-            "folder."
+            f"'{path}' must contain the weights of a trial, but cannot be read. "
+            f"Received: {type(error).__name__}: {error}. Delete the file, or run the "
+            "search in another folder."
         ) from error
     shapes = [value.shape for value in values]
     expected = [tuple(variable.shape) for variable in variables]
     if shapes != expected:
         raise ValueError(
-            f"'{path}' must hold the variables of the same model, of shapes "
+            f"'{path}' must contain the variables of the same model, with shapes "
             f"{expected}. Received: shapes {shapes}. Build the model as in the search."
         )
     for variable, value in zip(variables, values, strict=True):
@@ -89,5 +90,5 @@ def load_values(variables, path):
 
 def _to_numpy(variable):
     array = ops.convert_to_numpy(variable)
-    # NumPy's files cannot hold bfloat16; float32 holds its numbers exactly.
+    # NumPy's files cannot store bfloat16. float32 stores its numbers exactly.
     return array.astype("float32") if array.dtype.kind == "V" else array

@@ -1,4 +1,4 @@
-"""What the Dropout tab of TensorBoard shows of a search, as plain data."""
+"""The data of a search for the Dropout tab of TensorBoard."""
 
 import math
 
@@ -8,12 +8,12 @@ from kdropout.tuning.space.dimension import dimensions_of
 from kdropout.tuning.trial_records import failure_of
 from kdropout_dashboard import tags
 
-# What the tab shows of a `Dimension`.
+# The fields of a `Dimension` that the tab shows.
 _SHOWN = ("name", "layers", "kind", "low", "high", "levels")
 
 
 def describe_search(objective, direction, dimensions, marginals=(), problem=""):
-    """What a search optimises, over which dimensions, and what came out of it."""
+    """Return the objective, the dimensions and the results of a search as a dict."""
     return {
         "format": tags.FORMAT,
         "objective": objective,
@@ -25,8 +25,8 @@ def describe_search(objective, direction, dimensions, marginals=(), problem=""):
 
 
 def describe_trial(trial, values):
-    """A KerasTuner `Trial` that has ended, with the `values` of the user."""
-    # The record turns a score that is not finite into the reason of a failure.
+    """Return a KerasTuner `Trial` that has ended as a dict."""
+    # The record turns a score that is not finite into a reason for failure.
     record = TrialRecord(
         trial.trial_id,
         values={},
@@ -52,16 +52,16 @@ def _plain_dimension(dimension):
 
 
 def _finite(score):
-    """A score as a float that JSON can hold, or None."""
+    """A score as a float that JSON can store, or None."""
     if score is None or not math.isfinite(score):
         return None
     return float(score)
 
 
 def search_payload(report, plan, run):
-    """What the page shows of a search that has a report, without its event files.
+    """Return the data of a search for the page, from its report.
 
-    Without a plan, the charts reach as far as the trials did.
+    Without a plan, the axes of the charts cover the values of the trials.
     """
     dimensions = report.dimensions
     if dimensions is None and plan is not None:
@@ -103,10 +103,10 @@ def _trial_payload(trial, dimensions):
 
 
 def marginals_of(importance, dimensions):
-    """The marginals of an `Importance` that are of these dimensions.
+    """Return the marginals of an `Importance` for these dimensions.
 
-    Those of a layer whose rate comes from sorting several values are left out: it is
-    not a dimension.
+    A layer whose rate comes from sorting several values has none, because it is not a
+    dimension.
     """
     marginals = {
         marginal.dimension.name: marginal
@@ -122,7 +122,7 @@ def marginals_of(importance, dimensions):
 
 def _plain_marginal(marginal, dimension):
     grid = marginal.grid
-    if marginal.levels:  # a report numbers only the names that were tried
+    if marginal.levels:  # a report only numbers the names that were tried
         grid = [dimension.number(marginal.levels[int(value)]) for value in grid]
     points = sorted(zip(grid, marginal.mean, marginal.spread, strict=True))
     grid, mean, spread = map(list, zip(*points, strict=True))

@@ -1,6 +1,7 @@
-"""Trains the models of trials: an epoch is one graph where the result is that of `fit`.
+"""Training of the models of trials, with a whole epoch as one graph if possible.
 
-`why_not_one_graph` gives the reason where it is not.
+An epoch runs as one graph if the result is that of `fit`. `why_not_one_graph` returns
+the reason if it is not.
 """
 
 import dataclasses
@@ -15,9 +16,10 @@ from keras import ops, tree
 from kdropout.callbacks import OverfittingGap, TensorBoardRates
 from kdropout.callbacks.rate_logger import RateReader
 
-_DEFAULT_BATCH_SIZE = 32  # Keras's
+_DEFAULT_BATCH_SIZE = 32  # the default of Keras
 
-# A model must not override these: `fit` calls them, and a compiled epoch does not.
+# A model must not override these, because `fit` calls them and a compiled epoch does
+# not.
 _METHODS = (
     "fit",
     "evaluate",
@@ -37,23 +39,23 @@ _BATCH_HOOKS = (
     "on_test_batch_begin",
     "on_test_batch_end",
 )
-# Hooks that act before the first batch of a pass only: a compiled epoch calls them.
+# These hooks act only before the first batch of a pass. A compiled epoch calls them.
 _ONCE_A_PASS = (RateReader.on_train_batch_begin, OverfittingGap.on_test_batch_begin)
 _MUST_BE_NONE = ("class_weight", "steps_per_epoch", "validation_steps")
 
-# The classes of tensors that have rows: not the sparse and ragged ones.
+# The classes of tensors that have rows, unlike sparse and ragged ones.
 _DENSE = ("EagerTensor", "ArrayImpl")
 
 
 class Trainer:
-    """Trains the models of a search, which share its data on the device."""
+    """Trains the models of a search, which share the data on the device."""
 
     def __init__(self, note):
         self._note = note
         self._data = None  # tuple of the arguments of `fit` and their `TrialData`
 
     def train(self, hypermodel, hp, pooled, seed, args, kwargs):
-        """Train a model as `hypermodel.fit` does; return what that returns."""
+        """Train a model like `hypermodel.fit`, and return the result of it."""
         model, has_fit = pooled.model, has_own_fit(hypermodel)
         arguments = None if has_fit else _fit_arguments(model, args, kwargs)
         reason = why_not_one_graph(hypermodel, model, arguments)
@@ -65,7 +67,7 @@ class Trainer:
             return _fit_by_epochs(model, pooled.epochs, data, arguments, seed)
         self._note(f"Trials train with fit, because {reason}.")
         if not has_fit:
-            kwargs = {**kwargs, "verbose": 0}  # the search has its own bar
+            kwargs = {**kwargs, "verbose": 0}  # the search shows a progress bar
             train = (arguments["x"], arguments["y"])
             if pooled.is_shared and _are_arrays(train):
                 _create_state(model, train, arguments["batch_size"])
@@ -94,12 +96,12 @@ class Trainer:
 
 
 def has_own_fit(hypermodel):
-    """Whether a hypermodel itself decides how a model is trained."""
+    """Return True if a hypermodel overrides `fit`."""
     return type(hypermodel).fit is not keras_tuner.HyperModel.fit
 
 
 def why_not_one_graph(hypermodel, model, arguments):
-    """Why a trial must train with `fit`, in words, or None if it need not."""
+    """Return the reason why a trial must train with `fit`, or None."""
     if has_own_fit(hypermodel):
         return "the hypermodel has its own fit"
     return (
@@ -110,13 +112,13 @@ def why_not_one_graph(hypermodel, model, arguments):
 
 
 def is_on_one_device(model):
-    """Whether neither a strategy of TensorFlow nor a distribution of Keras is used."""
+    """Return True without a strategy of TensorFlow or a distribution of Keras."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
 
         strategy = model.distribute_strategy
-        # Variables cannot be made for a model whose strategy is not in scope.
+        # A model whose strategy is not in scope cannot get new variables.
         is_in_scope = strategy is tf.distribute.get_strategy()
         return is_in_scope and strategy.num_replicas_in_sync == 1
     return backend != "jax" or keras.distribution.distribution() is None
@@ -173,7 +175,7 @@ def _acts_at_batches(callback):
     return False
 
 
-# The `fit` of a model whose epochs are compiled as a whole.
+# The `fit` of a model with compiled epochs.
 
 
 def _fit_arguments(model, args, kwargs):
@@ -194,25 +196,26 @@ def _make_epochs(model, data):
 
 
 def _create_state(model, train, batch_size):
-    """Create the variables of metrics and optimizer, which `fit` creates at its start.
+    """Create the variables of metrics and optimizer, like `fit` does when it starts.
 
-    On JAX and PyTorch, `fit` draws a batch to see what the data are like, and with it
-    random numbers that the next training of the same model does not draw.
+    On JAX and PyTorch, `fit` draws a batch to inspect the data. This also draws random
+    numbers that the next training of the same model does not draw.
     """
     batch_size = batch_size or _DEFAULT_BATCH_SIZE
     batch = tree.map_structure(lambda array: array[:batch_size], train)
-    # Keras has no public way to do it without a training step.
+    # Keras has no public way to do this without a training step.
     model._symbolic_build(data_batch=batch)
 
 
 def _fit_by_epochs(model, epochs, data, arguments, seed):
-    """Train as `fit` does, callbacks included, with one call per epoch.
+    """Train like `fit`, with callbacks, but with one call per epoch.
 
-    The seed and the number of an epoch decide the order of its rows, so that a resumed
-    training goes on in the same order. Returns the `keras.callbacks.History`.
+    The seed and the number of an epoch determine the order of its rows, so a resumed
+    training continues in the same order. Returns the `keras.callbacks.History`.
     """
-    # For callbacks that draw. Not `keras.utils.set_random_seed`: TensorFlow would then
-    # prepare every compiled function anew, which takes longer than such an epoch.
+    # Callbacks may draw random numbers. `keras.utils.set_random_seed` would make
+    # TensorFlow prepare every compiled function again, which takes longer than a short
+    # epoch.
     random.seed(seed)
     np.random.seed(seed)
     last = arguments["epochs"]
@@ -229,12 +232,14 @@ def _fit_by_epochs(model, epochs, data, arguments, seed):
     logs = {}
     for epoch in range(arguments["initial_epoch"], last):
         callbacks.on_epoch_begin(epoch)
-        callbacks.on_train_batch_begin(0)  # for RateLogger: the rates of the epoch
+        callbacks.on_train_batch_begin(0)  # RateLogger reads the rates of the epoch
         order = _order(data.num_rows, arguments["shuffle"], seed, epoch)
         logs = dict(epochs.train(data.train, order, data.batch_size))
         if data.validation is not None and _has_validation(arguments, epoch):
             callbacks.on_test_begin()
-            callbacks.on_test_batch_begin(0)  # for OverfittingGap: at its weights
+            callbacks.on_test_batch_begin(
+                0
+            )  # OverfittingGap measures with these weights
             validation_logs = epochs.evaluate(
                 data.validation, data.validation_batch_size
             )
@@ -263,19 +268,19 @@ def _has_validation(arguments, epoch):
     return epoch + 1 in frequency
 
 
-# The data, as whole arrays that a compiled epoch can slice.
+# The data as arrays that a compiled epoch can slice.
 
 
 @dataclasses.dataclass(frozen=True)
 class TrialData:
-    """The data of `fit`, on the device, in the dtypes in which `fit` feeds them.
+    """The data of `fit` on the device, in the dtypes in which `fit` feeds them.
 
     Attributes:
         train: Tuple `(x, y)` or `(x, y, sample_weight)` of structures of tensors.
         validation: The same for validation, or None.
-        num_rows: Integer, rows of `train`.
-        batch_size: Integer.
-        validation_batch_size: Integer.
+        num_rows: Integer, number of rows of `train`.
+        batch_size: Integer, batch size of training.
+        validation_batch_size: Integer, batch size of validation.
     """
 
     train: tuple
@@ -302,7 +307,7 @@ def _data_of_fit(arguments):
 
 
 def to_python(logs):
-    """Logs as numbers, or as arrays where a metric has one value per class."""
+    """Convert logs to numbers, or to arrays if a metric has one value per class."""
     return tree.map_structure(_to_number, logs)
 
 
@@ -312,19 +317,19 @@ def _to_number(value):
 
 
 def _is_array(value):
-    """Whether `value` is one array of numbers whose rows a compiled epoch can take."""
+    """True if `value` is an array of numbers whose rows a compiled epoch can take."""
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biuf" and value.ndim > 0
     return ops.is_tensor(value) and type(value).__name__ in _DENSE
 
 
 def _are_arrays(data):
-    """Whether all leaves of a structure are such arrays, or None."""
+    """True if each leaf of a structure is None or an array as in `_is_array`."""
     return all(leaf is None or _is_array(leaf) for leaf in tree.flatten(data))
 
 
 def _split(data, share):
-    """Split as `fit` does with `validation_split`: the last rows are for validation."""
+    """Split like `validation_split` of `fit`: the last rows are for validation."""
     at = int(_num_rows(data) * (1.0 - share))
     first = tree.map_structure(lambda a: None if a is None else a[:at], data)
     last = tree.map_structure(lambda a: None if a is None else a[at:], data)
@@ -337,7 +342,7 @@ def _to_tensors(data):
 
 
 def _to_tensor(array):
-    # Keras feeds all floats as `floatx`, and other numbers as they are.
+    # Keras feeds floats as `floatx`, and other numbers unchanged.
     dtype = keras.backend.standardize_dtype(array.dtype)
     is_float = keras.backend.is_float_dtype(dtype)
     return ops.convert_to_tensor(array, keras.backend.floatx() if is_float else None)

@@ -7,9 +7,9 @@ from kdropout.tuning.epochs import to_python
 
 
 class Epochs:
-    """Trains and evaluates one compiled model, an epoch per call.
+    """Trains and evaluates one compiled model, with one call per epoch.
 
-    Each step is the one of `fit` and `evaluate`, in a loop that XLA compiles as one.
+    XLA compiles the loop over the steps of `fit` or `evaluate` as one computation.
     """
 
     def __init__(self, model):
@@ -20,7 +20,7 @@ class Epochs:
         self._evaluate = jax.jit(self._test_epoch, static_argnames="batch_size")
 
     def train(self, data, order, batch_size):
-        """The logs of an epoch on `data`, structures of tensors, in this order."""
+        """Train on the rows `order` of `data` and return the logs."""
         model = self._model
         model.reset_metrics()
         groups = (
@@ -34,7 +34,7 @@ class Epochs:
         return to_python(model.get_metrics_result())
 
     def evaluate(self, data, batch_size):
-        """Evaluate on all rows of `data`; return the logs, without `val_`."""
+        """Evaluate on all rows of `data` and return the logs, without "val_"."""
         model = self._model
         model.reset_metrics()
         groups = (
@@ -47,7 +47,7 @@ class Epochs:
         return to_python(model.get_metrics_result())
 
     def is_closed(self):
-        """Whether an epoch moves nothing but the variables of the model."""
+        """Return True if an epoch changes only the variables of the model."""
         return True  # JAX has no other state
 
     def _train_epoch(self, state, data, order, batch_size):

@@ -7,10 +7,10 @@ from kdropout.tuning.epochs import to_python
 
 
 class Epochs:
-    """Trains and evaluates one compiled model, an epoch per call.
+    """Trains and evaluates one compiled model, with one call per epoch.
 
-    Each step is what `fit` and `evaluate` do with the same batch, so the results are
-    theirs to the bit. The data are arguments, not constants of the graph.
+    Each step is the step of `fit` or `evaluate` on the same batch, so the results are
+    equal to the bit. The data are arguments of the graph and not constants.
     """
 
     def __init__(self, model):
@@ -22,18 +22,18 @@ class Epochs:
         self._is_closed = {}  # by function
 
     def train(self, data, order, batch_size):
-        """The logs of an epoch on `data`, structures of tensors, in this order."""
+        """Train on the rows `order` of `data` and return the logs."""
         return self._run(self._train, data, tf.constant(order), batch_size)
 
     def evaluate(self, data, batch_size):
-        """Evaluate on all rows of `data`; return the logs, without `val_`."""
+        """Evaluate on all rows of `data` and return the logs, without "val_"."""
         return self._run(self._evaluate, data, batch_size)
 
     def is_closed(self):
-        """Whether an epoch moves nothing but the variables of the model.
+        """Return True if an epoch changes only the variables of the model.
 
-        The random states of `tf.random` and the global generator of `keras.random`
-        would move on from one training to the next.
+        An epoch may also change the random states of `tf.random` or the global
+        generator of `keras.random`, so that the next training starts differently.
         """
         return all(self._is_closed.values())
 
@@ -54,7 +54,7 @@ class Epochs:
         return not draws and {v.ref() for v in graph.variables} <= known
 
     def _as_in_fit(self, step):
-        # XLA must not compile the loop itself: on a CPU that is 8 times slower.
+        # XLA must not compile the loop itself, which is 8 times slower on a CPU.
         if self._model.jit_compile:
             return tf.function(step, jit_compile=True, reduce_retracing=True)
         return step
@@ -83,8 +83,8 @@ class Epochs:
             metric.reset_state()
 
         def body(start):
-            # Keep the batch size static when possible, as `fit` does, so that both
-            # graphs are optimised alike.
+            # Like `fit`, keep the batch size static if possible, so that both graphs
+            # are optimised in the same way.
             size = batch_size
             if num_rows % batch_size:
                 size = tf.minimum(batch_size, num_rows - start)

@@ -1,4 +1,4 @@
-"""The settings that late halving compares, and the epochs at which it halves them."""
+"""The settings of late halving, and the epochs after which it drops the worse half."""
 
 import itertools
 import numbers
@@ -12,17 +12,17 @@ from kdropout import _validation
 SETTINGS = (0.0, 0.2, 0.4, 0.6)
 RUNGS = (0.5, 0.75)
 
-# Values that differ by less are equal but for rounding.
+# Smaller differences between values are rounding errors.
 _SAME = 1e-9
 
-# A message lists no more hyperparameters than these.
+# A message lists at most this many hyperparameters.
 _MOST_NAMES = 4
 
 _EXPECTED = "a rate in [0, 1), or a dict from names of hyperparameters to values"
 
 
 def check_settings(settings):
-    """The argument `settings`, as a tuple of floats and dicts."""
+    """Return the argument `settings` as a tuple of floats and dicts, or raise."""
     expected = f"a sequence of at least 2, each {_EXPECTED}"
     if not isinstance(settings, (list, tuple)):
         raise _validation.type_error("settings", expected, settings)
@@ -32,7 +32,7 @@ def check_settings(settings):
 
 
 def check_rungs(rungs):
-    """The argument `rungs`, as a tuple of floats."""
+    """Return the argument `rungs` as a tuple of floats, or raise."""
     expected = "a sequence of increasing fractions in (0, 1)"
     if not isinstance(rungs, (list, tuple)):
         raise _validation.type_error("rungs", expected, rungs)
@@ -52,30 +52,34 @@ def check_rungs(rungs):
 
 
 def epochs_of_rungs(max_epochs, rungs):
-    """The epochs after which the trials of each rung end; the last is `max_epochs`."""
+    """Return the epochs after which the trials of each rung end."""
     max_epochs = _validation.integer("max_epochs", max_epochs, low=1)
     epochs = [*(round(rung * max_epochs) for rung in rungs), max_epochs]
     if not _is_increasing([0, *epochs]):
         raise _validation.argument_error(
             ValueError,
             "max_epochs",
-            "must be large enough that each rung trains an epoch at least. Received: "
-            f"{max_epochs}, of which the rungs {list(rungs)} make "
-            f"{', '.join(map(str, epochs))} epochs. Train longer, or take other rungs.",
+            "must be large enough for at least one epoch per rung. Received: "
+            f"{max_epochs}, so the trials of the rungs {list(rungs)} end after "
+            f"{', '.join(map(str, epochs))} epochs. Increase 'max_epochs' or change "
+            "'rungs'.",
         )
     return epochs
 
 
 def distinct_values(settings, space, parts):
-    """The values of all active hyperparameters in each setting, a list of dicts.
+    """Return the values of all active hyperparameters in each setting.
 
     Settings that become equal count once.
 
     Args:
-        settings: What `check_settings` returned.
+        settings: The result of `check_settings`.
         space: List of KerasTuner's hyperparameters.
-        parts: Dict from the name of each hyperparameter that moves rates to what it
-            moves: "rate", or a part of a schedule.
+        parts: Dict from each hyperparameter that sets rates to what it sets: "rate",
+            or a part of a schedule.
+
+    Returns:
+        List of dicts from name to value.
 
     Raises:
         TypeError: If a value of a setting is of the wrong type.
@@ -94,7 +98,7 @@ def distinct_values(settings, space, parts):
         raise _validation.argument_error(
             ValueError,
             "settings",
-            "must be at least 2 that still differ within the ranges of the "
+            "must be at least 2 settings that differ within the ranges of the "
             f"hyperparameters. Received: settings={settings!r}, which all become "
             f"{distinct[0]!r}. The ranges: {_ranges(moved)}.",
         )
@@ -115,7 +119,7 @@ def _check_setting(index, setting):
 
 
 def _values_of_rate(index, rate, space, parts):
-    """Give the rate to all that moves rates, and the others their defaults."""
+    """Give the rate to all hyperparameters of rates, and others their defaults."""
     names = [hp.name for hp in space if hp.name in parts]
     of_schedules = [name for name in names if parts[name] != "rate"]
     if of_schedules:
@@ -124,8 +128,8 @@ def _values_of_rate(index, rate, space, parts):
             index,
             ValueError,
             "must be a dict from names of hyperparameters to values, because a single "
-            f"rate does not say how a schedule runs. Received: {rate:g}, for a search "
-            f"over {_listed(of_schedules)}.",
+            f"rate does not define a schedule. Received: {rate:g}, for a search over "
+            f"{_listed(of_schedules)}.",
         )
     if not names:
         raise _error_at(
@@ -133,9 +137,9 @@ def _values_of_rate(index, rate, space, parts):
             index,
             ValueError,
             "must be a dict from names of hyperparameters to values, because no "
-            f"hyperparameter is known to move a rate. Received: {rate:g}. The names "
+            f"hyperparameter is known to set a rate. Received: {rate:g}. The names "
             f"are: {_listed([hp.name for hp in space]) or 'none'}. To search rates, "
-            "let the hypermodel call 'tuning.tune_rates'.",
+            "call 'tuning.tune_rates' in the hypermodel.",
         )
 
     def value_of(hyperparameter):
@@ -147,7 +151,7 @@ def _values_of_rate(index, rate, space, parts):
 
 
 def _values_of_dict(index, setting, space):
-    """Give hyperparameters what the setting names, and the others their defaults."""
+    """Give hyperparameters the values of the setting, and others their defaults."""
     names = list(dict.fromkeys(hp.name for hp in space))
     for name in setting:
         if name not in names:
@@ -180,7 +184,7 @@ def _values_of_dict(index, setting, space):
 
 
 def _active_values(space, value_of):
-    """Dict from name to value of the hyperparameters that are active."""
+    """Dict from name to value of the active hyperparameters."""
     hyperparameters = keras_tuner.HyperParameters()
     for hyperparameter in space:
         hyperparameters.merge([hyperparameter])
@@ -191,7 +195,7 @@ def _active_values(space, value_of):
 
 
 def _checked(index, hyperparameter, value):
-    """A value of a dict, which the hyperparameter must be able to have."""
+    """Return a value of a dict, or raise if the hyperparameter does not allow it."""
     if _is_numeric(hyperparameter):
         is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         fits = is_number and abs(_nearest(hyperparameter, value) - value) <= _SAME
@@ -208,13 +212,13 @@ def _checked(index, hyperparameter, value):
         "settings",
         index,
         ValueError,
-        f"must hold values that hyperparameters can have: {_ranges([hyperparameter])}. "
-        f"Received: {hyperparameter.name!r}: {value!r}",
+        f"must contain allowed values: {_ranges([hyperparameter])}. Received: "
+        f"{hyperparameter.name!r}: {value!r}",
     )
 
 
 def _nearest(hyperparameter, number):
-    """The value of a numeric hyperparameter that is next to a number."""
+    """The value of a numeric hyperparameter that is closest to a number."""
     kinds = kinds_of_hyperparameters
     if isinstance(hyperparameter, kinds.Choice) or (
         isinstance(hyperparameter, kinds.Float) and hyperparameter.step is not None
@@ -238,7 +242,7 @@ def _is_numeric(hyperparameter):
 
 
 def _ranges(hyperparameters):
-    """What the first few hyperparameters may be, in words."""
+    """The ranges of the first few hyperparameters, in words."""
     by_name = {hp.name: hp for hp in hyperparameters}
     parts = []
     for name, hyperparameter in list(by_name.items())[:_MOST_NAMES]:
@@ -260,7 +264,7 @@ def _listed(names):
 
 
 def _error_at(argument, index, kind, problem):
-    """The error of one entry of a sequence."""
+    """Return the error for one entry of a sequence."""
     error = kind(f"{argument}[{index}] {problem}")
     error.argument, error.key, error.problem = argument, (argument, index), problem
     return error

@@ -1,4 +1,4 @@
-"""Keeps a Ctrl-C from getting lost in a training."""
+"""A callback that ensures that Ctrl-C ends a training."""
 
 import signal
 import threading
@@ -7,22 +7,22 @@ import keras
 
 
 class LastingInterrupt(keras.callbacks.Callback):
-    """Raises `KeyboardInterrupt` again where it was swallowed.
+    """Raises a `KeyboardInterrupt` again if it was swallowed.
 
     An exception that is raised inside a Python callback of C++ code may never reach the
     caller: TensorFlow's `is_tensor` takes an interrupt in `isinstance` for False. In
     trials with short epochs, one Ctrl-C in 17 did nothing.
 
-    Use it as a context manager around a training and as a callback of it. An interrupt
-    that was swallowed is raised again when an epoch begins or ends, and when the
-    context ends. It does nothing in a thread, or where Ctrl-C does not mean
+    Use it as a context manager around a training and as a callback of this training. A
+    swallowed interrupt is raised again when an epoch begins or ends, and when the
+    context ends. It does nothing in a thread, or if Ctrl-C does not raise
     `KeyboardInterrupt`.
 
     Example:
 
     >>> from kdropout.tuning.interrupt import LastingInterrupt
     >>> with LastingInterrupt() as interrupt:
-    ...     callbacks = [interrupt]  # of `fit`
+    ...     callbacks = [interrupt]  # pass these to `fit`
     """
 
     def __init__(self):
@@ -31,7 +31,7 @@ class LastingInterrupt(keras.callbacks.Callback):
         self._before = None
 
     def __enter__(self):
-        # Others, such as Ray in its workers, may handle the signal in their own way.
+        # Other code, such as Ray in its workers, may have replaced the handler.
         is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if is_usual and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._press)

@@ -1,4 +1,4 @@
-"""Models of trials: how they are built, and compiled ones that serve many trials."""
+"""Building the models of trials, and reusing compiled models for later trials."""
 
 import contextlib
 import gc
@@ -17,37 +17,36 @@ from kdropout.tuning.oracles import values_of_user
 from kdropout.tuning.snapshot import Snapshot
 from kdropout.tuning.space.plan import plan_of
 
-# Trials mostly differ in rates alone. A search over other hyperparameters comes back to
-# few of their values. More models would only hold memory.
+# The number of models that are kept. Most trials differ only in rates, and a search
+# over other hyperparameters repeats few of their values. More models would only take
+# memory.
 _SIZE = 4
 
-# The number of initial states that are kept of each model: executions of a trial come
-# in turn.
+# The number of initial states that are kept of each model, one per execution.
 _STARTS = 8
 
-# A model that was only built to be compared holds memory until Python looks for cycles.
-# Usually a look at young objects finds it, see `_young_garbage_collected`. A look at
-# all objects takes 0.1 s and more: it follows once so many bytes may be held.
+# A model that was only built to be compared takes memory until Python collects cycles.
+# Collecting young objects is usually enough, see `_young_garbage_collected`. A full
+# collection takes at least 0.1 s, so it only runs once this many bytes may be garbage.
 _GARBAGE = 2**24
 
 
 class ModelPool:
-    """Keeps compiled models, for later trials whose model compiles to the same.
+    """Keeps compiled models for later trials whose model compiles to the same.
 
-    Each trial builds its model, as with KerasTuner, which takes milliseconds. Compiling
-    takes seconds: so a trial uses the compiled model of an earlier trial, with the
-    values of the new model. The two must have been the same when they were new, in all
-    but the values of variables, and nothing but training may have changed the earlier
-    one since.
+    Each trial builds its model, which takes milliseconds. Compiling takes seconds, so a
+    trial reuses the compiled model of an earlier trial, with the values of the new
+    model. When they were new, the two models must have been equal except for the values
+    of variables. Since then, only training may have changed the earlier model.
     """
 
     def __init__(self):
-        self._models = []  # the one used last is the last
-        # Bytes by model, of those built since the last look at all objects.
+        self._models = []  # the most recently used model is the last
+        # Bytes by model, of the models built since the last full collection.
         self._built = weakref.WeakKeyDictionary()
 
     def get(self, build, execution, values, may_share=True):
-        """A `PooledModel` that is what `build` returns, to the bit."""
+        """Return a `PooledModel` that equals the result of `build` to the bit."""
         if not may_share:
             return PooledModel(build())
         with _young_garbage_collected():
@@ -66,7 +65,7 @@ class ModelPool:
             fresh = self._new(build, values)
         pooled = self._find(fresh)
         if is_repeated and not (pooled and pooled.begins_like(execution, fresh)):
-            fresh = self._new(build, values)  # other random numbers of TensorFlow?
+            fresh = self._new(build, values)  # it may use random numbers of TensorFlow
             pooled = self._find(fresh)
         if not fresh.is_shared:
             return fresh
@@ -89,13 +88,13 @@ class ModelPool:
         return next((pooled for pooled in self._models if pooled.equals(fresh)), None)
 
     def __reduce__(self):
-        return ModelPool, ()  # another process compiles its own models
+        return ModelPool, ()  # another process compiles models itself
 
 
 class PooledModel:
-    """A compiled model, how it was when it was new, and its compiled epochs.
+    """A compiled model with its initial state and its compiled epochs.
 
-    Without `values`, those of the hyperparameters, no other trial may train it.
+    Without `values` (of the hyperparameters), other trials may not train it.
     """
 
     def __init__(self, model, values=None):
@@ -105,30 +104,30 @@ class PooledModel:
         self._is_closed = True
         self._built = self._prepared = None
         if self.is_shared:
-            if not _is_of_keras(model.optimizer):  # it may draw its initial values
+            if not _is_of_keras(model.optimizer):  # it may draw initial values
                 self._build_optimizer()
             plan = plan_of(model)
             self._values = _values_but_rates(values, plan)
             self._built = Snapshot(model)
             self._rates = _rate_variables(model, plan)
-        self._late = []  # variables that are made for a training, and their values
+        self._late = []  # variables that training creates, with their initial values
         self._starts = {}  # by the number of the execution: the values of variables
 
     def add_optimizer_variables(self):
-        """Create the variables of the optimizer, if they are not there.
+        """Create the variables of the optimizer, if they do not exist.
 
-        Only a model that trains needs them. Models that are compared do not: an
-        optimizer of Keras always begins with the same values.
+        Only a model that trains needs them. To compare models they are not needed,
+        because an optimizer of Keras always begins with the same values.
         """
         self._build_optimizer()
         self._keep_late(self.model.optimizer.variables)
 
     def _build_optimizer(self):
-        if not self.model.optimizer.built:  # a user's optimizer may build twice
+        if not self.model.optimizer.built:  # a custom optimizer may build twice
             self.model.optimizer.build(self.model.trainable_variables)
 
     def prepare(self):
-        """Take in how the model is once Keras has made all that a training needs."""
+        """Take a snapshot once Keras has created everything that a training needs."""
         if self.is_shared and self._prepared is None:
             self._prepared = Snapshot(self.model)
             self._keep_late(self._prepared.variables)
@@ -139,10 +138,10 @@ class PooledModel:
         self._late += [(v, ops.copy(v)) for v in variables if id(v) not in known]
 
     def is_as_prepared(self):
-        """Whether nothing but the values of variables has changed since `prepare`.
+        """Return True if only the values of variables have changed since `prepare`.
 
-        A callback or a user may have frozen a layer, set an attribute or compiled the
-        model anew.
+        A callback or a user may have frozen a layer, set an attribute or recompiled the
+        model.
         """
         if self._prepared is None or not self._is_closed:
             return False
@@ -157,7 +156,10 @@ class PooledModel:
         )
 
     def equals(self, fresh):
-        """Whether the model was the same as `fresh` when it was new, but for values."""
+        """Return True if this model was equal to `fresh` when it was new.
+
+        The values of variables do not count.
+        """
         return (
             fresh.is_shared
             and self._values == fresh._values
@@ -168,7 +170,7 @@ class PooledModel:
         return execution in self._starts
 
     def begins_like(self, execution, fresh):
-        """Whether `fresh` begins like the execution, in all but the rates."""
+        """Return True if `fresh` starts like this execution, except for the rates."""
         return self.has_start(execution) and all(
             np.array_equal(ops.convert_to_numpy(value), start)
             for variable, start, value in zip(
@@ -181,7 +183,7 @@ class PooledModel:
         )
 
     def keep_start(self, execution, fresh):
-        """Keep the initial values of `fresh` as those of the execution."""
+        """Keep the initial values of `fresh` as those of this execution."""
         if not self.has_start(execution):
             self._starts[execution] = [
                 np.array(ops.convert_to_numpy(variable))
@@ -191,9 +193,9 @@ class PooledModel:
             del self._starts[next(iter(self._starts))]
 
     def become(self, fresh):
-        """Put the model in the state of `fresh`, a new one of the same structure.
+        """Put the model in the state of `fresh`, a new model of the same structure.
 
-        JAX takes the very arrays of `fresh`, which must not be used afterwards.
+        JAX takes over the arrays of `fresh`, so do not use `fresh` afterwards.
         """
         for layer in dropout_layers(self.model).values():
             layer._memory.clear()
@@ -202,17 +204,17 @@ class PooledModel:
         ):
             variable.assign(value)
         for variable, value in self._late:
-            variable.assign(ops.copy(value))  # JAX would take the very array
+            variable.assign(ops.copy(value))  # JAX would take over the array itself
         for old, new in zip(self._built.live, fresh._built.live, strict=True):
             vars(old).update(Snapshot.plain_attributes(new))
         self.model.stop_training = False
 
     @contextlib.contextmanager
     def watching_global_random_numbers(self, seed):
-        """Begin all random states with `seed`, and see whether Keras's is used within.
+        """Set all random states to `seed`, and note if Keras's global one is used.
 
-        A compiled step of TensorFlow goes on with the global generator that it was
-        traced with, so another training would not begin where the first one did.
+        A compiled step of TensorFlow continues with the global generator that it was
+        traced with, so a later training would not start like the first one.
         """
         is_at_risk = self.is_shared and keras.backend.backend() == "tensorflow"
         if is_at_risk:
@@ -224,40 +226,40 @@ class PooledModel:
             self._is_closed = False
 
     def num_bytes(self):
-        """The approximate memory of the variables."""
+        """Return the approximate memory of the variables."""
         if not self.model.built:
             return 0
         return sum(4 * math.prod(v.shape) for v in all_variables(self.model))
 
 
 def all_variables(model):
-    """All that training moves except metrics: weights, seeds, optimizer."""
+    """Return the variables that training changes: weights, seeds and optimizer."""
     optimizer = optimizer_of(model)
     return [*model.variables, *(optimizer.variables if optimizer else ())]
 
 
 def optimizer_of(model):
-    """The optimizer of a model, or None if it is not compiled."""
+    """Return the optimizer of a model, or None if it is not compiled."""
     return getattr(model, "optimizer", None)
 
 
 def begin_anew():
-    """Let Keras number layers from the start, as in a new process.
+    """Reset the numbers in the names of layers, as in a new process.
 
-    Otherwise the dropout layers of the second trial would have other names, and so
-    other hyperparameters, than those of the first. `keras.utils.clear_session` would
+    Otherwise, the dropout layers of the second trial would have other names than those
+    of the first, and therefore other hyperparameters. `keras.utils.clear_session` would
     also reset settings of the user: the dtype policy, the JAX distribution, the scope
-    of custom objects, unsafe deserialization.
+    of custom objects and unsafe deserialization.
     """
-    # Keras has no public way to do this alone.
+    # Keras has no public way to do only this.
     from keras.src.utils.naming import reset_uids
 
     reset_uids()
     if keras.backend.backend() == "torch":
         import torch
 
-        # Otherwise the compiled steps of earlier models count towards a limit, after
-        # which PyTorch compiles nothing.
+        # Otherwise the compiled steps of earlier models count towards a limit above
+        # which PyTorch stops compiling.
         torch.compiler.reset()
 
 
@@ -288,15 +290,16 @@ def _is_of_keras(optimizer):
 
 
 def _can_be_shared(model):
-    """Whether a later trial may train the model, and saves time by it."""
+    """True if a later trial may train the model, and saves time by doing so."""
     if not model.built or optimizer_of(model) is None or model.run_eagerly:
         return False
-    # PyTorch keeps nothing compiled. Values are not copied between several devices.
+    # With PyTorch there is no compiled code to reuse. Values cannot be copied between
+    # several devices.
     return keras.backend.backend() != "torch" and is_on_one_device(model)
 
 
 def _values_but_rates(values, plan):
-    """The hyperparameters whose effect the attributes of the model may not show."""
+    """The hyperparameters whose effect may not be visible in the model's attributes."""
     rates = () if plan is None else plan.names
     return {
         name: repr(value)
@@ -317,9 +320,9 @@ def _rate_variables(model, plan):
 
 @contextlib.contextmanager
 def _young_garbage_collected():
-    """At the end, free unused objects that were made within, also those in cycles.
+    """At the end, free unused objects that were created within, even in cycles.
 
-    Objects that are made within do not grow old, so a look at young ones is enough.
+    Objects that were created within are young, so collecting young objects is enough.
     """
     if not gc.isenabled():
         yield
@@ -334,12 +337,12 @@ def _young_garbage_collected():
 
 @contextlib.contextmanager
 def _tensorflow_not_seeded():
-    """Let TensorFlow keep the seed that it has.
+    """Make TensorFlow keep its current seed.
 
     When a seed is set, even the same one, TensorFlow prepares every compiled function
-    anew: 0.1 s and more for a small network. A model that is built within must be
-    compared with one that was built with the seed, because `tf.random` draws other
-    numbers.
+    again, which takes at least 0.1 s for a small network. A model that is built within
+    must be compared with one that was built with the seed, because `tf.random` draws
+    other numbers.
     """
     if keras.backend.backend() != "tensorflow":
         yield

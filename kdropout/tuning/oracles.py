@@ -1,4 +1,4 @@
-"""KerasTuner's oracles, with a memory that survives a stop at any moment."""
+"""KerasTuner's oracles, with files from which a search can resume at any time."""
 
 import contextlib
 import inspect
@@ -24,42 +24,41 @@ from kdropout.tuning.halving import (
 )
 from kdropout.tuning.space.dimension import parts_of
 
-# A search that is rebuilt, and whose stream of random numbers was not found again, goes
-# on with numbers so far away from the seed.
+# If a search is rebuilt and its stream of random numbers cannot be recovered, it
+# continues with a seed that differs by this much.
 _FAR = 1_000_000
 
-# Keeps the random candidates of Bayesian optimization apart from the random numbers of
-# its first trials, which a search that is rebuilt must find again.
+# This offset separates the seeds of random candidates of Bayesian optimization from
+# those of its first trials, which a rebuilt search must be able to recover.
 _OF_CANDIDATES = 2**31
 
 _ENDED = (TrialStatus.COMPLETED, TrialStatus.FAILED)
-_UNENDED = (TrialStatus.RUNNING, TrialStatus.INVALID)  # an invalid one is tried again
+_UNENDED = (TrialStatus.RUNNING, TrialStatus.INVALID)  # an invalid trial runs again
 _UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class StoredOracle(keras_tuner.Oracle):
     """An oracle that can be stopped at any moment and resumed.
 
-    `oracle.json` holds the state of the search and all trials. It is replaced as a
-    whole whenever a trial begins or ends: no other moment counts. A trial that had
-    begun and not ended runs again, under the same number with the same values.
+    `oracle.json` contains the state of the search and all trials. It is replaced as a
+    whole whenever a trial begins or ends. A trial that had begun but not ended runs
+    again, with the same number and the same values.
 
-    `trial_*/trial.json` are there for people and for KerasTuner. The search is rebuilt
-    from them only if `oracle.json` is missing or damaged: the trials are replayed in
-    the order of their numbers, and each brings the oracle to where it was when it
-    proposed the next. A trial whose file is lost is proposed again in its turn, so a
-    search in one process goes on with the very same trials. Where trials ran side by
-    side, or with another seed, the trials are kept, and the search goes on with new
-    random numbers.
+    People and KerasTuner read `trial_*/trial.json`. The search is rebuilt from these
+    files only if `oracle.json` is missing or damaged. Then the trials are replayed in
+    the order of their numbers, and each one brings the oracle to the state in which it
+    proposed the next. A trial whose file is lost is proposed again, so a search in one
+    process continues with exactly the same trials. If trials ran in parallel, or with
+    another seed, the search keeps the trials and continues with new random numbers.
     """
 
     _nan_epochs = "in every epoch"
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._stamp = None  # of `oracle.json`, as this object last wrote or read it
-        self._written = None  # the text of `oracle.json`, as this object last wrote it
-        self._encoded = {}  # by trial: what decides its JSON, and its JSON
+        self._stamp = None  # of `oracle.json`, when this object last wrote or read it
+        self._written = None  # the text of `oracle.json` that this object last wrote
+        self._encoded = {}  # by trial: its content, and its JSON
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
@@ -78,12 +77,12 @@ class StoredOracle(keras_tuner.Oracle):
         if np.isnan(trial.score):
             trial.message = (
                 f"The objective '{self.objective.name}' was NaN {self._nan_epochs} of "
-                "this trial: the training diverged, or the data hold NaN. Lower the "
+                "this trial: the training diverged, or the data contain NaN. Lower the "
                 "learning rate, or check the data and the loss."
             )
 
     def get_best_trials(self, num_trials=1):
-        """The best of the trials that have completed, and no others."""
+        """Return the best of the completed trials."""
         completed = [trial for trial in self.trials.values() if _has_score(trial)]
         is_max = self.objective.direction == "max"
         completed.sort(key=lambda trial: trial.score, reverse=is_max)
@@ -102,11 +101,11 @@ class StoredOracle(keras_tuner.Oracle):
             self._written, self._stamp = text, self._stamp_of_file()
 
     def has_saved_search(self):
-        """Whether a search has begun in the folder of the project."""
+        """Return True if a search has begun in the folder of the project."""
         return self._stamp_of_file() is not None or bool(self._trial_files())
 
     def was_overtaken(self):
-        """Whether another tuner has written to the project since this one did."""
+        """Return True if another tuner has written to the project in the meantime."""
         return self._stamp_of_file() not in (None, self._stamp)
 
     def reload(self):
@@ -117,8 +116,8 @@ class StoredOracle(keras_tuner.Oracle):
                 raise RuntimeError(
                     f"The project '{path.parent}' must be opened with the algorithm "
                     f"that began it. Received: {kind}, for a project of {other}. Use "
-                    "that algorithm, pass another 'project_name', or overwrite=True "
-                    "to delete its trials."
+                    f"{other}, pass another 'project_name', or pass overwrite=True to "
+                    "delete its trials."
                 )
             trials = state.pop("trials", None)
             if trials is None:  # a project of KerasTuner itself
@@ -136,10 +135,10 @@ class StoredOracle(keras_tuner.Oracle):
         write_text(path, self._encode(trial))
 
     def _encode(self, trial):
-        """The state of a trial as JSON, made anew only if the trial has changed."""
+        """The state of a trial as JSON, which is cached while the trial is the same."""
         space = trial.hyperparameters
         contents = (
-            space,  # its hyperparameters do not change: it only gets more of them
+            space,  # its hyperparameters do not change, but it may get more of them
             len(space.space),
             repr((space.values, trial.metrics.get_config())),
             repr((trial.score, trial.best_step, trial.status, trial.message)),
@@ -160,7 +159,7 @@ class StoredOracle(keras_tuner.Oracle):
         return is_retried
 
     def _run_again(self):
-        """Put the trials that had begun and not ended in the queue."""
+        """Put the trials that had begun but not ended in the queue."""
         self.ongoing_trials = {}
         ended = {*self.end_order, *self._retry_queue}
         begun = [trial_id for trial_id in self.start_order if trial_id not in ended]
@@ -176,8 +175,8 @@ class StoredOracle(keras_tuner.Oracle):
                 trials.append(Trial.load(str(path)))
             except _UNREADABLE as error:
                 warnings.warn(
-                    f"'{path}' is damaged ({error!r}). The trial runs again if the "
-                    "search can propose its values again, and is left out if not.",
+                    f"'{path}' is damaged ({error!r}). The search runs the trial again "
+                    "if it can propose the same values, and leaves it out otherwise.",
                     stacklevel=2,
                 )
         self._set_trials(trials)
@@ -199,7 +198,7 @@ class StoredOracle(keras_tuner.Oracle):
     # The replay of a search whose file is lost.
 
     def rebuild(self):
-        """Find the state of the search from `self.trials`, which may have gaps."""
+        """Restore the state of the search from `self.trials`, which may have gaps."""
         known = self.trials
         for trial in known.values():
             self.update_space(trial.hyperparameters)
@@ -213,7 +212,7 @@ class StoredOracle(keras_tuner.Oracle):
             self._take_in(trial)
 
     def forget(self):
-        """Go back to where no trial had begun. Subclasses add their own state."""
+        """Reset to the state before the first trial. Subclasses extend this."""
         self.trials = {}
         self.start_order = []
         self.end_order = []
@@ -225,7 +224,7 @@ class StoredOracle(keras_tuner.Oracle):
         self._seed_state = self.seed
 
     def replay(self, trial):
-        """Go to where `trial` had been proposed. Subclasses add their own state."""
+        """Advance to the state that proposed `trial`. Subclasses extend this."""
         if not self.is_random(trial):
             return
         values, seen = self._random_values(), trial.hyperparameters.values
@@ -233,7 +232,7 @@ class StoredOracle(keras_tuner.Oracle):
             self._seed_state = self.seed + _FAR * (1 + len(self.trials))
 
     def is_random(self, trial):
-        """Whether the values of the next trial were drawn at random."""
+        """Return True if the values of the next trial were drawn at random."""
         return True
 
     def _rebuild_without(self, path, error):
@@ -242,12 +241,12 @@ class StoredOracle(keras_tuner.Oracle):
             raise RuntimeError(
                 f"The search in '{path.parent}' cannot be resumed: "
                 f"'{path.name}' cannot be read ({error!r}), and there are no trials to "
-                "rebuild it from. Pass overwrite=True to begin anew, or another "
+                "rebuild it from. Pass overwrite=True to start again, or pass another "
                 "'project_name'."
             ) from error
         warnings.warn(
-            f"'{path}' was missing or damaged ({error!r}). The search is rebuilt from "
-            f"its {len(self.trials)} trials and goes on.",
+            f"'{path}' was missing or damaged ({error!r}). The search was rebuilt from "
+            f"its {len(self.trials)} trials and continues.",
             stacklevel=2,
         )
         self.rebuild()
@@ -265,7 +264,9 @@ class StoredOracle(keras_tuner.Oracle):
         trial = Trial(hyperparameters, trial_id)
         if not hyperparameters.values:
             trial.status = TrialStatus.FAILED
-            trial.message = "The file of this trial was lost, and with it its values."
+            trial.message = (
+                "The file of this trial was lost, so its values are unknown."
+            )
         return trial
 
     def _take_in(self, trial):
@@ -279,9 +280,9 @@ class StoredOracle(keras_tuner.Oracle):
             self._record_values(trial)
 
     def _all_ids(self, known):
-        """The numbers of all trials in order, also of those that are lost."""
+        """The ids of all trials in order, including those that are lost."""
         if not all(trial_id.isdigit() for trial_id in known):
-            return sorted(known)  # of an old KerasTuner, which did not number them
+            return sorted(known)  # an old KerasTuner did not number the trials
         by_number = {int(trial_id): trial_id for trial_id in known}
         width = len(str(self.max_trials))  # as KerasTuner pads them
         return [
@@ -297,18 +298,19 @@ class RandomSearchOracle(StoredOracle, keras_tuner.oracles.RandomSearchOracle):
 class BayesianOptimizationOracle(
     StoredOracle, keras_tuner.oracles.BayesianOptimizationOracle
 ):
-    """Bayesian optimization that can be resumed, and never asks for a point twice."""
+    """Bayesian optimization that can be resumed and never proposes a point twice."""
 
-    # As many candidates as restarts of KerasTuner's search for the best point. After so
+    # KerasTuner's search for the best point has the same number of restarts. After this
     # many draws without a new point, the space counts as exhausted.
     _NUM_CANDIDATES = 50
 
     def populate_space(self, trial_id):
-        # A stream for each trial, which does not have to be stored.
+        # Each trial has a separate stream, so that no stream needs to be stored.
         self._random_state = np.random.RandomState([self.seed, len(self.trials)])
-        # The matrices are small: more threads would only wait for each other.
+        # The matrices are small, so more threads would only wait for each other.
         with threadpool_limits(1), warnings.catch_warnings():
-            # How well the process fits few points is not in the hands of a user.
+            # sklearn warns if the process fits few points badly. A user cannot act on
+            # that.
             warnings.filterwarnings("ignore", module="sklearn")
             answer = super().populate_space(trial_id)
         values = answer["values"]
@@ -331,7 +333,7 @@ class BayesianOptimizationOracle(
         return None
 
     def _best_new_values(self):
-        """The one of some random new points with the lowest confidence bound."""
+        """The point with the lowest confidence bound among random new points."""
         candidates = self._draw_candidates()
         if not candidates:
             return None
@@ -383,7 +385,7 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
             bracket["rounds"][values["tuner/round"]].append(entry)
 
     def _bracket_with_room(self, number):
-        """The bracket of that number whose first round is not full."""
+        """The bracket with this number whose first round is not full."""
         for bracket in self._brackets:
             has_room = len(bracket["rounds"][0]) < self._get_size(number, 0)
             if bracket["bracket_num"] == number and has_room:
@@ -408,14 +410,14 @@ class GridSearchOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
-        # Before the state is saved. KerasTuner does it after that.
+        # Do this before the state is saved. KerasTuner does it afterwards.
         self._populate_next.append(trial.trial_id)
         super().end_trial(trial)
         self._populate_next.pop()
 
     def _get_next_combination(self, values):
-        # KerasTuner expects a value of each hyperparameter, also where the trial ended
-        # before another one asked for it first. The last value cannot be moved on.
+        # KerasTuner expects a value of each hyperparameter, even of one that a later
+        # trial was the first to declare. Its last value has no successor in the grid.
         last = {}
         for hp in self.hyperparameters.space:
             others = [value for value in hp.values if value != hp.default]
@@ -468,7 +470,7 @@ class GridSearchOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
             self._ordered_ids.insert(trial_id)
 
     def _place(self, trial_id):
-        """The place of a trial in the order of the grid: the default comes first."""
+        """The position of a trial in the grid, where defaults come first."""
         values = self.trials[trial_id].hyperparameters.values
         place = []
         for hp in self.hyperparameters.space:
@@ -479,10 +481,10 @@ class GridSearchOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
 
 
 class SuccessiveHalvingOracle(StoredOracle):
-    """Settings side by side, of which the better half goes on at each rung.
+    """Trains settings side by side and continues with the better half at each rung.
 
-    A trial trains a setting from one rung to the next. All that it proposes follows
-    from `self.trials`: a search that is resumed or rebuilt needs no other state.
+    A trial trains a setting from one rung to the next. All proposals follow from
+    `self.trials`, so a search that is resumed or rebuilt needs no other state.
     """
 
     _nan_epochs = "in at least one of the last epochs"
@@ -502,17 +504,17 @@ class SuccessiveHalvingOracle(StoredOracle):
         self.max_epochs = self.epochs[-1]
         self.smoothing = _validation.integer("smoothing", smoothing, low=1)
         self.has_learned = False
-        self._parts = {}  # by hyperparameter that moves rates: what it moves
+        self._parts = {}  # by hyperparameter that sets rates: what it sets
         super().__init__(objective, **kwargs)
 
     def learn(self, plan):
-        """Take in which hyperparameters move rates, from the `RatePlan` of a model."""
+        """Learn from the `RatePlan` of a model which hyperparameters set rates."""
         self.has_learned = True
         if plan is not None:
             self._parts.update(parts_of(plan))
 
     def settings_values(self):
-        """The values of each setting, a list of dicts, or the error of the settings."""
+        """Return the values of each setting, a list of dicts, or raise."""
         return distinct_values(self.settings, self.hyperparameters.space, self._parts)
 
     def populate_space(self, trial_id):
@@ -532,12 +534,12 @@ class SuccessiveHalvingOracle(StoredOracle):
         return {"status": TrialStatus.IDLE if is_running else TrialStatus.STOPPED}
 
     def get_best_trials(self, num_trials=1):
-        """The best of the trials that have completed; those of later rungs come first.
+        """Return the best of the completed trials, with those of later rungs first.
 
         A setting that was dropped early is not the best, whatever its score was then.
         """
         trials = super().get_best_trials(len(self.trials))
-        trials.sort(key=rung_of, reverse=True)  # keeps the order of equals
+        trials.sort(key=rung_of, reverse=True)  # keeps the order of equal trials
         return trials[:num_trials]
 
     def reload(self):
@@ -549,10 +551,10 @@ class SuccessiveHalvingOracle(StoredOracle):
                     f"The project '{self._project_dir}' must be opened with the "
                     "'max_epochs' and 'rungs' that began it. Received: "
                     f"max_epochs={self.max_epochs}, rungs={self.rungs}, whose trials "
-                    f"end after {', '.join(map(str, self.epochs))} epochs, and trial "
-                    f"{trial.trial_id} ends after {values['tuner/epochs']}. Use "
-                    "those, pass another 'project_name', or overwrite=True to delete "
-                    "its trials."
+                    f"end after {', '.join(map(str, self.epochs))} epochs, but trial "
+                    f"{trial.trial_id} ends after {values['tuner/epochs']}. Use the "
+                    "original values, pass another 'project_name', or pass "
+                    "overwrite=True to delete its trials."
                 )
 
     def is_random(self, trial):
@@ -566,7 +568,7 @@ class SuccessiveHalvingOracle(StoredOracle):
         ]
 
     def _better_half(self, trials):
-        """The trials of a rung that go on, best first; of equals, the earlier one."""
+        """The trials of a rung that continue, best first, equal ones in their order."""
         is_max = self.objective.direction == "max"
         completed = [trial for trial in trials if _has_score(trial)]
         completed.sort(key=lambda trial: trial.score, reverse=is_max)
@@ -596,10 +598,9 @@ _KINDS = {
 
 
 def values_of_user(values):
-    """A dict from hyperparameters to values, without those of the search itself.
+    """Return hyperparameters and their values without those that begin with "tuner/".
 
-    By these, which begin with "tuner/", Hyperband sets how long a trial trains. They do
-    not decide what is built.
+    Hyperband uses these to set how long a trial trains. They do not affect the model.
     """
     return {
         name: value for name, value in values.items() if not name.startswith("tuner/")
@@ -607,16 +608,16 @@ def values_of_user(values):
 
 
 def rung_of(trial):
-    """The rung that a trial of late halving reaches, from 0; 0 of any other search."""
+    """Return the rung that a trial of late halving reaches, or 0 in other searches."""
     values = trial.hyperparameters.values
-    # The rounds of Hyperband are not compared with each other: it has brackets.
+    # The rounds of Hyperband cannot be compared, because they are in several brackets.
     return 0 if "tuner/bracket" in values else values.get("tuner/round", 0)
 
 
 def stored(oracle):
-    """A `StoredOracle` with the arguments of one of KerasTuner's oracles.
+    """Return a `StoredOracle` with the arguments of one of KerasTuner's oracles.
 
-    An oracle of another class is returned as it is.
+    An oracle of another class is returned unchanged.
     """
     if not isinstance(oracle, keras_tuner.Oracle):
         raise _validation.type_error("oracle", "a keras_tuner.Oracle", oracle)
@@ -629,7 +630,7 @@ def stored(oracle):
 
 @contextlib.contextmanager
 def _without_nan_warning():
-    """Ignore NumPy's warning of values that are all NaN: the trial says it in words."""
+    """Ignore NumPy's warning about NaN, which the message of the trial explains."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
         yield
@@ -651,7 +652,7 @@ def _forget_results(trial):
 
 
 def _make_exact(values, stored):
-    """Undo the rounding to 32 bits, in which KerasTuner's processes send numbers."""
+    """Undo the rounding to 32 bits with which KerasTuner's processes send numbers."""
     for name, value in stored.items():
         received = values.get(name)
         if isinstance(value, float) and isinstance(received, float):

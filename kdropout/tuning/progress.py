@@ -1,4 +1,4 @@
-"""Shows how far a search is."""
+"""Shows the progress of a search."""
 
 import sys
 import time
@@ -13,17 +13,17 @@ _FORMAT_WITHOUT_END = "{desc} {n_fmt}{postfix}, after {elapsed}"
 
 
 def follow(oracle, followers):
-    """Let objects see each trial of an oracle begin and end."""
+    """Notify `followers` when a trial of an oracle begins or ends."""
     # The oracle sees all trials, in whatever process they run. KerasTuner has no public
-    # way to follow it.
+    # way to observe it.
     oracle._display = _Followers(followers)
 
 
 class Progress:
-    """Shows a bar for the search and one for the trial that runs, on a terminal.
+    """Shows progress bars for the search and its current trial on a terminal.
 
-    Elsewhere it prints one line per trial. The bar of the search shows the best value
-    so far and the time left.
+    If the output is not a terminal, it prints one line per trial. The bar of the search
+    shows the best value so far and the remaining time.
     """
 
     def __init__(self, oracle, stream=None):
@@ -56,7 +56,7 @@ class Progress:
         best_text = f"best {name} {best[0].score:.5g}" if best else "no result yet"
         if self._search is not None:
             self._search.set_postfix_str(best_text, refresh=False)
-            if trial.status != TrialStatus.INVALID:  # which runs once more
+            if trial.status != TrialStatus.INVALID:  # an invalid trial runs again
                 self._search.update()
             return
         seconds = time.perf_counter() - self._start.get(trial.trial_id, float("nan"))
@@ -71,17 +71,17 @@ class Progress:
         )
 
     def of_epochs(self, execution):
-        """A callback that shows the epochs of one execution of a trial."""
+        """Return a callback that shows the epochs of one execution of a trial."""
         return _EpochBar(self, execution)
 
     def note(self, text):
-        """Show a text about the search, once."""
+        """Show a message about the search once."""
         if self.verbose >= 1 and text not in self._notes:
             self._notes.add(text)
             tqdm.write(text, file=self._out())
 
     def close(self):
-        """Leave the bars as they are."""
+        """Close the bars, which stay visible as they are."""
         for bar in (self._trial, self._search):
             if bar is not None:
                 bar.close()
@@ -100,7 +100,7 @@ class Progress:
 
     def end_epoch(self, epoch):
         if self._trial is not None:
-            # A trial that goes on from another one does not begin with the first epoch.
+            # A trial that continues another one does not begin with the first epoch.
             self._trial.update(epoch + 1 - self._trial.n)
 
     def end_epochs(self):
@@ -139,7 +139,7 @@ class _EpochBar(keras.callbacks.Callback):
 
 
 class _Followers:
-    """Takes the place of the one display that an oracle of KerasTuner has."""
+    """Replaces the display of an oracle of KerasTuner, which has only one."""
 
     def __init__(self, followers):
         self._followers = followers
@@ -154,7 +154,7 @@ class _Followers:
             follower.on_trial_end(trial)
 
     def get_state(self):
-        return {}  # a resumed search needs nothing of them
+        return {}  # a resumed search needs no state of the followers
 
     def set_state(self, state):
         pass

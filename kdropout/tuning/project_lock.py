@@ -1,4 +1,4 @@
-"""Keeps two processes from writing to one project."""
+"""A lock that prevents two processes from writing to one project."""
 
 import hashlib
 import os
@@ -9,19 +9,19 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-# In bytes. File systems allow 255, and something is added to a name.
+# In bytes. File systems allow 255, and the lock adds a prefix and a suffix.
 _LONGEST_NAME = 240
 
 
 class ProjectInUse(RuntimeError):
-    """Another process, or another tuner of this one, writes to a project."""
+    """Raised when another process or tuner is already writing to a project."""
 
     def __init__(self, project, holder):
         self.project, self.holder = project, holder
-        whose = " (another tuner of this one)" if holder == str(os.getpid()) else ""
+        whose = " (another tuner here)" if holder == str(os.getpid()) else ""
         super().__init__(
-            f"The project '{project}' is being written by process {holder}{whose}. "
-            "Wait for it to end, stop it, or pass another 'project_name'."
+            f"The project '{project}' is in use: process {holder}{whose} writes to it. "
+            "Wait until it ends, stop it, or pass another 'project_name'."
         )
 
     def __reduce__(self):
@@ -29,10 +29,11 @@ class ProjectInUse(RuntimeError):
 
 
 class ProjectLock:
-    """Held while a process writes to a project. If the process dies, it is free.
+    """A lock that a process holds while it writes to a project.
 
-    The file stands beside the folder of the project, which `overwrite=True` removes.
-    On Windows nothing is locked.
+    The lock is released if the process dies. Its file is next to the folder of the
+    project and not inside, because `overwrite=True` removes that folder. On Windows,
+    there is no lock.
     """
 
     def __init__(self, directory, project_name):
@@ -48,10 +49,10 @@ class ProjectLock:
         self.release()
 
     def __getstate__(self):
-        return {**vars(self), "_file": None}  # a copy holds nothing
+        return {**vars(self), "_file": None}  # a copy does not hold the lock
 
     def acquire(self):
-        """Hold the lock, or raise `ProjectInUse`. It may be held already."""
+        """Acquire the lock unless this object holds it, or raise `ProjectInUse`."""
         if self._file is not None or fcntl is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ class ProjectLock:
         self._file = file
 
     def release(self):
-        """Let others write. Does nothing if the lock is not held."""
+        """Release the lock, if it is held."""
         if self._file is not None:
             self._file.close()
             self._file = None

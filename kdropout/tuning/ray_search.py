@@ -17,19 +17,19 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from kdropout._files import replacing
 
-# A trial whose worker died so many times counts as failed.
+# A trial counts as failed after its worker died this many times.
 _MAX_LOST_WORKERS = 5
 
-# Workers that died before they had started, one after another: none will ever start.
+# The search stops after this many workers in a row died before they started.
 _MAX_FAILED_STARTS = 5
 
-# Seconds until the user sees that no worker has started yet.
+# Seconds until a message says that no worker has started yet.
 _PATIENCE = 60
 
-# Seconds that workers get to die, and their nodes to remove their folders.
+# Seconds to wait for workers to end, and for nodes to remove their folders.
 _PATIENCE_AT_END = 20
 
-# Where the libraries below Keras read the number of their threads.
+# The environment variables that set the number of threads of the backends.
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -43,8 +43,8 @@ _THREAD_VARIABLES = (
 class RayRunner:
     """Runs the trials of a tuner on Ray.
 
-    Without an address, Ray starts on this machine, unless it runs in this process.
-    Without a number of threads, the workers share this machine.
+    Without an address, Ray starts on this machine, unless it already runs in this
+    process. Without a number of threads, the workers share the cores of this machine.
     """
 
     def __init__(self, num_workers, address=None, num_threads=None):
@@ -61,12 +61,12 @@ class RayRunner:
 
 @contextlib.contextmanager
 def on_ray(address, num_cpus):
-    """Use the Ray that runs in this process, or start one and end it."""
+    """Use the Ray instance of this process, or start one and end it afterwards."""
     if ray.is_initialized():
         yield
         return
     with warnings.catch_warnings():
-        # JAX warns of a fork; the processes of Ray begin anew right after theirs.
+        # JAX warns about forks, but Ray's processes call exec right after the fork.
         warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
         if address is None:
             ray.init(
@@ -86,8 +86,8 @@ def on_ray(address, num_cpus):
 class _Search:
     """Gives trials to workers until the oracle of a tuner has no more.
 
-    The oracle stays here, in the process of the search, which alone writes to the
-    project. A worker that dies is replaced, and its trial begins again on another.
+    The oracle stays in this process, which is the only one that writes to the project.
+    If a worker dies, a new one replaces it and its trial starts again.
     """
 
     def __init__(self, tuner, args, kwargs, workers):
@@ -95,12 +95,12 @@ class _Search:
         self._oracle = tuner.oracle
         self._job = (tuner, args, kwargs)
         self._workers = workers
-        self._running = {}  # by the future result: name of the worker, trial
+        self._running = {}  # by future: name of the worker, trial
         self._lost = collections.deque()  # trials whose workers died
         self._num_lost = collections.Counter()  # by trial
 
     def run(self):
-        """Run all trials; those that have completed stay if this is interrupted."""
+        """Run all trials. If this is interrupted, completed trials are kept."""
         self._tuner.on_search_begin()
         try:
             self._workers.start([ray.put(part) for part in self._job])
@@ -111,13 +111,13 @@ class _Search:
         self._tuner.on_search_end()
 
     def _give_out_trials(self):
-        """Give each idle worker a trial; whether there is anything to wait for."""
+        """Give each idle worker a trial. Return True if there is work to wait for."""
         busy = {name for name, _ in self._running.values()}
         idle = [name for name in self._workers.ready if name not in busy]
         for name in idle:
             trial = self._next_trial(name)
             if trial is None:
-                break  # there is none, or none before another ends
+                break  # there are no more trials, or none until another one ends
             self._submit(name, trial)
         return bool(self._running) or not idle
 
@@ -145,12 +145,12 @@ class _Search:
             self._take(future)
 
     def _take(self, result):
-        """Take in the result of a worker, or replace a worker that has died."""
+        """Process the result of a worker, or replace a worker that has died."""
         name, trial = self._running.pop(result)
         try:
             state, report, files = ray.get(result)
         except ray.exceptions.RayTaskError:
-            raise  # a mistake that would happen on any other worker
+            raise  # this error would happen on any other worker
         except ray.exceptions.RayError as error:
             self._workers.replace(name)
             self._begin_again(trial, error)
@@ -171,16 +171,16 @@ class _Search:
         ended.status = TrialStatus.FAILED
         ended.message = (
             f"The worker process of this trial died {_MAX_LOST_WORKERS} times; it may "
-            f"have run out of memory. Ray reports of the last one: {error}"
+            f"have run out of memory. Ray reports for the last one: {error}"
         )
         self._tuner.on_trial_end(ended)
 
 
 class _Workers:
-    """Starts a number of workers, and replaces those that die.
+    """Starts workers and replaces those that die.
 
-    A worker counts once it has started. Until then it holds no trial: on a cluster with
-    too few cores it may never start, and the search goes on with the others.
+    A worker gets trials once it has started. On a cluster with too few cores it may
+    never start, and the search continues with the other workers.
     """
 
     def __init__(self, num_workers, num_threads, note):
@@ -196,17 +196,17 @@ class _Workers:
 
     @property
     def num_cpus(self):
-        """The number of cores that all workers need."""
+        """The number of cores that all workers together need."""
         return self.num_workers * self.num_threads
 
     def start(self, job):
-        """Start all workers, which become ready later. A `_Worker` takes the job."""
+        """Start all workers, which become ready later. `job` is passed to `_Worker`."""
         self._job = job
         for _ in range(self.num_workers):
             self._start()
 
     def wait(self, results):
-        """Wait until a result is there or a worker is ready, and return its future."""
+        """Wait for a result or for a worker to be ready, and return its future."""
         futures = [*results, *self._starting]
         done = []
         while not done:
@@ -214,17 +214,17 @@ class _Workers:
             done, _ = ray.wait(futures, num_returns=1, timeout=patience)
             if not done:
                 self._note(
-                    "No worker has started yet. Each needs "
-                    f"{self.num_threads} free core(s); the cluster has "
-                    f"{ray.cluster_resources().get('CPU', 0):g} in all."
+                    "No worker has started yet. Each worker needs "
+                    f"{self.num_threads} free core(s). The cluster has "
+                    f"{ray.cluster_resources().get('CPU', 0):g} core(s) in total."
                 )
         if done[0] in self._starting:
             self._take_in(done[0])
         return done[0]
 
     def replace(self, name):
-        """Put a new worker in the place of one that has died."""
-        ray.kill(self.ready.pop(name))  # it may only have been out of reach
+        """Replace a worker that has died with a new one."""
+        ray.kill(self.ready.pop(name))  # it may only have been unreachable
         self._remove_folders([name])
         self._start()
 
@@ -234,7 +234,7 @@ class _Workers:
         workers = [*self.ready.values(), *starting]
         for worker in workers:
             ray.kill(worker)
-        # A call fails once its worker is dead, and writes no more.
+        # A call fails once its worker has ended and no longer writes.
         dying = [worker.is_ready.remote() for worker in workers]
         if dying:
             ray.wait(dying, num_returns=len(dying), timeout=_PATIENCE_AT_END)
@@ -242,9 +242,9 @@ class _Workers:
         self.ready, self._starting = {}, {}
 
     def _remove_folders(self, names):
-        """Remove the folders of workers that are dead, each on its own node."""
+        """Remove the folder of each dead worker on its node."""
 
-        def remove(folder):  # sent as it is, so that the node need not import kdropout
+        def remove(folder):  # imports inside, so the node does not need kdropout
             import shutil
 
             shutil.rmtree(folder, ignore_errors=True)
@@ -258,8 +258,8 @@ class _Workers:
             ray.wait(removed, num_returns=len(removed), timeout=_PATIENCE_AT_END)
 
     def _start(self):
-        # Never use a name twice: the oracle keeps the trial of a dead worker under its
-        # name, and would give it out again while it runs on another worker.
+        # Never use a name twice. The oracle keeps the trial of a dead worker under its
+        # name, and would hand it out again while it runs on another worker.
         name = f"worker{self._num_started}"
         self._num_started += 1
         variables = dict.fromkeys(_THREAD_VARIABLES, str(self.num_threads))
@@ -279,10 +279,10 @@ class _Workers:
             self._failed_starts += 1
             if self._failed_starts == _MAX_FAILED_STARTS:
                 raise RuntimeError(
-                    f"{_MAX_FAILED_STARTS} workers have died before they had started. "
-                    "They need the same packages as this process, and the modules that "
-                    "define the hypermodel and the callbacks on their path. Ray "
-                    f"reports of the last one: {error}"
+                    f"{_MAX_FAILED_STARTS} workers died before they started. Workers "
+                    "need the same packages as this process, and must be able to "
+                    "import the modules of the hypermodel and the callbacks. Ray "
+                    f"reports for the last one: {error}"
                 ) from error
             self._start()
             return
@@ -291,14 +291,14 @@ class _Workers:
 
 
 class _Worker:
-    """A process that runs trials, and keeps the models that it compiled.
+    """A process that runs trials and keeps the models that it compiled.
 
-    All data come and go through Ray: no folder is shared.
+    All data are sent through Ray, so workers do not need a shared folder.
     """
 
     def __init__(self, tuner, args, kwargs):
-        # A worker ends by being killed, so others remove its folder. The first trial
-        # makes it, when they know of it.
+        # A worker is killed at its end, so the search removes its folder. The first
+        # trial creates the folder, after the search has received its name.
         name = f"kdropout-{uuid.uuid4().hex}"
         self._folder = os.path.join(tempfile.gettempdir(), name)
         tuner.directory = self._folder
@@ -306,20 +306,20 @@ class _Worker:
         self._tuner, self._args, self._kwargs = tuner, args, kwargs
 
     def is_ready(self):
-        """Return, once the worker has started, its node of Ray and its folder."""
+        """Return the Ray node and the folder of this worker, once it has started."""
         return ray.get_runtime_context().get_node_id(), self._folder
 
     def run(self, state, files):
         """Run a trial.
 
         Args:
-            state: What `keras_tuner`'s `Trial.get_state()` returned.
-            files: Dict from the trials that this one goes on from to their files, as
+            state: The result of `Trial.get_state()` of KerasTuner.
+            files: Dict from the trials that this one continues to their files, as
                 `_read_files` returns them.
 
         Returns:
             Tuple of the state of the trial, the arguments for `oracle.update_trial`
-            (None if it failed) and the files that it left.
+            (None if it failed) and the files of the trial.
         """
         trial = Trial.from_state(state)
         oracle, reported = self._tuner.oracle, []
@@ -340,18 +340,18 @@ class _Worker:
 
 
 def _read_files(folder):
-    """The files of a trial, without KerasTuner's own: dict from path to bytes."""
+    """Return the files of a trial, except `trial.json`: a dict from path to bytes."""
     folder = pathlib.Path(folder)
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        # A name with a dot in front is a file that a killed process did not finish.
+        # A name that begins with a dot is a file that a killed process did not finish.
         if path.is_file() and path.name != "trial.json" and path.name[0] != "."
     }
 
 
 def _write_files(folder, contents):
-    """Write what `_read_files` read."""
+    """Write the files that `_read_files` returned."""
     for name, content in contents.items():
         path = pathlib.Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)

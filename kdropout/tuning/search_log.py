@@ -41,10 +41,10 @@ _EXPERIMENT, _MARGINALS, _TRIAL = "experiment", "marginals", "trial"
 class SearchLog:
     """Writes the hyperparameters and the score of each trial that has ended.
 
-    The tab "HParams" of TensorBoard has a row for each trial, and the tab "Dropout" has
-    the charts of the search. All content follows from what the oracle knows. So what is
-    missing after a kill, or while a disk is full, is written with the next trial or the
-    next search. A write error is reported once and does not stop the search.
+    The tab "HParams" of TensorBoard shows a row for each trial, and the tab "Dropout"
+    shows the charts of the search. The oracle holds all content, so anything that is
+    missing after a crash or a full disk is written with the next trial or the next
+    search. A write error is reported once and does not stop the search.
     """
 
     def __init__(self, folder, oracle):
@@ -52,20 +52,21 @@ class SearchLog:
         check_tensorboard("'log_dir'")
         self._oracle = oracle
         self._start = {}  # by trial: when it began
-        self._written = set()  # the trials that have a row
+        self._written = set()  # the trials that were written
         self._has_warned = False
         self._epochs = None
         self.axes = Axes()
         self.importance = None
 
     def claim(self, is_new, overwrite):
-        """Refuse a folder with the trials of another search, or delete these."""
+        """Raise if the folder contains trials of another search, or delete these."""
         found = _trials_in(self._folder) if is_new else []
         if found and not overwrite:
             raise ValueError(
-                "'log_dir' must be a folder of this search alone. Received: "
-                f"log_dir='{self._folder}', which holds {len(found)} trials of "
-                "another. Choose another folder, or pass overwrite=True to delete them."
+                "'log_dir' must be a folder that only this search uses. Received: "
+                f"log_dir='{self._folder}', which contains {len(found)} trials of "
+                "another search. Choose another folder, or pass overwrite=True to "
+                "delete them."
             )
         if found:
             with self._reporting_write_errors():
@@ -73,7 +74,7 @@ class SearchLog:
 
     @contextlib.contextmanager
     def following(self, epochs):
-        """Write the trials that end within, and at last the charts of all of them."""
+        """Write trials when they end, and finally the charts of all trials."""
         self._epochs = epochs
         self._update()
         try:
@@ -83,7 +84,7 @@ class SearchLog:
         self._write_marginals()
 
     def learn(self, model):
-        """Take in which rates are searched, from a model of the search."""
+        """Learn from a model of the search which rates are searched."""
         if isinstance(model, keras.Model):
             self.axes.learn(plan_of(model))
 
@@ -94,7 +95,7 @@ class SearchLog:
         self._update()
 
     def _update(self):
-        """Write what is missing of the trials that have ended."""
+        """Write the ended trials that have not been written."""
         if not self.axes.are_known:
             return
         with self._reporting_write_errors():
@@ -137,11 +138,11 @@ class SearchLog:
             completed = trial.status == TrialStatus.COMPLETED and score is not None
             yield _hparams_end(completed)
 
-        # A resumed search may know less of rates and epochs: they do not count.
+        # Rates and epochs are not compared, because a resumed search may not know them.
         _write_once(self._folder / trial.trial_id, _TRIAL, content, parts)
 
     def _write_marginals(self):
-        """Write the score that a report expects over each rate."""
+        """Write the curve of the expected score for each rate."""
         with self._reporting_write_errors():
             self.importance = self._measure()
             if self.importance is None:
@@ -167,7 +168,7 @@ class SearchLog:
         )
 
     def _measure(self):
-        """The `Importance` of the axes over the trials that have all, or None."""
+        """The `Importance` of the trials that have values on all axes, or None."""
         plan = self.axes.plan
         if plan is None:
             return None
@@ -183,24 +184,24 @@ class SearchLog:
 
     @contextlib.contextmanager
     def _reporting_write_errors(self):
-        """Warn once of what cannot be written; the next trial tries it again."""
+        """Warn once about a write error. The next trial tries again."""
         try:
             yield
-        except Exception as error:  # of a disk, or of whatever a value is made of
+        except Exception as error:  # from the disk, or from the type of a value
             if not self._has_warned:
                 self._has_warned = True
                 warnings.warn(
                     f"TensorBoard does not show all trials, because '{self._folder}' "
-                    f"could not be written to: {error!r}. The search goes on, and what "
-                    "is missing is written as soon as that works.",
+                    f"could not be written to: {error!r}. The search continues and "
+                    "writes the missing trials as soon as possible.",
                     stacklevel=2,
                 )
 
 
 class Axes:
-    """The hyperparameters that set rates, learned from the models that are built.
+    """The hyperparameters that set rates, learned from the models of a search.
 
-    An earlier process of the same search may have learned them before.
+    A resumed search also gets those that an earlier process has learned.
     """
 
     def __init__(self):
@@ -210,7 +211,7 @@ class Axes:
 
     @property
     def dimensions(self):
-        """List of `Dimension`, of all models together."""
+        """List of `Dimension` of all models."""
         return list(self._dimensions.values())
 
     @property
@@ -219,7 +220,7 @@ class Axes:
         return self._plans.get(frozenset(self._dimensions))
 
     def learn(self, plan):
-        """Take in the `RatePlan` of a model, or None if it has none."""
+        """Learn from the `RatePlan` of a model, or from None if it has none."""
         self.are_known = self.are_of_model = True
         if plan is not None and plan.names not in self._plans:
             self._plans[plan.names] = plan
@@ -227,29 +228,29 @@ class Axes:
                 self._dimensions[dimension.name] = dimension
 
     def get_state(self):
-        """What was learned, as plain data: no one model may have all of the layers."""
+        """Return the dimensions as plain data. No single model may have all of them."""
         return [dimension.plain() for dimension in self._dimensions.values()]
 
     def set_state(self, state):
-        """Take in what `get_state` returned; LookupError or TypeError for all else."""
+        """Restore the result of `get_state`, or raise a LookupError or TypeError."""
         dimensions = [Dimension.from_plain(plain) for plain in state]
         for dimension in dimensions:
             self._dimensions[dimension.name] = dimension
         self.are_known = True
 
     def rates(self, values):
-        """Dict from path to rate, as far as a plan that was learned has them."""
+        """Return a dict from path to rate, or {} if no learned plan matches."""
         plans = [plan for names, plan in self._plans.items() if names <= values.keys()]
         if not plans:
             return {}
         try:
             return max(plans, key=lambda plan: len(plan.paths)).rates(values)
         except (TypeError, ValueError):
-            return {}  # the trial has failed, because there are no such rates
+            return {}  # the trial has failed, because its rates are not valid
 
 
 def clear(folder):
-    """Delete what a `SearchLog` wrote to a log folder and to the trials in it."""
+    """Delete the files that a `SearchLog` wrote to a folder and its trials."""
     experiments = folder.glob(_pattern(_EXPERIMENT))
     marginals = folder.glob(_pattern(_MARGINALS))
     for path in itertools.chain(experiments, marginals, _trials_in(folder)):
@@ -266,14 +267,14 @@ def _check_folder(folder):
     return path
 
 
-# Event files, each of which is written whole, once.
+# Event files. Each file is written once and completely.
 
 
 def _write_once(folder, kind, content, make_summaries):
-    """Write an event file, unless one with the same content is there.
+    """Write an event file, unless one with the same content exists.
 
-    It takes the place of one with other content, and whoever reads the folder sees all
-    of it or none. So a search that was killed or is resumed doubles nothing.
+    It replaces a file with other content, and readers of the folder see it completely
+    or not at all. So a search that was killed or resumed does not repeat entries.
     """
     text = json.dumps(content, sort_keys=True)
     end = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -281,10 +282,10 @@ def _write_once(folder, kind, content, make_summaries):
     if any(path.name.endswith(f".{end}.kdropout") for path in earlier):
         return
     folder.mkdir(parents=True, exist_ok=True)
-    # TensorBoard stops reading a file once it has seen one with a later name, and a
-    # training of the trial may have begun its own file within this second.
+    # TensorBoard stops reading a file once it has seen one with a later name. A
+    # training of the trial may have created a file within this second.
     name = file_name(f"{time.time() + 1:017.6f}", end)
-    # TensorBoard reads any file with "tfevents" in its name at once.
+    # Avoid "tfevents" in the temporary name, because TensorBoard would read the file.
     temporary = folder / f".{kind}.new"
     try:
         temporary.write_bytes(_records(make_summaries()))
@@ -304,7 +305,7 @@ def _pattern(kind):
 
 
 def _records(summaries):
-    """The bytes of an event file."""
+    """Return the bytes of an event file."""
     file = io.BytesIO()
     writer = EventWriter(file)
     for summary in summaries:
@@ -320,10 +321,10 @@ def _score_tag(objective):
 
 
 def _hparams_columns(space, objective):
-    """A summary of the columns: a list of `HyperParameter`, and the score."""
+    """Return a summary of the columns: the hyperparameters and the score."""
     from tensorboard.plugins.hparams import summary_v2
 
-    # A hyperparameter that is declared under several conditions is one column.
+    # A hyperparameter that is declared under several conditions has one column.
     by_name = {
         hyperparameter.name: hyperparameter for hyperparameter in reversed(space)
     }
@@ -336,7 +337,7 @@ def _hparams_columns(space, objective):
 
 
 def _domain(hyperparameter):
-    """The values of a column, or None if TensorBoard cannot express them."""
+    """Return the domain of a column, or None if TensorBoard cannot express it."""
     from tensorboard.plugins.hparams import summary_v2
 
     kinds = keras_tuner.engine.hyperparameters
@@ -354,16 +355,16 @@ def _domain(hyperparameter):
 
 
 def _hparams_start(values, seconds):
-    """A summary of a trial that began at `seconds` since 1970."""
+    """Return a summary of a trial that began at `seconds` since 1970."""
     from tensorboard.plugins.hparams import summary_v2
 
-    # With a `trial_id`, trials of the same number in several searches would share a
-    # row. Without one, TensorBoard names the row after its run.
+    # With a `trial_id`, trials with the same number in several searches would share a
+    # row. Without it, TensorBoard names the row after its run.
     return summary_v2.hparams_pb(values, trial_id="", start_time_secs=seconds)
 
 
 def _hparams_end(is_success):
-    """A summary of a trial that has ended."""
+    """Return a summary of a trial that has ended."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 

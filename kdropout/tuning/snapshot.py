@@ -1,4 +1,4 @@
-"""What a model consists of, apart from the values that training moves."""
+"""A snapshot of the structure of a model, for comparison with other models."""
 
 import functools
 import itertools
@@ -12,8 +12,8 @@ from keras import ops
 from kdropout.layers.base import BaseDropout
 from kdropout.rate_rules.ramped import RampedRate
 
-# Attributes that are left out. Keras makes them anew by itself, or they are what it
-# compiled, or what the last call or training left.
+# Attributes that are left out: Keras creates them again when needed, or they are
+# compiled functions, or leftovers of the last call or training.
 _LEFT_OUT = [
     (
         keras.Model,
@@ -34,14 +34,14 @@ _LEFT_OUT = [
         keras.optimizers.Optimizer,
         {"_exclude_from_weight_decay_cache", "_trainable_variables_indices"},
     ),
-    (RampedRate, {"_first"}),  # which its variables hold
+    (RampedRate, {"_first"}),  # its variables hold this value
     (BaseDropout, {"_memory_of_callbacks", "_mover"}),
 ]
-# Beginnings of the names of attributes by which Keras and TensorFlow track variables.
+# Prefixes of the attributes with which Keras and TensorFlow track variables.
 _OF_TRACKING = ("_tracker", "_obj_reference_counts_dict", "_self_")
 
-# What Keras makes, at the first batch, of the metrics and losses that `compile` was
-# given. It also keeps what was given.
+# Attributes that Keras derives from the arguments of `compile` at the first batch. The
+# arguments themselves are kept in other attributes.
 _MADE_AT_FIRST_BATCH = {
     "_flat_losses",
     "_flat_metrics",
@@ -51,8 +51,8 @@ _MADE_AT_FIRST_BATCH = {
     "built",
 }
 
-# Plain attributes of these, such as a seed, decide the values of variables and nothing
-# that is compiled.
+# Plain attributes of these classes, such as a seed, affect the values of variables but
+# not the compiled code.
 _LIVE = (keras.initializers.Initializer, keras.random.SeedGenerator)
 _PLAIN_KINDS = (bool, int, float, complex, str, bytes, type(None), type(...))
 _PLAIN = frozenset(_PLAIN_KINDS)
@@ -61,21 +61,23 @@ _BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType)
 
 
 class Snapshot:
-    """All that can be reached from a model: its structure, and its live values.
+    """The structure of a model, and its live values.
 
-    Two models of equal structure compile to the same, and give the same results once
-    one has the live values of the other. The structure holds all attributes of the
-    model, its layers, optimizer, losses, metrics and of all objects that these refer
-    to: plain values, arrays by their content, functions by their code and what they
-    enclose. An object that cannot be looked into counts by its identity, so in doubt
-    two models differ.
+    Two models with equal structures compile to the same code. They give the same
+    results once one has the live values of the other.
+
+    The structure contains all attributes of the model, its layers, optimizer, losses
+    and metrics, and of all objects that these refer to: plain values, arrays by
+    content, and functions by their code and closure. An object that cannot be inspected
+    is compared by identity, so in doubt two models differ.
 
     Args:
         model: A compiled `keras.Model`.
 
     Attributes:
-        structure: List of what can be compared.
-        variables: List of all Keras variables, also those that Keras does not track.
+        structure: List of comparable values.
+        variables: List of all Keras variables, including those that Keras does not
+            track.
         live: List of initializers and seed generators.
     """
 
@@ -83,16 +85,16 @@ class Snapshot:
         self.structure = []
         self.variables = []
         self.live = []
-        self._places = {}  # by identity: where an object was met first
-        self._left_out = {}  # by class; here, as a trial may make its own classes
-        self._alive = []  # or Python could give an identity twice
+        self._places = {}  # by identity: where an object was first met
+        self._left_out = {}  # by class, per snapshot because a trial may make classes
+        self._alive = []  # otherwise Python could reuse an identity
         self._pending = [model]
-        # Not recursive: a deep network would exceed the limit of Python.
+        # A loop, because recursion into a deep network would exceed Python's limit.
         while self._pending:
             value = self._pending.pop()
             kind = type(value)
-            if kind in _PLAIN:  # most are: so without a call
-                # NaN is not equal to itself, and 1 is to True and 1.0.
+            if kind in _PLAIN:  # most values are plain, so avoid a call here
+                # Use `repr` because NaN differs from itself, and 1 equals True and 1.0.
                 self.structure.append((kind, repr(value)))
             else:
                 self._visit(value)
@@ -100,7 +102,7 @@ class Snapshot:
 
     @staticmethod
     def plain_attributes(live):
-        """The attributes of one of `live` that are its live values, a dict."""
+        """Return a dict of the live values of one object of `live`."""
         return {
             name: value
             for name, value in vars(live).items()
@@ -108,7 +110,7 @@ class Snapshot:
         }
 
     def _visit(self, value):
-        if isinstance(value, _PLAIN_KINDS):  # also of a subclass, such as an enum
+        if isinstance(value, _PLAIN_KINDS):  # a subclass, such as an enum
             self.structure.append((type(value), repr(value)))
             return
         if isinstance(value, _BY_IDENTITY):
@@ -210,7 +212,7 @@ class Snapshot:
     def _visit_object_of_backend(self, value):
         try:
             array = ops.convert_to_numpy(value)
-        except Exception:  # of a graph, sparse, a resource: as many errors as libraries
+        except Exception:  # graph, sparse and resource tensors raise various errors
             array = None
         if isinstance(array, np.ndarray) and not array.dtype.hasobject:
             self._visit_array(array)
@@ -218,9 +220,9 @@ class Snapshot:
             self.structure.append((_Same(value),))
 
     def _visit_opaque(self, value):
-        """Visit what a copy of an object without attributes would be made of."""
+        """Visit the parts from which `copy` would rebuild an object."""
         try:
-            made = value.__reduce_ex__(4)  # as pickle and copy ask for
+            made = value.__reduce_ex__(4)  # pickle and copy call this
         except Exception:
             made = None
         if isinstance(made, tuple):
@@ -230,7 +232,7 @@ class Snapshot:
 
 
 class _Same:
-    """Equal for the very same object only."""
+    """Wraps an object so that it only equals itself."""
 
     def __init__(self, value):
         self._value = value
@@ -242,7 +244,7 @@ class _Same:
 
 
 def _left_out_of(kind):
-    """The names of the attributes that are left out of the objects of a class."""
+    """The names of the attributes of a class that are left out."""
     if kind.__name__ in ("CompileMetrics", "CompileLoss"):  # not public
         return _MADE_AT_FIRST_BATCH
     left_out = set()
@@ -255,5 +257,5 @@ def _left_out_of(kind):
 def _contents(cell):
     try:
         return [cell.cell_contents]
-    except ValueError:  # of a name that has no value yet
+    except ValueError:  # the name has no value yet
         return []

@@ -1,4 +1,4 @@
-"""The trials of a search, as the report takes them."""
+"""Converts the trials of a search into records for the report."""
 
 import json
 import re
@@ -8,19 +8,19 @@ from keras_tuner.engine.trial import Trial
 from kdropout.tuning.oracles import rung_of
 from kdropout.tuning.report import TrialRecord
 
-_LONGEST = 500  # characters: a message of TensorFlow may hold a whole graph
+_LONGEST = 500  # characters; a message of TensorFlow may contain a whole graph
 _COLOURS = re.compile(r"\x1b\[\d*m")
 
 
 def trial_records(trials, plan, epochs):
-    """A `TrialRecord` for each trial that has begun."""
+    """Return a `TrialRecord` for each trial."""
     return [_record(trial, plan, epochs) for trial in trials]
 
 
 def stored_trials(project):
-    """The trials in the files of a search, in the order in which they began.
+    """Read the trials from the files of a search, in the order in which they began.
 
-    Another process may be writing the files: each of them is whole at any time.
+    Another process may be writing the files, which are complete at any time.
     """
     states = _read(project / "oracle.json", lambda state: state["trials"])
     if states is None:
@@ -30,10 +30,10 @@ def stored_trials(project):
 
 
 def failure_of(trial):
-    """Why a trial of KerasTuner failed, in one line; empty if it did not.
+    """Return why a trial of KerasTuner failed, in one line, or "" if it did not.
 
-    KerasTuner keeps the traceback as the trial's message. Nothing else of the error is
-    in its files, or comes from its workers and from Ray, so no other code reads it.
+    KerasTuner stores only the traceback of an error, as the message of the trial. This
+    is the only function that parses it.
 
     Example:
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Build = Callable[[keras_tuner.HyperParameters], keras.Model]
 
-# A prime, so that the executions of searches with neighbouring seeds differ.
+# A prime number, so that the executions of searches with neighbouring seeds differ.
 _SEED_STRIDE = 7919
 
 
@@ -46,57 +46,57 @@ class TrialEngine(keras_tuner.Tuner):
     """A `keras_tuner.Tuner` for any oracle, and the base of the tuners of kdropout.
 
     Each trial builds its model. If an earlier trial has compiled the same model, with
-    other rates and initial weights, the trial trains on that one. An epoch runs as one
-    graph where the result is that of `fit`. Each file is whole at any time, so a search
+    other rates and initial weights, the trial reuses that compiled model. An epoch runs
+    as one graph if the result is that of `fit`. Files are always complete, so a search
     that was stopped at any moment can be resumed. Only one process at a time writes to
     a project.
 
-    Each execution of a trial begins with random states that the tuner's seed and the
-    number of the execution decide. All trials start from the same weights, so they
-    differ in their hyperparameters alone, and a trial that runs again, or elsewhere,
-    gives the same result.
+    The seed of the tuner and the number of the execution determine the random states of
+    each training. All trials start from the same weights, so they differ only in their
+    hyperparameters. A trial that runs again, or in another process, gives the same
+    result.
 
-    KerasTuner's own chief and workers (`KERASTUNER_TUNER_ID`, ...) need one folder that
-    they share, and the same seed; scores arrive as numbers of 32 bits. If a worker was
-    killed, start it again under the same name: it takes its trial up, and until then
-    the chief waits for it. Workers on Ray have no such limits.
+    The chief and the workers of KerasTuner (`KERASTUNER_TUNER_ID`, ...) need a shared
+    folder and the same seed. Scores arrive as numbers of 32 bits. If a worker was
+    killed, start it again under the same name: it resumes its trial, and the chief
+    waits for it until then. Workers on Ray do not have these limits.
 
     Args:
         oracle: A `keras_tuner.Oracle`.
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
-            to a compiled model. It is called for each training, and may be None only
-            if a subclass has its own `run_trial`. Defaults to None.
+            to a compiled model. It is called for each training. May be None only if a
+            subclass has its own `run_trial`. Defaults to None.
         max_model_size: Integer, the number of parameters above which a trial fails, or
             None for no limit. Defaults to None.
-        optimizer: Optimizer that takes the place of the model's, or None. Defaults to
-            None.
-        loss: Loss that takes the place of the model's, or None. Defaults to None.
-        metrics: Metrics that take the place of the model's, or None. Defaults to None.
+        optimizer: Optimizer that replaces that of the model, or None. Defaults to None.
+        loss: Loss that replaces that of the model, or None. Defaults to None.
+        metrics: Metrics that replace those of the model, or None. Defaults to None.
         distribution_strategy: A `tf.distribute.Strategy` for the models, or None.
             Defaults to None.
-        directory: Path of the folder that holds the project, or None for the current
-            one. Defaults to None.
+        directory: Path of the folder that contains the project, or None for the current
+            folder. Defaults to None.
         project_name: String, name of the folder of the search, or None for
             "untitled_project". Defaults to None.
-        logger: Not used. KerasTuner has it for older programs.
-        tuner_id: String, name of this process among KerasTuner's own workers, or None.
+        logger: Not used. KerasTuner keeps it for older programs.
+        tuner_id: String, name of this process among KerasTuner's workers, or None.
             Defaults to None.
-        overwrite: Boolean, whether to delete a search of the same name. If False, that
-            search is resumed. Defaults to False.
-        executions_per_trial: Integer, the number of trainings per trial, with other
-            initial weights. The score is their mean. Defaults to 1.
-        scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
-            "last" by its last one, as it would be without early stopping. The weights
-            that are kept are those of that epoch. Defaults to "best".
-        workers: Integer of at least 1, the number of processes that run trials, on Ray
-            if there is more than one. Defaults to 1.
+        overwrite: Boolean, whether to delete an existing search of the same name. If
+            False, that search is resumed. Defaults to False.
+        executions_per_trial: Integer, the number of trainings per trial, each with
+            different initial weights. The score is their mean. Defaults to 1.
+        scored_epoch: "best" to score a training by its best epoch, like KerasTuner, or
+            "last" to score it by its last epoch, as without early stopping. The tuner
+            keeps the weights of this epoch. Defaults to "best".
+        workers: Integer of at least 1, the number of processes that run trials. With
+            more than one, they run on Ray. Defaults to 1.
         ray_address: Address of a Ray cluster for the workers, such as "auto", or None
             for this machine. Defaults to None.
-        threads_per_worker: Integer of at least 1, or None for a fair share of the cores
-            of this machine. Defaults to None.
+        threads_per_worker: Integer of at least 1, or None to divide the cores of this
+            machine equally. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
-            tab "HParams" has a row for each trial that has ended, and the tab "Dropout"
-            the charts of the search. None to write nothing. Defaults to None.
+            tab "HParams" shows a row for each trial that has ended, and the tab
+            "Dropout" shows the charts of the search. None to write nothing. Defaults to
+            None.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -156,7 +156,7 @@ class TrialEngine(keras_tuner.Tuner):
             self._lock = ProjectLock(
                 directory or ".", project_name or "untitled_project"
             )
-        # KerasTuner builds models at its construction, to find the hyperparameters.
+        # The constructor of KerasTuner builds models to find the hyperparameters.
         fresh = None if hypermodel is None else FreshNames(hypermodel, self._learn)
         with self._lock if overwrite else contextlib.nullcontext():
             super().__init__(
@@ -175,8 +175,8 @@ class TrialEngine(keras_tuner.Tuner):
                 executions_per_trial=executions_per_trial,
             )
         self.hypermodel = hypermodel
-        # Without the file of the tuner KerasTuner would begin anew. A search that was
-        # killed in its first trial has none.
+        # Without the file of the tuner, KerasTuner would start again. A search that was
+        # killed in its first trial has no such file.
         if not self._is_reloaded and self._owns_files() and oracle.has_saved_search():
             self.reload()
         if self.search_log is not None and self._writes_log():
@@ -185,11 +185,12 @@ class TrialEngine(keras_tuner.Tuner):
     # The search.
 
     def search(self, *args, **kwargs) -> None:
-        """Run all trials that are left.
+        """Run the remaining trials.
 
         Args:
-            *args: As for `fit`.
-            **kwargs: As for `fit`. `verbose` is 1 to show progress, 0 for none.
+            *args: Positional arguments of `fit`.
+            **kwargs: Keyword arguments of `fit`. Set `verbose` to 1 to show progress,
+                or to 0 to hide it.
         """
         verbose = kwargs.get("verbose", "auto")
         self.progress.verbose = 1 if verbose == "auto" else verbose
@@ -241,19 +242,19 @@ class TrialEngine(keras_tuner.Tuner):
         *args,
         **kwargs,
     ) -> keras.Model:
-        """Train once more, outside of the search.
+        """Train a model outside of the search.
 
         Args:
             hp: `keras_tuner.HyperParameters` of the model.
-            execution: Integer, which decides the initial weights and the order of the
-                data. The search uses those from 0 up to `executions_per_trial`.
+            execution: Integer that determines the initial weights and the order of the
+                data. The search uses 0 to `executions_per_trial` - 1.
             prepare: Function that is called with the model before it trains.
             *args: As for `search`.
             **kwargs: As for `search`.
 
         Returns:
-            The model, with the weights of its best epoch. The next training, or trial,
-            may use the same object.
+            The model with the weights of its best epoch. The next training or trial may
+            reuse the same object.
         """
         best = self._make_checkpoint()
         callbacks = self._copies_of(kwargs.pop("callbacks", None))
@@ -267,10 +268,10 @@ class TrialEngine(keras_tuner.Tuner):
         return pooled.model
 
     def begin_training(self, trial: Trial, model: keras.Model, execution: int) -> None:
-        """Called with the model of a trial before it trains."""
+        """Hook for subclasses, called with the model of a trial before it trains."""
 
     def end_training(self, trial: Trial, model: keras.Model, execution: int) -> None:
-        """Called with the model of a trial in its last state."""
+        """Hook for subclasses, called with the model of a trial after training."""
 
     def _build_and_fit_model(self, trial, *args, **kwargs):
         hp, execution = trial.hyperparameters, self._execution
@@ -280,7 +281,7 @@ class TrialEngine(keras_tuner.Tuner):
         self.begin_training(trial, model, execution)
         results = self._train(hp, pooled, args, kwargs)
         _check_results(results, self.oracle.objective.name)
-        if optimizer_of(model) is optimizer:  # or else the model was compiled anew
+        if optimizer_of(model) is optimizer:  # otherwise the model was recompiled
             self._keep_state(trial, model, execution)
             self.end_training(trial, model, execution)
         write_json(self._build_config_file(trial.trial_id), model.get_build_config())
@@ -289,14 +290,14 @@ class TrialEngine(keras_tuner.Tuner):
         return results
 
     def _scored(self, history):
-        """What counts of a training: its history, or a dict of metrics."""
+        """The result of a training that is scored: its history or a dict of metrics."""
         if self._scored_epoch == "best":
             return history
         metrics = {name: values[-1] for name, values in history.history.items()}
         return self._with_objective(metrics)
 
     def _with_objective(self, metrics):
-        """The same metrics, and with them the sum where several objectives count."""
+        """Add the value of the objective to the metrics, if it is a sum."""
         objective = self.oracle.objective
         if objective.has_value(metrics):
             metrics[objective.name] = objective.get_value(metrics)
@@ -311,14 +312,14 @@ class TrialEngine(keras_tuner.Tuner):
 
     def _make_checkpoint(self):
         objective = self.oracle.objective if self._scored_epoch == "best" else None
-        # A user's `fit` may add callbacks behind it.
+        # A custom `fit` may add callbacks after this one.
         return BestEpoch(objective, is_last=not has_own_fit(self.hypermodel))
 
-    # Trials that go on where another one stopped. Values that begin with "tuner/" name
-    # that trial and the epochs, as KerasTuner's Hyperband does.
+    # Trials that continue where another one stopped. As in KerasTuner's Hyperband,
+    # values that begin with "tuner/" name that trial and the epochs.
 
     def _go_on(self, trial, model, execution):
-        """Give a model the state in which the trial before this one left it."""
+        """Restore the state in which the parent of a trial left its model."""
         parent = trial.hyperparameters.values.get("tuner/trial_id")
         if parent is None:
             return
@@ -331,19 +332,19 @@ class TrialEngine(keras_tuner.Tuner):
             self._begin_with_best_weights(parent, model)
 
     def _keep_state(self, trial, model, execution):
-        """Keep the state of a trial from which a later one may go on."""
+        """Save the state of a trial, so that a later trial can continue from it."""
         if "tuner/epochs" in trial.hyperparameters.values:
             path = self._state_file(trial.trial_id, execution)
             save_values(all_variables(model), path)
 
     def _begin_with_best_weights(self, trial_id, model):
-        """As KerasTuner does, whose projects hold no more."""
+        """Start from the best weights, as for a project that KerasTuner wrote."""
         best = self.load_model(self.oracle.get_trial(trial_id))
         model.set_weights(best.get_weights())
         self.progress.note(
-            f"Trial {trial_id} left no last state, as after a fit that compiles the "
-            "model anew. A trial that is promoted from it begins with the weights of "
-            "its best epoch and a new optimizer."
+            f"The last state of trial {trial_id} was not saved. This happens if a "
+            "custom fit recompiles the model. The trial that continues it starts with "
+            "the weights of its best epoch and a new optimizer."
         )
 
     def _state_file(self, trial_id, execution):
@@ -361,9 +362,9 @@ class TrialEngine(keras_tuner.Tuner):
         return model
 
     def _get_model(self, hp, execution):
-        """The `PooledModel` for a training, equal to a new one to the bit."""
+        """The `PooledModel` for a training. It equals a new model to the bit."""
         build = functools.partial(self._make_model, hp, execution)
-        # A user's `fit` may do anything to a model: it gets a new one.
+        # A custom `fit` may do anything to a model, so it gets a new one.
         may_share = not has_own_fit(self.hypermodel)
         return self._pool.get(build, execution, hp.values, may_share)
 
@@ -381,13 +382,13 @@ class TrialEngine(keras_tuner.Tuner):
         size = model.count_params() if model.built else 0
         if self.max_model_size and size > self.max_model_size:
             raise keras_tuner.errors.FailedTrialError(
-                f"The model has {size} parameters, more than 'max_model_size'. "
+                f"The model has {size} parameters, more than 'max_model_size' allows. "
                 f"Received: max_model_size={self.max_model_size}"
             )
         return model
 
     def _build_as(self, trial_id, model):
-        """Create the variables of a model that the first batch of a trial has built."""
+        """Build a model that was built by the first batch of a trial."""
         if not model.built:
             config = json.loads(self._build_config_file(trial_id).read_text())
             model.build_from_config(config)
@@ -396,14 +397,15 @@ class TrialEngine(keras_tuner.Tuner):
         return (self._own_oracle.seed + _SEED_STRIDE * execution) % 2**31
 
     def _checked_hypermodel(self, hypermodel):
-        """A `keras_tuner.HyperModel`, or None if a subclass needs none."""
+        """Return a `keras_tuner.HyperModel`, or None if a subclass needs none."""
         if hypermodel is None:
             stock = (TrialEngine.run_trial, keras_tuner.Hyperband.run_trial)
             if type(self).run_trial in stock:
                 raise ValueError(
                     "'hypermodel' must be a function from the hyperparameters to a "
                     "compiled model, or a keras_tuner.HyperModel. Received: "
-                    "hypermodel=None, which needs a subclass with its own 'run_trial'."
+                    "hypermodel=None. None is only allowed in a subclass that "
+                    "overrides 'run_trial'."
                 )
             return None
         if isinstance(hypermodel, keras_tuner.HyperModel):
@@ -431,8 +433,8 @@ class TrialEngine(keras_tuner.Tuner):
         self._is_reloaded = True
         state = self._saved_state()
         if not self._is_keras_tuner_worker:
-            # The seed of a search that was given none counts if the file of the oracle
-            # is lost.
+            # A search without a given seed draws one. It is needed if the file of the
+            # oracle is lost.
             with contextlib.suppress(ValueError, LookupError, TypeError):
                 self._own_oracle.seed = int(state["seed"])
             self._own_oracle.reload()
@@ -462,19 +464,19 @@ class TrialEngine(keras_tuner.Tuner):
             return
         trials = self._own_oracle.trials.values()
         failures = [failure_of(trial) for trial in trials if trial.message]
-        why = failures[0] if failures else "none was run"
+        why = f"The first error: {failures[0]}" if failures else "No trial was run."
         raise RuntimeError(
-            f"No trial of the search in '{self.project_dir}' has completed, so none "
-            f"is the best: {why}"
+            f"No trial of the search in '{self.project_dir}' has completed, so there "
+            f"is no best trial. {why}"
         )
 
     def _owns_files(self):
-        """Whether the search is stored by an oracle of kdropout in this process."""
+        """True if an oracle of kdropout in this process stores the search."""
         is_stored = isinstance(self._own_oracle, StoredOracle)
         return is_stored and not self._is_keras_tuner_worker
 
     def _saved_state(self):
-        """What `get_state` returned when the tuner was saved, or an empty dict."""
+        """The result of `get_state` when the tuner was saved, or an empty dict."""
         try:
             return json.loads(self._tuner_file().read_text())
         except (OSError, ValueError):
@@ -495,7 +497,7 @@ class TrialEngine(keras_tuner.Tuner):
         return self.search_log is not None and not self._is_keras_tuner_worker
 
     def _logging(self, epochs):
-        """A context within which the trials that end are written for TensorBoard."""
+        """A context in which trials that end are written for TensorBoard."""
         if not self._writes_log():
             return contextlib.nullcontext()
         axes = self.search_log.axes
@@ -514,17 +516,17 @@ class TrialEngine(keras_tuner.Tuner):
             self.search_log.learn(model)
 
     def _give_log_folders(self, callbacks, trial, execution):
-        """Let each training write its curves to its own folder."""
+        """Make each training write its curves to a separate folder."""
         for callback in callbacks:
             if isinstance(callback, TensorBoardRates):
                 parts = [trial.trial_id]
                 if self.executions_per_trial > 1:
-                    parts.append(f"execution{execution}")  # as KerasTuner calls it
+                    parts.append(f"execution{execution}")  # the name in KerasTuner
                 callback.log_dir = os.path.join(callback.log_dir, *parts)
 
 
 def _make_ray_runner(workers, address, threads_per_worker):
-    """What runs trials on Ray, or None if they run in this process.
+    """Return the runner of trials on Ray, or None if they run in this process.
 
     Raises:
         ModuleNotFoundError: If Ray is needed and not installed.
@@ -544,9 +546,9 @@ def _make_ray_runner(workers, address, threads_per_worker):
         )
     if "KERASTUNER_ORACLE_IP" in os.environ:
         raise ValueError(
-            "'workers' and 'ray_address' must not be given where KERASTUNER_ORACLE_IP "
-            "is set: KerasTuner's chief and workers share out the trials themselves. "
-            "Pass workers=1, or unset the variable."
+            "'workers' and 'ray_address' must not be given if KERASTUNER_ORACLE_IP is "
+            "set, because KerasTuner's chief then distributes the trials. Pass "
+            "workers=1 without a 'ray_address', or unset the variable."
         )
     from kdropout.tuning.ray_search import RayRunner
 
@@ -554,12 +556,12 @@ def _make_ray_runner(workers, address, threads_per_worker):
 
 
 def _check_results(results, objective):
-    """Refuse what `HyperModel.fit` must not return, and name it."""
+    """Raise if the result of `HyperModel.fit` cannot be scored."""
     if isinstance(results, list):
         for result in results:
             _check_results(result, objective)
         return
-    is_named = objective != "default_objective"  # KerasTuner's name where none is given
+    is_named = objective != "default_objective"  # KerasTuner's name if none is given
     if isinstance(results, numbers.Real):
         return
     if isinstance(results, dict) and objective in results:
@@ -602,8 +604,8 @@ class _EpochHooks(keras.callbacks.Callback):
 
 
 class _BatchHooks(_EpochHooks):
-    # A class apart, because a callback that acts at batches keeps an epoch out of one
-    # graph.
+    # This is a separate class, because a callback that acts at batches prevents an
+    # epoch from running as one graph.
     def on_batch_begin(self, batch, logs=None):
         self.tuner.on_batch_begin(self.trial, self.model, batch, logs)
 

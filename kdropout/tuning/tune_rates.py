@@ -1,4 +1,4 @@
-"""Makes the rates of a model hyperparameters of a search."""
+"""Turns the rates of a model into hyperparameters of a search."""
 
 from typing import Any
 
@@ -18,38 +18,39 @@ from kdropout.tuning.space.selection import select_groups
 def tune_rates(
     hp: keras_tuner.HyperParameters, model: keras.layers.Layer, space: Any = None
 ) -> keras.layers.Layer:
-    """Make the rates of a model hyperparameters, and give it those of this trial.
+    """Turn the rates of a model into hyperparameters, and set those of this trial.
 
-    Call it in the function that builds the model of a trial. `kdropout.convert` first
-    makes the dropout of Keras live. Layers that `space` does not name stay as they are.
-    Without patterns, layers whose rate a schedule, a gradient or the inputs decide also
-    stay as they are; a pattern that names a layer replaces its schedule.
+    Call it in the function that builds the model of a trial. It first converts the
+    dropout layers of Keras with `kdropout.convert`. Layers that `space` does not name
+    keep their rates. Without patterns, layers whose rate depends on a schedule, a
+    gradient or the inputs also keep them. A pattern that names a layer replaces its
+    schedule.
 
-    The hyperparameters are called "rate/<path>", or "rate/<pattern>" where layers share
-    one. A line has "rate/<pattern>/first" and "/last"; a schedule has "/start", "/end",
-    "/steps" and "/shape". `tuning.plan_of(model)` shows which hyperparameter sets which
-    layers.
+    The hyperparameters are called "rate/<path>", or "rate/<pattern>" if layers share
+    one. A line has "rate/<pattern>/first" and "/last", and a schedule has "/start",
+    "/end", "/steps" and "/shape". `tuning.plan_of(model)` shows which hyperparameter
+    sets which layers.
 
     Args:
         hp: The `keras_tuner.HyperParameters` of the trial.
         model: A `keras.Model` or layer with dropout layers.
-        space: What to choose from: a pair `(low, high)`, `tuning.Rates` or
-            `tuning.Schedules`, for all layers whose rate was given as a number. Or a
-            dict from layer paths or globs, such as "encoder/*", to one of these, or to
-            numbers, which fix a rate. Where several patterns match a layer, the last
+        space: The values to choose from. A pair `(low, high)`, `tuning.Rates` or
+            `tuning.Schedules` applies to all layers whose rate was given as a number. A
+            dict maps layer paths or globs, such as "encoder/*", to one of these, or to
+            a number, which fixes the rate. If several patterns match a layer, the last
             one counts. None for `tuning.Rates()`. Defaults to None.
 
     Returns:
         The same `model`.
 
     Raises:
-        TypeError: If an argument is of the wrong type, or a gradient or the inputs
-            decide the rate of a layer that `space` names.
-        ValueError: If the model has no dropout, a pattern matches no layer, nothing is
-            left to search, or a value is out of range.
+        TypeError: If an argument is of the wrong type, or if the rate of a layer that
+            `space` names depends on a gradient or on the inputs.
+        ValueError: If the model has no dropout, a pattern matches no layer, there is
+            nothing to search, or a value is out of range.
 
     Warns:
-        UserWarning: As `kdropout.convert`, of dropout that cannot be made live.
+        UserWarning: If a dropout layer cannot be converted, as in `kdropout.convert`.
 
     Example:
 
@@ -75,7 +76,7 @@ def tune_rates(
 
 
 def tune_parsed(hp, model, space):
-    """`tune_rates` with a space that `parse` returned."""
+    """Apply `tune_rates` with a space that `parse` returned."""
     layers = dropout_layers(model)
     plain = any(live_counterpart(layer) is not None for _, layer in walk(model))
     if plain or not layers:
@@ -100,19 +101,22 @@ def tune_parsed(hp, model, space):
 
 
 def _scope(hp):
-    """What KerasTuner puts before a name, within `hp.name_scope`."""
-    # There is no public way to ask.
+    """The prefix that KerasTuner adds to names within `hp.name_scope`."""
+    # KerasTuner has no public way to get it.
     return hp._get_name("rate").removesuffix("rate")
 
 
 def _check_names(hp, earlier, plan):
-    """KerasTuner keeps the bounds of the first declaration, and says nothing."""
+    """Raise if a hyperparameter is declared twice, with different bounds.
+
+    KerasTuner would silently keep the bounds of the first declaration.
+    """
     declared = {hyperparameter.name for hyperparameter in hp.space}
     for name, hyperparameter in plan.hyperparameters.items():
         before = earlier.hyperparameters.get(name)
         if before and before.domain != hyperparameter.domain and name in declared:
             raise ValueError(
-                f"The hyperparameter '{name}' must have one meaning. Received: "
-                f"{hyperparameter.choice!r}, after an earlier call of 'tune_rates' "
-                f"declared it as {before.choice!r}. Name the layer in one call only."
+                f"The hyperparameter '{name}' must have the same range in all calls of "
+                f"'tune_rates'. Received: {hyperparameter.choice!r}, after an earlier "
+                f"call with {before.choice!r}. Name the layer in one call only."
             )

@@ -1,4 +1,4 @@
-"""KerasTuner's tuners, many times faster where trials differ in rates alone."""
+"""KerasTuner's tuners, which are faster if trials differ only in rates."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -28,59 +28,59 @@ Objective: TypeAlias = str | keras_tuner.Objective | list[str | keras_tuner.Obje
 class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
     """`keras_tuner.RandomSearch` on models that are compiled once.
 
-    See `TrialEngine` for how trials run, are stored and are resumed.
+    `TrialEngine` describes how trials run, are stored and are resumed.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
             to a compiled model. May be None only if a subclass has its own `run_trial`.
             Defaults to None.
-        objective: String, `keras_tuner.Objective`, or a list of these, whose sum
-            counts. May be None if `run_trial` or `HyperModel.fit` returns a number to
-            minimise. Defaults to None.
+        objective: String, `keras_tuner.Objective`, or a list of these, whose sum is
+            optimised. May be None if `run_trial` or `HyperModel.fit` returns a number
+            to minimise. Defaults to None.
         max_trials: Integer, the largest number of trials. The search ends earlier if
             the space is exhausted. Defaults to 10.
         seed: Integer, or None for a random one. Defaults to None.
         hyperparameters: `keras_tuner.HyperParameters` that are declared before the
             first build, or None. Defaults to None.
         tune_new_entries: Boolean, whether to search hyperparameters that are not in
-            `hyperparameters`. If False, they have their defaults. Defaults to True.
+            `hyperparameters`. If False, they keep their defaults. Defaults to True.
         allow_new_entries: Boolean, whether the hypermodel may declare hyperparameters
             that are not in `hyperparameters`. Defaults to True.
         max_retries_per_trial: Integer, the number of times to repeat a trial that
             failed. Defaults to 0.
-        max_consecutive_failed_trials: Integer, the number of trials that may fail one
-            after another before the search stops. Defaults to 3.
+        max_consecutive_failed_trials: Integer. The search stops after this many failed
+            trials in a row. Defaults to 3.
         max_model_size: Integer, the number of parameters above which a trial fails, or
             None for no limit. Defaults to None.
-        optimizer: Optimizer that takes the place of the model's, or None. Defaults to
-            None.
-        loss: Loss that takes the place of the model's, or None. Defaults to None.
-        metrics: Metrics that take the place of the model's, or None. Defaults to None.
+        optimizer: Optimizer that replaces that of the model, or None. Defaults to None.
+        loss: Loss that replaces that of the model, or None. Defaults to None.
+        metrics: Metrics that replace those of the model, or None. Defaults to None.
         distribution_strategy: A `tf.distribute.Strategy` for the models, or None.
             Defaults to None.
-        directory: Path of the folder that holds the project, or None for the current
-            one. Defaults to None.
+        directory: Path of the folder that contains the project, or None for the current
+            folder. Defaults to None.
         project_name: String, name of the folder of the search, or None for
             "untitled_project". Defaults to None.
-        logger: Not used. KerasTuner has it for older programs.
-        tuner_id: String, name of this process among KerasTuner's own workers, or None.
+        logger: Not used. KerasTuner keeps it for older programs.
+        tuner_id: String, name of this process among KerasTuner's workers, or None.
             Defaults to None.
-        overwrite: Boolean, whether to delete a search of the same name. If False, that
-            search is resumed. Defaults to False.
-        executions_per_trial: Integer, the number of trainings per trial, with other
-            initial weights. The score is their mean. Defaults to 1.
-        scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
-            "last" by its last one, as it would be without early stopping. The weights
-            that are kept are those of that epoch. Defaults to "best".
-        workers: Integer of at least 1, the number of processes that run trials, on Ray
-            if there is more than one. Defaults to 1.
+        overwrite: Boolean, whether to delete an existing search of the same name. If
+            False, that search is resumed. Defaults to False.
+        executions_per_trial: Integer, the number of trainings per trial, each with
+            different initial weights. The score is their mean. Defaults to 1.
+        scored_epoch: "best" to score a training by its best epoch, like KerasTuner, or
+            "last" to score it by its last epoch, as without early stopping. The tuner
+            keeps the weights of this epoch. Defaults to "best".
+        workers: Integer of at least 1, the number of processes that run trials. With
+            more than one, they run on Ray. Defaults to 1.
         ray_address: Address of a Ray cluster for the workers, such as "auto", or None
             for this machine. Defaults to None.
-        threads_per_worker: Integer of at least 1, or None for a fair share of the cores
-            of this machine. Defaults to None.
+        threads_per_worker: Integer of at least 1, or None to divide the cores of this
+            machine equally. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
-            tab "HParams" has a row for each trial that has ended, and the tab "Dropout"
-            the charts of the search. None to write nothing. Defaults to None.
+            tab "HParams" shows a row for each trial that has ended, and the tab
+            "Dropout" shows the charts of the search. None to write nothing. Defaults to
+            None.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -138,7 +138,7 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
         threads_per_worker: int | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
-        self.seed = seed  # as KerasTuner's
+        self.seed = seed  # KerasTuner's class has this attribute
         oracle = RandomSearchOracle(
             objective=objective,
             max_trials=max_trials,
@@ -149,7 +149,7 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
-        # Not that of KerasTuner's class, which makes its own oracle.
+        # The constructor of KerasTuner's class would make another oracle.
         TrialEngine.__init__(
             self,
             oracle,
@@ -176,17 +176,17 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
 class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
     """`keras_tuner.BayesianOptimization` on models that are compiled once.
 
-    It never asks for the same values twice. Where the Gaussian process proposes values
-    that were tried, the best of some random new points takes their place. See
-    `TrialEngine` for how trials run, are stored and are resumed.
+    It never proposes the same values twice. If the Gaussian process proposes values
+    that were tried before, the best of several random new points replaces them.
+    `TrialEngine` describes how trials run, are stored and are resumed.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
             to a compiled model. May be None only if a subclass has its own `run_trial`.
             Defaults to None.
-        objective: String, `keras_tuner.Objective`, or a list of these, whose sum
-            counts. May be None if `run_trial` or `HyperModel.fit` returns a number to
-            minimise. Defaults to None.
+        objective: String, `keras_tuner.Objective`, or a list of these, whose sum is
+            optimised. May be None if `run_trial` or `HyperModel.fit` returns a number
+            to minimise. Defaults to None.
         max_trials: Integer, the largest number of trials. The search ends earlier if
             the space is exhausted. Defaults to 10.
         num_initial_points: Integer, the number of random trials at the start, or None
@@ -198,44 +198,44 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
         hyperparameters: `keras_tuner.HyperParameters` that are declared before the
             first build, or None. Defaults to None.
         tune_new_entries: Boolean, whether to search hyperparameters that are not in
-            `hyperparameters`. If False, they have their defaults. Defaults to True.
+            `hyperparameters`. If False, they keep their defaults. Defaults to True.
         allow_new_entries: Boolean, whether the hypermodel may declare hyperparameters
             that are not in `hyperparameters`. Defaults to True.
         max_retries_per_trial: Integer, the number of times to repeat a trial that
             failed. Defaults to 0.
-        max_consecutive_failed_trials: Integer, the number of trials that may fail one
-            after another before the search stops. Defaults to 3.
+        max_consecutive_failed_trials: Integer. The search stops after this many failed
+            trials in a row. Defaults to 3.
         max_model_size: Integer, the number of parameters above which a trial fails, or
             None for no limit. Defaults to None.
-        optimizer: Optimizer that takes the place of the model's, or None. Defaults to
-            None.
-        loss: Loss that takes the place of the model's, or None. Defaults to None.
-        metrics: Metrics that take the place of the model's, or None. Defaults to None.
+        optimizer: Optimizer that replaces that of the model, or None. Defaults to None.
+        loss: Loss that replaces that of the model, or None. Defaults to None.
+        metrics: Metrics that replace those of the model, or None. Defaults to None.
         distribution_strategy: A `tf.distribute.Strategy` for the models, or None.
             Defaults to None.
-        directory: Path of the folder that holds the project, or None for the current
-            one. Defaults to None.
+        directory: Path of the folder that contains the project, or None for the current
+            folder. Defaults to None.
         project_name: String, name of the folder of the search, or None for
             "untitled_project". Defaults to None.
-        logger: Not used. KerasTuner has it for older programs.
-        tuner_id: String, name of this process among KerasTuner's own workers, or None.
+        logger: Not used. KerasTuner keeps it for older programs.
+        tuner_id: String, name of this process among KerasTuner's workers, or None.
             Defaults to None.
-        overwrite: Boolean, whether to delete a search of the same name. If False, that
-            search is resumed. Defaults to False.
-        executions_per_trial: Integer, the number of trainings per trial, with other
-            initial weights. The score is their mean. Defaults to 1.
-        scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
-            "last" by its last one, as it would be without early stopping. The weights
-            that are kept are those of that epoch. Defaults to "best".
-        workers: Integer of at least 1, the number of processes that run trials, on Ray
-            if there is more than one. Defaults to 1.
+        overwrite: Boolean, whether to delete an existing search of the same name. If
+            False, that search is resumed. Defaults to False.
+        executions_per_trial: Integer, the number of trainings per trial, each with
+            different initial weights. The score is their mean. Defaults to 1.
+        scored_epoch: "best" to score a training by its best epoch, like KerasTuner, or
+            "last" to score it by its last epoch, as without early stopping. The tuner
+            keeps the weights of this epoch. Defaults to "best".
+        workers: Integer of at least 1, the number of processes that run trials. With
+            more than one, they run on Ray. Defaults to 1.
         ray_address: Address of a Ray cluster for the workers, such as "auto", or None
             for this machine. Defaults to None.
-        threads_per_worker: Integer of at least 1, or None for a fair share of the cores
-            of this machine. Defaults to None.
+        threads_per_worker: Integer of at least 1, or None to divide the cores of this
+            machine equally. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
-            tab "HParams" has a row for each trial that has ended, and the tab "Dropout"
-            the charts of the search. None to write nothing. Defaults to None.
+            tab "HParams" shows a row for each trial that has ended, and the tab
+            "Dropout" shows the charts of the search. None to write nothing. Defaults to
+            None.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -291,7 +291,7 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
-        # Not that of KerasTuner's class, which makes its own oracle.
+        # The constructor of KerasTuner's class would make another oracle.
         TrialEngine.__init__(
             self,
             oracle,
@@ -318,20 +318,22 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
 class Hyperband(keras_tuner.Hyperband, TrialEngine):
     """`keras_tuner.Hyperband` on models that are compiled once.
 
-    A trial that is promoted goes on exactly where it stopped: with its last weights,
-    the state of the optimizer, the clocks of schedules, rates and seeds, and with the
-    order of the data that a single training would have. (KerasTuner begins with the
-    weights of the best epoch and a new optimizer.) Its first rounds are short, which
-    favours low rates: see `SuccessiveHalving`. See `TrialEngine` for how trials run,
-    are stored and are resumed.
+    A trial that is promoted continues exactly where it stopped: with the last weights,
+    the state of the optimizer, the clocks of schedules, the rates and the seeds. It
+    sees the data in the order that a single training would have. KerasTuner continues
+    with the weights of the best epoch and a new optimizer instead.
+
+    The first rounds of Hyperband are short, which favours low rates.
+    `SuccessiveHalving` avoids this. `TrialEngine` describes how trials run, are stored
+    and are resumed.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
             to a compiled model. May be None only if a subclass has its own `run_trial`.
             Defaults to None.
-        objective: String, `keras_tuner.Objective`, or a list of these, whose sum
-            counts. May be None if `run_trial` or `HyperModel.fit` returns a number to
-            minimise. Defaults to None.
+        objective: String, `keras_tuner.Objective`, or a list of these, whose sum is
+            optimised. May be None if `run_trial` or `HyperModel.fit` returns a number
+            to minimise. Defaults to None.
         max_epochs: Integer, the largest number of epochs of a trial. Defaults to 100.
         factor: Integer of at least 2, the factor by which epochs grow and the number
             of trials shrinks from round to round. Defaults to 3.
@@ -341,44 +343,44 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
         hyperparameters: `keras_tuner.HyperParameters` that are declared before the
             first build, or None. Defaults to None.
         tune_new_entries: Boolean, whether to search hyperparameters that are not in
-            `hyperparameters`. If False, they have their defaults. Defaults to True.
+            `hyperparameters`. If False, they keep their defaults. Defaults to True.
         allow_new_entries: Boolean, whether the hypermodel may declare hyperparameters
             that are not in `hyperparameters`. Defaults to True.
         max_retries_per_trial: Integer, the number of times to repeat a trial that
             failed. Defaults to 0.
-        max_consecutive_failed_trials: Integer, the number of trials that may fail one
-            after another before the search stops. Defaults to 3.
+        max_consecutive_failed_trials: Integer. The search stops after this many failed
+            trials in a row. Defaults to 3.
         max_model_size: Integer, the number of parameters above which a trial fails, or
             None for no limit. Defaults to None.
-        optimizer: Optimizer that takes the place of the model's, or None. Defaults to
-            None.
-        loss: Loss that takes the place of the model's, or None. Defaults to None.
-        metrics: Metrics that take the place of the model's, or None. Defaults to None.
+        optimizer: Optimizer that replaces that of the model, or None. Defaults to None.
+        loss: Loss that replaces that of the model, or None. Defaults to None.
+        metrics: Metrics that replace those of the model, or None. Defaults to None.
         distribution_strategy: A `tf.distribute.Strategy` for the models, or None.
             Defaults to None.
-        directory: Path of the folder that holds the project, or None for the current
-            one. Defaults to None.
+        directory: Path of the folder that contains the project, or None for the current
+            folder. Defaults to None.
         project_name: String, name of the folder of the search, or None for
             "untitled_project". Defaults to None.
-        logger: Not used. KerasTuner has it for older programs.
-        tuner_id: String, name of this process among KerasTuner's own workers, or None.
+        logger: Not used. KerasTuner keeps it for older programs.
+        tuner_id: String, name of this process among KerasTuner's workers, or None.
             Defaults to None.
-        overwrite: Boolean, whether to delete a search of the same name. If False, that
-            search is resumed. Defaults to False.
-        executions_per_trial: Integer, the number of trainings per trial, with other
-            initial weights. The score is their mean. Defaults to 1.
-        scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
-            "last" by its last one, as it would be without early stopping. The weights
-            that are kept are those of that epoch. Defaults to "best".
-        workers: Integer of at least 1, the number of processes that run trials, on Ray
-            if there is more than one. Defaults to 1.
+        overwrite: Boolean, whether to delete an existing search of the same name. If
+            False, that search is resumed. Defaults to False.
+        executions_per_trial: Integer, the number of trainings per trial, each with
+            different initial weights. The score is their mean. Defaults to 1.
+        scored_epoch: "best" to score a training by its best epoch, like KerasTuner, or
+            "last" to score it by its last epoch, as without early stopping. The tuner
+            keeps the weights of this epoch. Defaults to "best".
+        workers: Integer of at least 1, the number of processes that run trials. With
+            more than one, they run on Ray. Defaults to 1.
         ray_address: Address of a Ray cluster for the workers, such as "auto", or None
             for this machine. Defaults to None.
-        threads_per_worker: Integer of at least 1, or None for a fair share of the cores
-            of this machine. Defaults to None.
+        threads_per_worker: Integer of at least 1, or None to divide the cores of this
+            machine equally. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
-            tab "HParams" has a row for each trial that has ended, and the tab "Dropout"
-            the charts of the search. None to write nothing. Defaults to None.
+            tab "HParams" shows a row for each trial that has ended, and the tab
+            "Dropout" shows the charts of the search. None to write nothing. Defaults to
+            None.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -435,7 +437,7 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
-        # Not that of KerasTuner's class, which makes its own oracle.
+        # The constructor of KerasTuner's class would make another oracle.
         TrialEngine.__init__(
             self,
             oracle,
@@ -464,86 +466,88 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
 
 
 class SuccessiveHalving(TrialEngine):
-    """Late halving: a few settings side by side, half of which stop at each rung.
+    """Trains a few settings side by side and stops the worse half at each rung.
 
-    Each setting trains up to the first rung, by default a half of the epochs. There the
-    better half of the settings goes on to the next rung, and so on, until the best one
-    trains to its end. So 4 settings cost as much as 2.75 trainings. A trial is one
-    setting between two rungs, and goes on exactly where the trial before it stopped.
+    All settings train up to the first rung, which is half of the epochs by default. The
+    better half continues to the next rung, and so on, until the best setting trains to
+    the end. With the defaults, 4 settings cost as much as 2.75 trainings. A trial
+    trains one setting between two rungs, and continues exactly where the previous trial
+    of this setting stopped.
 
-    Early in a training, less dropout nearly always looks better: with it, a network
-    learns faster, and has not had the time to overfit. So the first rung is late.
+    The first rung is late because less dropout nearly always looks better early in a
+    training: the network learns faster and has not yet overfitted.
 
-    The score of a trial is the mean of the objective over its last epochs, and decides
-    at the rungs; of equal settings, the earlier one goes on. A trial that failed, or
-    whose objective is NaN, does not go on. If `HyperModel.fit` or `run_trial` returns a
-    number, this is the score. See `TrialEngine` for how trials run, are stored and are
-    resumed.
+    The score of a trial is the mean of the objective over its last epochs. If two
+    settings are equal, the earlier one continues. A trial that failed, or whose
+    objective is NaN, does not continue. If `HyperModel.fit` or `run_trial` returns a
+    number, this number is the score. `TrialEngine` describes how trials run, are stored
+    and are resumed.
 
-    `get_best_trials`, `get_best_models` and `get_best_hyperparameters` begin with the
-    setting that reached the end: trials of later rungs come first, then the score
-    counts.
+    `get_best_trials`, `get_best_models` and `get_best_hyperparameters` rank trials of
+    later rungs first, and trials of the same rung by their score. So they begin with
+    the setting that reached the end.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
             to a compiled model. May be None only if a subclass has its own `run_trial`.
             Defaults to None.
-        objective: String, `keras_tuner.Objective`, or a list of these, whose sum
-            counts. May be None if `run_trial` or `HyperModel.fit` returns a number to
-            minimise. Defaults to None.
+        objective: String, `keras_tuner.Objective`, or a list of these, whose sum is
+            optimised. May be None if `run_trial` or `HyperModel.fit` returns a number
+            to minimise. Defaults to None.
         max_epochs: Integer, the number of epochs of a whole training. Defaults to 100.
         settings: Sequence of at least 2 settings. A number in [0, 1) is the rate for
-            all layers: each hyperparameter that moves a rate has the allowed value next
-            to it, and the others have their defaults. A dict maps names of
-            hyperparameters to values, and those it lacks have their defaults. Settings
-            that become equal count once. Defaults to (0.0, 0.2, 0.4, 0.6).
-        rungs: Sequence of increasing fractions of `max_epochs` in (0, 1), at each of
-            which the better half of the settings goes on, rounded up. Defaults to
+            all layers: each hyperparameter that sets a rate gets the closest allowed
+            value. A dict maps names of hyperparameters to values. All other
+            hyperparameters get their defaults. Settings that become equal count once.
+            Defaults to (0.0, 0.2, 0.4, 0.6).
+        rungs: Sequence of increasing fractions of `max_epochs` in (0, 1). At each of
+            them, the better half of the settings continues, rounded up. Defaults to
             (0.5, 0.75).
-        smoothing: Integer of at least 1, the number of last epochs whose mean is the
-            score. It is the mean of all epochs of a trial that has fewer. Defaults to
-            3.
+        smoothing: Integer of at least 1, the number of last epochs over which the score
+            is averaged. A trial with fewer epochs is averaged over all of them.
+            Defaults to 3.
         seed: Integer, or None for a random one. Defaults to None.
         hyperparameters: `keras_tuner.HyperParameters` that are declared before the
             first build, or None. Defaults to None.
         tune_new_entries: Boolean, whether to search hyperparameters that are not in
-            `hyperparameters`. If False, they have their defaults. Defaults to True.
+            `hyperparameters`. If False, they keep their defaults. Defaults to True.
         allow_new_entries: Boolean, whether the hypermodel may declare hyperparameters
             that are not in `hyperparameters`. Defaults to True.
         max_retries_per_trial: Integer, the number of times to repeat a trial that
             failed. Defaults to 0.
-        max_consecutive_failed_trials: Integer, the number of trials that may fail one
-            after another before the search stops. Defaults to 3.
+        max_consecutive_failed_trials: Integer. The search stops after this many failed
+            trials in a row. Defaults to 3.
         max_model_size: Integer, the number of parameters above which a trial fails, or
             None for no limit. Defaults to None.
-        optimizer: Optimizer that takes the place of the model's, or None. Defaults to
-            None.
-        loss: Loss that takes the place of the model's, or None. Defaults to None.
-        metrics: Metrics that take the place of the model's, or None. Defaults to None.
+        optimizer: Optimizer that replaces that of the model, or None. Defaults to None.
+        loss: Loss that replaces that of the model, or None. Defaults to None.
+        metrics: Metrics that replace those of the model, or None. Defaults to None.
         distribution_strategy: A `tf.distribute.Strategy` for the models, or None.
             Defaults to None.
-        directory: Path of the folder that holds the project, or None for the current
-            one. Defaults to None.
+        directory: Path of the folder that contains the project, or None for the current
+            folder. Defaults to None.
         project_name: String, name of the folder of the search, or None for
             "untitled_project". Defaults to None.
-        logger: Not used. KerasTuner has it for older programs.
-        tuner_id: String, name of this process among KerasTuner's own workers, or None.
+        logger: Not used. KerasTuner keeps it for older programs.
+        tuner_id: String, name of this process among KerasTuner's workers, or None.
             Defaults to None.
-        overwrite: Boolean, whether to delete a search of the same name. If False, that
-            search is resumed. Defaults to False.
-        executions_per_trial: Integer, the number of trainings per trial, with other
-            initial weights. The score is their mean. Defaults to 1.
-        scored_epoch: "last" to keep the weights of the last epoch of a trial, "best" to
-            keep those of its best epoch. The score is the same. Defaults to "last".
-        workers: Integer of at least 1, the number of processes that run trials, on Ray
-            if there is more than one. Defaults to 1.
+        overwrite: Boolean, whether to delete an existing search of the same name. If
+            False, that search is resumed. Defaults to False.
+        executions_per_trial: Integer, the number of trainings per trial, each with
+            different initial weights. The score is their mean. Defaults to 1.
+        scored_epoch: "last" to keep the weights of the last epoch of a trial, or "best"
+            to keep those of its best epoch. The score does not depend on it. Defaults
+            to "last".
+        workers: Integer of at least 1, the number of processes that run trials. With
+            more than one, they run on Ray. Defaults to 1.
         ray_address: Address of a Ray cluster for the workers, such as "auto", or None
             for this machine. Defaults to None.
-        threads_per_worker: Integer of at least 1, or None for a fair share of the cores
-            of this machine. Defaults to None.
+        threads_per_worker: Integer of at least 1, or None to divide the cores of this
+            machine equally. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
-            tab "HParams" has a row for each trial that has ended, and the tab "Dropout"
-            the charts of the search. None to write nothing. Defaults to None.
+            tab "HParams" shows a row for each trial that has ended, and the tab
+            "Dropout" shows the charts of the search. None to write nothing. Defaults to
+            None.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -649,59 +653,59 @@ class SuccessiveHalving(TrialEngine):
 class GridSearch(keras_tuner.GridSearch, TrialEngine):
     """`keras_tuner.GridSearch` on models that are compiled once.
 
-    See `TrialEngine` for how trials run, are stored and are resumed.
+    `TrialEngine` describes how trials run, are stored and are resumed.
 
     Args:
         hypermodel: A `keras_tuner.HyperModel`, or a function from the hyperparameters
             to a compiled model. May be None only if a subclass has its own `run_trial`.
             Defaults to None.
-        objective: String, `keras_tuner.Objective`, or a list of these, whose sum
-            counts. May be None if `run_trial` or `HyperModel.fit` returns a number to
-            minimise. Defaults to None.
+        objective: String, `keras_tuner.Objective`, or a list of these, whose sum is
+            optimised. May be None if `run_trial` or `HyperModel.fit` returns a number
+            to minimise. Defaults to None.
         max_trials: Integer, the largest number of trials, or None to try the whole
             grid. Defaults to None.
         seed: Integer, or None for a random one. Defaults to None.
         hyperparameters: `keras_tuner.HyperParameters` that are declared before the
             first build, or None. Defaults to None.
         tune_new_entries: Boolean, whether to search hyperparameters that are not in
-            `hyperparameters`. If False, they have their defaults. Defaults to True.
+            `hyperparameters`. If False, they keep their defaults. Defaults to True.
         allow_new_entries: Boolean, whether the hypermodel may declare hyperparameters
             that are not in `hyperparameters`. Defaults to True.
         max_retries_per_trial: Integer, the number of times to repeat a trial that
             failed. Defaults to 0.
-        max_consecutive_failed_trials: Integer, the number of trials that may fail one
-            after another before the search stops. Defaults to 3.
+        max_consecutive_failed_trials: Integer. The search stops after this many failed
+            trials in a row. Defaults to 3.
         max_model_size: Integer, the number of parameters above which a trial fails, or
             None for no limit. Defaults to None.
-        optimizer: Optimizer that takes the place of the model's, or None. Defaults to
-            None.
-        loss: Loss that takes the place of the model's, or None. Defaults to None.
-        metrics: Metrics that take the place of the model's, or None. Defaults to None.
+        optimizer: Optimizer that replaces that of the model, or None. Defaults to None.
+        loss: Loss that replaces that of the model, or None. Defaults to None.
+        metrics: Metrics that replace those of the model, or None. Defaults to None.
         distribution_strategy: A `tf.distribute.Strategy` for the models, or None.
             Defaults to None.
-        directory: Path of the folder that holds the project, or None for the current
-            one. Defaults to None.
+        directory: Path of the folder that contains the project, or None for the current
+            folder. Defaults to None.
         project_name: String, name of the folder of the search, or None for
             "untitled_project". Defaults to None.
-        logger: Not used. KerasTuner has it for older programs.
-        tuner_id: String, name of this process among KerasTuner's own workers, or None.
+        logger: Not used. KerasTuner keeps it for older programs.
+        tuner_id: String, name of this process among KerasTuner's workers, or None.
             Defaults to None.
-        overwrite: Boolean, whether to delete a search of the same name. If False, that
-            search is resumed. Defaults to False.
-        executions_per_trial: Integer, the number of trainings per trial, with other
-            initial weights. The score is their mean. Defaults to 1.
-        scored_epoch: "best" to score a training by its best epoch, as KerasTuner does;
-            "last" by its last one, as it would be without early stopping. The weights
-            that are kept are those of that epoch. Defaults to "best".
-        workers: Integer of at least 1, the number of processes that run trials, on Ray
-            if there is more than one. Defaults to 1.
+        overwrite: Boolean, whether to delete an existing search of the same name. If
+            False, that search is resumed. Defaults to False.
+        executions_per_trial: Integer, the number of trainings per trial, each with
+            different initial weights. The score is their mean. Defaults to 1.
+        scored_epoch: "best" to score a training by its best epoch, like KerasTuner, or
+            "last" to score it by its last epoch, as without early stopping. The tuner
+            keeps the weights of this epoch. Defaults to "best".
+        workers: Integer of at least 1, the number of processes that run trials. With
+            more than one, they run on Ray. Defaults to 1.
         ray_address: Address of a Ray cluster for the workers, such as "auto", or None
             for this machine. Defaults to None.
-        threads_per_worker: Integer of at least 1, or None for a fair share of the cores
-            of this machine. Defaults to None.
+        threads_per_worker: Integer of at least 1, or None to divide the cores of this
+            machine equally. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
-            tab "HParams" has a row for each trial that has ended, and the tab "Dropout"
-            the charts of the search. None to write nothing. Defaults to None.
+            tab "HParams" shows a row for each trial that has ended, and the tab
+            "Dropout" shows the charts of the search. None to write nothing. Defaults to
+            None.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -741,7 +745,7 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
         threads_per_worker: int | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
-        self.seed = seed  # as KerasTuner's
+        self.seed = seed  # KerasTuner's class has this attribute
         oracle = GridSearchOracle(
             objective=objective,
             max_trials=max_trials,
@@ -752,7 +756,7 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
             max_retries_per_trial=max_retries_per_trial,
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
-        # Not that of KerasTuner's class, which makes its own oracle.
+        # The constructor of KerasTuner's class would make another oracle.
         TrialEngine.__init__(
             self,
             oracle,

@@ -7,8 +7,8 @@ import { watchTheme } from "./theme.js";
 import { createTrainingView } from "./training_view.js";
 
 const NO_RUN =
-  "No run here holds dropout rates yet. Give kdropout.callbacks.TensorBoardRates to " +
-  "fit, or search with kdropout.tuning, and the runs appear.";
+  "No run with dropout rates yet. To add one, pass kdropout.callbacks.TensorBoardRates " +
+  "to fit, or pass a log_dir to a tuner of kdropout.tuning.";
 
 /** Draws the page into `root` and keeps it up to date with `source`. */
 export function start(root, source) {
@@ -60,7 +60,7 @@ export function start(root, source) {
 
   function show(payload, run) {
     const view = views[run.kind];
-    // A view measures itself, so it has to be in the page when it is drawn.
+    // A view measures its element, which must be in the page when it is drawn.
     if (view.element.parentNode !== content) content.replaceChildren(view.element);
     view.show(payload);
     shown = run;

@@ -1,12 +1,12 @@
 const STEPS = 256;
-// Lightness and chroma in OKLCH at both ends. The end for 0 is near the paper.
+// Lightness and chroma in OKLCH at both ends. The end for 0 is close to the background.
 const ENDS = {
   light: { from: [0.955, 0.018], to: [0.36, 0.125] },
   dark: { from: [0.34, 0.03], to: [0.93, 0.075] },
 };
 const HUE = (250 * Math.PI) / 180;
 
-/** How the lines of up to eight layers differ besides their colour. */
+/** Dashes that distinguish up to eight lines in addition to their colours. */
 export const DASHES = [
   "",
   "7 3",
@@ -18,7 +18,7 @@ export const DASHES = [
   "1 4",
 ];
 
-/** A perceptually even ramp of one hue, as a function from [0, 1] to [r, g, b]. */
+/** Returns a perceptually even ramp of one hue: a function from [0, 1] to [r, g, b]. */
 export function ramp(theme) {
   const { from, to } = ENDS[theme];
   const table = Array.from({ length: STEPS }, (_, i) => {
@@ -29,12 +29,13 @@ export function ramp(theme) {
   return (share) => table[Math.round(Math.min(Math.max(share, 0), 1) * (STEPS - 1))];
 }
 
-/** A colour of the ramp as CSS. */
+/** Converts a colour of the ramp to CSS. */
 export function css([red, green, blue]) {
   return `rgb(${red} ${green} ${blue})`;
 }
 
-/** OKLCH to sRGB; Ottosson (2020), "A perceptual color space for image processing". */
+// Ottosson (2020), "A perceptual color space for image processing".
+/** Converts OKLCH to sRGB. */
 function toRgb(lightness, chroma) {
   const a = chroma * Math.cos(HUE);
   const b = chroma * Math.sin(HUE);

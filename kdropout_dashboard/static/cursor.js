@@ -1,6 +1,6 @@
 /**
- * The place that the reader looks at, shared by charts: a place is any object of
- * plain values, such as a step and the path of a layer; null is nowhere.
+ * The place that the reader points at, which charts share. A place is an object of
+ * plain values, such as a step and the path of a layer, or null.
  */
 export function createCursor() {
   const listeners = [];

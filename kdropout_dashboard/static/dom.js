@@ -1,11 +1,11 @@
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An HTML element. Names come from log files: a child that is a string is text. */
+/** Creates an HTML element. A string child is text, because names come from log files. */
 export function html(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** The same for SVG. */
+/** Creates an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }

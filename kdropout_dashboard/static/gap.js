@@ -1,22 +1,22 @@
 import { format, rounded } from "./scale.js";
 import { extent, nearestIndex } from "./series.js";
 
-/** What the gap was last, in a sentence. */
+/** Describes the latest gap in a sentence. */
 export function gapSentence(gap, target) {
   const last = gap.clean.findLastIndex((value) => value !== null);
-  if (last < 0) return `No clean gap of ${gap.metric} was measured yet.`;
+  if (last < 0) return `No clean gap of ${gap.metric} has been measured yet.`;
   const [clean, naive] = [gap.clean[last], gap.naive[last] ?? null];
   const verdict = clean > 0 ? "above 0: overfitting" : "not above 0: no overfitting";
   const sentences = [
     `At epoch ${gap.steps[last]} the clean gap of ${gap.metric} is ${format(clean)} ` +
       `(${verdict}).`,
   ];
-  if (naive !== null) sentences.push(`The naive gap shows ${format(naive)}.`);
-  if (target) sentences.push(`GapController aims at ${targetText(target)}.`);
+  if (naive !== null) sentences.push(`The naive gap is ${format(naive)}.`);
+  if (target) sentences.push(`The target of GapController is ${targetText(target)}.`);
   return sentences.join(" ");
 }
 
-/** Both gaps at the epoch nearest to a step. */
+/** Describes both gaps at the epoch nearest to a step. */
 export function gapReadout(gap, step) {
   const i = nearestIndex(gap.steps, step);
   return (
@@ -25,7 +25,7 @@ export function gapReadout(gap, step) {
   );
 }
 
-/** The axis of the gap: 0, the target and all values lie in it. */
+/** Returns the range of the axis, which includes 0, the target and all values. */
 export function gapRange(gap, target) {
   const marked = target
     ? [target.value - target.dead_band, target.value + target.dead_band]
@@ -33,12 +33,12 @@ export function gapRange(gap, target) {
   return rounded(extent([gap.clean, gap.naive, marked, [0]]));
 }
 
-/** The controller's target, if it is one of this metric. */
+/** Returns the target of the controller if it is for this metric, or null. */
 export function targetOf(gap, target) {
   return target?.metric === gap.metric ? target : null;
 }
 
-/** "0.4", or "0.4 +- 0.05". */
+/** Formats a target as "0.4", or as "0.4 ± 0.05" with a dead band. */
 export function targetText({ value, dead_band: band }) {
   return band > 0 ? `${format(value)} \u00b1 ${format(band)}` : format(value);
 }

@@ -10,7 +10,7 @@ const HOW =
   "No overfitting gap was measured in this run. To measure it, put OverfittingGap " +
   "before TensorBoardRates in the callbacks of fit.";
 
-/** The true gap beside the naive one, a metric at a time. */
+/** Shows the clean gap and the naive gap of one metric. */
 export function createGapView(cursor) {
   const chart = createLineChart("gap-chart", {
     onPoint: (step) => cursor.move({ clock: "epoch", step, layer: null }),
@@ -69,7 +69,7 @@ export function createGapView(cursor) {
   return { element, draw };
 }
 
-/** Fills a select, keeping what was chosen; untouched where nothing changed. */
+/** Fills a select and keeps its value. Does nothing if the names are the same. */
 function offer(select, names) {
   const known = Array.from(select.options, (option) => option.value);
   if (known.join("\n") === names.join("\n")) return;

@@ -11,7 +11,7 @@ const HEIGHT = 440;
 const ROW = { least: 2, most: 22, labelled: 13 };
 const TOP = 4;
 
-/** Heat map of the rates: a row per layer, a column per step. */
+/** Creates a heat map of the rates, with a row per layer and a column per step. */
 export function createHeatMap(cursor, onPin) {
   const plot = createPlot("heat-map");
   const canvas = html("canvas", { class: "cells" });
@@ -119,11 +119,11 @@ function describe({ layers, steps, unit, top }) {
     : `no ${unit} yet`;
   return (
     `Heat map of the dropout rates of ${layers.length} layers, ${range}, colours ` +
-    `from 0 to ${top}. Arrow keys move over layers and steps, Enter highlights.`
+    `from 0 to ${top}. Arrow keys move over layers and steps. Enter highlights a layer.`
   );
 }
 
-/** One pixel per row, stretched by the browser; what has no value stays clear. */
+/** Paints one pixel per row, which the browser stretches. Missing values stay clear. */
 function paint(canvas, model, x, rowHeight) {
   const [left, right] = x.range;
   const ratio = Math.min(window.devicePixelRatio || 1, 2);
@@ -151,7 +151,7 @@ function paint(canvas, model, x, rowHeight) {
   context.putImageData(image, 0, 0);
 }
 
-/** Names to the left and rates now to the right; of some rows if rows are thin. */
+/** Draws names on the left and current rates on the right, of some rows if thin. */
 function rowTexts({ model, names, x, rowHeight }) {
   const every = Math.ceil(ROW.labelled / rowHeight);
   const [left, right] = x.range;

@@ -1,13 +1,13 @@
 import { start } from "./app.js";
 import { servedSource } from "./source.js";
 
-/** Called by TensorBoard in the empty document of the tab. */
+/** TensorBoard calls this in the empty document of the tab. */
 export function render() {
   const href = new URL("./style.css", import.meta.url);
   const style = document.createElement("link");
   const begin = () =>
     start(document.body, servedSource(new URL("./", import.meta.url)));
-  // The charts measure the room that the style gives them.
+  // The charts measure the space that the style gives them.
   style.addEventListener("load", begin);
   style.addEventListener("error", begin);
   style.rel = "stylesheet";

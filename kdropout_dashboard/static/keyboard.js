@@ -8,9 +8,9 @@ const MOVES = {
 };
 
 /**
- * Makes arrow keys move over a grid, Home and End jump, Escape clear, Enter choose.
- * Handlers: move(columns, rows), jump(toEnd), clear(), choose(); a missing one leaves
- * its keys to the browser.
+ * Handles keys: arrows move over a grid, Home and End jump, Escape clears, Enter
+ * chooses. The handlers are move(columns, rows), jump(toEnd), clear() and choose(). The
+ * browser handles the keys of a missing handler.
  */
 export function listenToKeys(element, { move, jump, clear, choose }) {
   element.addEventListener("keydown", (event) => {
@@ -25,7 +25,7 @@ export function listenToKeys(element, { move, jump, clear, choose }) {
   });
 }
 
-/** A position moved inside a list of `count`; from nowhere (-1), to its near end. */
+/** Moves a position in a list of `count`. From none (-1), it goes to the near end. */
 export function moved(position, by, count) {
   if (position < 0) return by < 0 ? count - 1 : 0;
   return Math.min(Math.max(position + by, 0), count - 1);

@@ -4,11 +4,11 @@ import { labels } from "./names.js";
 import { format, linear, NONE } from "./scale.js";
 
 const SPARK = { width: 84, height: 18, pad: 2 };
-// What the other columns and the swatch take.
+// Pixels for the other columns and the swatch.
 const OTHERS = { fixed: 440, extra: 96, least: 120 };
 const TITLES = { entropy_term: "Entropy term", weight_term: "Weight term" };
 
-/** Table of the layers in the model's order; a row highlights its layer elsewhere. */
+/** Creates a table of the layers in the order of the model. Rows highlight layers. */
 export function createLayerTable(cursor, onPin) {
   const head = html("tr");
   const body = html("tbody");
@@ -59,7 +59,7 @@ export function createLayerTable(cursor, onPin) {
         row.fill(layer, shortened[i], model, extras);
         return row.element;
       });
-      // Moving a row would take the focus from it.
+      // A row that is moved would lose the focus.
       const unchanged =
         shown.length === body.children.length &&
         shown.every((row, i) => row === body.children[i]);
@@ -68,7 +68,7 @@ export function createLayerTable(cursor, onPin) {
   };
 }
 
-/** The columns that only some kinds of training fill. */
+/** Returns the columns that only some trainings have. */
 function extraColumns(layers) {
   const terms = [...new Set(layers.flatMap(({ terms: found }) => Object.keys(found)))];
   const extras = terms.map((name) => ({
@@ -118,7 +118,7 @@ function createRow(path) {
   };
 }
 
-/** The colour and dash that the layer has in the chart. */
+/** Draws a sample of the layer's line in the chart. */
 function sample(style) {
   return svg("path", {
     d: "M0,5h22",

@@ -5,12 +5,12 @@ const WIDTH = 160;
 const CELLS = 40;
 const HEIGHT = 10;
 
-/** A ramp with a number at both ends and in the middle. */
+/** Draws a ramp with a number at both ends and in the middle. */
 export function legend(colour, labels, name) {
   const cells = Array.from({ length: CELLS }, (_, i) =>
     svg("rect", {
       x: (i * WIDTH) / CELLS,
-      // Neighbours overlap by a little, or else hairlines show between them.
+      // Neighbours overlap a little, or hairlines would be visible between them.
       width: WIDTH / CELLS + 0.5,
       height: HEIGHT,
       fill: css(colour(i / (CELLS - 1))),

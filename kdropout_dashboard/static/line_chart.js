@@ -10,8 +10,8 @@ import { spread } from "./spread.js";
 const LABEL = 14;
 
 /**
- * Lines over steps. It reports where the reader points as (step, key of the nearest
- * line) and draws a cursor wherever `follow` says; it keeps no state.
+ * Creates a chart of lines over steps. It reports the place of the pointer as (step, key
+ * of the nearest line). `follow` moves its cursor.
  */
 export function createLineChart(testid, { onPoint, onLeave, onChoose }) {
   const plot = createPlot(testid);
@@ -69,9 +69,9 @@ export function createLineChart(testid, { onPoint, onLeave, onChoose }) {
     element: plot.element,
     follow,
     /**
-     * `content`: steps, lines [{key, name, values, colour, dash, width, named}],
-     * domain, range, unit, title, label (for screen readers), marks (SVG elements
-     * made from the scales, below the lines).
+     * Draws `content`: steps, lines [{key, name, values, colour, dash, width, named}],
+     * domain, range, unit, title, label (for screen readers) and marks (a function from
+     * the scales to SVG elements below the lines).
      */
     draw(content, width, height, space) {
       const x = linear(content.domain, [space.left, width - space.right]);
@@ -101,7 +101,7 @@ function background(x, y) {
   return svg("rect", { ...size, class: "area" });
 }
 
-/** Lines with a name are drawn last, or else the grey ones would hide them. */
+/** Sorts lines so that those with a name are drawn last, above the grey ones. */
 function inFront(lines) {
   const rows = lines.map((_, row) => row);
   return [
@@ -120,7 +120,7 @@ function drawLine({ key, colour, dash, width, named }, { line: d, dots }) {
   );
 }
 
-/** The names of lines, beside their last value. */
+/** Draws the names of lines next to their last values. */
 function endLabels({ x, y, lines }, room) {
   const ends = lines
     .filter(({ named }) => named)

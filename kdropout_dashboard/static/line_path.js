@@ -1,6 +1,6 @@
 /**
- * The `d` of a line through the values, and of dots where a value stands alone.
- * With several steps in a pixel, its lowest and highest value are kept.
+ * Returns the `d` of a line through the values, and of dots for values without
+ * neighbours. If a pixel has several steps, it keeps their lowest and highest value.
  */
 export function linePath(steps, values, x, y) {
   const places = thinned(steps, values, x);
@@ -21,7 +21,7 @@ export function linePath(steps, values, x, y) {
   return { line, dots };
 }
 
-/** Indices of the values to draw, in order; -1 where the line breaks. */
+/** Returns the indices of the values to draw in order, with -1 for a gap. */
 function thinned(steps, values, x) {
   const known = (i) => (values[i] ?? null) !== null;
   const places = [];
@@ -42,7 +42,7 @@ function thinned(steps, values, x) {
   return withoutStraight(places, values);
 }
 
-/** Without the points in the middle of a level stretch, of which schedules are full. */
+/** Removes points inside of constant stretches, which schedules have many of. */
 function withoutStraight(places, values) {
   return places.filter((i, position) => {
     const [before, after] = [places[position - 1] ?? -1, places[position + 1] ?? -1];

@@ -9,7 +9,7 @@ const HEIGHT = 190;
 const SPACE = { left: 58, right: 16, top: 26, bottom: 26 };
 const REACH = 16;
 
-/** The scores of all trials against one dimension, with the mean over the others. */
+/** Creates a chart of the scores of all trials by one dimension, with the mean curve. */
 export function createMarginalChart(cursor) {
   const plot = createPlot("marginal");
   const ring = svg("circle", { class: "ring", r: 6 });
@@ -76,14 +76,14 @@ export function createMarginalChart(cursor) {
 }
 
 function describe({ objective, trials }, { title: name, marginal }) {
-  const lines = marginal ? ", with the mean and its spread over the others" : "";
+  const lines = marginal ? ", with the expected score and its spread" : "";
   return (
-    `${objective} of ${trials.length} trials against ${name}${lines}; better is up. ` +
+    `${objective} of ${trials.length} trials by ${name}${lines}. Better is up. ` +
     "Arrow keys move over trials from the lowest value."
   );
 }
 
-/** A little room at both ends, where many trials lie; half a name beside a level. */
+/** Adds space at both ends of the domain, where many trials lie. */
 function padded({ domain: [low, high], levels }) {
   const room = levels.length ? 0.5 : 0.04 * (high - low);
   return [low - room, high + room];
@@ -94,7 +94,7 @@ function title({ label, title: full }, width) {
     "text",
     { x: SPACE.left, y: 15, class: "heading" },
     svg("title", {}, full),
-    // Bold type is wider than what is measured.
+    // The heading is bold, which is wider than the measured text.
     shorten(label, 0.9 * (width - SPACE.left - SPACE.right)),
   );
 }
@@ -117,7 +117,7 @@ function levelAxis(dimension, x, bottom) {
   );
 }
 
-/** Mean and, around it, the band of the spread. */
+/** Draws the mean, with the spread as a band around it. */
 function curve({ marginal, levels }, x, toY) {
   if (!marginal) return [];
   const { mean, spread } = marginal;

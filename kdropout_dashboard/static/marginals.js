@@ -4,7 +4,7 @@ import { createMarginalChart } from "./marginal_chart.js";
 const LEAST = 250;
 const COLUMNS = 3;
 
-/** A small chart per dimension: what a rate alone does to the score. */
+/** Creates a small chart per dimension, which shows the score by its value. */
 export function createMarginals(cursor) {
   const element = html("div", { class: "multiples", "data-testid": "marginals" });
   let charts = [];

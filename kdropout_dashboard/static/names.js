@@ -2,13 +2,13 @@ const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const ELLIPSIS = "\u2026";
 const context = document.createElement("canvas").getContext("2d");
 
-/** Width of a text in the small type of the charts, in pixels. */
+/** Returns the width of a text in the small font of the charts, in pixels. */
 export function textWidth(text) {
   context.font = FONT;
   return context.measureText(text).width;
 }
 
-/** The longest form that fits: the middle goes, since layers differ at the end. */
+/** Shortens a text to a width. It removes the middle, because layers differ at the end. */
 export function shorten(text, width, measure = textWidth) {
   if (measure(text) <= width) return text;
   const characters = [...text];
@@ -23,8 +23,8 @@ export function shorten(text, width, measure = textWidth) {
 }
 
 /**
- * Labels for paths: if one does not fit, what begins and ends all of them goes first,
- * and only then the middle.
+ * Returns labels for paths. If one does not fit, this first removes the parts that all
+ * paths share at their ends, and then the middle.
  */
 export function labels(paths, width, measure = textWidth) {
   const fits = paths.every((path) => measure(path) <= width);
@@ -32,7 +32,7 @@ export function labels(paths, width, measure = textWidth) {
   return distinct.map((path) => shorten(path, width, measure));
 }
 
-/** `shorten` by a number of characters, for text outside of the charts. */
+/** Shortens a text to a number of characters, for texts outside of the charts. */
 export function shortenTo(text, count) {
   return shorten(text, count, (candidate) => [...candidate].length);
 }
@@ -43,7 +43,7 @@ function withoutMiddle(characters, kept) {
   return [...characters.slice(0, head), ELLIPSIS, ...tail].join("");
 }
 
-/** The paths without the folders that they share at both ends. */
+/** Removes the parts that all paths share at both ends. */
 function withoutCommon(paths) {
   const parts = paths.map((path) => path.split("/"));
   const most = Math.min(...parts.map(({ length }) => length)) - 1;

@@ -11,10 +11,10 @@ import { currentTheme } from "./theme.js";
 const HEIGHT = 340;
 const SPACE = { left: 84, right: 132, top: 44, bottom: 16 };
 const LEAST = 62;
-// The ramp starts near the paper, where a thin line cannot be seen.
+// The ramp starts close to the background, where a thin line would be invisible.
 export const FAINTEST = 0.3;
 
-/** Parallel coordinates: an axis per dimension and the objective, a line per trial. */
+/** Creates parallel coordinates with an axis per dimension and a line per trial. */
 export function createParallel(cursor) {
   const plot = createPlot("parallel");
   const thick = svg("path", { class: "thick" });
@@ -66,9 +66,9 @@ export function createParallel(cursor) {
         toScore(quality(scores, score)),
       ]);
       const known = dimensions.map(({ label }) => label);
-      // In two rows by turns, names have twice the room.
+      // Names have twice the space if they alternate between two rows.
       const rows = known.every((label) => textWidth(label) < between - 8) ? 1 : 2;
-      // The first name is centred above its axis as well, and must stay in the chart.
+      // The first name is also centred above its axis, and must stay in the chart.
       const names = labels(known, Math.min(rows * between - 8, 2 * left));
       drawn = { model, xs, places };
       plot.resize(xs.at(-1) + right, HEIGHT);
@@ -91,11 +91,11 @@ function describe({ trials, dimensions, objective, direction }) {
   return (
     `Parallel coordinates of ${trials.length} trials over ${dimensions.length} ` +
     `dimensions and the objective ${objective} (${direction}, better is up). ` +
-    "Arrow keys move over trials from the best."
+    "Arrow keys move over trials from the best one."
   );
 }
 
-/** From the worst to the best, so that the good ones lie in front. */
+/** Draws trials from the worst to the best, so that good ones are in front. */
 function trialLines({ model, xs, places }) {
   const colour = ramp(currentTheme());
   return model.trials
@@ -111,14 +111,14 @@ function trialLines({ model, xs, places }) {
     .reverse();
 }
 
-/** A line that skips the axes on which the trial has no value. */
+/** Returns the path of a trial, which skips axes without a value. */
 function pathOf(places, xs) {
   let path = "";
   places.forEach((place, i) => {
     if (place === null) return;
     const joined = i > 0 && places[i - 1] !== null;
     path += `${joined ? "L" : "M"}${xs[i].toFixed(1)},${place.toFixed(1)}`;
-    // A stroke of no length still shows its round cap.
+    // A stroke of length 0 still shows its round cap.
     if (!joined) path += "h0";
   });
   return path;
@@ -137,14 +137,14 @@ function bestLabel({ model, xs, places }) {
   );
 }
 
-/** Rank of the trial whose line is nearest above or below a point, or 0. */
+/** Returns the rank of the trial whose line is vertically closest to a point, or 0. */
 function nearestTrial({ xs, places }, left, top) {
   const after = Math.max(
     xs.findIndex((x) => x >= left),
     1,
   );
   const i = left > xs.at(-1) ? xs.length - 1 : after;
-  // A search without dimensions has the axis of the objective alone.
+  // A search without dimensions has only the axis of the objective.
   const share = xs.length > 1 ? (left - xs[i - 1]) / (xs[i] - xs[i - 1]) : 1;
   let [rank, least] = [0, Infinity];
   places.forEach((place, position) => {

@@ -4,11 +4,11 @@ import { line } from "./plot.js";
 import { format, linear, ticks } from "./scale.js";
 import { valueText } from "./search_model.js";
 
-// From the end of an axis up to its label, and from there to the next one.
+// The distance from the end of an axis to its label, and between two rows of labels.
 const ABOVE = 16;
 const ROW = 15;
 
-/** The axis of a dimension. `row`: 0 for a label just above it, 1 for one higher up. */
+/** Draws the axis of a dimension. `row` is 0 for a label above it, 1 for a higher one. */
 export function dimensionAxis(dimension, label, row, y, x, room) {
   const values = dimension.levels.length
     ? dimension.levels.map((_, i) => i)
@@ -23,7 +23,7 @@ export function dimensionAxis(dimension, label, row, y, x, room) {
   return axis(x, y, values, texts, name);
 }
 
-/** The axis of the objective, on which better is up. */
+/** Draws the axis of the objective, on which better scores are at the top. */
 export function objectiveAxis({ objective, scores, direction }, x, range, room) {
   const better = direction === "max" ? "higher" : "lower";
   const anchor = { x: x + 2, class: "title" };
@@ -32,7 +32,7 @@ export function objectiveAxis({ objective, scores, direction }, x, range, room) 
     {},
     svg("title", {}, objective),
     svg("text", { ...anchor, y: range[1] - ABOVE - ROW }, shorten(objective, room - 8)),
-    svg("text", { ...anchor, y: range[1] - ABOVE }, `${better} is better: up`),
+    svg("text", { ...anchor, y: range[1] - ABOVE }, `${better} is better (up)`),
   );
   const y = linear([scores.worst, scores.best], range);
   const values = ticks(y.domain, 4);

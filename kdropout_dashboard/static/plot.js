@@ -4,12 +4,12 @@ import { ticks } from "./scale.js";
 
 const TICK = 4;
 
-/** What lies between a plot and the text beside it, and at that text's other end. */
+/** The space in pixels beside the texts to the left and right of a plot. */
 export const BESIDE = { left: 20, right: 28 };
 
 /**
- * The space around a plot, the same in all charts so that their steps line up:
- * `names` stand to its left and `ends` to its right, as short as they have to be.
+ * Returns the space around a plot with `names` to its left and `ends` to its right. It
+ * is the same in all charts, so that their steps line up.
  */
 export function margins(width, names, ends) {
   return {
@@ -26,8 +26,8 @@ function room(texts, beside, least, most) {
 }
 
 /**
- * An element that the keyboard reaches, with a drawing and, above it, an overlay of
- * its own: what follows the pointer is repainted without what lies below.
+ * Creates an element that can have the keyboard focus, with a drawing and an overlay.
+ * The overlay follows the pointer, so that the drawing need not be repainted.
  */
 export function createPlot(testid) {
   const base = svg("svg", { class: "base", "aria-hidden": "true" });
@@ -56,7 +56,7 @@ export function createPlot(testid) {
   };
 }
 
-/** Ticks, numbers and title below a plot. `smallest`: least distance of two ticks. */
+/** Draws an axis below a plot. `smallest` is the least distance between two ticks. */
 export function xAxis(x, bottom, title, { smallest = 0, count = 8 } = {}) {
   const [start, end] = x.range;
   const fitting = Math.min(count, Math.floor((end - start) / 44));
@@ -78,7 +78,7 @@ export function xAxis(x, bottom, title, { smallest = 0, count = 8 } = {}) {
   );
 }
 
-/** Grid lines and numbers to the left of a plot, with a title above them. */
+/** Draws grid lines, with numbers to the left of a plot and a title above them. */
 export function yAxis(y, [start, end], title, count = 5) {
   const top = Math.min(...y.range);
   const marks = ticks(y.domain, count).flatMap((value) => [
@@ -93,12 +93,12 @@ export function yAxis(y, [start, end], title, count = 5) {
   return svg("g", { class: "axis" }, ...marks, svg("text", corner, title));
 }
 
-/** Attributes of a straight line. */
+/** Returns the attributes of a straight line. */
 export function line(x1, y1, x2, y2) {
   return { x1, y1, x2, y2 };
 }
 
-/** Changes attributes of an element of an overlay and shows it. */
+/** Sets the attributes of an element of an overlay and shows it. */
 export function show(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
     element.setAttribute(name, value);
@@ -106,7 +106,7 @@ export function show(element, attributes) {
   element.removeAttribute("display");
 }
 
-/** Takes an element of an overlay out of sight. */
+/** Hides an element of an overlay. */
 export function hide(element) {
   element.setAttribute("display", "none");
 }

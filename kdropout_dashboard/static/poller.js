@@ -1,12 +1,12 @@
 const PERIOD = 5_000;
 
 /**
- * Asks a source again and again, while the page can be seen, for the runs and for the
- * chosen one. Handlers:
+ * Asks a source for the runs and the chosen run every few seconds while the page is
+ * visible. Handlers:
  *   onRuns(runs)          must return the run to show, or null
  *   onPayload(payload)    for new data of that run
  *   onRound(missing)      after each round that the source answered
- *   onFailure(error)      after any other
+ *   onFailure(error)      after each other round
  */
 export function createPoller(source, { onRuns, onPayload, onRound, onFailure }) {
   let version = "";
@@ -14,7 +14,7 @@ export function createPoller(source, { onRuns, onPayload, onRound, onFailure }) 
   let timer = 0;
 
   async function ask() {
-    // What was asked before may concern another run: its answer must not appear.
+    // An earlier request may be about another run, so its answer must not appear.
     round.abort();
     round = new AbortController();
     const { signal } = round;
@@ -47,7 +47,7 @@ export function createPoller(source, { onRuns, onPayload, onRound, onFailure }) 
   document.addEventListener("visibilitychange", askIfSeen);
   return {
     ask,
-    /** Begins with another run, of which nothing is known yet. */
+    /** Starts again with another run. */
     restart() {
       version = "";
       ask();

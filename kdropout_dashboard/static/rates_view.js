@@ -10,12 +10,12 @@ import { currentTheme } from "./theme.js";
 
 const HEIGHT = 260;
 const HINT =
-  "Point at a chart or use the arrow keys to read it. Click or Enter highlights " +
-  "a layer.";
-// What stands beside the name of a layer in the readout, in pixels.
+  "Point at a chart, or use the arrow keys, to read values. Click, or press Enter, to " +
+  "highlight a layer.";
+// Pixels for the text next to the name of a layer in the readout.
 const BESIDE = 360;
 
-/** The rates of all layers: heat map and lines under one cursor. */
+/** Shows the rates of all layers as a heat map and as lines with one cursor. */
 export function createRatesView(cursor, onPin) {
   const heatMap = createHeatMap(cursor, onPin);
   const pin = () => cursor.place?.layer && onPin(cursor.place.layer);

@@ -4,7 +4,7 @@ import { shortenTo } from "./names.js";
 const GROUPS = { training: "Trainings", search: "Searches" };
 const LONGEST = 90;
 
-/** The choice of a run, grouped by kind; `onPick` receives {name, kind}. */
+/** Creates a select of runs, grouped by kind. `onPick` receives {name, kind}. */
 export function createRunPicker(onPick) {
   const select = html("select", { id: "run", "data-testid": "run-picker" });
   const element = html("label", { for: "run" }, "Run ", select);
@@ -15,16 +15,16 @@ export function createRunPicker(onPick) {
 
   return {
     element,
-    /** Offers runs and shows which one is chosen, be it among them or not. */
+    /** Offers runs and selects the chosen one, which may be missing in `runs`. */
     draw(runs, chosen) {
       const all =
         chosen && !runs.some((run) => same(run, chosen)) ? [...runs, chosen] : runs;
-      // The order of the options, which the groups put together.
+      // The options in the order of their groups.
       offered = Object.keys(GROUPS).flatMap((kind) =>
         all.filter((run) => run.kind === kind),
       );
       const next = JSON.stringify(offered);
-      // A list that the reader has open would close.
+      // Replacing the options would close a list that is open.
       if (next !== known) select.replaceChildren(...groups(offered));
       known = next;
       select.selectedIndex = offered.findIndex((run) => chosen && same(run, chosen));
@@ -34,7 +34,7 @@ export function createRunPicker(onPick) {
   };
 }
 
-/** Whether two runs are the same one. */
+/** Returns true if two runs have the same kind and name. */
 function same(one, other) {
   return one.kind === other.kind && one.name === other.name;
 }

@@ -1,7 +1,7 @@
 import { start } from "./app.js";
 import { savedSource } from "./source.js";
 
-/** Called in the page that `page.py` makes, which holds its data. */
+/** The page that `page.py` makes calls this. The data are in the page. */
 export function render() {
   const data = document.querySelector('script[type="application/json"]');
   start(document.body, savedSource(JSON.parse(data.textContent)));

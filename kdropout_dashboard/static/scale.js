@@ -1,4 +1,4 @@
-/** A linear map from a domain to a range, with its inverse. */
+/** Returns a linear map from a domain to a range, with its inverse. */
 export function linear([low, high], [start, end]) {
   const factor = high === low ? 0 : (end - start) / (high - low);
   const scale = (value) => start + (value - low) * factor;
@@ -8,7 +8,7 @@ export function linear([low, high], [start, end]) {
   return scale;
 }
 
-/** Round numbers inside the domain, about `count` of them, `smallest` apart or more. */
+/** Returns about `count` round numbers in the domain, at least `smallest` apart. */
 export function ticks(domain, count, smallest = 0) {
   const [low, high] = [Math.min(...domain), Math.max(...domain)];
   if (!(high > low)) return [low];
@@ -21,7 +21,7 @@ export function ticks(domain, count, smallest = 0) {
   return found;
 }
 
-/** The domain, widened to round numbers; never of width 0. */
+/** Widens a domain to round numbers. Its width is never 0. */
 export function rounded([low, high], count = 5) {
   if (low === high) {
     const half = Math.abs(low) / 2 || 0.5;
@@ -35,15 +35,15 @@ export function rounded([low, high], count = 5) {
   return ends.map((end) => Number(end.toPrecision(12)));
 }
 
-/** Shown in a table in place of a missing number. */
+/** The text for a missing number in a table. */
 export const NONE = "\u2013";
 
-/** A number as training prints it: four significant digits, no trailing zeros. */
+/** Formats a number with four significant digits and without trailing zeros. */
 export function format(value, missing = "none") {
   return (value ?? null) === null ? missing : String(Number(value.toPrecision(4)));
 }
 
-/** The end of the axis of rates: few choices, so that runs can be compared. */
+/** Returns the end of the axis of rates. It has few values, so that runs compare well. */
 export function ceiling(highest) {
   return (
     [0.1, 0.2, 0.5, 1].find((end) => highest <= end + 1e-6) ?? rounded([0, highest])[1]

@@ -6,12 +6,12 @@ const DONE = ["COMPLETED", "STOPPED"];
 const LONGEST = 40;
 const WHISKER = 3;
 
-/** What the charts of a search show: finished trials, best first, and axes. */
+/** Returns the data of the charts of a search: finished trials, best first, and axes. */
 export function searchModel(payload) {
   const better = payload.direction === "max" ? -1 : 1;
   const trials = payload.trials
     .filter(isFinished)
-    // Late halving has kept the trials of later rungs, whatever the scores.
+    // Trials of later rungs of late halving come first, whatever their scores.
     .sort(
       (one, other) =>
         (other.rung ?? 0) - (one.rung ?? 0) || better * (one.score - other.score),
@@ -40,12 +40,12 @@ export function searchModel(payload) {
   };
 }
 
-/** Whether a trial has a result to draw. */
+/** Returns true if a trial has a result to draw. */
 function isFinished({ score, status }) {
   return score !== null && DONE.includes(status);
 }
 
-/** "57 trials finished, 3 failed, 1 running." */
+/** Returns a sentence such as "57 trials finished, 3 failed, 1 running." */
 export function countSentence(trials) {
   const counts = new Map();
   for (const trial of trials) {
@@ -58,7 +58,7 @@ export function countSentence(trials) {
   return `${finished} ${finished === 1 ? "trial" : "trials"} finished${others}.`;
 }
 
-/** Why trials have no score: "2 trials: The score was NaN." for each reason. */
+/** Returns why trials have no score, such as "2 trials: The score was NaN." */
 export function reasonSentences(trials) {
   const counts = new Map();
   for (const { reason } of trials) {
@@ -76,8 +76,8 @@ function nameOf(trial) {
 }
 
 /**
- * Domain of the scores, as best and worst. A diverged trial would squeeze all others
- * into a line: what lies far outside of the better three quarters is clipped.
+ * Returns the domain of the scores as best and worst. Scores far outside of the better
+ * three quarters are clipped, or a diverged trial would squeeze the others into a line.
  */
 function scoreAxis(ordered, better) {
   if (!ordered.length) return { best: 0, worst: better, numClipped: 0 };
@@ -93,7 +93,7 @@ function scoreAxis(ordered, better) {
   };
 }
 
-/** Share of the way from the worst score (0) to the best (1). */
+/** Returns the position of a score between the worst (0) and the best (1). */
 export function quality({ best, worst }, score) {
   return Math.min(Math.max((score - worst) / (best - worst), 0), 1);
 }
@@ -116,13 +116,13 @@ function describe(dimension, trials, i, marginals) {
   };
 }
 
-/** A value of a dimension, as a reader knows it. */
+/** Formats a value of a dimension. */
 export function valueText({ levels }, value) {
   if (value === null || !levels.length) return format(value);
   return shortenTo(levels[value] ?? format(null), LONGEST);
 }
 
-/** All there is to say about a trial. */
+/** Describes a trial: score, rank, epochs and values. */
 export function trialText({ trials, dimensions, objective }, rank) {
   const { name, score, values, epochs } = trials[rank - 1];
   const chosen = dimensions.map((dimension, i) => {

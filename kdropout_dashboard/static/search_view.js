@@ -9,17 +9,18 @@ import { countSentence, reasonSentences, searchModel, trialText } from "./search
 import { currentTheme } from "./theme.js";
 import { createTrialTable } from "./trial_table.js";
 
-const HINT = "Point at a line, or move by the arrow keys, to read a trial.";
+const HINT = "Point at a line, or use the arrow keys, to read a trial.";
 const EMPTY = "No trial of this search has finished with a score yet.";
 const MOST_REASONS = 3;
 const NO_MARGINALS =
-  "Each dot is a trial. When the search ends, a line is added: the score that is " +
-  "expected at each value.";
+  "Each dot is a trial. When the search has ended, a line shows the expected score for " +
+  "each value.";
 const MARGINALS =
-  "Each dot is a trial. The line is the score that a random forest expects at a value, " +
-  "the others being as in the trials; the band is one standard deviation over its trees.";
+  "Each dot is a trial. The line is the score that a random forest expects for a value, " +
+  "averaged over the other values of the trials. The band is one standard deviation " +
+  "over the trees.";
 
-/** A search: its trials, what each rate does to the score, and the best ones. */
+/** Shows a search: its trials, the score by each rate, and the best trials. */
 export function createSearchView() {
   const cursor = createCursor();
   const parallel = createParallel(cursor);
@@ -36,7 +37,7 @@ export function createSearchView() {
   const explained = html("p", { class: "sentence" });
   const sections = [
     section("Trials", key, readout, parallel.element),
-    section("Each rate alone", null, explained, marginals.element),
+    section("Score by each rate", null, explained, marginals.element),
     section("Best scores of the search", null, table.element),
   ];
   const answer = html("div", { class: "answer", "data-testid": "answer" });
@@ -103,7 +104,7 @@ export function createSearchView() {
   };
 }
 
-/** Keeps the room of a text, or else what lies below would move under the pointer. */
+/** Reserves the height of a text, or the charts below would move under the pointer. */
 function reserve(readout, text) {
   readout.style.minHeight = "";
   readout.textContent = text;
@@ -115,7 +116,7 @@ function section(title, key, ...children) {
   return html("section", {}, header, ...children);
 }
 
-/** What the report of a search begins with: it decides, and not the best trial. */
+/** Shows the answer of the report of a search, which need not be the best trial. */
 function answerParts({ verdict, advice, code, next_step: next }) {
   const parts = [
     verdict && html("p", { "data-testid": "verdict" }, verdict),

@@ -1,4 +1,4 @@
-/** Index of the first step that is not below `step`. */
+/** Returns the index of the first step that is not below `step`. */
 function lowerBound(steps, step) {
   let low = 0;
   let high = steps.length;
@@ -10,7 +10,7 @@ function lowerBound(steps, step) {
   return low;
 }
 
-/** Index of the step nearest to `step`, or -1 if there is none. */
+/** Returns the index of the step nearest to `step`, or -1 if there is none. */
 export function nearestIndex(steps, step) {
   const above = lowerBound(steps, step);
   if (above === steps.length) return steps.length - 1;
@@ -18,12 +18,12 @@ export function nearestIndex(steps, step) {
   return step - steps[above - 1] <= steps[above] - step ? above - 1 : above;
 }
 
-/** The last value that is a number, or null. */
+/** Returns the last value that is a number, or null. */
 export function latest(values) {
   return values.findLast((value) => value !== null) ?? null;
 }
 
-/** Smallest and largest number in lists of values, or null without any. */
+/** Returns the smallest and largest number in lists of values, or null without any. */
 export function extent(lists) {
   let low = Infinity;
   let high = -Infinity;
@@ -37,7 +37,7 @@ export function extent(lists) {
   return low > high ? null : [low, high];
 }
 
-/** The steps that an axis covers: half a step more on both sides, as cells need. */
+/** Returns the domain of an axis: the steps, and half a step on both sides for cells. */
 export function stepDomain(steps) {
   if (!steps.length) return [-0.5, 0.5];
   const [first, last] = [steps[0], steps.at(-1)];
@@ -46,8 +46,8 @@ export function stepDomain(steps) {
 }
 
 /**
- * For each pixel column from the left, the steps [start, end) that it shows: those
- * inside it or, where none is, the nearest one. Empty outside of the steps.
+ * Returns the steps [start, end) of each pixel column from the left: those inside of it,
+ * or the nearest one if there is none. The range is empty outside of the steps.
  */
 export function columns(steps, x, width, ratio) {
   const [low, high] = stepDomain(steps);
@@ -67,7 +67,7 @@ export function columns(steps, x, width, ratio) {
   return { starts, ends };
 }
 
-/** Mean of values[start:end] without what is missing, or null. */
+/** Returns the mean of values[start:end] without missing ones, or null. */
 export function mean(values, start, end) {
   let sum = 0;
   let count = 0;

@@ -1,6 +1,6 @@
 const LONGEST_WAIT = 60_000;
 
-/** Data from the plugin's routes below `base`, which change while training runs. */
+/** Reads data from the plugin's routes below `base`. They change during a training. */
 export function servedSource(base) {
   const read = async (route, query, signal) => {
     const url = new URL(route, base);
@@ -19,7 +19,7 @@ export function servedSource(base) {
   };
 }
 
-/** Data that lie in the page itself. */
+/** Reads data that are stored in the page. */
 export function savedSource({ runs, trainings, searches, answers = {} }) {
   const payloads = { training: trainings, search: withAnswers(searches, answers) };
   return {
@@ -30,7 +30,7 @@ export function savedSource({ runs, trainings, searches, answers = {} }) {
   };
 }
 
-/** The searches, each with what its report says, if there is one. */
+/** Adds the answer of its report to each search, if there is one. */
 function withAnswers(searches, answers) {
   const entries = Object.entries(searches).map(([name, payload]) => {
     const answer = Object.hasOwn(answers, name) ? answers[name] : null;

@@ -1,6 +1,6 @@
 /**
- * Places for labels that want to be at `wanted`: in the same order from the top,
- * `gap` apart, between `low` and `high`. Too many for the room crowd at the end.
+ * Returns places for labels near `wanted`: in the same order from the top, `gap` apart,
+ * between `low` and `high`. If there are too many labels, they crowd at the end.
  */
 export function spread(wanted, gap, low, high) {
   const order = wanted.map((_, i) => i).sort((i, j) => wanted[i] - wanted[j] || i - j);

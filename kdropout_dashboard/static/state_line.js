@@ -1,13 +1,13 @@
 import { html } from "./dom.js";
 
-/** Says whether the page is live, and when it last received something new. */
+/** Shows whether the page is live, and when it last received new data. */
 export function createStateLine(live) {
   const element = html("p", { class: "state", role: "status", "data-testid": "state" });
   let since = null;
   let silentSince = null;
   const say = (state, text) => {
     element.dataset.state = state;
-    // An unchanged text would be read aloud again.
+    // A screen reader would read an unchanged text again.
     if (element.textContent !== text) element.textContent = text;
   };
   return {

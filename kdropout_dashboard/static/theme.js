@@ -1,6 +1,6 @@
 const DARK = "(prefers-color-scheme: dark)";
 
-/** Follows TensorBoard's light or dark mode, or else the system's. */
+/** Follows the light or dark mode of TensorBoard, or of the system without it. */
 export function watchTheme(onChange) {
   const media = window.matchMedia(DARK);
   const host = tensorBoard();
@@ -18,7 +18,7 @@ export function watchTheme(onChange) {
   update();
 }
 
-/** Whether the page is dark now. */
+/** Returns the current theme, "light" or "dark". */
 export function currentTheme() {
   return document.documentElement.dataset.theme;
 }
@@ -27,13 +27,13 @@ function isDark(host, media) {
   return host ? host.classList.contains("dark-mode") : media.matches;
 }
 
-/** The body of the TensorBoard around this page, or null. */
+/** Returns the body of the TensorBoard around this page, or null. */
 function tensorBoard() {
   try {
     const outside = window.parent === window ? null : window.parent.document;
     return outside?.querySelector("tb-webapp") ? outside.body : null;
   } catch {
-    // A parent of another origin may not be looked at.
+    // A parent of another origin cannot be read.
     return null;
   }
 }

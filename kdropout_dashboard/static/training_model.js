@@ -3,15 +3,15 @@ import { shortenTo } from "./names.js";
 import { ceiling } from "./scale.js";
 import { extent, latest, stepDomain } from "./series.js";
 
-/** What a place on the axis is called. */
+/** The units of the axis by clock. */
 export const UNITS = { epoch: "epoch", batch: "training step" };
 
 const LONGEST = 40;
 
-/** Colour and dash distinguish up to this many lines. */
+/** Colours and dashes distinguish up to this many lines. */
 const DISTINCT = DASHES.length;
 
-/** What the charts of a training show: visible layers with all that belongs to them. */
+/** Returns the data of the charts of a training: the visible layers and their series. */
 export function trainingModel(payload, { clock, filter, pinned }) {
   const clocks = Object.keys(UNITS).filter((name) => payload.rates[name]);
   const chosen = clocks.includes(clock) ? clock : (clocks[0] ?? "epoch");
@@ -37,7 +37,7 @@ export function trainingModel(payload, { clock, filter, pinned }) {
   };
 }
 
-/** All epochs in which something was measured: the charts share one axis. */
+/** Returns all epochs with a measurement, because the charts share one axis. */
 export function epochs(payload) {
   const lists = payload.gaps.map((gap) => gap.steps);
   if (payload.rates.epoch) lists.push(payload.rates.epoch.steps);
@@ -58,7 +58,7 @@ function describe(payload, layer, series, row) {
   };
 }
 
-/** Colour and dash by path: of all layers if they are few, else of the pinned ones. */
+/** Returns colour and dash by path, for all layers if few, else for pinned ones. */
 function lineStyles(layers, pinned) {
   const paths = layers.map((layer) => layer.path);
   const named =

@@ -10,12 +10,12 @@ import { trainingModel, UNITS } from "./training_model.js";
 
 const NO_RATES =
   "This training has no rates yet. TensorBoardRates writes them at the end of each " +
-  "epoch; with update_freq=N also every N training steps.";
+  "epoch. With update_freq=N, it also writes them every N training steps.";
 const SAMPLED =
-  "Some steps are left out: a chart shows at most 1,000, and TensorBoard keeps a sample " +
-  "of as many, unless it is started with --samples_per_plugin scalars=0.";
+  "Some steps are left out. A chart shows at most 1,000 steps, and TensorBoard keeps a " +
+  "sample of 1,000 unless you start it with --samples_per_plugin scalars=0.";
 
-/** A training: rates, gap and layers, linked by a cursor and by highlighted layers. */
+/** Shows a training: rates, gap and layers, with a shared cursor and highlights. */
 export function createTrainingView() {
   const cursor = createCursor();
   const pinned = new Set();
@@ -93,7 +93,7 @@ export function createTrainingView() {
   };
 }
 
-/** What there is to know at a glance. */
+/** Summarises the training in one line. */
 function describe(payload, { numLayers, steps, unit }) {
   const facts = [`${numLayers} ${numLayers === 1 ? "layer" : "layers"}`];
   if (steps.length) facts.push(`${unit} ${steps.at(-1)}`);
@@ -118,7 +118,7 @@ function notes(payload, { clocks, layers }, filter) {
   return found;
 }
 
-/** Radio buttons, if there is a choice. */
+/** Shows radio buttons if there are several clocks. */
 function offerClocks(fieldset, { clocks, clock }) {
   fieldset.hidden = clocks.length < 2;
   if (fieldset.children.length === clocks.length + 1) {

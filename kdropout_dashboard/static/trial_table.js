@@ -5,7 +5,7 @@ import { valueText } from "./search_model.js";
 
 const SHOWN = 10;
 
-/** Table of the best trials; a row highlights its trial in the charts. */
+/** Creates a table of the best trials. A row highlights its trial in the charts. */
 export function createTrialTable(cursor) {
   const head = html("tr");
   const body = html("tbody");

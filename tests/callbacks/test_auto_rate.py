@@ -106,7 +106,7 @@ def test_new_callback_continues_from_the_old_one(tmp_path):
     assert drive(AutoRate(), loaded, losses[4:], start=4) == whole[4:]
 
 
-def test_training_from_the_first_epoch_starts_anew():
+def test_training_from_the_first_epoch_starts_from_no_memory():
     losses = [(0.5, 1.0), (0.5, 2.0)]
     model = model_with_rates(drop=0.3)
     first = drive(AutoRate(), model, losses)

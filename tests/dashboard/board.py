@@ -54,9 +54,9 @@ def start_tensorboard(folder, output, *options, python_path=None):
 
     Args:
         folder: Folder of the logs.
-        output: Path of the file that takes what it prints.
+        output: Path of the file for its output.
         *options: Further command-line arguments.
-        python_path: Folder to import packages from before all others.
+        python_path: Folder that Python searches first for packages.
     """
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
     command += ["--port", "0", "--host", "127.0.0.1", "--reload_interval", "1"]

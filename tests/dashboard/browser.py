@@ -31,7 +31,7 @@ OPTIONS = (
 def chromium(folder):
     """Start a browser with a new profile below `folder`, and end it.
 
-    Where there is none the test is skipped; it fails if the environment variable
+    Without a browser, the test is skipped, or fails if the environment variable
     KDROPOUT_REQUIRE_BROWSER is 1.
     """
     browser, driver = _first_of(BROWSERS), _first_of(DRIVERS)

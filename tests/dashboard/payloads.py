@@ -12,13 +12,13 @@ def rate_at(row, epoch):
 
 
 def training(run, paths, num_epochs, **changes):
-    """A run in which all was measured, with `changes` to what is served.
+    """Make a run with all measurements, and `changes` to its payload.
 
     Args:
         run: Name of the run.
         paths: Paths of the layers.
         num_epochs: Number of epochs, from 0.
-        **changes: Entries of the payload instead of those made here.
+        **changes: Entries that replace those of the payload.
     """
     steps = list(range(num_epochs))
     values = [[rate_at(row, epoch) for epoch in steps] for row in range(len(paths))]
@@ -51,12 +51,12 @@ def training(run, paths, num_epochs, **changes):
 
 
 def search(run, scores, **changes):
-    """A search over one rate and one choice, whose trials have the scores.
+    """Make a search over one rate and one choice, whose trials have the scores.
 
     Args:
         run: Name of the run.
         scores: Scores of the trials; None for a trial that failed.
-        **changes: Entries of the payload instead of those made here.
+        **changes: Entries that replace those of the payload.
     """
     trials = [
         {

@@ -236,7 +236,7 @@ def test_deleted_run_stays_on_the_page(plugin, open_page):
 
 def test_runs_appear_on_an_empty_page(plugin, open_page):
     reader = open_page()
-    reader.wait(lambda: "No run here" in reader.text("message"))
+    reader.wait(lambda: "No run with dropout rates" in reader.text("message"))
     plugin.put(now("run", 0.1, "1"))
     ask_again(reader)
     reader.wait(lambda: rates(reader) == ["0.1"] * 3)

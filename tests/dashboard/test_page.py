@@ -110,7 +110,7 @@ def test_gap_is_described_in_a_sentence(open_page):
     reader = open_page([training("run", FEW, 20)])
     assert reader.text("gap-sentence") == (
         "At epoch 19 the clean gap of loss is 0.191 (above 0: overfitting). The naive "
-        "gap shows -0.01. GapController aims at 0.1 \u00b1 0.02."
+        "gap is -0.01. The target of GapController is 0.1 \u00b1 0.02."
     )
     assert "target 0.1" in reader.text("gap-chart")
 
@@ -379,7 +379,7 @@ def test_answer_of_a_report_comes_first(open_page):
         "verdict": "The rates found are better <b>than</b> none.",
         "advice": "Use the rates of trial 0001.",
         "code": "kdropout.set_rates(model, {'first': 0.05})",
-        "next_step": "Train the final model with it.",
+        "next_step": "Train the final model with this setting.",
     }
     payloads = page_of([], [search("s", SCORES), search("other", SCORES)])
     reader = open_page(payloads=payloads | {"answers": {"s": answer}})
@@ -387,7 +387,7 @@ def test_answer_of_a_report_comes_first(open_page):
         answer["verdict"],
         answer["advice"],
         answer["code"],
-        "Next: Train the final model with it.",
+        "Next: Train the final model with this setting.",
     ]
     assert reader.text("search").startswith(answer["verdict"])
     reader.choose_run("other", "search")
@@ -398,7 +398,7 @@ def test_answer_of_a_report_comes_first(open_page):
 
 def test_report_without_an_answer_gives_the_reason(open_page):
     payloads = page_of([], [search("s", [None, None])])
-    verdict = "None of 2 trials has completed. All 2 failed alike: The score was NaN."
+    verdict = "None of 2 trials has completed. All 2 that ended failed with one error."
     reader = open_page(payloads=payloads | {"answers": {"s": {"verdict": verdict}}})
     assert reader.text("answer") == verdict
 
@@ -452,7 +452,7 @@ def test_trial_without_a_value_skips_that_axis(open_page):
 def test_higher_scores_are_further_up_if_the_objective_is_maximized(open_page):
     reader = open_page([], [search("s", SCORES, direction="max")])
     assert "highest val_loss of the search: 0.9" in reader.text("facts")
-    assert "higher is better: up" in reader.text("parallel")
+    assert "higher is better (up)" in reader.text("parallel")
     (best,) = reader.all("parallel", "path.best")
     last = float(best.get_dom_attribute("d").rsplit(",", 1)[1])
     others = [

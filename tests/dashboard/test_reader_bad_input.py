@@ -141,7 +141,9 @@ def test_invalid_file_does_not_hide_the_other_runs(tmp_path):
 
 
 def test_missing_folder_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"'folder' must be a folder .*nowhere"):
+    with pytest.raises(
+        ValueError, match=r"'folder' must be an existing folder .*nowhere"
+    ):
         open_log(tmp_path / "nowhere")
 
 

@@ -109,7 +109,7 @@ def test_job_is_resumed(tmp_path):
     shutil.copytree(FILES / "job", folder)
     with pytest.warns(DeprecationWarning, match="names of kdropout 0.1"):
         job = tuning.load_job(FILES / "job" / "job.yaml", [f"output={folder}"])
-    with pytest.warns(UserWarning, match="does not say which data and code"):
+    with pytest.warns(UserWarning, match="has no record of the data and code"):
         report = tuning.run_job(job, resume=True, verbose=0)
     stored = json.loads((FILES / "job" / "report.json").read_text())
     scores = [trial["score"] for trial in stored["trials"]]

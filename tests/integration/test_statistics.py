@@ -144,7 +144,7 @@ def test_share_of_dropped_groups_is_exact(kind, policy):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_nothing_is_dropped_at_0_and_everything_at_1(policy):
+def test_no_unit_is_dropped_at_rate_0_and_all_at_rate_1(policy):
     # With each seed, one backend draws an exact 0 among its first 2 million numbers. A
     # comparison that drops 0 at rate 0 would show there.
     for seed in (5, 6):
@@ -251,7 +251,7 @@ def test_layers_of_neighbouring_seeds_do_not_replay_each_other(seeds):
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="others mix seed and counter")
-def test_the_comparison_finds_the_replay_of_keras_on_torch():
+def test_comparison_finds_the_replay_of_keras_on_torch():
     first, second = (masks(keras.layers.Dropout(0.5, seed=seed)) for seed in (0, 1))
     replayed = [(call + 1, call) for call in range(CALLS - 1)]
     assert shared_masks(first, second) == replayed

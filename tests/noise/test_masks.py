@@ -170,7 +170,7 @@ def test_random_bytes_are_uniform_and_shared_parts_of_stretches_evenly_spread():
 @pytest.mark.parametrize(
     ("dtype", "largest"), [("float16", 65504.0), ("bfloat16", 2.0**24)]
 )
-def test_the_largest_scale_is_finite(dtype, largest):
+def test_largest_scale_is_finite(dtype, largest):
     # The exact scale is 2^24, which float16 cannot represent.
     _, scale = bernoulli((100,), 1 - 2.0**-24, dtype=dtype)
     assert (numpy(scale) == largest).all()

@@ -108,7 +108,7 @@ def _jitted(layer, traces):
 
 @where_it_branches
 @each_layer
-def test_nothing_is_drawn_eagerly(kind, draws):
+def test_eager_calls_draw_no_random_numbers(kind, draws):
     layer, x = make(kind, 0.0)
     for _ in range(3):
         assert np.array_equal(numpy(layer(x, training=True)), numpy(x))

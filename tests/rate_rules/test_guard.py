@@ -69,7 +69,7 @@ def test_steps_before_the_boundary_train():
     assert model.get_layer("block").get_layer("drop").rate == 1.0
 
 
-def test_training_goes_on_after_an_error_in_another_model():
+def test_training_continues_after_an_error_in_another_model():
     with pytest.raises(runtime_error(), match="left"):
         model_with(Dropout(rising)).fit(X, Y, batch_size=4, verbose=0)
     history = model_with(Dropout(0.5)).fit(X, Y, batch_size=4, verbose=0)

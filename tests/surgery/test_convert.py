@@ -206,6 +206,15 @@ def test_converting_twice_is_harmless():
     assert kdropout.rates(model) == dict.fromkeys(PATHS, 0.7)
 
 
+@pytest.mark.parametrize("rate", [0.3, lambda step: 0.3, kdropout.LearnedRate()])
+def test_a_rate_for_layers_that_are_live_already_is_refused(rate):
+    model = kdropout.convert(chain())
+    before = kdropout.rates(model)
+    with pytest.raises(ValueError, match=r"'rate' would have no effect.*set_rates"):
+        kdropout.convert(model, rate)
+    assert kdropout.rates(model) == before
+
+
 class Composite(layers.Layer):
     """Holds dropout in an attribute, in a list, in a dict, and inside another layer."""
 

@@ -151,7 +151,8 @@ def test_stripped_model_is_plain_and_predicts_the_same(name, place):
 @pytest.mark.parametrize(
     "name",
     [
-        # The time axis stands where these expect heads, or a map of fixed rank.
+        # Other layers would take the time axis for that of heads, or get a map of
+        # another rank.
         "Dropout",
         "GaussianDropout",
         "DropPath",

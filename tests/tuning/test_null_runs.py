@@ -92,8 +92,7 @@ def test_report_says_that_rates_have_no_effect(tmp_path, monkeypatch):
     assert scores["no dropout", first] != scores["no dropout", second]
     assert scores["no dropout", first] == scores["search 1", first]
     assert report.verdict == (
-        "Between the rates found and no dropout, there is no difference at all in test "
-        "loss."
+        "The rates found and no dropout have the same test loss with every seed."
     )
     assert report.recommended == "no dropout"
     assert report.answer.code == "kdropout.set_rates(model, {'drop': 0.0})"

@@ -1,4 +1,4 @@
-"""A search as a YAML file: model, data, space, budget and output."""
+"""Jobs: searches that a YAML file describes, from the model to the output."""
 
 from kdropout.tuning.job.data import Data, Description
 from kdropout.tuning.job.errors import InvalidSetting, JobError, Problem

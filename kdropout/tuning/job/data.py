@@ -1,4 +1,4 @@
-"""The data of a job: read, described, split and scaled."""
+"""Reads, describes, splits and scales the data of a job."""
 
 import collections.abc
 import dataclasses
@@ -21,33 +21,37 @@ from kdropout.tuning.job.schema import (
 )
 from kdropout.tuning.job.sources import check_pair, check_same_shapes, read_source
 
-# The sum of probabilities that were written with few digits may miss 1 by this much.
+# The sum of probabilities with few digits may differ from 1 by this much.
 _TOLERANCE = 1e-3
 
-# The number of class names that a text shows.
+# The number of class names in a text.
 _MOST_NAMES = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a model must know about the data. The function of `build` can take it.
+    """Describes the data for the function that builds a model.
 
     Args:
-        task: "classification" or "regression".
-        input_shape: Shape of one sample, a tuple; a dict, list or tuple of those
-            where there are several inputs.
-        input_dtype: "float32" or "int32", nested likewise.
-        target_shape: Shape of the label or target of one sample, a tuple.
-        num_classes: Number of classes, or of the flags of a sample. None for a
-            regression, and for a dataset with integer labels, which does not show it.
-        num_tokens: Number of different tokens where inputs are integers, else None.
-        num_samples: Number of training samples, or None if a dataset does not show it.
-        labels: What a label is: "classes" (an integer, or one per position),
-            "one-hot" (a row with a single 1), "probabilities" (a row that sums to 1),
-            "flags" (a row of 0 and 1, any number of which may be 1), or "numbers" (the
-            targets of a regression). Defaults to "classes" or "numbers", by the task.
+        task: String, "classification" or "regression".
+        input_shape: Tuple, the shape of one sample. A dict, list or tuple of these if
+            there are several inputs.
+        input_dtype: String, "float32" or "int32", with the same nesting.
+        target_shape: Tuple, the shape of the label or target of one sample.
+        num_classes: Integer, the number of classes, or of the flags of a sample. None
+            for a regression, and for a dataset with integer labels, whose number of
+            classes is not known.
+        num_tokens: Integer, the number of different tokens if the inputs are integers,
+            else None.
+        num_samples: Integer, the number of training samples, or None if it is not known
+            for a dataset.
+        labels: String, the kind of the labels: "classes" (an integer, or one per
+            position), "one-hot" (a row with a single 1), "probabilities" (a row that
+            sums to 1), "flags" (a row of 0 and 1 with any number of 1), or "numbers"
+            (the targets of a regression). None for "classes" or "numbers", depending on
+            the task. Defaults to None.
         class_names: Tuple of the texts that the classes stand for, in the order of
-            their numbers, or None where the labels are not texts.
+            their numbers, or None if the labels are not texts. Defaults to None.
     """
 
     task: str
@@ -73,17 +77,18 @@ class Data:
     Args:
         x_train: Array of the training inputs, a dict, list or tuple of arrays, or a
             dataset.
-        y_train: Array of the training labels or targets; None with a dataset.
-        x_val: Likewise for the validation.
-        y_val: Likewise.
-        x_test: Likewise for the test, or None without a test set.
-        y_test: Likewise.
+        y_train: Array of the training labels or targets. None with a dataset.
+        x_val: The same for validation.
+        y_val: The same for validation.
+        x_test: The same for the test, or None without a test set.
+        y_test: The same for the test.
         description: `Description`.
-        target_mean: Value that was subtracted from the targets. Defaults to 0.
-        target_scale: Value by which they were divided then. A root mean squared error
-            times this value has the unit of the targets. Defaults to 1.
-        digests: Dict from "train", "val" and "test" to the digest of the arrays, as
-            they were split and before they were scaled. Empty with datasets.
+        target_mean: Float, subtracted from the targets. Defaults to 0.
+        target_scale: Float, by which the shifted targets were divided. Multiply a root
+            mean squared error by this value to get the unit of the targets. Defaults to
+            1.
+        digests: Dict from "train", "val" and "test" to the digest of the arrays after
+            the split and before scaling. Empty with datasets. Defaults to {}.
     """
 
     x_train: Any
@@ -109,17 +114,17 @@ class Data:
 
     @property
     def test(self) -> Any:
-        """The test data: a tuple `(x, y)`, or a dataset; None without a test set."""
+        """The test data: a tuple `(x, y)` or a dataset, or None without a test set."""
         return None if self.x_test is None else _pair(self.x_test, self.y_test)
 
     @property
     def is_dataset(self) -> bool:
-        """Whether the training data come in batches, rather than as arrays."""
+        """True if the training data are a dataset of batches, and not arrays."""
         return self.y_train is None
 
     @property
     def task(self) -> str:
-        """ "classification" or "regression"."""
+        """String, "classification" or "regression"."""
         return self.description.task
 
     @property
@@ -150,8 +155,8 @@ def prepare(settings, folders):
         if not _is_pair(part):
             raise InvalidSetting(
                 key,
-                f"the {name} data must be a tuple (x, y) of arrays, as the training "
-                f"data are. Received: {type(part).__name__}",
+                f"the {name} data must be a tuple (x, y) of arrays, like the training "
+                f"data. Received: {type(part).__name__}",
             )
         pairs[name] = check_pair(key, name, *part)
         check_same_shapes(key, pairs["train"], pairs[name], name)
@@ -161,11 +166,11 @@ def prepare(settings, folders):
     generator = np.random.default_rng(settings.seed)
     pairs = split(settings, pairs, generator)
     num_classes, num_tokens = count_classes(key, labels, pairs), count_tokens(pairs)
-    if isinstance(settings, TextData):  # both are characters of one alphabet
+    if isinstance(settings, TextData):  # classes and tokens are the same characters
         num_classes = num_tokens = max(num_classes, num_tokens)
     if settings.label_noise:
         pairs = _with_noise(settings, pairs, labels, num_classes, generator)
-    # Taken before the scaling, whose last bits differ between machines.
+    # Compute them before scaling, whose last bits differ between machines.
     digests = {name: digest_of_arrays(pair) for name, pair in pairs.items()}
     mean, scale = np.float32(0.0), np.float32(1.0)
     if _is_standardized(settings):
@@ -195,8 +200,8 @@ def _with_noise(settings, pairs, labels, num_classes, generator):
     if labels not in ("classes", "one-hot"):
         raise InvalidSetting(
             "data.label_noise",
-            "needs labels that are integers, counted from 0, or one-hot rows. "
-            f"Received: {labels}.",
+            "needs labels that are integers from 0 on, or one-hot rows. Received: "
+            f"{labels}.",
         )
     noisy = {}
     for name in ("train", "val"):
@@ -217,18 +222,18 @@ def _is_standardized(settings):
 
 
 def _prepare_datasets(key, settings, parts):
-    """Data in batches, of which only the first one is checked."""
+    """Prepare datasets, of which only the first batch is checked."""
     names = ("label_noise", "standardize", "train_size", "validation_size")
     given = [name for name in names if getattr(settings, name)]
     if given:
         raise InvalidSetting(
             f"data.{given[0]}",
-            "applies to arrays only, but the function returns datasets. Do this in "
+            "only applies to arrays. Received: datasets from the function. Do this in "
             "the function, or return tuples (x, y) of arrays.",
         )
     if parts["val"] is None:
         raise InvalidSetting(
-            key, "must also return validation data, because a dataset is not split."
+            key, "must also return validation data, because datasets are not split."
         )
     first = {}
     for name, part in parts.items():
@@ -239,7 +244,7 @@ def _prepare_datasets(key, settings, parts):
     labels = find_labels(key, settings, first)
     is_column = first["train"][1].ndim < 2 or first["train"][1].shape[-1] == 1
     if first["train"][1].dtype.kind == "f" and is_column and settings.task is None:
-        labels = "numbers"  # a batch of 0.0 and 1.0 may be chance
+        labels = "numbers"  # one batch with only 0.0 and 1.0 may be a coincidence
     task = "regression" if labels == "numbers" else "classification"
     # More classes may come in a later batch.
     num_classes = None if labels == "classes" else count_classes(key, labels, first)
@@ -263,15 +268,15 @@ def _first_batch(key, name, part):
         raise InvalidSetting(
             key,
             f"the {name} data must be available in each epoch. Received: "
-            f"{type(part).__name__}, which is used up by the first. Return arrays, a "
-            "tf.data.Dataset, a keras.utils.PyDataset or a list of batches.",
+            f"{type(part).__name__}, which is exhausted after the first epoch. Return "
+            "arrays, a tf.data.Dataset, a keras.utils.PyDataset or a list of batches.",
         )
     with blame_user_code(key, f"the {name} data cannot be read"):
         batch = next(iter(iterate_batches(part)), None)
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise InvalidSetting(
             key,
-            f"the {name} data must hold batches (x, y), at least one. Received: "
+            f"the {name} data must contain at least one batch (x, y). Received: "
             f"{type(batch).__name__}",
         )
     numpy = keras.ops.convert_to_numpy
@@ -285,7 +290,7 @@ VALIDATION_SHARE = 0.2
 
 
 def split(settings, pairs, generator):
-    """The parts, of which missing ones are split off at random: a dict."""
+    """Return a dict of all parts, with missing ones split off at random."""
     train_size = getattr(settings, "train_size", None)
     validation_size = getattr(settings, "validation_size", None)
     if "val" in pairs:
@@ -332,7 +337,7 @@ def _draw(name, size, pair, generator):
         key = "train_size" if name == "train" else "validation_size"
         raise InvalidSetting(
             f"data.{key}",
-            f"must be from 1 to the {total} samples that there are. Received: {size}",
+            f"must be from 1 to {total}, the number of samples. Received: {size}",
         )
     return generator.permutation(total)[:count]
 
@@ -365,23 +370,22 @@ def standardize(pairs, task):
 
 
 def _moments(array):
-    """Mean and standard deviation over the samples; tokens and texts stay."""
+    """Mean and standard deviation over the samples. Tokens and texts do not change."""
     if array.dtype.kind != "f":
         return _UNCHANGED
-    # In double precision: a column far from 0 would lose its digits.
+    # Use double precision, because a column far from 0 would lose its digits.
     mean = array.mean(0, dtype="float64")
     scale = array.std(0, dtype="float64")
-    # A column that never changes is shifted only. What rounding leaves of its
-    # deviation is not a scale.
+    # A constant column is only shifted, because its deviation is a rounding error.
     scale = np.where(scale > 1e-7 * np.abs(mean), scale, 1.0)
     return mean.astype("float32"), scale.astype("float32")
 
 
 def find_labels(key, settings, pairs):
-    """What the labels are: a value of `Description.labels`.
+    """Return the kind of the labels, a value of `Description.labels`.
 
-    The labels themselves decide, unless the job states the task. Rows with a single 1
-    are classes of any type, as for Keras.
+    It is found from the labels, unless the job sets the task. Rows with a single 1 are
+    one-hot rows, whatever their type.
     """
     labels = [y for _, y in pairs.values()]
     x = pairs["train"][0]
@@ -398,7 +402,7 @@ def find_labels(key, settings, pairs):
             return "classes"
         raise InvalidSetting(
             key,
-            "y_train must hold classes: integers, rows with a single 1, rows of "
+            "y_train must contain classes: integers, rows with a single 1, rows of "
             "probabilities that sum to 1, or rows of 0 and 1. Received: "
             f"{labels[0].dtype} labels of shape {labels[0].shape[1:]} from "
             f"{labels[0].min():g} to {labels[0].max():g}. For a regression, set "
@@ -408,7 +412,7 @@ def find_labels(key, settings, pairs):
 
 
 def describe(task, x, y, **more):
-    """The `Description` of arrays of training data, or of a batch of them."""
+    """Return the `Description` of training data, from arrays or from a batch."""
     unknown = {"num_classes": None, "num_tokens": None, "num_samples": None}
     return Description(
         task=task,
@@ -420,7 +424,7 @@ def describe(task, x, y, **more):
 
 
 def count_classes(key, labels, pairs):
-    """Number of classes, or of the flags of a sample; None for numbers."""
+    """Return the number of classes or of flags of a sample, or None for numbers."""
     if labels == "numbers":
         return None
     if labels != "classes":
@@ -430,22 +434,22 @@ def count_classes(key, labels, pairs):
     num_classes = 1 + max(int(y.max()) for _, y in pairs.values())
     if num_classes == 1:
         raise InvalidSetting(
-            key, "y_train must hold at least two classes. Received: 0 everywhere."
+            key, "y_train must contain at least two classes. Received: 0 everywhere."
         )
     return num_classes
 
 
 def _check_classes(key, part, y):
-    """Refuse labels below 0."""
+    """Raise if a label is below 0."""
     if y.min() < 0:
         raise InvalidSetting(
             key,
-            f"y_{part} must hold classes, counted from 0. Received: {int(y.min())}.",
+            f"y_{part} must contain classes from 0 on. Received: {int(y.min())}.",
         )
 
 
 def number_classes(pairs):
-    """The pairs, with texts as labels replaced by numbers, and the texts or None."""
+    """Replace labels that are texts by numbers. Also return the texts, or None."""
     if pairs["train"][1].dtype.kind != "O":
         return pairs, None
     every = np.concatenate([y.ravel() for _, y in pairs.values()])
@@ -460,7 +464,7 @@ def number_classes(pairs):
 
 
 def count_tokens(pairs):
-    """Number of different tokens where inputs are one array of integers, else None."""
+    """Return the number of tokens if the inputs are an array of integers, or None."""
     inputs = [x for x, _ in pairs.values()]
     if not isinstance(inputs[0], np.ndarray) or inputs[0].dtype.kind != "i":
         return None
@@ -468,7 +472,7 @@ def count_tokens(pairs):
 
 
 def task_text(data, loss, metrics):
-    """The task, the classes, the loss and the metrics, in words."""
+    """Return the task, the classes, the loss and the metrics in words."""
     description = data.description
     parts = [
         f"{description.task} of {_what(description, data)}",
@@ -501,7 +505,7 @@ def _what(description, data):
 
 
 def _given_task(settings):
-    """The task that the source of the data or the job states, or None."""
+    """The task that the source of the data or the job sets, or None."""
     if isinstance(settings, (KerasData, TextData)):
         return "classification"
     if isinstance(settings, UciData):
@@ -515,7 +519,7 @@ def _kind_of_labels(labels, x):
     first = labels[0]
     is_integer = first.dtype.kind in "iO"
     if first.ndim < 2 or first.shape[-1] == 1:
-        # A column of 0.0 and 1.0, as of a comparison, is two classes.
+        # A column of 0.0 and 1.0, such as from a comparison, is two classes.
         values = {*np.unique(np.concatenate([y.ravel() for y in labels])).tolist()}
         return "classes" if is_integer or values == {0.0, 1.0} else "numbers"
     if first.dtype.kind == "O":
@@ -541,7 +545,7 @@ def _are_flags(y):
 
 
 def _are_whole(y):
-    """Whether a column counts classes, though as floats."""
+    """True for a column of whole numbers, which may be floats."""
     is_column = y.ndim == 1 or y.shape[-1] == 1
     return is_column and bool((y == np.round(y)).all())
 
@@ -559,7 +563,7 @@ def _loss_name(loss):
 
 
 def _map(function, values):
-    """`function` of each array. Unlike `tree.map_structure`, keeps tuple results."""
+    """Map each array. Unlike `tree.map_structure`, this keeps tuple results."""
     if isinstance(values, np.ndarray):
         return function(values)
     if isinstance(values, dict):

@@ -1,4 +1,4 @@
-"""Digests of arrays, models and code: equal where the contents are equal."""
+"""Digests of arrays, models and code, which are equal if the contents are equal."""
 
 import ast
 import dataclasses
@@ -15,20 +15,20 @@ import numpy as np
 from kdropout._data import iterate_batches
 from kdropout.tuning.job.references import is_installed
 
-# Bytes of a digest: enough that two contents never have the same digest by chance.
+# Bytes of a digest. With this many, a collision by chance is practically impossible.
 _SIZE = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelDigests:
-    """Digests of one model: of its variables by path, and of its configuration."""
+    """The digests of a model's variables by path, and of its configuration."""
 
     variables: dict[str, str]
     config: str | None
 
 
 def digest_of_arrays(values):
-    """Digest of a structure of arrays: of names, types, shapes and contents."""
+    """Return the digest of a structure of arrays: names, types, shapes and contents."""
     digest = hashlib.blake2b(digest_size=_SIZE)
     for path, array in keras.tree.flatten_with_path(values):
         array = np.asarray(array)
@@ -45,7 +45,7 @@ def digest_of_arrays(values):
 
 
 def digest_of_samples(dataset):
-    """Digest of the samples of a dataset, in any order."""
+    """Return the digest of the samples of a dataset, which ignores their order."""
     total = 0
     for batch in iterate_batches(dataset):
         parts = [part for part in keras.tree.flatten(batch) if part is not None]
@@ -58,7 +58,7 @@ def digest_of_samples(dataset):
 
 
 def digests_of_model(model):
-    """The `ModelDigests` of a model."""
+    """Return the `ModelDigests` of a model."""
     optimizer = model.optimizer.variables if model.compiled else []
     digests = {}
     for variable in [*model.variables, *optimizer]:
@@ -75,7 +75,7 @@ def _digest_of_config(model):
     """Digest of the configuration of a model, or None if it has none."""
     try:
         config = keras.saving.serialize_keras_object(model)
-    except Exception:  # of a user's layer, whose code is compared
+    except Exception:  # from a custom layer, whose code is compared instead
         return None
     text = json.dumps(_plain(config), sort_keys=True, default=lambda v: str(type(v)))
     text = re.sub(r" at 0x[0-9a-f]+", "", text)  # the address of a function
@@ -85,7 +85,7 @@ def _digest_of_config(model):
 def _plain(config):
     if isinstance(config, dict):
         if config.get("class_name") == "__lambda__":
-            return None  # bytes that hold line numbers; the code is compared
+            return None  # its bytes contain line numbers; the code is compared instead
         return {str(name): _plain(value) for name, value in config.items()}
     if isinstance(config, (list, tuple)):
         return [_plain(value) for value in config]
@@ -93,7 +93,7 @@ def _plain(config):
 
 
 def digests_of_code(references):
-    """Digests of the user's modules that these import, by path in the folder."""
+    """Return digests of the user's modules that `references` import, by path."""
     digests, left = {}, [reference.partition(":")[0] for reference in references]
     seen = set()
     while left:
@@ -117,9 +117,9 @@ def digests_of_code(references):
 
 
 def _user_file(name):
-    """The file of an imported module, unless it is Python's or an installed package's.
+    """The file of an imported module, or None if it is part of Python or installed.
 
-    What is installed is compared by version.
+    Installed packages are compared by version.
     """
     file = getattr(sys.modules.get(name), "__file__", None)
     if file is None or name.partition(".")[0] == "kdropout":
@@ -129,7 +129,7 @@ def _user_file(name):
 
 
 def _imported(tree, name):
-    """Names that a module imports: modules, and members of modules."""
+    """The names that a module imports: modules and members of modules."""
     module = sys.modules[name]
     package = name if hasattr(module, "__path__") else name.rpartition(".")[0]
     for node in ast.walk(tree):
@@ -141,7 +141,7 @@ def _imported(tree, name):
                 relative = "." * node.level + base
                 try:
                     base = importlib.util.resolve_name(relative, package)
-                except ImportError:  # never executed, or it would have failed
+                except ImportError:  # the statement was not executed
                     continue
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)

@@ -5,7 +5,7 @@ import dataclasses
 from kdropout._renamed import Alias
 from kdropout.tuning.job.errors import dotted
 
-# From the key of 0.1 to that of today.
+# From the keys of version 0.1 to the current keys.
 _EARLIER_KEYS = {
     ("ray",): ("ray_address",),
     ("objective", "epoch"): ("objective", "scored_epoch"),
@@ -21,7 +21,7 @@ _EARLIER_ALGORITHMS = {
 
 @dataclasses.dataclass(frozen=True)
 class Renamed:
-    """An earlier name in the settings of a job: its key, that of today, the advice."""
+    """An earlier name in the settings of a job, with its current key and a message."""
 
     key: tuple
     current_key: tuple
@@ -29,7 +29,7 @@ class Renamed:
 
 
 def with_current_names(settings):
-    """Settings of a job with the names of today, and a list of `Renamed`."""
+    """Return the settings of a job with current names, and a list of `Renamed`."""
     if not isinstance(settings, dict):
         return settings, []
     current, renamed = dict(settings), []
@@ -39,7 +39,7 @@ def with_current_names(settings):
     for key, current_key in _EARLIER_KEYS.items():
         *section, earlier = key
         mapping = current.get(section[0]) if section else current
-        # Where both are given, the earlier one stays, and is refused as unknown.
+        # If both are given, the earlier name stays and is reported as unknown.
         if (
             isinstance(mapping, dict)
             and earlier in mapping
@@ -60,20 +60,20 @@ def with_current_names(settings):
 
 
 def other_name(key):
-    """The earlier or the current name of a key that has two, else None."""
+    """Return the other name of a key that was renamed, or None."""
     current_keys = {current: earlier for earlier, current in _EARLIER_KEYS.items()}
     return _EARLIER_KEYS.get(key) or current_keys.get(key)
 
 
 def text_about_names(where, problems):
-    """The text of a warning about earlier names, for each of which there is a line."""
+    """Return the text of a warning with one line for each earlier name."""
     lines = "".join(f"\n  {problem}" for problem in problems)
     return (
-        f"{where} uses names of kdropout 0.1, which the next version will refuse:"
+        f"{where} uses names of kdropout 0.1, which the next version will not accept:"
         f"{lines}"
     )
 
 
 def earlier_name(earlier, current):
-    """An attribute that has another name now."""
+    """Return a class attribute that redirects an earlier name to the current one."""
     return Alias(current, f"'{earlier}' is now called '{current}'.")

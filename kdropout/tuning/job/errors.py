@@ -1,4 +1,4 @@
-"""What is wrong with a job, and where."""
+"""The errors of a job, with the places where they occur."""
 
 import dataclasses
 import os
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a job.
 
     Args:
-        place: Where the value was read, such as "line 7" or "--set training.epochs=0";
-            empty for a job that was made in Python.
-        key: Dotted key, such as "training.epochs"; empty for the whole file.
-        message: What is expected, what was received, and the way out.
+        place: String, where the value was read, such as "line 7" or
+            "--set training.epochs=0". Empty for a job that was made in Python.
+        key: String, dotted key such as "training.epochs". Empty for the whole file.
+        message: String, the expected value, the received value and what to do.
     """
 
     place: str
@@ -26,11 +26,15 @@ class Problem:
 
 
 class JobError(ValueError):
-    """A job that cannot be used. Lists everything that is wrong with it.
+    """Raised for a job that cannot be used. It lists all problems of the job.
 
     Args:
         path: Path of the job's file, or None for a job that was made in Python.
         problems: Sequence of `Problem`.
+
+    Attributes:
+        path: The argument `path`.
+        problems: Tuple of `Problem`.
     """
 
     def __init__(self, path: str | os.PathLike | None, problems: Sequence[Problem]):
@@ -44,11 +48,11 @@ class JobError(ValueError):
 
 
 class InvalidSetting(ValueError):
-    """The value of one key cannot be used. `Job` makes a `JobError` with its line.
+    """Raised for the value of one key. `Job` turns it into a `JobError` with its line.
 
     Args:
-        key: Dotted key, such as "data.npz".
-        message: What is expected, what was received, and the way out.
+        key: String, dotted key such as "data.npz".
+        message: String, the expected value, the received value and what to do.
     """
 
     def __init__(self, key: str, message: str):
@@ -60,18 +64,18 @@ class InvalidSetting(ValueError):
 
 
 def dotted(key):
-    """A key, a tuple, as a user writes it."""
+    """Return a key, which is a tuple, as a user writes it."""
     return ".".join(map(str, key))
 
 
 def place_of(key, places):
-    """`place_of_path`, for a dotted key."""
+    """Return the place of the value at a dotted key, like `place_of_path`."""
     parts = tuple(int(p) if p.isdecimal() else p for p in key.split("."))
     return place_of_path(parts, places)
 
 
 def place_of_path(key, places):
-    """Where the value at a key, a tuple, was read, or else the value around it."""
+    """Return where the value at a key (a tuple) or the mapping around it was read."""
     for length in range(len(key), -1, -1):
         if key[:length] in places:
             return places[key[:length]]

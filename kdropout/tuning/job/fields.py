@@ -1,4 +1,4 @@
-"""Kinds of values of a job's keys: choices between mappings, paths, sizes, names."""
+"""Types of the values of a job's keys: mappings, paths, sizes and names."""
 
 import functools
 import itertools
@@ -25,7 +25,7 @@ from kdropout.tuning.job.errors import dotted
 
 
 class Settings(BaseModel):
-    """A mapping of the job: no other keys, no conversions, no changes."""
+    """A mapping of the job with strict types, which rejects unknown keys."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False
@@ -33,12 +33,12 @@ class Settings(BaseModel):
 
 
 def invalid(message, *key):
-    """The error of a check, at `key` below the value that is being checked."""
+    """Return the error of a check, at `key` below the checked value."""
     return invalid_parts([(key, message)])
 
 
 def invalid_parts(problems):
-    """The errors of a check, for each a key below the value, a tuple, and a message."""
+    """Return an error from pairs of a key below the value (a tuple) and a message."""
     text = "; ".join(
         f"{dotted(key)}: {message}" if key else message for key, message in problems
     )
@@ -46,10 +46,10 @@ def invalid_parts(problems):
 
 
 def one_of(key, kinds, choose, example):
-    """The value of `key`: one of several kinds of settings, which `choose` chooses.
+    """Return the type of the value of `key`, which is one of several kinds of settings.
 
-    `choose` returns a name in `kinds`, or raises the error of a mapping that is none of
-    them. The message for what is not a mapping shows `example`.
+    `choose` returns a name in `kinds` for a mapping, or raises. If the value is not a
+    mapping, the message shows `example`.
     """
 
     def read(value):
@@ -71,10 +71,10 @@ def one_of(key, kinds, choose, example):
 
 
 def choose_by_key(kinds, others, way_out=""):
-    """A function that chooses by the one key of `kinds` that a mapping has.
+    """Return a function that chooses by the single key of `kinds` in a mapping.
 
-    `others` are the other keys that a mapping may have. `way_out` ends the message for
-    a mapping without a key of `kinds`.
+    `others` are the other keys that a mapping may have. `way_out` is the end of the
+    message for a mapping without a key of `kinds`.
     """
 
     def choose(value):
@@ -84,10 +84,10 @@ def choose_by_key(kinds, others, way_out=""):
             return given[0]
         if given:
             raise invalid(
-                f"must have one of the keys {names}, not several. Received: "
+                f"must have only one of the keys {names}. Received: "
                 f"{', '.join(map(shorten, given))}"
             )
-        # The first unknown key is probably one of these, misspelt.
+        # The first unknown key is probably one of these, but misspelt.
         unknown = [key for key in value if key not in others]
         hint = nearest(unknown[0], kinds) if unknown else ""
         raise invalid(
@@ -99,7 +99,7 @@ def choose_by_key(kinds, others, way_out=""):
 
 
 def choose_by_value(kinds, key, default=None):
-    """A function that chooses by the value of `key`."""
+    """Return a function that chooses by the value of `key`."""
 
     def choose(value):
         name = value.get(key, default)
@@ -115,12 +115,12 @@ def choose_by_value(kinds, key, default=None):
 
 
 def other_keys(kinds, chosen_by):
-    """All keys of some settings but those that choose among them: a set."""
+    """Return the set of all keys of some settings, except those in `chosen_by`."""
     fields = {name for kind in kinds.values() for name in kind.model_fields}
     return fields - {*chosen_by}
 
 
-# By pydantic's kind of error, with the names of what its context holds.
+# From pydantic's types of errors to messages, with fields of the error's context.
 _EXPECTED = {
     "int_type": "must be an integer",
     "float_type": "must be a number",
@@ -143,7 +143,7 @@ _EXPECTED = {
 
 
 def problems_of(error, kind, *outer):
-    """Key and message of each error in a mapping, whose key is `outer`, as a `kind`."""
+    """Return the key and message of each error of the mapping at the key `outer`."""
     return [
         ((*detail["loc"], *key), message)
         for detail in error.errors(include_url=False)
@@ -161,7 +161,7 @@ def _messages(detail, kind, outer):
         return [((), "is required.")]
     if error == "extra_forbidden":
         return [((), _unknown_key(location, kind, outer))]
-    # Pydantic counts the entries that are right, and the wrong ones are listed.
+    # Pydantic counts only valid entries. The invalid ones have errors of their kind.
     if error == "too_short" and len(value) >= context["min_length"]:
         return []
     expected = _EXPECTED.get(error, detail["msg"]).format(**context)
@@ -185,7 +185,7 @@ def _unknown_key(location, kind, outer):
 
 
 def _annotation_at(location, kind):
-    """What the schema says of a key."""
+    """The annotation of a key in the schema."""
     for part in location:
         if part in getattr(kind, "model_fields", ()):
             kind = kind.model_fields[part].annotation
@@ -193,7 +193,7 @@ def _annotation_at(location, kind):
 
 
 def _options(annotation):
-    """The values of a `Literal`, also of one that may be None."""
+    """The values of a `Literal`, which may be inside of a union."""
     if typing.get_origin(annotation) is typing.Literal:
         return typing.get_args(annotation)
     inner = map(_options, typing.get_args(annotation))
@@ -208,9 +208,9 @@ def _check_path(value):
 
 
 def _problem_with_path(text):
-    """What is wrong with a path, whatever lies there, or None."""
+    """The problem with the text of a path, or None. The file need not exist."""
     if "\0" in text:
-        return "which holds the character NUL"
+        return "which contains the character NUL"
     try:
         path = pathlib.Path(text).expanduser()
     except RuntimeError:
@@ -220,7 +220,7 @@ def _problem_with_path(text):
     return None
 
 
-# What file systems allow for the name of a file or folder.
+# The longest name of a file or folder that file systems allow, in bytes.
 _LONGEST_NAME = 255
 
 PathText = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
@@ -244,13 +244,13 @@ Size = Annotated[
     Field(json_schema_extra={"kind": "number of samples, or share in (0, 1)"}),
 ]
 
-# A number of things. A larger one is a typing error, and overflows elsewhere.
+# A count. A larger number is a typing error and would overflow elsewhere.
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 
-# The size of a layer. A larger one does not fit into any memory.
+# The size of a layer. A larger layer does not fit into memory.
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
 
-# Lists of YAML become tuples, which cannot be changed.
+# Lists of YAML become tuples, so that they cannot be changed.
 Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1)]
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -271,7 +271,7 @@ Reference = Annotated[str, AfterValidator(_check_reference)]
 
 
 def make_optimizer(value):
-    """A new optimizer from a name, or from a dict with `name` and arguments."""
+    """Make an optimizer from a name, or from a dict with `name` and arguments."""
     settings = {"name": value} if isinstance(value, str) else value
     if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
         raise invalid(
@@ -289,7 +289,7 @@ def make_optimizer(value):
     except (TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise invalid(
-            f"has arguments that '{name}' does not take: {reason}. Received: "
+            f"has arguments that '{name}' does not accept: {reason}. Received: "
             f"{arguments!r}"
         ) from None
 
@@ -310,15 +310,15 @@ def _check_loss(name):
 
 
 def _check_metric(name):
-    if name in ("accuracy", "acc", "crossentropy", "ce"):  # known to `compile` alone
+    if name in ("accuracy", "acc", "crossentropy", "ce"):  # only `compile` knows these
         return name
     try:
         keras.metrics.get(name)
     except ValueError:
         names = {"accuracy", *_functions(keras.metrics, keras.metrics.Metric)}
         raise _unknown("a metric", name, names) from None
-    except TypeError as error:  # a metric that cannot do without arguments
-        raise invalid(f"cannot be made by its name alone: {error}") from None
+    except TypeError as error:  # a metric with required arguments
+        raise invalid(f"needs arguments, so its name is not enough: {error}") from None
     return name
 
 
@@ -330,12 +330,12 @@ def _check_activation(name):
 
 
 def _unknown(what, name, names):
-    hint = nearest(name, names) or f" There are: {', '.join(sorted(names))}"
+    hint = nearest(name, names) or f" The names are: {', '.join(sorted(names))}"
     return invalid(f"must be {what} of Keras. Received: {name!r}.{hint}")
 
 
 def _classes(module, base):
-    """Dict from name, as written and in lower case, to subclass of `base`."""
+    """Dict from names, as written and in lower case, to subclasses of `base`."""
     classes = {}
     for name, value in vars(module).items():
         if isinstance(value, type) and issubclass(value, base) and value is not base:
@@ -344,7 +344,7 @@ def _classes(module, base):
 
 
 def _functions(module, base):
-    """Names in snake case: of functions, and of subclasses of `base`."""
+    """The names of functions and of subclasses of `base` in snake case."""
     names = set()
     for name, value in vars(module).items():
         if isinstance(value, type):
@@ -359,7 +359,7 @@ def _snake_case(name):
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-# A name of Keras, or a mapping of that and its arguments.
+# A name of Keras, or a mapping of the name and arguments.
 OptimizerName = Annotated[
     Any,
     AfterValidator(_check_optimizer),

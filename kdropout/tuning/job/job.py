@@ -1,4 +1,4 @@
-"""A search, from the model to the folder of its results, as one value."""
+"""The class `Job`: a search, from the model to the folder of its results."""
 
 import contextlib
 import dataclasses
@@ -58,20 +58,21 @@ from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.space import Rates, Schedules, plan_of
 from kdropout.tuning.space.dimension import parts_of
 
-# A prime, so that labels and outputs of different sizes do not broadcast by accident.
+# A prime number, so that labels and outputs of different sizes do not broadcast by
+# accident.
 NUM_SAMPLES = 7
 
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """What `Job.check` makes: everything that a search needs.
+    """The result of `Job.check`: everything that a search needs.
 
     Args:
         data: `kdropout.tuning.job.Data`.
-        build: The function for KerasTuner.
-        model: A model with the rates of the first trial.
-        hyperparameters: `keras_tuner.HyperParameters` with all that is searched.
-        metrics: Tuple of the names that the model logs beside its loss.
+        build: `kdropout.tuning.job.ModelBuilder`, the function for KerasTuner.
+        model: `keras.Model` with the rates of the first trial.
+        hyperparameters: `keras_tuner.HyperParameters` that are searched.
+        metrics: Tuple of the names that the model logs in addition to its loss.
         baseline: Dict from layer path to the rate before the search.
         digests: `ModelDigests` of the model as it was built.
     """
@@ -86,25 +87,26 @@ class Checked:
 
     @property
     def task(self) -> str:
-        """The task, the classes, the loss and the metrics, in words."""
+        """The task, the classes, the loss and the metrics in words."""
         return task_text(self.data, self.model.loss, self.metrics)
 
 
-# These may change while a search is interrupted: they do not change a trial.
+# These keys may change before a search is resumed, because they do not affect a trial.
 NOT_DECISIVE = ("confirm", "workers", "ray_address", "threads_per_worker", "output")
 
 
 class Job(Settings):
-    """A search for the best dropout rates. `kdropout.tuning.load_job` reads one.
+    """Describes a search for the best dropout rates.
 
-    Nothing is read or trained before a method is called.
+    `kdropout.tuning.load_job` reads a job from a file. A job does not read data or
+    train before you call a method.
 
     The keys of the file are attributes, with all defaults: `model`, `data`, `search`,
     `space`, `objective`, `training`, `confirm`, `workers`, `ray_address`,
     `threads_per_worker` and `output`. `path` is the path of the file, or None.
 
     Raises:
-        pydantic.ValidationError: If it is made in Python, of settings that are wrong.
+        pydantic.ValidationError: If you make it in Python and a setting is not valid.
 
     Example:
 
@@ -187,30 +189,44 @@ class Job(Settings):
 
     @property
     def path(self) -> str | None:
-        """Path of the file that it was read from, or None."""
+        """Path of the file of the job, or None."""
         return self._path
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Where modules are looked for: the folder of the file, and the current one.
+        """The folders in which modules are looked for.
 
-        The current one is that in which the job was read, also in other processes.
+        They are the folder of the file and the folder that was current when the job was
+        read. They are the same in other processes.
         """
         return self._folders
 
     @property
     def choices(self) -> Rates | dict[str, float | Rates | Schedules]:
-        """The space, as `kdropout.tuning.space.parse` returns it."""
+        """The space in the form that `kdropout.tuning.space.parse` returns."""
         return Rates() if self.space is None else self.space
 
     def read_from(self, path: str | os.PathLike, places: dict) -> None:
-        """Keep the path of the file of the job, and the place of each key in it."""
+        """Set the path of the file of the job, and the place of each key in it.
+
+        Args:
+            path: Path of the file.
+            places: Dict from key (a tuple) to its place, such as "line 7".
+        """
         folder = os.path.dirname(os.path.abspath(path))
         self._path, self._places = os.fspath(path), places
         self._folders = tuple(dict.fromkeys((folder, os.getcwd())))
 
     def error(self, key: str, message: str) -> JobError:
-        """A `JobError` about the value of one key, with its line."""
+        """Return a `JobError` about the value of one key, with its line.
+
+        Args:
+            key: String, dotted key such as "data.npz".
+            message: String, the expected value, the received value and what to do.
+
+        Returns:
+            `JobError`.
+        """
         problem = Problem(place_of(key, self._places), key, message)
         return JobError(self._path, [problem])
 
@@ -221,15 +237,15 @@ class Job(Settings):
             `kdropout.tuning.job.Data`.
 
         Raises:
-            JobError: If they cannot be loaded, or nothing could be trained on them.
+            JobError: If the data cannot be loaded or used for training.
         """
         return self._located(prepare, self.data, self.folders)
 
     def make_hypermodel(self, data: Data) -> ModelBuilder:
-        """A function for KerasTuner, which can be pickled: `build(hp) -> model`.
+        """Make the function `build(hp) -> model` for KerasTuner, which can be pickled.
 
         Args:
-            data: What `make_data` returned.
+            data: The result of `make_data`.
 
         Returns:
             `kdropout.tuning.job.ModelBuilder`.
@@ -237,18 +253,20 @@ class Job(Settings):
         return ModelBuilder(self, data.description)
 
     def make_callbacks(self, data: Data) -> list[keras.callbacks.Callback]:
-        """Make the callbacks that the objective needs, and early stopping if wanted.
+        """Make the callbacks for the objective and for early stopping.
 
         Args:
-            data: What `make_data` returned.
+            data: The result of `make_data`.
 
         Returns:
-            List of `keras.callbacks.Callback`, in the order in which they must stand.
+            List of `keras.callbacks.Callback`, in the required order.
         """
         return make_callbacks(self.objective, self.training, data)
 
     def check(self) -> Checked:
-        """Make the data and a model, and evaluate the model without training it.
+        """Check the job: make the data and a model, and evaluate the model.
+
+        Nothing is trained.
 
         Returns:
             `kdropout.tuning.job.Checked`: the data, the builder, the model and its
@@ -261,10 +279,11 @@ class Job(Settings):
 
     @contextlib.contextmanager
     def locked_output(self) -> Iterator[None]:
-        """A context in which no other process runs the job in the same folder.
+        """Return a context in which no other process runs a job in the same folder.
 
         Raises:
-            JobError: If another process does, or the folder cannot be written to.
+            JobError: If another process runs a job in the folder, or the folder cannot
+                be written to.
         """
         with contextlib.ExitStack() as stack:
             self._located(stack.enter_context, locked(self))
@@ -272,10 +291,10 @@ class Job(Settings):
 
     @contextlib.contextmanager
     def no_exits(self) -> Iterator[None]:
-        """A context in which the job's code may fail, but not end the process.
+        """Return a context in which the code of the job may not end the process.
 
         Raises:
-            JobError: If it calls `sys.exit`, or the like.
+            JobError: If the code calls `sys.exit` or a similar function.
         """
         try:
             with blame_exits(f"model.{self.model.source}"):
@@ -289,9 +308,9 @@ class Job(Settings):
         """Record data, model and code of the trials, or compare them with the record.
 
         Args:
-            checked: What `check` returned.
-            folder: What `claim_output` returned.
-            has_results: Whether the folder holds trials of the job.
+            checked: The result of `check`.
+            folder: The result of `claim_output`.
+            has_results: Boolean, whether the folder contains trials of the job.
 
         Raises:
             JobError: If data, model or code have changed since the trials were run.
@@ -299,21 +318,22 @@ class Job(Settings):
         self._located(keep_contents, self, checked, folder, has_results)
 
     def claim_output(self) -> pathlib.Path:
-        """Make the folder of the results, and write into it which job it belongs to.
+        """Create the folder of the results, and record in it the job it belongs to.
 
         Returns:
             `pathlib.Path` of the folder.
 
         Raises:
-            JobError: If it holds results of another job, or cannot be written to.
+            JobError: If the folder contains results of another job, or cannot be
+                written to.
         """
         return self._located(claim, self)
 
     def decisive(self) -> dict[str, Any]:
-        """The settings that decide what a trial is, as plain values.
+        """Return the settings that determine a trial, as plain values.
 
-        Of the budget, only the length of a training counts: a search may continue with
-        more trials. The location of the data does not count.
+        The number of trials does not count, because a search may continue with more
+        trials. The location of the data does not count either.
         """
         settings = self.model_dump(mode="json", exclude=set(NOT_DECISIVE))
         settings["search"].pop("max_trials", None)
@@ -321,7 +341,7 @@ class Job(Settings):
         return settings
 
     def to_yaml(self) -> str:
-        """All settings, with the defaults, as a file that `load_job` reads."""
+        """Return all settings with their defaults as YAML, which `load_job` reads."""
         settings = self.model_dump(mode="json")
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None)
 
@@ -334,7 +354,7 @@ class Job(Settings):
 
 
 def make_callbacks(objective, training, data):
-    """New callbacks, producers first."""
+    """Make callbacks, with those that write logs before those that read them."""
     callbacks, direction = [], objective.resolved_direction
     if objective.needs_gap:
         gap = OverfittingGap(data.training, directions=objective.directions)
@@ -351,8 +371,8 @@ def make_callbacks(objective, training, data):
     return callbacks
 
 
-# More than the metric can gain from one unit of gap, but small enough for the surrogate
-# of a Bayesian search to see other differences as well.
+# The weight is larger than the gain of the metric from one unit of gap. It is small
+# enough that the surrogate of a Bayesian search still sees other differences.
 WEIGHT = 100.0
 
 
@@ -362,22 +382,22 @@ class LimitedMetric(keras.callbacks.Callback):
         limited_<metric> = metric + 100 * max(0, gap_loss - limit)
 
     with a minus if a larger metric is better. This is an exact penalty: if some setting
-    keeps the limit, the best value belongs to the best setting that keeps it, as long
-    as 1 nat more of gap improves the metric by less than 100. Unlike a refusal, the
-    penalty shows a search that begins above the limit in which direction to go.
+    meets the limit, the best value belongs to the best setting that meets it, as long
+    as 1 nat more of gap improves the metric by less than 100. If a search begins above
+    the limit, the penalty also shows it the direction to the limit.
 
     Put it after `kdropout.callbacks.OverfittingGap`.
 
     Args:
-        metric: Name in the logs, such as "val_loss".
-        limit: Float of at least 0, largest gap that costs nothing, in the unit of the
-            loss.
-        direction: "min" if a smaller metric is better, "max" if a larger one is.
+        metric: String, name in the logs, such as "val_loss".
+        limit: Float of at least 0, the largest gap without a penalty, in the unit of
+            the loss.
+        direction: "min" if a smaller metric is better, or "max" if a larger one is.
 
     Raises:
         TypeError: If `limit` is not a number.
-        ValueError: If an argument is out of range; when an epoch ends, if `metric` or
-            the gap is not in the logs.
+        ValueError: If an argument is out of range, or, at the end of an epoch, if
+            `metric` or the gap is not in the logs.
 
     Example:
 
@@ -411,11 +431,11 @@ class LimitedMetric(keras.callbacks.Callback):
 
 
 def check_job(job):
-    """Make the data and a model, and evaluate the model on a few samples."""
+    """Make the data and a model of a job, and evaluate the model on a few samples."""
     data = job.make_data()
     build = job.make_hypermodel(data)
     hp = keras_tuner.HyperParameters()
-    begin_anew()  # layers without a name have the same paths as in the trials
+    begin_anew()  # so that layers without a name have the same paths as in the trials
     model = build.build()
     baseline, digests = _rates_before(model), digests_of_model(model)
     try:
@@ -432,7 +452,7 @@ def check_job(job):
 
 
 def _rates_before(model):
-    """The rates of a model, also of dropout that is not live yet."""
+    """The rates of a model, including dropout layers of Keras."""
     rates = {}
     for path, layer in walk(model):
         counterpart = live_counterpart(layer)
@@ -444,14 +464,14 @@ def _rates_before(model):
 
 
 def _about_space(error):
-    """The error of `tune_rates`, at the pattern that causes it, if one does."""
+    """Convert an error of `tune_rates`, with the key of the pattern that causes it."""
     pattern = getattr(error, "pattern", None)
     key = "space" if pattern is None else f"space.{pattern}"
     return InvalidSetting(key, f"does not fit the model: {error}")
 
 
 def _check_settings(settings, hp, plan):
-    """Refuse settings of late halving that do not fit the space."""
+    """Raise if the settings of late halving do not fit the space."""
     try:
         distinct_values(settings, hp.space, parts_of(plan))
     except (TypeError, ValueError) as error:
@@ -459,14 +479,14 @@ def _check_settings(settings, hp, plan):
 
 
 def _evaluate(model, data, chosen_loss):
-    """The names that a model logs, from evaluating a few samples."""
+    """Evaluate a model on a few samples, and return its logs."""
     x, y = data.x_val, data.y_val
     if y is None:
         x, y = next(iter(iterate_batches(x)))[:2]
-    # Of a dataset, they may be tensors of another backend.
+    # A dataset may yield tensors of another backend.
     numpy = keras.ops.convert_to_numpy
     x, y = keras.tree.map_structure(lambda array: numpy(array)[:NUM_SAMPLES], (x, y))
-    # For so few samples nothing is compiled, and errors point to the layer.
+    # Run eagerly: this needs no compilation, and errors point to the layer.
     eagerly, model.run_eagerly = model.run_eagerly, True
     try:
         logged = model.test_on_batch(x, y, return_dict=True)
@@ -475,7 +495,7 @@ def _evaluate(model, data, chosen_loss):
                 _check_probabilities(np.asarray(outputs, "float32"), chosen_loss)
     except (InvalidSetting, KeyboardInterrupt):
         raise
-    except BaseException as error:  # of any layer, loss or metric, and of any backend
+    except BaseException as error:  # a layer, loss or metric can raise anything
         reason = " ".join(str(error).split())
         raise InvalidSetting(
             "model",
@@ -485,10 +505,10 @@ def _evaluate(model, data, chosen_loss):
     if not np.isfinite(logged["loss"]):
         raise InvalidSetting(
             "model",
-            f"must have a finite loss to begin with. Received: {logged['loss']}, on "
-            f"inputs of shape {_shapes(x)} and labels of shape {_shapes(y)}. Check "
-            "that there are as many outputs as classes, and that the loss fits the "
-            "labels.",
+            "must have a finite loss before training. Received: "
+            f"{logged['loss']}, for inputs of shape {_shapes(x)} and labels of shape "
+            f"{_shapes(y)}. Check that the model has one output per class, and that "
+            "the loss fits the labels.",
         )
     model.reset_metrics()
     model.run_eagerly, model.test_function = eagerly, None
@@ -496,7 +516,7 @@ def _evaluate(model, data, chosen_loss):
     return logged
 
 
-# The losses that a job chooses for classes, and whether outputs must sum to 1.
+# From the losses that a job chooses for classes to True if outputs must sum to 1.
 _OF_PROBABILITIES = {
     "sparse_categorical_crossentropy": True,
     "categorical_crossentropy": True,
@@ -504,11 +524,11 @@ _OF_PROBABILITIES = {
 }
 
 
-_TOLERANCE = 0.02  # what half precision leaves of a sum of probabilities
+_TOLERANCE = 0.02  # the error of a sum of probabilities in half precision
 
 
 def _check_probabilities(outputs, loss):
-    """Refuse outputs that are not probabilities, for which the loss has no meaning."""
+    """Raise if outputs are not probabilities, which the loss needs."""
     wrong = (outputs < 0.0) | (outputs > 1.0 + _TOLERANCE)
     if _OF_PROBABILITIES[loss]:
         wrong = wrong | (np.abs(outputs.sum(-1, keepdims=True) - 1.0) > _TOLERANCE)
@@ -537,8 +557,8 @@ def _check_objective(objective, logged, model):
     if objective.metric not in names:
         raise InvalidSetting(
             "objective.metric",
-            f"must be a name that is logged. Received: {objective.metric!r}."
-            f"{nearest(objective.metric, names)} There are: {', '.join(names)}",
+            f"must be a name in the logs. Received: {objective.metric!r}."
+            f"{nearest(objective.metric, names)} The names are: {', '.join(names)}",
         )
 
 
@@ -547,13 +567,13 @@ def _check_confirmation(confirm, logged):
         raise InvalidSetting(
             "confirm.metric",
             "must be a metric of the model. Received: "
-            f"{confirm.metric!r}.{nearest(confirm.metric, logged)} There are: "
+            f"{confirm.metric!r}.{nearest(confirm.metric, logged)} The metrics are: "
             f"{', '.join(logged)}",
         )
 
 
 def _check_directions(objective, logged, model):
-    """Refuse a metric without a direction, which the sign of its gap needs."""
+    """Raise for a metric whose direction is not known, which its gap needs."""
     for name in logged:
         try:
             lower_is_better(name, model, objective.directions)
@@ -561,7 +581,7 @@ def _check_directions(objective, logged, model):
             raise InvalidSetting(
                 "objective",
                 "needs the overfitting gap, but the name of the metric "
-                f"'{name}' does not show whether a lower value is better. Give it a "
-                "name that ends with one of Keras's, such as '_accuracy' or '_loss', "
-                "or leave it out.",
+                f"'{name}' does not show whether a lower value is better. Give the "
+                "metric a name that ends like one of Keras, such as '_accuracy' or "
+                "'_loss', or remove it.",
             ) from None

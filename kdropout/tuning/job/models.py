@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kdropout.tuning.job.data import Description
     from kdropout.tuning.job.job import Job
 
-# The defaults for each kind of labels. The losses of classes expect probabilities.
+# The default for each kind of labels. The losses for classes expect probabilities.
 _LOSS = {
     "classes": "sparse_categorical_crossentropy",
     "one-hot": "categorical_crossentropy",
@@ -32,17 +32,16 @@ _METRICS = {
     "classes": ("accuracy",),
     "one-hot": ("accuracy",),
     "probabilities": ("accuracy",),
-    "flags": (
-        "binary_accuracy",
-    ),  # by "accuracy" Keras takes the largest for the class
+    # With "accuracy", Keras would compare the largest output with the largest flag.
+    "flags": ("binary_accuracy",),
     "numbers": ("root_mean_squared_error",),
 }
 
 
 class ModelBuilder:
-    """A function of KerasTuner's that builds a model and gives it its rates.
+    """Builds the model of a trial for KerasTuner, and sets its rates.
 
-    It holds no data and no model, so it can be sent to another process.
+    It does not store data or a model, so it can be sent to another process.
 
     Args:
         job: `kdropout.tuning.job.Job`.
@@ -63,7 +62,7 @@ class ModelBuilder:
     def __init__(self, job: "Job", description: "Description"):
         self.job = job
         self.description = description
-        # The loss chosen for the last model, if neither it nor the job names one.
+        # The loss chosen for the last model, or None if the model or the job sets one.
         self.chosen_loss = None
 
     def __call__(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -72,11 +71,22 @@ class ModelBuilder:
     def give_rates(
         self, hp: keras_tuner.HyperParameters, model: keras.Model
     ) -> keras.Model:
-        """A model of `build` with the rates of a trial."""
+        """Set the rates of a trial in a model of `build`.
+
+        Args:
+            hp: `keras_tuner.HyperParameters` of the trial.
+            model: `keras.Model` that `build` returned.
+
+        Returns:
+            The same `model`.
+        """
         return tune_parsed(hp, model, self.job.choices)
 
     def build(self) -> keras.Model:
-        """A new compiled model, with the rates that it has before a search.
+        """Build a compiled model with the rates that it has before a search.
+
+        Returns:
+            `keras.Model`.
 
         Raises:
             InvalidSetting: If no model can be built for the job and its data.
@@ -97,12 +107,13 @@ class ModelBuilder:
             return build_architecture(self.job.model, self.description)
         except InvalidSetting:
             raise
-        except Exception as error:  # of any backend, if memory is short
+        except Exception as error:  # from a backend, if the memory is too small
             reason = " ".join(str(error).split())[:300]
             raise InvalidSetting(
                 "model",
                 "cannot be built, perhaps because the layers are too large for the "
-                f"memory. Make them smaller. {type(error).__name__}: {reason}",
+                f"memory. Received: {type(error).__name__}: {reason}. Make the layers "
+                "smaller.",
             ) from error
 
     def _call_user(self):
@@ -113,7 +124,7 @@ class ModelBuilder:
         )
         if not isinstance(model, keras.Model):
             raise InvalidSetting(
-                key, f"must return a keras.Model. '{reference}' returned {model!r}."
+                key, f"must return a keras.Model. Received: {model!r} of '{reference}'."
             )
         return model
 
@@ -139,7 +150,7 @@ class ModelBuilder:
 
 
 def _has_one_output(model):
-    """Whether a model has one output per sample, as a sigmoid for two classes."""
+    """True if a model has one output per sample, such as a sigmoid for two classes."""
     outputs = model.outputs if model.built else None
     if not outputs or len(outputs) != 1:
         return False
@@ -150,36 +161,36 @@ def _load(key, folder, name):
     path = pathlib.Path(folder) / pathlib.Path(name).expanduser()
     if os.path.isdir(path):
         raise InvalidSetting(
-            key, f"must be the path of a .keras file. '{path}' is a folder."
+            key, f"must be the path of a .keras file. Received: '{path}', a folder."
         )
     if not os.path.isfile(path):
         others = [other.name for other in path.parent.glob("*.keras")]
         raise InvalidSetting(
             key,
-            f"must be the path of a .keras file. There is none at '{path}'."
+            f"must be the path of a .keras file. There is no file at '{path}'."
             f"{nearest(path.name, others)}",
         )
     try:
         return keras.saving.load_model(path)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # of Keras, zipfile, h5py or a user's layer
+    except BaseException as error:  # from Keras, zipfile, h5py or a custom layer
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise InvalidSetting(
             key,
             f"must be a model that model.save wrote. '{path}' cannot be loaded: "
-            f"{type(error).__name__}: {reason}. For a model with your own classes, use "
-            "'build' in place of 'file'.",
+            f"{type(error).__name__}: {reason}. For a model with custom classes, use "
+            "'build' instead of 'file'.",
         ) from error
 
 
 def build_architecture(settings, data):
-    """A model, not compiled, of which the outputs are probabilities or targets."""
+    """Build an uncompiled model that outputs probabilities or targets."""
     if data.task == "classification" and data.num_classes is None:
         raise InvalidSetting(
             "model.architecture",
-            "needs the number of classes, which a dataset of integer labels does not "
-            "show. Return arrays or one-hot labels, or use 'build' in place of "
+            "needs the number of classes, which is not known for a dataset of integer "
+            "labels. Return arrays or one-hot labels, or use 'build' instead of "
             "'architecture'.",
         )
     return _BUILDERS[settings.architecture](settings, data)
@@ -201,11 +212,10 @@ def _cnn(settings, data):
     if len(shape) != 3 or min(shape[:2]) < 2 ** len(settings.filters):
         raise InvalidSetting(
             "model.architecture",
-            "cnn needs images of shape (height, width, channels), at least "
-            f"{2 ** len(settings.filters)} pixels high and wide for "
-            f"{len(settings.filters)} convolutions, each of which halves them. "
-            f"Received: samples of shape {shape}. Use architecture: mlp, or fewer "
-            "filters.",
+            "cnn needs images of shape (height, width, channels). They must be at "
+            f"least {2 ** len(settings.filters)} pixels high and wide, because each of "
+            f"the {len(settings.filters)} convolutions halves them. Received: samples "
+            f"of shape {shape}. Use architecture: mlp, or fewer filters.",
         )
     x = inputs
     for index, filters in enumerate(settings.filters, start=1):
@@ -233,7 +243,7 @@ def _transformer(settings, data):
         raise InvalidSetting(
             "model.architecture",
             "transformer needs sequences of integers, one row for each sample. "
-            f"Received: {data.input_dtype} samples of shape {shape}. Take data: "
+            f"Received: {data.input_dtype} samples of shape {shape}. Use data: "
             "{text: ...}, or architecture: mlp.",
         )
     if settings.embedding_dim % settings.num_heads:
@@ -242,7 +252,7 @@ def _transformer(settings, data):
             f"must divide embedding_dim={settings.embedding_dim}. Received: "
             f"{settings.num_heads}",
         )
-    # With one label for each token, each token may see only those before it.
+    # With one label for each token, a token may only attend to those before it.
     causal = data.task == "classification" and _label_shape(data) == shape
     inputs = keras.Input(shape, dtype="int32", name="tokens")
     x = keras.layers.Embedding(
@@ -283,8 +293,8 @@ def _image_or_table(settings, data):
         raise InvalidSetting(
             "model.architecture",
             f"{settings.architecture} needs one array of floating-point inputs. "
-            f"Received: {data.input_dtype}. Save them as float32, or use 'build' in "
-            "place of 'architecture'.",
+            f"Received: {data.input_dtype}. Save them as float32, or use 'build' "
+            "instead of 'architecture'.",
         )
     return keras.Input(data.input_shape, name="features")
 
@@ -298,18 +308,18 @@ def _dense(x, settings):
 
 
 def _label_shape(data):
-    """Shape of the labels of a sample; a row may be one label."""
+    """The shape of the labels of a sample, where a row may be one label."""
     return data.target_shape if data.labels == "classes" else data.target_shape[:-1]
 
 
 def _output(x, data, per_position=False):
-    """Probabilities, or the targets."""
+    """Add the layers that output probabilities or targets."""
     if data.task == "classification":
         if _label_shape(data) not in ((), (1,)) and not per_position:
             raise InvalidSetting(
                 "model.architecture",
                 "needs one label for each sample. Received: labels of shape "
-                f"{data.target_shape}. Use 'build' in place of 'architecture'.",
+                f"{data.target_shape}. Use 'build' instead of 'architecture'.",
             )
         activation = "sigmoid" if data.labels == "flags" else "softmax"
         dense = keras.layers.Dense(

@@ -1,4 +1,4 @@
-"""The folder of the results belongs to one job, with its data, model and code."""
+"""The folder of the results of a job, with a record of its data, model and code."""
 
 import contextlib
 import dataclasses
@@ -33,13 +33,13 @@ from kdropout.version import __version__
 
 JOB_FILE = "job.json"
 
-# Name of the lock in the folder, beside that of the search.
+# Name of the lock in the folder. The search has another lock.
 _LOCK = "job"
 
 
 @contextlib.contextmanager
 def locked(job):
-    """Keep other processes from running the same job, up to its report."""
+    """Prevent other processes from running a job in the same folder."""
     folder = pathlib.Path(job.output).expanduser()
     lock = ProjectLock(folder, _LOCK)
     try:
@@ -48,8 +48,8 @@ def locked(job):
     except ProjectInUse as error:
         raise InvalidSetting(
             "output",
-            f"'{folder}' is being written by process {error.holder}, which runs this "
-            "job. Wait for it to end, stop it, or choose another folder, by --set "
+            f"'{folder}' is in use: process {error.holder} runs this job in it. Wait "
+            "until it ends, stop it, or choose another folder with --set "
             "output=FOLDER.",
         ) from None
     try:
@@ -59,7 +59,7 @@ def locked(job):
 
 
 def claim(job):
-    """Make the folder of a job, and write into it which job it belongs to."""
+    """Create the folder of a job, and record in it the job that it belongs to."""
     folder = pathlib.Path(job.output).expanduser()
     with _reporting_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def _reporting_write_errors(folder):
         raise InvalidSetting(
             "output",
             f"must be a folder that can be written to. Received: '{folder}': {reason}. "
-            "Choose another, by --set output=FOLDER.",
+            "Choose another folder with --set output=FOLDER.",
         ) from None
 
 
@@ -97,9 +97,9 @@ def _read_job(file):
     except (ValueError, KeyError, TypeError):
         raise InvalidSetting(
             "output",
-            f"'{file}' is damaged, so it does not show which job the results belong "
-            "to. If they belong to this job, delete that file; else choose another "
-            "folder, by --set output=FOLDER.",
+            f"'{file}' is damaged, so it is not known which job the results belong to. "
+            "If they belong to this job, delete that file. Otherwise choose another "
+            "folder with --set output=FOLDER.",
         ) from None
 
 
@@ -108,9 +108,9 @@ def _refuse_search_without_job(folder):
     if found:
         raise InvalidSetting(
             "output",
-            f"'{folder}' holds a search ('{found[0]}') but no '{JOB_FILE}', which "
-            "names the job. Choose another folder, by --set output=FOLDER, or delete "
-            "it.",
+            f"'{folder}' contains a search ('{found[0]}') but not the file "
+            f"'{JOB_FILE}' that records its job. Choose another folder with --set "
+            "output=FOLDER, or delete this one.",
         )
 
 
@@ -119,26 +119,26 @@ def _refuse_other(job, folder, earlier):
     missing = object()
     differing = [
         f"{dotted(key)} is {_shown(before.get(key, missing), missing)} there and "
-        f"{_shown(now.get(key, missing), missing)} here"
+        f"{_shown(now.get(key, missing), missing)} in this job"
         for key in dict.fromkeys([*before, *now])
         if before.get(key, missing) != now.get(key, missing)
     ]
     if differing:
         raise InvalidSetting(
             "output",
-            f"'{folder}' holds the results of another job: {'; '.join(differing)}. "
-            "Choose another folder, by --set output=FOLDER, or delete it.",
+            f"'{folder}' contains the results of another job: {'; '.join(differing)}. "
+            "Choose another folder with --set output=FOLDER, or delete this one.",
         )
 
 
 def _canonical(settings):
-    """Settings as this version writes them. 0.1 had other names and wrote defaults."""
+    """Convert settings of 0.1, which had other names and wrote defaults."""
     settings, _ = with_current_names(settings)
     if settings.get("space") is None:
         return settings
     space, errors, _ = parse_all(settings["space"])
     if errors or not isinstance(space, dict):
-        return settings  # which differs from that of any job
+        return settings  # these differ from the settings of any job
     return {**settings, "space": plain_space(space)}
 
 
@@ -147,7 +147,7 @@ def _shown(value, missing):
 
 
 def _flat(settings, key=()):
-    """Dict from key, a tuple of names, to plain value. A list is one value."""
+    """Dict from key (a tuple of names) to plain value, where a list is one value."""
     if not isinstance(settings, dict) or not settings:
         return {key: settings}
     flat = {}
@@ -160,24 +160,25 @@ CONTENTS_FILE = "contents.json"
 
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
 
-# The model of the check is built without a seed. Nobody is likely to have set this one.
+# A user is unlikely to have set this seed before the check, which sets none.
 _OTHER_SEED = 1_713_907_321
 
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """Digests of everything that decides a score and is not in the job's settings.
+    """Digests of everything that affects a score and is not in the job's settings.
 
-    Values that are drawn anew each time, such as augmented samples or the weights of an
-    initializer, cannot be compared and are left out.
+    Values that are drawn again each time, such as augmented samples or initial weights,
+    cannot be compared and are left out.
 
     Args:
         data: Dict from "train", "val" and "test" to digest.
         variables: Dict from the path of a variable of the model to the digest of its
-            value, for those that no seed decides: of a file, or constant.
-        model: Digest of the configuration of the model, or None.
-        code: Dict from the path of a module of the user's to the digest of its code.
-        versions: Dict from package to version; "backend" is that of Keras.
+            value. It contains variables without random values, which come from a file
+            or are constant.
+        model: String, digest of the configuration of the model, or None.
+        code: Dict from the path of a module of the user to the digest of its code.
+        versions: Dict from package to version, and from "backend" to the Keras backend.
     """
 
     data: dict
@@ -196,16 +197,16 @@ def keep_contents(job, checked, folder, has_results):
         return
     if has_results:
         warnings.warn(
-            f"'{folder}' does not say which data and code its trials used: kdropout "
-            "0.1 wrote them, or the file was deleted. Changes since then are not "
-            "noticed; later changes are.",
+            f"'{folder}' has no record of the data and code of its trials, because "
+            "kdropout 0.1 wrote it or the record was deleted. Changes up to now are "
+            "not detected. Later changes are detected.",
             stacklevel=2,
         )
     write_json(file, dataclasses.asdict(_contents_of(job, checked)))
 
 
 def _contents_of(job, checked, earlier=None):
-    """The `Contents` of a job as it is now."""
+    """The current `Contents` of a job."""
     data = dict(checked.data.digests)
     if checked.data.is_dataset:
         data = _digests_of_datasets(checked.data, earlier)
@@ -213,7 +214,7 @@ def _contents_of(job, checked, earlier=None):
     references = []
     if isinstance(job.model, BuildModel):
         references.append(job.model.build)
-    # If the data can be compared, the code that makes them does not matter.
+    # If the data can be compared, the code that makes them need not be compared.
     is_random = None in data.values()
     if isinstance(job.data, FunctionData) and is_random:
         references.append(job.data.function)
@@ -225,26 +226,27 @@ def _read_contents(file):
         contents = Contents(**json.loads(file.read_text()))
         parts = (contents.data, contents.variables, contents.code, contents.versions)
         if not all(isinstance(part, dict) for part in parts):
-            raise TypeError("a part of it is not a mapping")
+            raise TypeError("one of its parts is not a mapping")
         return contents
     except (ValueError, TypeError) as error:
         raise InvalidSetting(
             "output",
-            f"'{file}' is damaged ({error}), so it does not show whether data and "
-            f"code are still those of the trials. {_ways_out(file)}",
+            f"'{file}' is damaged ({error}), so changes of data and code since the "
+            f"trials cannot be detected. {_ways_out(file)}",
         ) from None
 
 
 def _compare(earlier, now, job, file):
-    """Refuse contents that are not those of the trials in the folder of `file`."""
+    """Raise if the contents differ from those of the trials in the folder of `file`."""
     folder = file.parent
     before, backend = earlier.versions.get("backend"), now.versions["backend"]
     if before != backend:
         raise InvalidSetting(
             "output",
-            f"'{folder}' holds trials that ran on the Keras backend '{before}', with "
-            f"other initial weights than on '{backend}'. Set KERAS_BACKEND={before}, "
-            "or search in another folder, by --set output=FOLDER.",
+            f"'{folder}' contains trials that ran on the Keras backend '{before}', "
+            f"whose initial weights differ from those of '{backend}'. Set "
+            f"KERAS_BACKEND={before}, or search in another folder with --set "
+            "output=FOLDER.",
         )
     changed = [
         f"the {name} data"
@@ -268,7 +270,7 @@ def _compare(earlier, now, job, file):
     changed = [
         f"the value of '{path}'"
         for path, digest in earlier.variables.items()
-        # Other versions may have other variables, or give them other names.
+        # Other versions may have other variables, or other names for them.
         if (path in now.variables or not versions) and digest != now.variables.get(path)
     ]
     if not versions and _differ(earlier.model, now.model):
@@ -281,7 +283,7 @@ def _compare(earlier, now, job, file):
         described = ", ".join(f"{n} {a} to {b}" for n, (a, b) in versions.items())
         warnings.warn(
             f"Versions have changed since the trials in '{folder}': {described}. The "
-            "same settings may get different scores.",
+            "scores of new trials may not be comparable with the earlier ones.",
             stacklevel=2,
         )
 
@@ -293,27 +295,27 @@ def _differ(earlier, now):
 def _changed(key, changed, file):
     return InvalidSetting(
         key,
-        f"is not what the trials in '{file.parent}' used. Since then these have "
+        f"differs from what the trials in '{file.parent}' used. These parts have "
         f"changed: {', '.join(changed)}. {_ways_out(file)}",
     )
 
 
 def _ways_out(file):
     return (
-        "Put back what was there, or search in another folder, by --set output=FOLDER. "
-        f"If the change does not affect a score, delete '{file}' and go on."
+        "Restore them, or search in another folder with --set output=FOLDER. If the "
+        f"change does not affect scores, delete '{file}' and resume."
     )
 
 
 def _digests_of_datasets(data, earlier):
-    """Dict from part to the digest of its samples, None for samples that are random."""
+    """Dict from part to the digest of its samples, or None for random samples."""
     datasets = {"train": data.training, "val": data.validation, "test": data.test}
     digests = {}
     for part, dataset in datasets.items():
         if dataset is None or (earlier is not None and earlier.data.get(part) is None):
             digests[part] = None
             continue
-        if isinstance(dataset, tuple):  # arrays beside datasets
+        if isinstance(dataset, tuple):  # a part may consist of arrays
             digests[part] = digest_of_arrays(dataset)
             continue
         with blame_user_code(
@@ -327,14 +329,14 @@ def _digests_of_datasets(data, earlier):
 
 
 def _not_random(checked, earlier):
-    """Digests of the variables that no seed decides, and of the configuration."""
+    """Digests of the variables without random values, and of the configuration."""
     variables, config = checked.digests.variables, checked.digests.config
     if earlier is not None:
         return {p: d for p, d in variables.items() if p in earlier.variables}, config
     begin_anew()
     keras.utils.set_random_seed(_OTHER_SEED)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the check of the job has shown them
+        warnings.simplefilter("ignore")  # the check of the job has shown the warnings
         other = digests_of_model(checked.build.build())
     same = {p: d for p, d in variables.items() if other.variables.get(p) == d}
     return same, config if config == other.config else None

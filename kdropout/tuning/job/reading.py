@@ -22,20 +22,20 @@ from kdropout.tuning.job.job import Job
 
 
 def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
-    """Read a job from a YAML file, and check all that can be known without data.
+    """Read a job from a YAML file, and check everything that does not need the data.
 
     Args:
         path: Path of the file. Its keys are documented in `tuner_configs/README.md`.
-        overrides: Sequence of strings such as "training.epochs=5", which take the
-            place of what the file says. The values are read as YAML.
+        overrides: Sequence of strings such as "training.epochs=5", which replace the
+            values in the file. The values are read as YAML.
 
     Returns:
         `kdropout.tuning.job.Job`.
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        JobError: If the file cannot be read, or anything in it is wrong. It lists
-            everything that is, with file, line and key.
+        JobError: If the file cannot be read, or a value in it is not valid. It lists
+            all problems, with file, line and key.
 
     Example:
 
@@ -55,7 +55,7 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
 
 
 def read_job(path, overrides=()):
-    """The job of `load_job`, and a list of `Problem` about names of kdropout 0.1."""
+    """Return the job, and a list of `Problem` about deprecated names."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"'path' must be the path of a file. Received: path={path!r}")
     if not _are_strings(overrides):
@@ -96,7 +96,7 @@ def _are_strings(values):
 
 
 def _apply_overrides(tree, places, overrides):
-    """Put each "key.sub=value" into the tree and the places; return the problems."""
+    """Put each "key.sub=value" into the tree and the places. Return the problems."""
     problems = []
     for override in overrides:
         place = f"--set {override}"
@@ -121,14 +121,14 @@ def _apply_overrides(tree, places, overrides):
 
 
 def _put(tree, names, value):
-    """Set the value at `names`, with new mappings on the way; return the key."""
+    """Set the value at `names`, with new mappings if needed, and return the key."""
     path, inner = [], tree
     for number, name in enumerate(names):
         if isinstance(inner, list):
             if not name.isdecimal() or int(name) >= len(inner):
                 raise ValueError(
-                    f"'{'.'.join(map(str, path))}' is a list of {len(inner)}: name an "
-                    f"entry of it, from 0. Received: {name!r}"
+                    f"'{'.'.join(map(str, path))}' is a list of {len(inner)} entries, "
+                    f"so the next part must be an index from 0. Received: {name!r}"
                 )
             name = int(name)
         elif not isinstance(inner, dict):
@@ -149,17 +149,17 @@ def _put(tree, names, value):
     return tuple(path)
 
 
-# A job is about a page long. A larger file is probably something else.
+# A job is about one page long. A larger file is probably not a job.
 MAX_BYTES = 1_000_000
 
 _CORE = "tag:yaml.org,2002:"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2, without tags that build objects.
+    """Loads YAML 1.2, without tags that build objects.
 
     PyYAML follows YAML 1.1, in which 1e-3 is a text, 1:30 is ninety and 010 is eight.
-    Of 1.1, only yes, no, on and off keep their meaning here.
+    From YAML 1.1, only yes, no, on and off are kept.
     """
 
     yaml_implicit_resolvers: ClassVar[dict] = {}
@@ -169,8 +169,8 @@ class _Loader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(
                 None,
                 None,
-                "aliases are not allowed in a job. Write the value again; put a text "
-                'that begins with * into quotes, such as "*"',
+                "aliases are not allowed in a job. Write the value again, or put a "
+                'text that begins with * into quotes, such as "*"',
                 self.peek_event().start_mark,
             )
         return super().compose_node(parent, index)
@@ -193,18 +193,22 @@ for _kind, _pattern, _first in (
 
 
 def read_tree(path):
-    """The mapping in a YAML file, and a dict from each key, a tuple, to its line."""
+    """Read the mapping in a YAML file, and a dict from key (a tuple) to line."""
     text = _read_text(path)
     reader = _Reader()
     try:
         node = _Loader(text).get_single_node()
         if node is None:
-            raise _failed(path, "", "is empty. A job names at least a model and data.")
+            raise _failed(
+                path,
+                "",
+                "is empty. A job must contain at least one key, such as model.",
+            )
         tree = reader.value(node)
     except yaml.MarkedYAMLError as error:
         raise _failed(path, *_explain(error, text)) from None
     except yaml.YAMLError as error:
-        raise _failed(path, "", f"is not text that YAML allows: {error}") from None
+        raise _failed(path, "", f"is not valid YAML: {error}") from None
     except RecursionError:
         raise _failed(path, "", "is nested too deeply for a job.") from None
     if reader.problems:
@@ -216,7 +220,7 @@ def read_tree(path):
 
 
 def parse_value(text):
-    """The plain value of a text in YAML."""
+    """Return the plain value of a text in YAML."""
     reader = _Reader()
     try:
         node = _Loader(text).get_single_node()
@@ -242,9 +246,10 @@ def _read_text(path):
         message = f"cannot be read: {reason}.{_others(path)}"
         raise _failed(path, "", message) from None
     except ValueError:  # NUL
-        raise _failed(path, "", "must be a path. It holds the character NUL.") from None
+        raise _failed(path, "", "must not contain the character NUL.") from None
     if len(content) > MAX_BYTES:
-        raise _failed(path, "", f"is larger than {MAX_BYTES:,} bytes: not a job.")
+        message = f"is larger than {MAX_BYTES:,} bytes, so it is not a job."
+        raise _failed(path, "", message)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -261,12 +266,12 @@ def _others(path):
 
 
 def _explain(error, text):
-    """Place and message of an error of the parser."""
+    """Return the place and the message for an error of the parser."""
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}"
     line = [*text.split("\n"), ""][mark.line]
     if line[: mark.column + 1].endswith("\t"):
-        return place, "begins with a tab. YAML allows spaces only for indentation."
+        return place, "begins with a tab. YAML allows only spaces for indentation."
     context = f"{error.context}, " if error.context else ""
     problem = f"{context}{error.problem or 'it cannot be parsed'}"
     hint = ""
@@ -280,13 +285,13 @@ def _char_at(text, mark):
 
 
 class _Reader:
-    """Makes plain values of parsed YAML; collects their lines and the problems."""
+    """Converts parsed YAML to plain values, and collects their lines and problems."""
 
     def __init__(self):
         self.lines, self.problems = {}, []
 
     def value(self, node, key=()):
-        """The plain value of a node, or None after a problem."""
+        """Return the plain value of a node, or None after a problem."""
         line = self.lines[key] = node.start_mark.line + 1
         kind = node.tag.removeprefix(_CORE)
         if isinstance(node, yaml.MappingNode) and kind == "map":
@@ -306,8 +311,8 @@ class _Reader:
         return self._note(
             line,
             key,
-            f"has the tag '{tag}'. A job holds plain values only: texts, numbers, "
-            "true, false, null, lists and mappings. Remove the tag.",
+            f"has the tag '{tag}'. A job may only contain plain values: texts, "
+            "numbers, true, false, null, lists and mappings. Remove the tag.",
         )
 
     def _mapping(self, node, key):
@@ -322,7 +327,7 @@ class _Reader:
                 self._note(line, key, problem)
             elif name in mapping:
                 first = self.lines[(*key, name)]
-                problem = f"is given twice: first in line {first}. Remove one."
+                problem = f"is given twice, first in line {first}. Remove one of them."
                 self._note(line, (*key, name), problem)
             else:
                 mapping[name] = self.value(value_node, (*key, name))
@@ -333,8 +338,8 @@ class _Reader:
         self.problems.append(Problem(f"line {line}", dotted(key), message))
 
 
-# An escape of YAML can write half a pair, which no file can hold.
-_HALF_A_PAIR = "holds half of a surrogate pair, which is not a character. Remove it."
+# An escape of YAML can write half a surrogate pair, which a file cannot store.
+_HALF_A_PAIR = "contains half of a surrogate pair, which is not a character. Remove it."
 
 
 def _is_text(value):

@@ -17,13 +17,13 @@ _PACKAGE = str(pathlib.Path(__file__).parents[2])
 
 
 def find_reference(key, reference, folders):
-    """The function that 'module:function' names.
+    """Return the function that 'module:function' names.
 
-    Modules are looked for where Python looks for them, then in `folders`.
+    Modules are looked for in Python's path first, and then in `folders`.
     """
     module_name, _, attribute = reference.partition(":")
-    # At the end, so that no file there hides a package. The folders stay in the path,
-    # because a module may import its neighbours later.
+    # Append the folders, so that their files do not hide packages. They stay in the
+    # path, because a module may import its neighbours later.
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     importlib.invalidate_caches()
     with blame_user_code(key, "cannot be imported"):
@@ -31,13 +31,13 @@ def find_reference(key, reference, folders):
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-                raise  # a module that the module imports
+                raise  # the module imports another module that is missing
             names = [path.stem for folder in folders for path in _modules(folder)]
             raise InvalidSetting(
                 key,
-                f"must name a module that can be imported. There is no '{error.name}', "
-                f"neither installed nor in {' or '.join(folders)}."
-                f"{nearest(error.name, names)}",
+                "must name a module that can be imported. The module "
+                f"'{error.name}' is neither installed nor in "
+                f"{' or '.join(folders)}.{nearest(error.name, names)}",
             ) from None
     try:
         function = functools.reduce(getattr, attribute.split("."), module)
@@ -49,7 +49,8 @@ def find_reference(key, reference, folders):
         ) from None
     if not callable(function):
         raise InvalidSetting(
-            key, f"must name a function. '{reference}' is {function!r}."
+            key,
+            f"must name a function. Received: '{reference}', which is {function!r}.",
         )
     return function
 
@@ -79,11 +80,11 @@ def call_reference(key, reference, arguments, folders, **offered):
 
 @contextlib.contextmanager
 def blame_user_code(key, what):
-    """Report anything that the user's code raises, as an error of one key of the job.
+    """Convert anything that the user's code raises to an error of one key of the job.
 
-    This includes what is not an `Exception`: a `sys.exit(0)` in a module would end the
-    command as if it had succeeded. Only an interrupt passes, because the user asked
-    for it.
+    This includes errors that are not an `Exception`: a `sys.exit(0)` in a module would
+    end the command as if it had succeeded. Only `KeyboardInterrupt` passes, because the
+    user requests it.
     """
     try:
         yield
@@ -95,9 +96,9 @@ def blame_user_code(key, what):
 
 @contextlib.contextmanager
 def blame_exits(key):
-    """Report user code that ends the process during training.
+    """Convert `sys.exit` and the like in user code to an error of one key of the job.
 
-    Anything else that it raises is the failure of a trial.
+    An `Exception` passes, because it is the failure of a trial.
     """
     try:
         yield
@@ -108,7 +109,7 @@ def blame_exits(key):
 
 
 def is_installed(file):
-    """Whether a file belongs to Python or to an installed package."""
+    """Return True if a file belongs to Python or to an installed package."""
     file = pathlib.Path(file)
     paths = sysconfig.get_paths()
     return bool({"site-packages", "dist-packages"} & set(file.parts)) or any(
@@ -117,7 +118,7 @@ def is_installed(file):
 
 
 def _raised(what, error):
-    """What happened, with the line of the user's code that did it."""
+    """Describe an error, with the line of the user's code that caused it."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -131,7 +132,7 @@ def _raised(what, error):
     text = f"{what}: {type(error).__name__}: {error}{where}"
     if isinstance(error, SystemExit):
         text += (
-            ". Remove the call of sys.exit, or put it below "
+            ". Remove the call of sys.exit, or move it below "
             "'if __name__ == \"__main__\":'"
         )
     return text

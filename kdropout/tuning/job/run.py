@@ -35,47 +35,47 @@ from kdropout.tuning.space.plan import RatePlan
 from kdropout.tuning.space.selection import select_groups
 from kdropout.tuning.trial_records import failure_of, stored_trials, trial_records
 
-# The job as it was run, beside its results.
+# The job as it was run, in the folder of its results.
 JOB_FILE = "job.yaml"
 
-# The layers that each entry of the space matched. With them, the report of a search
-# that was stopped needs neither model nor data nor code.
+# The layers that each entry of the space matched. With them, the report of a stopped
+# search does not need the model, the data or the code.
 PLAN_FILE = "plan.json"
 
-# Folders of the search and of its log for TensorBoard, within that of the job.
+# Folders of the search and of its log for TensorBoard, in the folder of the job.
 PROJECT, LOG = "search", "tensorboard"
 
-# KerasTuner adds 1 to the seed with each draw: neighbouring seeds would try the same
-# settings, shifted by one. Two primes keep them apart, and 0 for none.
+# KerasTuner adds 1 to the seed with each draw, so neighbouring seeds would try the same
+# settings, shifted by one. Two primes keep them apart. KerasTuner takes 0 as no seed.
 _SEED_STRIDE, _LARGEST_SEED = 1_000_003, 2**31 - 1
 
 
-# The algorithms whose trials are parts of trainings.
+# Algorithms whose trials are parts of a training.
 _IN_PARTS = ("Hyperband", "SuccessiveHalving")
 
 
 def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
-    """Search the best dropout rates, test whether they help, and write a report.
+    """Search for the best dropout rates, test whether they help, and write a report.
 
-    Everything that can be wrong is checked first, without training. The output folder
-    then holds the search ("search/"), the job ("job.yaml"), a row for each trial
-    ("tensorboard/", for `tensorboard --logdir`), and at the end "report.md",
-    "report.json" and pictures. If the run is interrupted in any way, all trainings
-    that have ended are kept, and `resume=True` goes on.
+    The job is checked first, without training. The output folder contains the search
+    ("search/"), the job ("job.yaml"), a row for each trial ("tensorboard/", for
+    `tensorboard --logdir`), and at the end "report.md", "report.json" and pictures. If
+    the run is interrupted, all completed trainings are kept, and `resume=True`
+    continues it.
 
     Args:
-        job: `kdropout.tuning.Job`, as `kdropout.tuning.load_job` reads it.
-        resume: Whether to go on with what the output folder holds. Defaults to False:
-            a folder with a search is refused.
-        verbose: 1 to show progress, 0 for none. Defaults to 1.
+        job: `kdropout.tuning.Job`, for example from `kdropout.tuning.load_job`.
+        resume: Boolean, whether to resume the search in the output folder. If False, a
+            folder that contains a search raises an error. Defaults to False.
+        verbose: Integer, 1 to show progress, 0 to hide it. Defaults to 1.
 
     Returns:
         `kdropout.tuning.Report`.
 
     Raises:
         JobError: If the job cannot be used, another process runs it in the same
-            folder, the folder holds a search and `resume` is False, or data, model or
-            code have changed since.
+            folder, the folder contains a search and `resume` is False, or data, model
+            or code have changed since the search.
         RuntimeError: If no trial has completed.
         TypeError: If `job` is not a `Job`.
 
@@ -107,8 +107,8 @@ def _run(job, checked, resume, verbose):
     if (folder / PROJECT).exists() and not resume:
         raise job.error(
             "output",
-            f"'{folder}' holds a search of this job already. Go on with it by --resume "
-            "(in Python, resume=True), or choose another folder, by --set "
+            f"'{folder}' already contains a search of this job. Continue it with "
+            "--resume (in Python, resume=True), or choose another folder with --set "
             "output=FOLDER.",
         )
     job.keep_contents(checked, folder, has_results=(folder / PROJECT).exists())
@@ -121,11 +121,13 @@ def _run(job, checked, resume, verbose):
     tuner = make_tuner(job, checked.build, folder)
     arguments = _fit_arguments(job, checked.data)
     with warnings.catch_warnings():
-        # A model that is converted in each build warns each time. Once is enough.
-        warnings.filterwarnings("once", message="Some dropout is not a layer")
-        # Keras warns about a tf.data.Dataset, although nobody asked to shuffle it.
+        # A model that is converted in each build would warn each time.
+        warnings.filterwarnings(
+            "once", message="kdropout cannot make some dropout live"
+        )
+        # Keras warns about a tf.data.Dataset, although the user did not set `shuffle`.
         warnings.filterwarnings("ignore", message="`shuffle=True` was passed")
-        # KerasTuner warns about scores of NaN, which are reported below.
+        # KerasTuner warns about scores that are NaN, which are reported below.
         warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
@@ -153,17 +155,17 @@ def _run(job, checked, resume, verbose):
 
 
 def _search(tuner, arguments, verbose):
-    """Run all trials. If none has a score, the error says briefly why."""
+    """Run all trials, or raise with the reason if none has a score."""
     try:
         tuner.search(**arguments, verbose=verbose)
     except RuntimeError as error:
-        # KerasTuner shows the traceback of the last trial, which its file keeps.
+        # KerasTuner's error is the traceback of the last trial, which its file has.
         limit = tuner.oracle.max_consecutive_failed_trials
         ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
         if len(ended) < limit or any(t.status != "FAILED" for t in ended[-limit:]):
-            raise  # of something else
+            raise  # another error
         raise RuntimeError(
-            f"The search has stopped, because {limit} trials failed one after another. "
+            f"The search stopped because {limit} trials failed in a row. "
             f"{_about_failures(tuner)}"
         ) from error
     scores = [trial.score for trial in tuner.oracle.trials.values()]
@@ -175,25 +177,27 @@ def _about_failures(tuner):
     ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
     scores = [trial.score for trial in ended if trial.score is not None]
     way_out = (
-        "A failed trial is not tried again: fix the cause, and search in another "
-        "folder, by --set output=FOLDER."
+        "A resumed search does not repeat failed trials: fix the cause, and search in "
+        "another folder with --set output=FOLDER."
     )
     if scores and len(scores) == len(ended):
         value = "NaN" if all(map(math.isnan, scores)) else "NaN or infinite"
         return (
-            f"The score, {tuner.oracle.objective.name}, was {value} in all of them "
-            f"({len(scores)}): the training diverges. A lower learning rate, or inputs "
-            f"of a smaller scale (data.standardize=true), may help. {way_out}"
+            f"The score, {tuner.oracle.objective.name}, was {value} in all "
+            f"{len(scores)} trials, because the training diverges. A lower learning "
+            "rate, or inputs of a smaller scale (data.standardize=true), may help. "
+            f"{way_out}"
         )
     failures = [failure_of(trial) for trial in ended if trial.message]
     last = f"The last error:\n  {failures[-1]}\n" if failures else ""
     return (
-        f"{last}Each trial.json in '{tuner.project_dir}' has its traceback. {way_out}"
+        f"{last}The files trial.json in '{tuner.project_dir}' contain the tracebacks. "
+        f"{way_out}"
     )
 
 
 def make_tuner(job, build, folder):
-    """A tuner of `kdropout.tuning` with the settings of a job."""
+    """Make a tuner of `kdropout.tuning` with the settings of a job."""
     settings = job.search.model_dump()
     settings["seed"] = settings["seed"] * _SEED_STRIDE % _LARGEST_SEED + 1
     algorithm = settings.pop("algorithm")
@@ -204,8 +208,8 @@ def make_tuner(job, build, folder):
     )
     log_dir = folder / LOG
     if not (folder / PROJECT).exists():
-        clear(log_dir)  # it is of a search that was deleted
-    return getattr(tuners, algorithm)(  # a job calls it by its name in Python
+        clear(log_dir)  # it belongs to a search that was deleted
+    return getattr(tuners, algorithm)(  # a job uses the name of the class
         build,
         objective,
         directory=str(folder),
@@ -220,14 +224,14 @@ def make_tuner(job, build, folder):
 
 
 def _check_can_travel(job, data):
-    """Refuse data that cannot be sent to workers, before anything is trained."""
+    """Raise before training if the data cannot be sent to workers."""
     if not data.is_dataset or (job.workers == 1 and job.ray_address is None):
         return
     from ray import cloudpickle
 
     try:
         cloudpickle.dumps((data.training, data.validation))
-    except Exception as error:  # of whatever the dataset is made of
+    except Exception as error:  # from any part of the dataset
         raise job.error(
             "workers" if job.workers > 1 else "ray_address",
             "needs data that can be sent to other processes: arrays, or a "
@@ -238,12 +242,12 @@ def _check_can_travel(job, data):
 
 
 def _fit_arguments(job, data):
-    """What `search` hands to each training: a dict."""
+    """The dict of arguments that `search` passes to each training."""
     more = {} if data.is_dataset else {"batch_size": job.training.batch_size}
     callbacks = job.make_callbacks(data)
     last_alone = job.objective.scored_epoch == "last" and not callbacks
     if last_alone and job.search.algorithm not in _IN_PARTS:
-        more["validation_freq"] = job.training.epochs  # what counts, and no more
+        more["validation_freq"] = job.training.epochs  # only the last epoch counts
     return {
         "x": data.x_train,
         "y": data.y_train,
@@ -257,7 +261,7 @@ def _fit_arguments(job, data):
 
 CONFIRMATION_FILE = "confirmation.json"
 
-# Numbers of executions that no search reaches, so that the initial weights are new.
+# A search does not reach executions with these numbers, so the initial weights are new.
 _FIRST_SEED = 1000
 
 
@@ -276,7 +280,7 @@ class ConfirmationRun:
         self._metric = _metric(job)
 
     def run(self, records, plan, importance, show):
-        """The `Confirmation`, or None if the search found nothing to confirm."""
+        """Return the `Confirmation`, or None if there is nothing to confirm."""
         settings = plan.settings(self._hp.values).values()
         candidates = choose_candidates(
             records,
@@ -286,7 +290,7 @@ class ConfirmationRun:
             use_values=any(isinstance(setting, Ramp) for setting in settings),
         )
         if len(candidates) < 2:
-            return None  # no dropout at all came out best
+            return None  # the best trials have no dropout
         seeds = range(_FIRST_SEED, _FIRST_SEED + self._job.confirm.seeds)
         measure = self._measure()
         with ConfirmationProgress(candidates, seeds, measure, show) as progress:
@@ -302,7 +306,7 @@ class ConfirmationRun:
             )
 
     def _train(self, setting, seed):
-        """The score of a model with these rates, after its best epoch."""
+        """Train a model with these rates, and return the score of its best epoch."""
 
         def prepare(model):
             plan = plan_of(model)
@@ -329,9 +333,9 @@ class ConfirmationRun:
         return "min" if lower else "max"
 
     def _save(self, candidates, scores):
-        """Write the scores so far, and those that this run does not need.
+        """Write the scores so far, and earlier ones that this run does not need.
 
-        A later run may need them: with another metric, more seeds, or more trials.
+        A later run with another metric, more seeds or more trials may need them.
         """
         now = [
             {"measure": self._measure(), **score}
@@ -342,14 +346,14 @@ class ConfirmationRun:
         write_json(self._file, {"scores": [*others, *now]})
 
     def _earlier(self, candidates):
-        """The scores that earlier runs of the job have left for these candidates."""
+        """The scores of these candidates from earlier runs of the job."""
         measure = self._measure()
         plain = [score for score in self._kept if score["measure"] == measure]
         return scores_from_plain(candidates, plain)
 
 
 def _read_scores(file):
-    """The scores in a file, a list of dicts."""
+    """Read the scores in a file, a list of dicts."""
     try:
         content = json.loads(file.read_text())
         # kdropout 0.1 wrote the measure once.
@@ -360,9 +364,9 @@ def _read_scores(file):
         return []
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"'{file}' must hold the scores of the confirmation so far. It cannot be "
-            f"read: {error!r}. Delete it, and the trainings of the confirmation are "
-            "run again."
+            f"'{file}' must contain the scores of the confirmation so far, but cannot "
+            f"be read: {error!r}. Delete the file to run the trainings of the "
+            "confirmation again."
         ) from None
 
 
@@ -370,7 +374,7 @@ _FIELDS = ("measure", "label", "setting", "seed", "score")
 
 
 def _training(score):
-    """Which training a score in a file is of."""
+    """The training that a score in a file belongs to."""
     return score["measure"], score["setting"], score["seed"]
 
 
@@ -379,12 +383,12 @@ def _metric(job):
     if job.confirm.metric is not None:
         return job.confirm.metric
     if job.objective.needs_gap and job.objective.gap_limit is None:
-        return "loss"  # a gap is not what a model is judged by
+        return "loss"  # a small gap does not make a good model
     return job.objective.metric.removeprefix("val_")
 
 
 def _give_rates(model, rates):
-    """Give layers constant rates, including those whose schedule was searched."""
+    """Set constant rates, even for layers whose schedule was searched."""
     layers = dropout_layers(model)
     for path, rate in rates.items():
         rule = layers[path]._rate_rule
@@ -395,7 +399,7 @@ def _give_rates(model, rates):
 
 
 class ConfirmationProgress:
-    """A bar on a terminal; elsewhere one line for each seed."""
+    """Shows a bar on a terminal, or prints one line for each seed."""
 
     def __init__(self, labels, seeds, measure, show):
         self._labels, self._seeds = list(labels), list(seeds)
@@ -419,14 +423,14 @@ class ConfirmationProgress:
         self._bar.close()
 
     def update(self, done, total, label, seed, score):
-        """Called after each training, as `confirm` calls `progress`."""
+        """Show the result of a training, with the arguments of `progress`."""
         self._bar.update(done - self._bar.n)
         self._scores[label, seed] = "failed" if score is None else f"{score:.4g}"
         if self._bar.disable and self._show and label == self._labels[-1]:
             scores = [
                 f"{setting} {self._scores[setting, seed]}"
                 for setting in self._labels
-                if (setting, seed) in self._scores  # others were trained before
+                if (setting, seed) in self._scores  # others were trained earlier
             ]
             number = f"{self._seeds.index(seed) + 1}/{len(self._seeds)}"
             self._say(f"Seed {seed} ({number}): {', '.join(scores)}")
@@ -436,7 +440,7 @@ class ConfirmationProgress:
 
 
 def _write_plan(folder, job, checked):
-    """Keep the layers that each pattern of the space decides on, and the task."""
+    """Write the layers that each pattern of the space sets, and the task."""
     groups = select_groups(checked.model, job.choices)
     content = {
         "layers": [[group.pattern, list(group.paths)] for group in groups],
@@ -448,7 +452,7 @@ def _write_plan(folder, job, checked):
 
 
 def read_plan(folder, job):
-    """The `RatePlan` of a job and the rates before the search, a tuple."""
+    """Read the `RatePlan` of a job and the rates before the search."""
     path, space = folder / PLAN_FILE, job.choices
     try:
         content = json.loads(path.read_text())
@@ -460,13 +464,13 @@ def read_plan(folder, job):
         return RatePlan(groups), dict(content["baseline"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ValueError(
-            f"'{path}' must hold the layers that were searched. It cannot be read: "
-            f"{error!r}. 'kdropout tune' with --resume writes it anew."
+            f"'{path}' must contain the layers that were searched, but cannot be read: "
+            f"{error!r}. Run 'kdropout tune' with --resume to write it again."
         ) from None
 
 
 def _read_task(folder):
-    """The task of a job in words, or None if no file states it."""
+    """Read the task of a job in words, or None if it was not recorded."""
     try:
         return json.loads((folder / PLAN_FILE).read_text()).get("task")
     except (OSError, ValueError, AttributeError):
@@ -474,21 +478,21 @@ def _read_task(folder):
 
 
 def load_report(folder: str | os.PathLike) -> Report:
-    """The report of a job, from the folder of its results.
+    """Load the report of a job from the folder of its results.
 
-    The report of a search that was interrupted or still runs holds the trials that
-    have ended. It has no confirmation, and so makes no claim. Neither the model nor the
-    data are needed.
+    If the search was interrupted or is still running, the report contains the trials
+    that have ended. It has no confirmation, so it makes no claim. This does not need
+    the model or the data.
 
     Args:
-        folder: Path of the output of a job.
+        folder: Path of the output folder of a job.
 
     Returns:
         `kdropout.tuning.Report`.
 
     Raises:
         TypeError: If `folder` is not a path.
-        ValueError: If the folder holds no job, or no trial has completed.
+        ValueError: If the folder does not contain a job, or no trial has completed.
     """
     try:
         folder = pathlib.Path(folder)
@@ -501,10 +505,10 @@ def load_report(folder: str | os.PathLike) -> Report:
     if not os.path.isfile(folder / JOB_FILE) or not os.path.isdir(folder / PROJECT):
         expected = "a folder that 'kdropout tune' wrote to"
         raise ValueError(
-            f"{_validation.received('folder', expected, str(folder))}. It has no "
-            f"'{JOB_FILE}' and no '{PROJECT}'. The folder is the 'output' of the job."
+            f"{_validation.received('folder', expected, str(folder))}. It does not "
+            f"contain both '{JOB_FILE}' and '{PROJECT}'. Pass the 'output' of the job."
         )
-    job, _ = read_job(folder / JOB_FILE)  # which may hold the names of 0.1
+    job, _ = read_job(folder / JOB_FILE)  # it may use names of version 0.1
     plan, baseline = read_plan(folder, job)
     records = trial_records(trials, plan, job.training.epochs)
     return Report(
@@ -518,18 +522,18 @@ def load_report(folder: str | os.PathLike) -> Report:
 
 
 def _read_finished(file):
-    if not os.path.isfile(file):  # also of a path that is too long
+    if not os.path.isfile(file):  # also accepts a path that is too long
         return None
     try:
         return Report.from_json(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(
-            f"'{file}' cannot be read: {error} Delete it: 'kdropout tune' with "
-            "--resume writes it anew, from what is there."
+            f"'{file}' cannot be read: {error} Delete it, and run 'kdropout tune' with "
+            "--resume to write it again from the results."
         ) from None
 
 
 def _are_of(trials, report):
-    """Whether a report is of these trials, and none has ended since."""
+    """True if a report contains these trials with their current status."""
     known = {trial.trial_id: trial.status for trial in report.trials}
     return known == {trial.trial_id: trial.status for trial in trials}

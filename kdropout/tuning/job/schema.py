@@ -447,7 +447,7 @@ class HyperbandSearch(Settings):
 
 
 def _entries_checked_by(check):
-    """A validator of a list, which puts an error of an entry at the entry."""
+    """Return a validator of a list that reports an error at the entry."""
 
     def validate(value):
         try:
@@ -553,7 +553,7 @@ class ObjectiveSettings(Settings):
             _infer_direction(self.metric)
         if self.gap_limit is not None and _is_gap(self.metric):
             raise invalid(
-                "must be left out where 'metric' is a gap itself. Received: "
+                "must not be given if 'metric' is a gap. Received: "
                 f"metric={self.metric!r}, gap_limit={self.gap_limit!r}",
                 "gap_limit",
             )
@@ -563,12 +563,12 @@ class ObjectiveSettings(Settings):
 
     @property
     def resolved_direction(self):
-        """ "min" or "max"."""
+        """String, "min" or "max"."""
         return self.direction or _infer_direction(self.metric)
 
     @property
     def directions(self):
-        """The directions of the model's metrics that the job names."""
+        """Dict from metric to direction, for metrics whose direction the job sets."""
         if self.direction is None or _is_gap(self.metric):
             return {}
         name = self.metric.removeprefix("val_").removeprefix("clean_")
@@ -581,7 +581,7 @@ class ObjectiveSettings(Settings):
 
     @property
     def needs_gap(self):
-        """Whether `kdropout.callbacks.OverfittingGap` must log the gap."""
+        """True if `kdropout.callbacks.OverfittingGap` must log the gap."""
         prefixes = ("gap_", "naive_gap_", "clean_")
         return self.gap_limit is not None or self.metric.startswith(prefixes)
 
@@ -599,14 +599,14 @@ def _infer_direction(name):
     except ValueError:
         hint = nearest(name, ("val_loss", "val_accuracy", "gap_loss", "loss"))
         raise invalid(
-            "must say which is better, 'min' or 'max', because the name "
-            f"'{name}' does not show it.{hint}",
+            "must be 'min' or 'max', because the name of the metric "
+            f"'{name}' does not show which is better.{hint}",
             "direction",
         ) from None
 
 
 def as_mapping(value: Any):
-    """The objective as a mapping. A name alone is short for one."""
+    """Return the objective as a mapping. A name stands for a mapping with `metric`."""
     if isinstance(value, str):
         return {"metric": value}
     if not isinstance(value, (dict, ObjectiveSettings)):
@@ -624,7 +624,7 @@ Objective = Annotated[ObjectiveSettings, BeforeValidator(as_mapping)]
 
 
 def _read_space(value, info):
-    """A mapping from patterns to what `kdropout.tuning.space.parse` makes of each."""
+    """Return a mapping from patterns to the parsed entries of a space."""
     if not isinstance(value, Mapping):
         raise invalid(
             f"must be a mapping of 'key: value'. Received: {shorten(value)}. Write one "
@@ -642,19 +642,19 @@ def _read_space(value, info):
         raise invalid_parts([(error.key[1:], error.problem) for error in errors])
     if all(isinstance(choice, float) for choice in space.values()):
         raise invalid(
-            "must leave a rate to search for, such as [0.0, 0.8]. Received: numbers "
-            f"only, {shorten(value)}"
+            "must contain at least one rate to search, such as [0.0, 0.8]. Received: "
+            f"only numbers, {shorten(value)}"
         )
     if info.context is None:  # a `Job` made in Python
         for key, name in old_names.items():
             warn_about_name(f"the key '{dotted(key)}' of a job", name, stacklevel=4)
     else:
-        info.context.update(old_names)  # whoever reads the file knows the line
+        info.context.update(old_names)  # the reader of the file adds the line
     return space
 
 
 def plain_space(space):
-    """The space of a job as plain values, from which the same job can be made."""
+    """Return the space of a job as plain values, from which it can be read again."""
     return {pattern: to_plain(choice) for pattern, choice in space.items()}
 
 
@@ -707,7 +707,8 @@ class ConfirmSettings(Settings):
     def _check(self):
         if self.seeds == 1:
             raise invalid(
-                "must be 0, or at least 2, because an interval needs two. Received: 1",
+                "must be 0 or at least 2, because an interval needs two seeds. "
+                "Received: 1",
                 "seeds",
             )
         return self

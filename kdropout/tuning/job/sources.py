@@ -1,4 +1,4 @@
-"""Reads the data that a job names, and refuses arrays that no model can take."""
+"""Reads the data of a job, and checks that a model can use the arrays."""
 
 import dataclasses
 import gzip
@@ -21,7 +21,7 @@ from kdropout.tuning.job.schema import TABLES, UCI_FOLDERS
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """Tuples `(x, y)` or datasets; None for a part to split off the training data."""
+    """Tuples `(x, y)` or datasets; None for parts to split off the training data."""
 
     train: Any
     validation: Any = None
@@ -29,7 +29,7 @@ class Parts:
 
 
 def read_source(settings, folders):
-    """The dotted key of the source, and its `Parts`, not yet checked or split."""
+    """Return the dotted key of the source, and its `Parts` before checks and split."""
     key = f"data.{settings.source}"
     return key, _READERS[settings.source](key, settings, folders)
 
@@ -43,7 +43,7 @@ def _sklearn(key, settings, folders):
         ) from error
     x, y = getattr(datasets, f"load_{settings.sklearn}")(return_X_y=True)
     if settings.sklearn not in TABLES:
-        x = x / 16.0  # the largest grey value
+        x = x / 16.0  # the largest grey value of digits
     return Parts((x.astype("float32"), y))
 
 
@@ -57,10 +57,10 @@ def _npz(key, settings, folders):
         hint = nearest(path.name, others)
         raise InvalidSetting(
             key,
-            f"must be the path of a file. There is none at '{path}', seen from "
+            f"must be the path of a file. There is no file at '{path}', relative to "
             f"{pathlib.Path.cwd()}.{hint}",
         ) from None
-    except Exception as error:  # whatever a damaged or encrypted file leads to
+    except Exception as error:  # a damaged or encrypted file can raise anything
         reason = getattr(error, "strerror", None) or f"{error}"
         raise InvalidSetting(
             key,
@@ -75,7 +75,7 @@ def _npz(key, settings, folders):
             missing = next(name for name in names if name not in given)
             raise InvalidSetting(
                 key,
-                f"must hold '{missing}'.{nearest(missing, arrays)} Received: "
+                f"must contain '{missing}'.{nearest(missing, arrays)} Received: "
                 f"'{path}' with {', '.join(map(repr, arrays)) or 'nothing'}",
             )
         parts[part] = tuple(arrays[name] for name in names) if given else None
@@ -130,7 +130,7 @@ _IDX_FILES = (
 
 
 def data_folder(key, data_dir, required=True):
-    """The folder of the data sets, or None where it is not required."""
+    """Return the folder of the data sets, or None if it is not required."""
     chosen = data_dir or os.environ.get(VARIABLE)
     if not chosen:
         if not required:
@@ -138,20 +138,20 @@ def data_folder(key, data_dir, required=True):
         raise InvalidSetting(
             key,
             "needs the folder of the data, which are not part of kdropout. Set "
-            f"data.data_dir, --data-dir or the environment variable {VARIABLE}; or "
-            "use data: {sklearn: diabetes}, which scikit-learn ships.",
+            f"data.data_dir, --data-dir or the environment variable {VARIABLE}. Or use "
+            "data: {sklearn: diabetes}, which is part of scikit-learn.",
         )
     folder = os.path.expanduser(chosen)
     if not os.path.isdir(folder):
         source = "data.data_dir" if data_dir else VARIABLE
         raise InvalidSetting(
-            key, f"needs {source} to be a folder. Received: {folder!r}"
+            key, f"needs {source} to be an existing folder. Received: {folder!r}"
         )
     return pathlib.Path(folder)
 
 
 def read_keras(key, name, data_dir):
-    """Training and test data of keras.datasets: images in [0, 1], integer labels."""
+    """Read data of keras.datasets, with images in [0, 1] and integer labels."""
     folder = data_folder(key, data_dir, required=False)
     if folder is not None and name in ("mnist", "fashion_mnist"):
         parts = [
@@ -161,12 +161,12 @@ def read_keras(key, name, data_dir):
     else:
         try:
             parts = getattr(keras.datasets, name).load_data()
-        except Exception as error:  # of the network; Keras raises plain Exception
+        except Exception as error:  # network error, for which Keras raises Exception
             raise InvalidSetting(
                 key,
                 f"cannot be downloaded by keras.datasets.{name}: {error}. Set "
-                f"data.data_dir, --data-dir or {VARIABLE} to a folder that holds it, "
-                "or use data: {sklearn: digits}, which scikit-learn ships.",
+                f"data.data_dir, --data-dir or {VARIABLE} to a folder that contains "
+                "it, or use data: {sklearn: digits}, which is part of scikit-learn.",
             ) from error
     return tuple((_scaled(images), labels.reshape(-1)) for images, labels in parts)
 
@@ -177,7 +177,7 @@ def _scaled(images):
 
 
 def _read_idx(key, path):
-    """An array from an idx file: type, number of axes, sizes, then the bytes."""
+    """Read an array from an idx file: type, number of axes, sizes, then the bytes."""
     try:
         with gzip.open(path) as file:
             content = file.read()
@@ -188,19 +188,20 @@ def _read_idx(key, path):
         reason = error.strerror or str(error)
         raise InvalidSetting(
             key,
-            f"needs the file '{path}', which cannot be read: {reason}. Without "
-            f"data.data_dir and {VARIABLE}, Keras downloads it.",
+            f"needs the file '{path}', which cannot be read: {reason}. To download it "
+            f"with Keras, set neither data.data_dir nor {VARIABLE}.",
         ) from None
     except (EOFError, IndexError, ValueError, struct.error, zlib.error) as error:
         raise InvalidSetting(
-            key, f"'{path}' is damaged: {error}. Put the original there."
+            key, f"'{path}' is damaged: {error}. Replace it with the original file."
         ) from None
 
 
 def read_uci(key, folder, name, split):
-    """Training, validation and test data of one of the standard splits.
+    """Read training, validation and test data of one of the standard splits.
 
-    The training rows of a split are 90 % of all; the last fifth of them validates.
+    The training rows of a split are 90 % of all rows. The last fifth of these is for
+    validation.
     """
     folder = folder / "uci" / UCI_FOLDERS[name]
     table = _read_table(key, folder / "data.txt", float)
@@ -211,10 +212,10 @@ def read_uci(key, folder, name, split):
         wrong = columns.max() if columns.max() >= table.shape[1] else columns.min()
         raise InvalidSetting(
             key,
-            f"'{folder}' names column {wrong} of a table of {table.shape[1]} columns. "
-            "Put the original files there.",
+            f"'{folder}' refers to column {wrong} of a table with {table.shape[1]} "
+            "columns. Replace the files with the original ones.",
         )
-    # The split is what a legacy generator of NumPy gives, by definition.
+    # The standard splits are defined by this legacy generator of NumPy.
     generator = np.random.RandomState(1)
     for _ in range(split + 1):
         order = generator.choice(range(len(table)), len(table), replace=False)
@@ -229,9 +230,8 @@ def read_uci(key, folder, name, split):
 def _read_table(key, path, dtype):
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", UserWarning
-            )  # an empty file is refused below
+            # An empty file raises an error below.
+            warnings.simplefilter("ignore", UserWarning)
             table = np.loadtxt(path, ndmin=2).astype(dtype)
         if table.size == 0:
             raise ValueError("it is empty")
@@ -248,7 +248,7 @@ def _read_table(key, path, dtype):
 
 
 def read_text(key, settings):
-    """Training, validation and test sequences: the characters, and their successors."""
+    """Read training, validation and test sequences of characters and successors."""
     if settings.text == "tinyshakespeare":
         folder = data_folder(key, settings.data_dir)
         path = folder / "text" / settings.text / "input.txt"
@@ -260,11 +260,11 @@ def read_text(key, settings):
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidSetting(
             key,
-            f"must be tinyshakespeare or the path of a text in UTF-8. '{path}' cannot "
-            f"be read: {reason}",
+            "must be tinyshakespeare or the path of a text file in UTF-8. "
+            f"'{path}' cannot be read: {reason}",
         ) from None
     _, tokens = np.unique(list(text), return_inverse=True)
-    # One more, because the last character of a sequence needs a successor as well.
+    # Add 1, because the last character of a sequence also needs a successor.
     length = settings.sequence_length + 1
     num_sequences = len(tokens) // length
     if num_sequences < 10:
@@ -279,7 +279,7 @@ def read_text(key, settings):
 
 
 def check_pair(key, part, x, y):
-    """The arrays of one part of the data, as float32 or int32, or as texts."""
+    """Return the arrays of one part of the data as float32, int32 or texts."""
     paths = keras.tree.flatten_with_path(x)
     names = ["".join(f"[{step!r}]" for step in path) for path, _ in paths]
     arrays = [
@@ -287,7 +287,7 @@ def check_pair(key, part, x, y):
         for name, (_, value) in zip(names, paths, strict=True)
     ]
     if not arrays:
-        raise InvalidSetting(key, f"x_{part} must hold an array. Received: {x!r}")
+        raise InvalidSetting(key, f"x_{part} must contain an array. Received: {x!r}")
     labels = _numbers(key, f"y_{part}", y)
     for name, array in zip(names, arrays, strict=True):
         if len(array) != len(labels):
@@ -300,19 +300,19 @@ def check_pair(key, part, x, y):
 
 
 def check_same_shapes(key, first, other, part):
-    """Refuse a part whose samples differ in shape or type from the training data."""
+    """Raise if the samples of a part differ in shape or type from the training data."""
     for kind, training, others in zip("xy", first, other, strict=True):
         expected, received = _signature(training), _signature(others)
         if expected != received:
             raise InvalidSetting(
                 key,
-                f"the samples of {kind}_train and {kind}_{part} must be of the same "
+                f"the samples of {kind}_train and {kind}_{part} must have the same "
                 f"shape and type. Received: {expected} and {received}.",
             )
 
 
 def _signature(values):
-    """Shapes of single samples and types of numbers, for comparison and to be read."""
+    """The shapes and types of single samples, for comparison and for messages."""
     described = [
         (path, f"{array.dtype} of shape {array.shape[1:]}")
         for path, array in keras.tree.flatten_with_path(values)
@@ -337,12 +337,12 @@ def _numbers(key, name, value):
     if array.ndim == 0 or array.size == 0:
         raise InvalidSetting(
             key,
-            f"{name} must hold at least one sample. Received: shape {array.shape}.",
+            f"{name} must contain at least one sample. Received: shape {array.shape}.",
         )
     if texts is not None:
         return texts
     if array.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # refused below
+        with np.errstate(over="ignore"):  # an overflow raises an error below
             array = array.astype("float32")
         wrong = ~np.isfinite(array)
         if wrong.any():
@@ -351,11 +351,11 @@ def _numbers(key, name, value):
                 key,
                 f"{name} must be finite in float32. Received: {int(wrong.sum())} NaN "
                 f"or infinite values of {array.size}, the first at {list(first)}. "
-                "Remove these samples, or fill the values in.",
+                "Remove these samples, or replace the values.",
             )
         return array
     if array.dtype in ("bool", "uint8") and name.startswith("x"):
-        return array.astype("float32")  # pictures, and columns of yes and no
+        return array.astype("float32")  # images or columns of booleans
     if array.dtype.kind == "b":
         return array.astype("int32")  # two classes, or flags
     limits = np.iinfo("int32")
@@ -369,10 +369,10 @@ def _numbers(key, name, value):
 
 
 def _texts(value, array):
-    """The texts in an array, as Keras takes them, or None if it holds others."""
+    """The texts in an array in the form for Keras, or None if it has other values."""
     if array.dtype.kind not in "USO" or array.size == 0:
         return None
-    # From the original values, because NumPy turns numbers beside texts into texts.
+    # Use the original values, because NumPy converts numbers next to texts to texts.
     texts = np.asarray(value, dtype=object)
     if texts.shape != array.shape:
         return None

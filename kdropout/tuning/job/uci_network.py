@@ -18,24 +18,24 @@ def build(
     units: int = UNITS,
     length_scale: float = LENGTH_SCALE,
 ) -> keras.Model:
-    """A compiled model: one hidden layer, with dropout before each dense layer.
+    """Build a compiled model with one hidden layer and dropout before each dense layer.
 
-    The weights of a dense layer, whose inputs are dropped at the rate `p`, decay by
+    A dense layer whose inputs are dropped at the rate `p` has the weight decay
 
         L2 = length_scale^2 * (1 - p) / (2 * N * tau)
 
-    with `N` training samples: the dropout network is then an approximation of a
-    Gaussian process. The decay follows the rate as it moves.
+    with `N` training samples. The dropout network then approximates a Gaussian process.
+    The decay changes with the rate.
 
     Args:
         data: `kdropout.tuning.job.Description` of a regression.
         tau: Float above 0, precision of the noise of the targets, in the inverse
-            square of their unit. Defaults to 1.
+            square of their unit. Defaults to 1.0.
         units: Integer of at least 1, units of the hidden layer. Defaults to 50.
         length_scale: Float of at least 0, prior length scale. Defaults to 0.01.
 
     Returns:
-        `keras.Model`, with the rate 0.05 in both dropout layers, `input_drop` and
+        `keras.Model` with the rate 0.05 in both dropout layers, `input_drop` and
         `hidden_drop`.
 
     Raises:
@@ -53,9 +53,9 @@ def build(
     """
     if data.num_samples is None:
         raise ValueError(
-            "'data' must have a known number of training samples, which the decay "
-            "depends on. Received: num_samples=None. Give the job arrays, or a dataset "
-            "with a cardinality."
+            "'data' must have a known number of training samples, because the weight "
+            "decay depends on it. Received: num_samples=None. Use arrays, or a dataset "
+            "with a known cardinality."
         )
     inputs = keras.Input(data.input_shape, name="features")
     scale = length_scale**2 / (2.0 * data.num_samples * tau)
@@ -86,8 +86,8 @@ class LiveWeightDecay(keras.regularizers.Regularizer):
 
     Args:
         scale: Float of at least 0.
-        rate: The dropout layer of kdropout whose rate in effect is taken, or a float
-            in [0, 1].
+        rate: Float in [0, 1], or a dropout layer of kdropout, whose current rate is
+            used.
 
     Example:
 
@@ -113,7 +113,7 @@ class LiveWeightDecay(keras.regularizers.Regularizer):
         return self.scale * (1.0 - rate) * ops.sum(ops.square(x))
 
     def get_config(self):
-        # A saved model has the rate in effect: a regulariser cannot name a layer.
+        # Save the current rate, because a regularizer cannot refer to a layer.
         rate = self.rate
         return {
             "scale": self.scale,

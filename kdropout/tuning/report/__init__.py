@@ -1,4 +1,4 @@
-"""The answer of a search over dropout rates: which are best, and do they help?"""
+"""The report of a search: the best dropout rates, and whether they help."""
 
 from kdropout.tuning.report.confirmation import (
     Confirmation,

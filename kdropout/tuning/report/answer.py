@@ -1,4 +1,4 @@
-"""What to do with the results of a search: which rates to use, and what to do next."""
+"""The advice of a report: which rates to use, and what to do next."""
 
 import collections
 import dataclasses
@@ -17,26 +17,26 @@ from kdropout.tuning.report.records import (
 from kdropout.tuning.report.score_format import better_sign, format_of
 from kdropout.tuning.report.verdict import describe, name_in_sentence, name_of
 
-# As many as a job has if it says nothing else.
+# The default of `confirm.seeds` in a job.
 SEEDS = 10
 
-# The trials that count as the best ones.
+# This many trials count as the best ones.
 _BEST = 10
 
-# A value this near to a limit, as a share of the space, is at it.
+# A value counts as at a limit within this share of the space.
 _NEAR = 0.01
 
-# More layers than these are only counted.
+# Layers beyond this number are counted, but not named.
 _MOST_NAMES = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """The answer of a report: the terminal, `report.md` and the page begin with it.
+    """The four texts with which the terminal, `report.md` and the page begin.
 
     Args:
         verdict: String, what the new seeds show.
-        advice: String, which rates follow from that, and why.
+        advice: String, which rates to use, and why.
         code: String, the line of Python that sets them.
         next_step: String, what to do next.
     """
@@ -48,7 +48,7 @@ class Answer:
 
 
 def answer(report):
-    """The `Answer` of a `Report`."""
+    """Return the `Answer` of a `Report`."""
     return Answer(
         describe(report.confirmation, report.importance),
         _advice(report),
@@ -58,7 +58,7 @@ def answer(report):
 
 
 def has_dropout(report):
-    """Whether a trial with dropout has completed: else there is nothing to confirm."""
+    """Return True if a trial with dropout has completed, so it can be confirmed."""
     return any(
         any(trial.rates.values()) or is_schedule(trial)
         for trial in completed(report.trials)
@@ -77,7 +77,7 @@ def _advice(report):
         return _for_uniform(confirmation, found, uniform)
     trial = report.trial_to_use
     whose = f" of trial {trial.trial_id}" if trial is not None else ""
-    text = f"Use the rates{whose} ('{recommendation.label}' with new seeds)"
+    text = f"Use the rates{whose} ('{recommendation.label}' in the confirmation)"
     if not confirmation.scores_of(BASELINE):
         return f"{text}."
     if uniform is None:
@@ -97,14 +97,14 @@ def _unconfirmed(report):
     scores = format_of(report.objective, [trial.score])
     if trial.rung:
         return (
-            f"These are the rates of trial {trial.trial_id}, which late halving has "
-            f"kept the longest ({report.objective} {scores.score(trial.score)}), by "
-            "merit or by luck."
+            f"These are the rates of trial {trial.trial_id}, which late halving kept "
+            f"the longest ({report.objective} {scores.score(trial.score)}). Part of "
+            "that may be luck."
         )
     return (
         f"These are the rates of trial {trial.trial_id}, whose {report.objective} of "
         f"{scores.score(trial.score)} is the best of the search "
-        f"({better_sign(report.direction)} is better), by merit or by luck."
+        f"({better_sign(report.direction)} is better). Part of that may be luck."
     )
 
 
@@ -141,7 +141,7 @@ def _code(report):
 
 
 def _short(values):
-    """A dict of numbers without the digits that make no difference."""
+    """Round the numbers of a dict to four significant digits."""
     return {
         name: float(f"{value:.4g}") if isinstance(value, float) else value
         for name, value in values.items()
@@ -158,36 +158,37 @@ def _next_step(report):
         steps += [confirmation_step, *edge_steps]
     else:
         steps += [*edge_steps, confirmation_step]  # what may gain more comes first
-    return " ".join(step for step in steps if step) or "Train the final model with it."
+    text = " ".join(step for step in steps if step)
+    return text or "Train the final model with this setting."
 
 
 def _failures_step(report):
-    """What to do about trials that failed, if they are at least half of all."""
+    """Advice on failed trials, if at least half of all have failed."""
     lost, done = failed(report.trials), completed(report.trials)
     if len(lost) < len(done) or not lost:
         return ""
     reasons = collections.Counter(trial.reason for trial in lost)
     (reason, count), *others = reasons.most_common()
-    whose = f"{count} of them say" if others else "They say"
+    whose = f"{count} of them report" if others else "They report"
     return (
-        f"Look into the {len(lost)} of {len(lost) + len(done)} trials that failed. "
+        f"Find out why {len(lost)} of {len(lost) + len(done)} trials failed. "
         f"{whose}: {reason}"
     )
 
 
 def _confirmation_step(report):
-    """What to do about a confirmation that is missing, or decided too little."""
+    """Advice on a confirmation that is missing or undecided."""
     confirmation = report.confirmation
     if confirmation is None:
         if not has_dropout(report):
-            return "Search rates above 0, if you want to know whether dropout helps."
+            return "Search rates above 0 to find out whether dropout helps."
         return (
-            "Confirm them on new seeds, beside one rate everywhere and no dropout: "
-            f"{_command(SEEDS)}, or kdropout.tuning.report.confirm in Python."
+            "Compare these rates with one rate everywhere and with no dropout, on new "
+            f"seeds: {_command(SEEDS)}, or kdropout.tuning.report.confirm in Python."
         )
     if report.recommended is None:
         return (
-            "Fix what made the trainings fail, and train them again: 'kdropout tune "
+            "Fix what made the trainings fail, and run them again: 'kdropout tune "
             "CONFIG --resume'."
         )
     undecided = _undecided(confirmation)
@@ -196,7 +197,7 @@ def _confirmation_step(report):
     now = len(confirmation.seeds)
     if now < FEWEST_SEEDS:
         return (
-            f"{now} seeds are too few to tell settings apart, so train more: "
+            f"{now} seeds are too few to compare the settings, so train with more: "
             f"{_command(SEEDS)}."
         )
     numbers = {
@@ -215,7 +216,7 @@ def _confirmation_step(report):
 
 
 def _undecided(confirmation):
-    """The undecided comparisons that would change the advice, if they were decided."""
+    """List the undecided comparisons whose outcome could change the advice."""
     recommendation = confirmation.recommendation
     found, uniform = recommendation.found, recommendation.uniform
     if recommendation.label == BASELINE:
@@ -235,9 +236,10 @@ def _undecided(confirmation):
 
 
 def _may_help(comparison, seeds):
-    """Whether a setting may be better; of few seeds, a sign means little."""
+    """True if a setting may turn out to be better with more seeds."""
     if comparison.gain is None or comparison.gain.mean > 0.0:
         return True
+    # With few seeds, the sign of the mean says little.
     return seeds < FEWEST_SEEDS and any(comparison.gains)
 
 
@@ -250,24 +252,25 @@ def _command(seeds):
     return f"'kdropout tune CONFIG --resume --set confirm.seeds={seeds}'"
 
 
-# Limits of the space at which the best trials lie.
+# Limits of the space that the best trials reach.
 
 
 @dataclasses.dataclass(frozen=True)
 class Edge:
-    """A limit of the space that the best trials lie at.
+    """A limit of the space that some of the best trials reach.
 
     Args:
         limit: Float, the limit.
-        is_upper: Bool, whether it is an upper one.
-        is_known: Bool, whether the space is known; else it is the farthest value that
-            was tried.
-        is_rate: Bool, whether the limit is one of rates, and not of steps.
-        is_exact: Bool, whether the values are equal to the limit, and not only near.
+        is_upper: Bool, True for an upper limit, False for a lower one.
+        is_known: Bool, True if the space is known. If False, the limit is the farthest
+            value that was tried.
+        is_rate: Bool, True for a limit of rates, False for a limit of steps.
+        is_exact: Bool, True if the values are equal to the limit, False if they are
+            close to it.
         trials: Integer, the number of best trials that have a value at the limit.
         of: Integer, the number of best trials.
-        names: Dict from a layer, or another name of what moved, to the number of best
-            trials in which it is at the limit.
+        names: Dict from a layer or hyperparameter to the number of best trials in which
+            it is at the limit.
     """
 
     limit: float
@@ -280,13 +283,13 @@ class Edge:
     names: dict
 
     def __str__(self):
-        """Which layers are at which limit, and where to widen the space."""
+        """A sentence: the layers at this limit, and where to widen the space."""
         what = "a rate" if self.is_rate else "a number of steps"
-        near = "of exactly" if self.is_exact else "next to"
+        near = "of exactly" if self.is_exact else "close to"
         if self.is_known:
             which = f"the {'upper' if self.is_upper else 'lower'} limit of the space"
         else:
-            which = f"the {'highest' if self.is_upper else 'lowest'} that was tried"
+            which = f"the {'highest' if self.is_upper else 'lowest'} value tried"
         names = [f"'{name}' in {count}" for name, count in self.names.items()]
         more = len(names) - _MOST_NAMES
         listed = ", ".join(names[:_MOST_NAMES])
@@ -303,7 +306,7 @@ class Edge:
         )
 
     def _farther(self):
-        """A limit that lies farther out."""
+        """The wider limit that the sentence proposes."""
         if not self.is_rate:
             return 2 * self.limit if self.is_upper else self.limit // 2
         return round((self.limit + 1.0) / 2.0, 3) if self.is_upper else 0.0
@@ -311,7 +314,7 @@ class Edge:
 
 @dataclasses.dataclass(frozen=True)
 class _AtLimit:
-    """One hyperparameter beside a limit: in which of the best trials it is there."""
+    """A hyperparameter, and the best trials in which it is at a limit."""
 
     name: str
     trials: list
@@ -319,12 +322,12 @@ class _AtLimit:
 
 
 def find_edges(trials, direction, limits=None, setting=()):
-    """The limits at which the best trials lie, the most frequent first.
+    """Return the limits that the best trials reach, the most frequent first.
 
-    A limit counts if the best trial, or the setting to take, has a value at it, or if
-    at least half of the best trials have one. No dropout is the natural limit of a
-    rate, as is a rate of 1: there is nothing beyond. Without `limits`, the farthest
-    value that was tried is a limit, if several trials have exactly this value.
+    A limit counts if the best trial or the recommended setting has a value at it, or if
+    at least half of the best trials have one. Rates of 0 and 1 do not count, because no
+    rate lies beyond them. Without `limits`, the farthest value that was tried counts as
+    a limit if several trials have exactly this value.
     """
     done, setting = completed(trials), dict(setting)
     best = ranked(trials, direction)[:_BEST]
@@ -376,7 +379,7 @@ def find_edges(trials, direction, limits=None, setting=()):
 
 
 def _values(trial):
-    """The hyperparameters of a trial; its rates where it has none."""
+    """The hyperparameters of a trial, or its rates if it has none."""
     return trial.values or trial.rates
 
 
@@ -394,7 +397,7 @@ def _numeric_names(done):
 
 
 def _limit(name, column, limits, is_upper):
-    """A limit of a hyperparameter, or None, and how near to it counts as at it."""
+    """The limit of a hyperparameter, or None, and the distance that counts as at it."""
     if limits is not None:
         if name not in limits:
             return None, 0.0
@@ -412,7 +415,7 @@ def _is_rate(name):
 
 
 def _is_natural(name, limit, is_upper):
-    """Whether there is nothing beyond a limit."""
+    """True if no value can lie beyond a limit."""
     if not _is_rate(name):
         return not is_upper and limit <= 1.0
     return limit >= 1.0 if is_upper else limit <= 0.0

@@ -1,4 +1,4 @@
-"""Whether the best settings of a search really help: they are trained on new seeds."""
+"""Training the best settings of a search again, on new seeds, to see if they help."""
 
 import dataclasses
 import functools
@@ -32,13 +32,13 @@ BASELINE = "no dropout"
 SEARCH = "search "
 UNIFORM = "uniform "
 
-# With 95 %, of ten searches in which rates cannot matter up to four might claim that
-# they do.
+# At 95 %, a search in which the rates cannot matter would claim a difference too often:
+# in up to 4 of 10 such searches.
 CONFIDENCE = 0.99
 
-# How likely a number of seeds that is proposed should be to decide a comparison.
+# The probability that the proposed number of seeds decides a comparison.
 _POWER = 0.8
-# The spread of fewer gains is too uncertain to compute a number of seeds from.
+# With fewer gains, their spread is too uncertain to compute a number of seeds.
 FEWEST_SEEDS = 5
 MOST_SEEDS = 1_000
 
@@ -58,29 +58,30 @@ def choose_candidates(
     seed: int = 0,
     importance: Importance | None = None,
 ) -> dict[str, Setting]:
-    """The settings to confirm: no dropout, one rate everywhere, the best of the search.
+    """Choose the settings to confirm: no dropout, one rate everywhere, the best found.
 
-    The uniform rate is the one at which a forest, trained on the trials, expects the
-    best score; where the forest explains too little, the mean rate of the best trial.
+    The uniform rate is the one for which a random forest, trained on the trials,
+    expects the best score. If the forest explains too little, it is the mean rate of
+    the best trial.
 
     Args:
         trials: Sequence of `TrialRecord`, such as `Report.trials`.
-        direction: "min" or "max", what a better score is.
-        top: Integer, number of settings of the search. Defaults to 3. Equal ones count
-            once, and one without dropout is there already.
+        direction: "min" or "max": the direction in which scores are better.
+        top: Integer, number of settings of the search. Equal settings count once, and
+            settings without dropout do not count. Defaults to 3.
         uniform: Number in (0, 1], the uniform rate, or None to choose it as above.
             Defaults to None.
-        use_values: Bool, whether a setting of the search is given by the values of its
-            hyperparameters instead of its rates: for a search over schedules, whose
-            rates at the end do not say all. Defaults to False.
+        use_values: Bool. If True, a setting of the search holds the values of its
+            hyperparameters instead of its rates. Use it for a search over schedules,
+            which their final rates do not fully describe. Defaults to False.
         seed: Integer, seed of the forest. Defaults to 0.
         importance: `Importance` of these trials, if it was measured before. None to
             train a forest here. Defaults to None.
 
     Returns:
         Dict from label to setting, for `confirm`: "no dropout", then "uniform 0.3",
-        then "search 1", "search 2", best first. There is no uniform one where a single
-        rate for all layers was searched, because then all are uniform.
+        then "search 1", "search 2" and so on, best first. If the search used a single
+        rate for all layers, there is no "uniform" setting, because all are uniform.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -116,7 +117,7 @@ def choose_candidates(
 
 
 def trial_of(setting, trials, direction):
-    """The best trial that had a setting, or None if none had it."""
+    """Return the best trial with this setting, or None if there is none."""
     for trial in ranked(trials, direction):
         is_constant = not is_schedule(trial)
         if setting == trial.values or (is_constant and setting == trial.rates):
@@ -125,7 +126,7 @@ def trial_of(setting, trials, direction):
 
 
 def _has_dropout(trial):
-    """Whether a trial had dropout, also by a schedule whose rate ends at 0."""
+    """True if a trial had dropout, which includes a schedule that ends at 0."""
     if any(trial.rates.values()):
         return True
     return any(
@@ -136,15 +137,15 @@ def _has_dropout(trial):
 
 
 def best_uniform_rate(trials, direction, scores):
-    """The best rate for all layers at once, as far as the trials show.
+    """Estimate the best rate for all layers at once.
 
-    `scores` is what `uniform_scores` returns. If it is empty, the mean rate of the best
-    trial is taken.
+    `scores` is the dict that `uniform_scores` returns. If it is empty, the estimate is
+    the mean rate of the best trial.
     """
     if not scores:
         best = ranked(trials, direction)[0]
         return _rounded(np.mean(list(best.rates.values())))
-    # A forest is a staircase: of rates on one step, the middle one.
+    # A forest predicts in steps, so take the middle of the rates on the best step.
     choose = min if direction == "min" else max
     best_score = choose(scores.values())
     return _rounded(
@@ -160,7 +161,7 @@ def _uniform_scores(trials, importance, seed):
 
 
 def _rounded(rate):
-    """On the grid, unless the rate is smaller than its first step."""
+    """Round a rate to the grid, unless it is smaller than the first step."""
     if rate < UNIFORM_STEP:
         return float(f"{rate:.2g}")
     return float(min(0.95, round(UNIFORM_STEP * round(rate / UNIFORM_STEP), 2)))
@@ -181,24 +182,25 @@ def confirm(
 ) -> "Confirmation":
     """Train every candidate with every seed.
 
-    All candidates meet a seed before the next one begins, so that what is there after
-    an interruption can be compared. An exception in one training is noted, and the
-    others go on.
+    All candidates are trained with one seed before the next seed begins, so the scores
+    can be compared even after an interruption. If a training raises an exception, the
+    exception is recorded and the other trainings continue.
 
     Args:
         candidates: Dict from label to setting, as `choose_candidates` returns it. A
-            setting is a dict, handed to `train` as it is. "no dropout" must be there.
+            setting is a dict that is passed to `train` unchanged. The label
+            "no dropout" is required.
         train: Function `train(setting, seed) -> score` that builds a new model, trains
-            it and returns a float. The seed must decide all that is random.
+            it and returns a float. The seed must determine everything random.
         seeds: Sequence of at least 2 different integers, none used in the search.
-        direction: "min" or "max", what a better score is.
+        direction: "min" or "max": the direction in which scores are better.
         measure: String, name of the score. Defaults to "score".
         progress: Function `progress(done, total, label, seed, score)`, called after
-            each training; the score is None if it failed. Defaults to none.
-        save: Function `save(scores)`, called after each training that did not fail
-            with a dict from (label, seed) to score. Defaults to none.
-        partial: The last dict that an earlier call with the same candidates gave to
-            `save`. What is in it is not trained again. Defaults to none.
+            each training. The score is None if the training failed. Defaults to None.
+        save: Function `save(scores)`, called after each successful training with a
+            dict from (label, seed) to score. Defaults to None.
+        partial: The last dict that an earlier call with the same candidates passed to
+            `save`. Its trainings are not repeated. Defaults to None.
 
     Returns:
         `Confirmation`.
@@ -245,7 +247,7 @@ def confirm(
 
 
 def _checked_candidates(candidates):
-    """A copy of the candidates, or an error."""
+    """Return a copy of the candidates, or raise."""
     if not isinstance(candidates, dict) or not all(
         isinstance(label, str) and isinstance(setting, dict)
         for label, setting in candidates.items()
@@ -259,7 +261,7 @@ def _checked_candidates(candidates):
 
 
 def _checked_seeds(seeds):
-    """The seeds as a tuple of at least 2 different integers, or an error."""
+    """Return the seeds as a tuple of at least 2 different integers, or raise."""
     if not isinstance(seeds, (list, tuple, range)):
         expected = "a sequence of integers, such as range(100, 105)"
         raise _validation.type_error("seeds", expected, seeds)
@@ -284,16 +286,16 @@ def _score(value):
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """How much better the scores of one setting are than those of another.
+    """The gain of one setting over another, paired by seed.
 
     Args:
         label: String, the setting.
-        reference: String, what it is compared with.
+        reference: String, the setting that it is compared with.
         gains: Tuple of floats, one per seed that both have finished: the difference of
             the scores, positive where the setting is better.
-        gain: `kdropout._statistics.Interval` for the mean of the gains, widened so that
-            it holds together with those of all other comparisons; None with fewer than
-            two seeds.
+        gain: `kdropout._statistics.Interval` for the mean of the gains. It is widened
+            so that it holds together with those of all other comparisons. None with
+            fewer than two seeds.
         verdict: "better", "worse" or "undecided".
     """
 
@@ -306,14 +308,14 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Recommendation:
-    """The setting to take, and the two that it was chosen from beside no dropout.
+    """The recommended setting, and the two it was chosen from besides no dropout.
 
-    What is more complex has to be shown to be better: a rate for each layer than one
-    rate everywhere, and any dropout than none. Where the new seeds do not separate two
-    settings, the simpler one is taken.
+    The simpler setting is recommended unless the new seeds show that the more complex
+    one is better. No dropout is simpler than one rate everywhere, and one rate
+    everywhere is simpler than a rate for each layer.
 
     Args:
-        label: String, the setting to take, or None if no training ended.
+        label: String, the recommended setting, or None if no training succeeded.
         found: String, the best setting of the search, or None if none was trained.
         uniform: String, the best setting with one rate everywhere, or None.
     """
@@ -327,25 +329,27 @@ class Recommendation:
 class Confirmation:
     """Scores of settings that were trained again, all with the same new seeds.
 
-    A search picks what scored best in it, and some of that was luck. The seeds here are
-    new: the luck of the search is not in these scores, so their intervals are unbiased.
-    Differences are paired by seed. There are several: each setting against no dropout,
-    and each setting of the search against each uniform rate. Their intervals are
-    Student's t, widened by Bonferroni's rule so that all hold together with 99 %:
+    A search selects the settings with the best scores, and part of a best score is
+    luck. The seeds here are new, so these scores do not contain the luck of the search
+    and their intervals are unbiased.
+
+    Each setting is compared with no dropout, and each setting of the search with each
+    uniform rate. Differences are paired by seed. Their intervals are Student's t,
+    widened by Bonferroni's rule so that all hold together with 99 %:
 
         mean +- t(1 - 0.01 / (2 m); n - 1) * s / sqrt(n)
 
     with `m` comparisons, `n` seeds and `s` the standard deviation of the differences.
-    So the best setting may be picked after looking, and still a difference is claimed
-    by chance in at most 1 % of the searches.
+    The best setting can therefore be picked after looking at the scores: a difference
+    is claimed by chance in at most 1 % of the searches.
 
     Args:
         candidates: Dict from label to setting, as for `confirm`.
         seeds: Tuple of integers.
-        direction: "min" or "max", what a better score is.
+        direction: "min" or "max": the direction in which scores are better.
         measure: String, name of the score.
         scores: Dict from (label, seed) to score.
-        failures: Dict from (label, seed) to what went wrong.
+        failures: Dict from (label, seed) to an error message.
 
     Reference:
         Dunn (1961), Multiple comparisons among means, JASA 56.
@@ -365,7 +369,7 @@ class Confirmation:
 
     @property
     def confidence(self) -> float:
-        """Float in (0, 1), of the interval of each comparison."""
+        """Float in (0, 1), the confidence of the interval of each comparison."""
         return _statistics.for_all_of(max(1, len(self._pairs())), CONFIDENCE)
 
     @functools.cached_property
@@ -373,7 +377,7 @@ class Confirmation:
         """The `Recommendation` that follows from the comparisons."""
         uniform = self._best(self.uniform, [BASELINE])
         references = [BASELINE] if uniform is None else [BASELINE, uniform]
-        # The settings of a user without these labels have no meaning here.
+        # Settings that a user labelled otherwise stand in for those of the search.
         known = {BASELINE, *self.uniform}
         others = [label for label in self.candidates if label not in known]
         found = self._best(self.search or others, references)
@@ -381,7 +385,7 @@ class Confirmation:
 
     @property
     def has_claim(self) -> bool:
-        """Whether an interval shows a difference between the best settings."""
+        """True if an interval shows a difference between the best settings."""
         best = {self.recommendation.found, self.recommendation.uniform}
         return any(
             comparison.label in best
@@ -401,7 +405,7 @@ class Confirmation:
         return tuple(label for label in self.candidates if label.startswith(UNIFORM))
 
     def scores_of(self, label: str) -> dict[int, float]:
-        """Dict from seed to score, of the trainings that did not fail."""
+        """Return a dict from seed to score, of the trainings that succeeded."""
         return {
             seed: self.scores[label, seed]
             for seed in self.seeds
@@ -409,19 +413,19 @@ class Confirmation:
         }
 
     def comparison(self, label: str | None, reference: str | None) -> Comparison | None:
-        """The `Comparison` of these two, or None if there is none."""
+        """Return the `Comparison` of two settings, or None if there is none."""
         return self._by_pair.get((label, reference))
 
     def shown(self, label: str | None, reference: str | None) -> str:
-        """The verdict of a comparison: "better", "worse" or "undecided"."""
+        """Return the verdict of a comparison: "better", "worse" or "undecided"."""
         comparison = self.comparison(label, reference)
         return comparison.verdict if comparison else "undecided"
 
     def best_of(self, labels: Sequence[str]) -> str | None:
-        """The label with the best mean score, or None if none has a score.
+        """Return the label with the best mean score, or None if none has a score.
 
-        One with a failed training is behind those without, and means are over the seeds
-        that all have finished.
+        A setting with a failed training ranks behind those without. Means are over the
+        seeds that all compared settings have finished.
         """
         finished = {label: self.scores_of(label) for label in labels}
         most = max(map(len, finished.values()), default=0)
@@ -440,17 +444,17 @@ class Confirmation:
         return min(compared, key=loss)
 
     def seeds_to_decide(self, comparison: Comparison) -> int | None:
-        """How many seeds would decide a comparison, if its gains stay as they are.
+        """Estimate the number of seeds that would decide a comparison.
 
-        With that many, the interval excludes 0 in four of five confirmations, if the
-        gains have the mean and the standard deviation that they have here.
+        With this number, the interval excludes 0 in four of five confirmations, if the
+        gains keep the mean and the standard deviation that they have here.
 
         Args:
             comparison: `Comparison` of this confirmation.
 
         Returns:
-            Integer above the number of seeds, or None if that is not known or more
-            than `MOST_SEEDS`.
+            Integer above the current number of seeds. None if it cannot be estimated
+            or exceeds `MOST_SEEDS`.
         """
         gains = np.array(comparison.gains)
         if len(gains) < FEWEST_SEEDS:
@@ -487,25 +491,25 @@ class Confirmation:
         values = np.array([scores[seed] for seed in seeds])
         others = np.array([references[seed] for seed in seeds])
         sign = -1.0 if self.direction == "min" else 1.0
-        # Not -1 * 0: a gain of -0 reads as a loss.
+        # Adding 0.0 turns -0.0 into 0.0, because a gain of -0 reads as a loss.
         gains = sign * (values - others) + 0.0
         plain = tuple(gains.tolist())
         if len(seeds) < 2:
             return Comparison(label, reference, plain, None, "undecided")
         gain = _statistics.interval(gains, self.confidence)
         verdict = "undecided"
-        # Scores such as the share of 100 images are coarse. If all seeds differ by the
-        # same, the spread between seeds is not 0, it is unknown, and so is the
-        # interval.
+        # Scores can be coarse, such as the share of 100 images. If all seeds differ by
+        # the same amount, the spread between seeds is unknown and not 0, and the
+        # interval is unknown as well.
         if np.ptp(gains) > ROUNDING * max(np.abs(values).max(), np.abs(others).max()):
             loss = Interval(-gain.mean, gain.half_width)
             verdict = loss.verdict
         return Comparison(label, reference, plain, gain, verdict)
 
     def _best(self, labels, references):
-        """The best label among those that are shown to be better than most references.
+        """The best label among those shown to be better than the most references.
 
-        All intervals hold together, so any of them may be picked after looking.
+        All intervals hold together, so a label can be picked after looking at them.
         """
         for count in range(len(references), -1, -1):
             better = [
@@ -522,7 +526,7 @@ class Confirmation:
         return None
 
     def _choose(self, found, uniform):
-        """The simplest setting that no other is shown to be better than."""
+        """The simplest setting, unless a more complex one is shown to be better."""
         if not self.scores_of(BASELINE):
             if found is None or uniform is None:
                 return found or uniform
@@ -541,7 +545,7 @@ class Confirmation:
 
 
 def scores_to_plain(candidates: dict, scores: dict) -> list[dict]:
-    """The scores with their settings, as a list of dicts that JSON can hold."""
+    """Convert scores and their settings to a list of dicts that JSON can store."""
     return [
         {"label": label, "setting": candidates[label], "seed": seed, "score": score}
         for (label, seed), score in scores.items()
@@ -549,9 +553,10 @@ def scores_to_plain(candidates: dict, scores: dict) -> list[dict]:
 
 
 def scores_from_plain(candidates: dict, plain: list[dict]) -> dict:
-    """The scores in what `scores_to_plain` returned that belong to `candidates`.
+    """Convert the list of `scores_to_plain` back, for the settings in `candidates`.
 
-    After more trials, the setting of "search 1" may be "search 2", or in none of them.
+    Settings are matched by value and not by label: after more trials, "search 1" may
+    have become "search 2", or may be missing.
     """
     return {
         (label, score["seed"]): score["score"]

@@ -1,8 +1,8 @@
-"""How much the rate of each layer has to do with the score.
+"""The importance of each layer: how much the score depends on its rate.
 
-A random forest learns the scores from what moved in the trials. The importance of a
-dimension is what its predictions of unseen trials lose if the values are shuffled. The
-marginal is its mean prediction as one dimension moves.
+A random forest learns to predict the scores from the values that differ between trials.
+The importance of a dimension is the loss of R2 on unseen trials when its values are
+shuffled. The marginal is the mean prediction over the values of one dimension.
 """
 
 import dataclasses
@@ -15,39 +15,39 @@ from kdropout.tuning.space.dimension import Dimension
 
 TREES = 200
 
-# A tree that ends in single trials would repeat the noise of each.
+# A leaf with a single trial would reproduce the noise of that trial.
 _SMALLEST_LEAF = 2
 
-# Below, a sample of trials with replacement leaves too few out.
+# With fewer trials, a bootstrap sample leaves out too few of them.
 _FEWEST_TO_LEARN = 3
 
-# Scores that differ by less, relative to their size, are equal but for rounding.
+# Smaller differences, relative to the size of the scores, are rounding errors.
 _ROUNDING = 1e-12
 
-# Below these the ranking is not to be trusted. Of searches whose scores have nothing to
-# do with the rates, about 1 in 100 reaches this R2 with 10 to 15 trials.
+# The ranking is unreliable below these. If the scores do not depend on the rates, about
+# 1 search in 100 reaches this R2 with 10 to 15 trials.
 LOWEST_R2 = 0.3
 _FEWEST_TO_TRUST = 10
 
 # Shuffles for the importance of each dimension.
 REPEATS = 20
 
-# Points of a curve. Over a grid of few points, it goes through these alone.
+# Points of a curve. A curve over a grid of few values has these values as its points.
 _POINTS = 21
 _MOST_GRID_POINTS = 8
 
-# Uniform rates are compared on a grid with this step: finer ones make no difference.
+# Step of the grid of uniform rates. A finer grid makes no difference.
 UNIFORM_STEP = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureImportance:
-    """The importance of one dimension: of a layer, or of layers that move together.
+    """The importance of one layer, or of layers that share a hyperparameter.
 
     Args:
         dimension: `Dimension`.
-        mean: Float, what the out-of-bag R2 loses if the values are shuffled among the
-            trials, mean over the shuffles.
+        mean: Float, the loss of out-of-bag R2 when the values are shuffled among the
+            trials; mean over the shuffles.
         std: Float, standard deviation over the shuffles.
     """
 
@@ -68,16 +68,16 @@ class FeatureImportance:
 
 @dataclasses.dataclass(frozen=True)
 class Marginal:
-    """Expected score over the values of one dimension, the others as in the trials.
+    """The expected score for each value of one dimension, averaged over the trials.
 
     Args:
         dimension: `Dimension`. Its levels are those that were tried.
         grid: Tuple of floats, values of the dimension.
-        mean: Tuple of floats, the expected score at each.
-        spread: Tuple of floats, standard deviation over the trees at each.
+        mean: Tuple of floats, the expected score for each value of the grid.
+        spread: Tuple of floats, standard deviation over the trees for each value.
         tried: Tuple of floats, value of the dimension in each completed trial.
-        scores: Tuple of floats, score of each completed trial, as if all had been given
-            the most epochs.
+        scores: Tuple of floats, score of each completed trial, corrected for different
+            numbers of epochs.
     """
 
     dimension: Dimension
@@ -99,28 +99,28 @@ class Marginal:
 
     @property
     def kind(self) -> str:
-        """ "rate", or the part of a schedule: "start", "steps" or "shape"."""
+        """String, "rate" or the part of a schedule: "start", "steps" or "shape"."""
         return "rate" if self.dimension.sets_rate else self.dimension.kind
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """Names of the values 0, 1, ... if they are not numbers."""
+        """Names of the values 0, 1, ... of a dimension that is not numeric."""
         return self.dimension.levels
 
 
 @dataclasses.dataclass(frozen=True)
 class Importance:
-    """What the trials show of the score, and whether it may be believed.
+    """The importance and marginals of all dimensions, and whether they are reliable.
 
     Args:
         features: Tuple of `FeatureImportance`, the most important first.
         r2: Float, out-of-bag R2 of the forest, or None if there is none.
         num_trials: Integer, number of completed trials.
-        problem: String, why it is unreliable; "" if it is not.
-        marginals: Tuple of `Marginal`, in the order of the model. Defaults to none.
-        uniform: Dict from rate to the expected score if all layers have this rate.
-            Empty if the forest explains too little, or in a report that was read from
-            a file. Defaults to empty.
+        problem: String, why the ranking is unreliable, or "" if it is reliable.
+        marginals: Tuple of `Marginal`, in the order of the model. Defaults to ().
+        uniform: Dict from rate to the expected score if all layers have this rate. It
+            is empty if the forest explains too little, or if the report was read from
+            a file. Defaults to {}.
     """
 
     features: tuple[FeatureImportance, ...]
@@ -132,15 +132,16 @@ class Importance:
 
     @property
     def reliable(self) -> bool:
-        """Whether the ranking may be believed."""
+        """True if the ranking is reliable."""
         return not self.problem
 
 
 def measure_importance(trials, dimensions=None, seed=0, trees=TREES, repeats=REPEATS):
-    """What a forest learns from the trials: importance, marginals, uniform rates.
+    """Train a forest on the trials: importance, marginals and uniform rates.
 
-    It takes seconds, and one result serves the log of a search, its candidates and its
-    report. Without `dimensions`, what moved in the trials counts as searched.
+    This takes seconds, so the log of a search, its candidates and its report share one
+    result. Without `dimensions`, they are inferred from the values that differ between
+    trials.
     """
     forest, problem = learn(trials, dimensions, seed, trees)
     num_trials = len(completed(trials))
@@ -157,7 +158,7 @@ def measure_importance(trials, dimensions=None, seed=0, trees=TREES, repeats=REP
 
 
 def learn(trials, dimensions=None, seed=0, trees=TREES):
-    """The `Forest` of the trials and "", or None and why nothing can be learned."""
+    """Return the `Forest` of the trials and "", or None and the reason."""
     done = completed(trials)
     if len(done) < _FEWEST_TO_LEARN:
         plural = "" if len(done) == 1 else "s"
@@ -172,11 +173,10 @@ def learn(trials, dimensions=None, seed=0, trees=TREES):
 
 
 def moved_columns(done, dimensions=None):
-    """What moved: a dict from `Dimension` to its value in each trial, as an array.
+    """Return a dict from each `Dimension` that moved to its values, as an array.
 
-    First come the rates in the order of the model, then other parts of schedules by
-    name. Names of values are numbered in the order of the alphabet, so that the numbers
-    do not depend on names that were not tried.
+    Rates come first, in the order of the model, then other parts of schedules by name.
+    Values that are names are numbered in alphabetical order of those that were tried.
     """
     if dimensions is None:
         dimensions = dimensions_seen(done)
@@ -209,8 +209,8 @@ def _features(forest, seed, repeats):
 
         importance = R2 - R2 with the values of the dimension shuffled among the trials
 
-    both out of bag, so that what a forest has learned by heart does not count: Breiman
-    (2001), Random forests, section 10, Machine Learning 45.
+    Both are out of bag, so memorised trials do not count. Breiman (2001), Random
+    forests, section 10, Machine Learning 45.
     """
     generator = np.random.default_rng(seed)
     features = []
@@ -228,7 +228,9 @@ def _problem(num_trials, r2):
     if num_trials < _FEWEST_TO_TRUST:
         return f"only {num_trials} trials completed, fewer than {_FEWEST_TO_TRUST}"
     if not r2 >= LOWEST_R2:
-        return f"R2 = {r2:.2f} out of bag, the rates explain too little of the scores"
+        return (
+            f"out-of-bag R2 is {r2:.2f}, so the rates explain too little of the scores"
+        )
     return ""
 
 
@@ -261,7 +263,10 @@ def _marginals(forest):
 
 
 def uniform_scores(forest):
-    """Dict from rate to the expected score if all layers have it; empty if unknown."""
+    """Return a dict from rate to the expected score if all layers have this rate.
+
+    It is empty if the forest explains too little.
+    """
     columns = [
         index
         for index, dimension in enumerate(forest.dimensions)
@@ -280,11 +285,11 @@ def uniform_scores(forest):
 
 
 def comparable_scores(done):
-    """The scores of completed trials, as if all had been given the most epochs.
+    """Return the scores of completed trials, corrected for their numbers of epochs.
 
-    Hyperband gives some trials more epochs than others, and the rates are not the cause
-    of what that does to the score. So trials are compared with those of as many epochs:
-    the mean of these is taken off, and the mean of those with the most epochs put on.
+    Hyperband gives some trials more epochs than others, which moves their scores
+    whatever their rates. Trials are therefore compared with trials of equal length:
+    their mean is subtracted, and the mean of the longest trials is added.
     """
     scores = np.array([trial.score for trial in done])
     epochs = np.array([trial.epochs or 0 for trial in done])
@@ -296,15 +301,15 @@ def comparable_scores(done):
 
 
 class Forest:
-    """A random forest that has learned the scores of the completed trials.
+    """A random forest that predicts the scores of the completed trials.
 
     The trials that the sample of a tree left out ("out of bag") show how much of the
     scores the rates explain:
 
         R2 = 1 - sum((score - prediction)^2) / sum((score - mean score)^2)
 
-    with the prediction of each trial by the trees that have not seen it. It is 1 if
-    the rates explain all, and about 0 or less if they explain nothing.
+    Each trial is predicted by the trees that have not seen it. R2 is 1 if the rates
+    explain all differences, and about 0 or less if they explain none.
 
     Reference:
         Breiman (2001), Random forests, Machine Learning 45.
@@ -338,7 +343,7 @@ class Forest:
         return float(self.model.oob_score_)
 
     def unseen_r2(self, tables):
-        """The out-of-bag R2 for tables of other rates, (variants, trials, features)."""
+        """The out-of-bag R2 for changed tables, (variants, trials, features)."""
         variants, trials, features = tables.shape
         total = np.zeros((variants, trials))
         count = np.zeros(trials)
@@ -353,7 +358,7 @@ class Forest:
         return 1.0 - residual / np.square(scores - scores.mean()).sum()
 
     def by_tree(self, columns, values):
-        """The mean predictions, (trees, variants), with values in place of columns."""
+        """Mean predictions, (trees, variants), with the columns set to each value."""
         variants, (trials, features) = len(values), self.table.shape
         tables = np.repeat(self.table[None], variants, axis=0)
         tables[:, :, columns] = np.asarray(values)[:, None, None]

@@ -1,4 +1,4 @@
-"""The report as Markdown: first the answer, then tables, then how it was measured."""
+"""The report as Markdown: the answer, then tables, then how it was measured."""
 
 import os
 import pathlib
@@ -23,7 +23,7 @@ from kdropout.version import __version__
 _FILE = "report.md"
 _TITLE = "# The best dropout rates"
 
-# More rows than these are left to report.json.
+# Further rows are only in report.json.
 _MOST_TRIALS = 10
 _MOST_FEATURES = 24
 _MOST_FAILURES = 10
@@ -37,7 +37,7 @@ _CAPTIONS = {
 
 
 def render(report):
-    """The whole text of `report.md`."""
+    """Return the whole text of `report.md`."""
     parts = [
         _TITLE,
         *_answer(report.answer),
@@ -53,7 +53,12 @@ def render(report):
 
 
 def save_without_answer(error: NoCompletedTrial, folder: str | os.PathLike) -> None:
-    """Write a `report.md` of a search in which no trial has completed."""
+    """Write a `report.md` for a search in which no trial has completed.
+
+    Args:
+        error: `NoCompletedTrial`, the reason.
+        folder: Path of an existing folder.
+    """
     parts = [_TITLE, escape(error.reason), _failed_trials(error.trials)]
     with replacing(pathlib.Path(folder) / _FILE) as temporary:
         text = "\n\n".join(part for part in parts if part)
@@ -64,7 +69,7 @@ def save_without_answer(error: NoCompletedTrial, folder: str | os.PathLike) -> N
 
 
 def _answer(answer):
-    """What the terminal and the page begin with as well."""
+    """The parts with which the terminal and the page also begin."""
     return [
         escape(answer.verdict),
         escape(answer.advice),
@@ -95,12 +100,12 @@ def _importance(report):
     parts = [title]
     if importance.reliable:
         parts.append(
-            "Importance: how much worse the scores are explained if the rate of the "
-            f"layer is shuffled among the trials (R2 = {importance.r2:.2f} without)."
+            "The importance of a layer is the loss of R2 when its rate is shuffled "
+            f"among the trials. R2 without shuffling: {importance.r2:.2f}."
         )
     else:
         parts.append(
-            f"**Unreliable**: {importance.problem}. Do not read it as a ranking."
+            f"**Unreliable**: {importance.problem}. Do not read the table as a ranking."
         )
     rows = [
         [escape(feature.name), f"{feature.mean:.2f} +- {feature.std:.2f}"]
@@ -109,7 +114,7 @@ def _importance(report):
     parts.append(_table(["layer", "importance"], rows))
     left = len(importance.features) - _MOST_FEATURES
     if left > 0:
-        parts.append(f"{left} less important ones are in report.json.")
+        parts.append(f"The file report.json lists {left} less important layers.")
     parts += [_picture("importance"), _picture("marginals")]
     return "\n\n".join(parts)
 
@@ -149,7 +154,7 @@ def _failed_trials(trials):
         for trial in lost[:_MOST_FAILURES]
     ]
     more = len(lost) - _MOST_FAILURES
-    note = f"\n\n{more} more are in report.json." if more > 0 else ""
+    note = f"\n\nThe file report.json lists {more} more." if more > 0 else ""
     title = f"## Failed trials: {len(lost)} of {len(trials)}"
     return f"{title}\n\n{_table(['trial', 'what went wrong'], rows)}{note}"
 
@@ -158,12 +163,12 @@ def _failed_trials(trials):
 
 
 def _confirmation(report):
-    """The section on the `Confirmation` of a report, or "" if there is none."""
+    """The section on the confirmation of a report, or "" if there is none."""
     confirmation = report.confirmation
     if confirmation is None:
         return ""
     scores = format_of(confirmation.measure, confirmation.scores.values())
-    parts = ["## With new seeds", _settings(report, scores)]
+    parts = ["## Confirmation with new seeds", _settings(report, scores)]
     rows = [
         [
             _setting_name(report, comparison.label),
@@ -203,7 +208,7 @@ def _settings(report, scores):
 
 
 def _setting_name(report, label):
-    """The label of a setting; of one that the search found, with its trial."""
+    """The label of a setting, followed by its trial if the search found it."""
     setting = report.confirmation.candidates[label]
     trial = trial_of(setting, report.trials, report.direction)
     if trial is None or label not in report.confirmation.search:
@@ -223,7 +228,7 @@ def _mean_score(scores, measured):
 
 
 def _gain(scores, comparison):
-    """The cells of a comparison: its gain, and its verdict."""
+    """The cells of a comparison: its gain and its verdict."""
     if comparison is None:
         return ["", ""]
     gain = comparison.gain
@@ -247,11 +252,11 @@ def _failed_trainings(confirmation):
     return f"{len(lost)} trainings failed:\n\n{cells}"
 
 
-# How the numbers came about.
+# The section on how it was measured.
 
 
 def _how_it_was_measured(report):
-    """List of paragraphs; an empty one is left out."""
+    """List of paragraphs, of which empty ones are left out."""
     task = f"Task: {escape(report.task)}." if report.task else ""
     return [
         task,
@@ -266,25 +271,25 @@ def _about_search(report):
     left = len(report.trials) - len(done) - len(lost)
     text = (
         f"Search: {len(report.trials)} trials, {len(done)} completed, {len(lost)} "
-        f"failed{f', {left} unfinished' if left else ''}. Only completed ones are "
-        f"used. Score: {escape(report.objective)}, {better_sign(report.direction)} is "
-        f"better. kdropout {__version__}."
+        f"failed{f', {left} unfinished' if left else ''}. The report uses only the "
+        f"completed ones. Score: {escape(report.objective)}, "
+        f"{better_sign(report.direction)} is better. kdropout {__version__}."
     )
     fixed = fixed_rates(report.trials)
     if fixed:
         names = ", ".join(
             f"{escape(path)} ({rate:.3g})" for path, rate in fixed.items()
         )
-        text += f" The same in all trials: {names}."
+        text += f" Rates that are the same in all trials: {names}."
     if len({trial.epochs for trial in done}) > 1:
         text += (
-            " Trials had different numbers of epochs: for importance and curves, each "
-            "is compared with those that had as many epochs."
+            " The trials had different numbers of epochs. For importance and curves, "
+            "each trial is compared with those of the same number of epochs."
         )
     if any(trial.rung for trial in done):
         text += (
-            " Late halving stopped half of the settings at each rung, so the trials "
-            "with more epochs come first."
+            " Late halving stopped half of the settings at each rung, so trials with "
+            "more epochs rank first."
         )
     return text
 
@@ -294,61 +299,61 @@ def _about_forest(report):
     if not importance.features:
         return ""
     return (
-        f"Importance: a random forest of {report.trees} trees learns the scores from "
-        "the rates. R2 is taken out of bag: each trial is predicted by the trees that "
-        "have not seen it. The importance of a layer is the loss of R2 if its rates "
-        f"are shuffled among the trials, mean +- standard deviation over {REPEATS} "
-        "shuffles. Layers with equal rates in all trials are one group. R2 here: "
-        f"{importance.r2:.2f}. The curves are the mean prediction over the trials with "
-        "one rate moved, the band the standard deviation over the trees. Both describe "
-        "the trials of this search; they do not show whether the rates help."
+        f"Importance: a random forest of {report.trees} trees predicts the scores from "
+        "the rates. R2 is measured out of bag: each trial is predicted by the trees "
+        f"that have not seen it. R2 here is {importance.r2:.2f}. The importance of a "
+        "layer is the loss of R2 when its rates are shuffled among the trials (mean +- "
+        f"standard deviation over {REPEATS} shuffles). Layers with equal rates in all "
+        "trials form one group. A curve shows the mean prediction over the trials as "
+        "one rate changes, and its band shows the standard deviation over the trees. "
+        "Importance and curves describe the trials of this search. They do not show "
+        "whether the rates help."
     )
 
 
 def _about_confirmation(confirmation):
     if confirmation is None:
         return (
-            "Not confirmed. The best score of a search is partly luck; only trainings "
-            "with new seeds show how much."
+            "Not confirmed. The best score of a search is partly luck. Only trainings "
+            "with new seeds show how much of it is."
         )
     count = len(confirmation.comparisons)
     seeds = ", ".join(map(str, confirmation.seeds))
     text = (
         f"Confirmation: every setting was trained with the seeds {seeds}, which the "
-        "search did not use. A setting was chosen by its score in the search, so that "
-        "score is partly luck; these are not. Scores: mean +- half of the 95 % "
-        "interval of Student's t. Gains: differences paired by seed, positive where "
-        f"the setting is better, with {100 * CONFIDENCE:g} % intervals."
+        "search did not use. The search chose a setting by its score, so that score is "
+        "partly luck. The scores on new seeds do not have this bias. A score is given "
+        "as mean +- half of the 95 % interval of Student's t. A gain is a difference "
+        "paired by seed, positive where the setting is better, with its "
+        f"{100 * CONFIDENCE:g} % interval."
     )
     if count > 1:
         text += (
-            f" With {count} comparisons one would look good by chance far more often, "
-            "so their intervals are widened (Bonferroni) until all of them hold "
+            f" With {count} comparisons, it is more likely that one looks good by "
+            "chance. So the intervals are widened (Bonferroni) until all of them hold "
             f"together with {100 * CONFIDENCE:g} %."
         )
-    return (
-        f"{text} The verdict is 'better' or 'worse' only where the interval excludes 0."
-    )
+    return f"{text} The verdict is 'better' or 'worse' only if the interval excludes 0."
 
 
 # Markdown.
 
 
 def escape(text):
-    """Text of others, such as the name of a layer, that Markdown must not read.
+    """Escape the text of a user, such as the name of a layer, for Markdown.
 
     >>> escape("a|b <i> drop_1 *x*")
     'a\\\\|b &lt;i&gt; drop_1 \\\\*x\\\\*'
     """
     text = " ".join(text.split())
     text = re.sub(r"([\\`*\[\]|~#$])", r"\\\1", text)
-    # Within a word, an underscore is one.
+    # An underscore within a word needs no escape.
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def code_block(code):
-    """Code between fences longer than any in it."""
+    """Put code between fences that are longer than any fence in it."""
     longest = max((len(run) for run in re.findall("`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}python\n{code}\n{fence}"
@@ -360,7 +365,7 @@ def _picture(name):
 
 
 def _table(header, rows):
-    """A table, from cells that are escaped already."""
+    """A table of cells that are already escaped."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

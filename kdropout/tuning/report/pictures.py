@@ -22,36 +22,36 @@ FILES = {
     "confirmation": "confirmation.png",
 }
 
-# Colours that colour-blind people can tell apart (Okabe and Ito 2008).
+# Colours that are distinct for colour-blind people (Okabe and Ito 2008).
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
 _DPI = 150
 
-# Not by colour alone: each verdict has its marker, and is written beside.
+# Each verdict also has a marker and a text, for readers who do not see the colours.
 _LOOKS = {
     "better": (_GREEN, "o"),
     "worse": (_ORANGE, "X"),
     "undecided": (_GREY, "D"),
 }
 
-# Bars, and curves, in a file; curves in the overview, which has room for a few only.
+# The overview has room for a few curves only.
 _MOST_BARS = 24
 _MOST_CURVES = 24
 _FEW_CURVES = 4
 
-# Letters in a line over a curve.
+# Letters of a line in the title of a curve.
 _CURVE_LETTERS = 27
 
-# Scores this many times as far behind the best as the third quarter would squeeze the
-# others into a line.
+# Scores farther from the best than this many times the distance of the third quartile
+# are drawn at the border. Otherwise they would squeeze the others into a line.
 _FAR = 4.0
 
-# A longer name would leave no room for what it names.
+# A longer name would leave no room for the picture.
 _LONGEST_NAME = 34
 _DOTS = "..."
 
 
 def draw_all(report, folder):
-    """Draw each picture into its file, and return the paths."""
+    """Draw each picture into its file and return the paths."""
     figures = {
         "trials": _trials_figure,
         "importance": _importance_figure,
@@ -118,7 +118,7 @@ def _comparisons(report):
 
 
 def draw_trials(report, axes):
-    """Scores of the completed trials, the best so far, and where trials failed."""
+    """Draw the scores of completed trials, the best so far, and the failed trials."""
     done = completed(report.trials)
     score_format = format_of(report.objective, [trial.score for trial in done])
     names_are_numbers, order = _numbers(report.trials)
@@ -139,7 +139,7 @@ def draw_trials(report, axes):
     if beyond.any():
         marker = "^" if report.direction == "min" else "v"
         shown = np.full(beyond.sum(), limit)
-        label = f"beyond the picture ({beyond.sum()})"
+        label = f"outside the axes ({beyond.sum()})"
         axes.plot(numbers[beyond], shown, marker, color=_BLUE, label=label)
     first, last = order[report.trials[0].trial_id], order[report.trials[-1].trial_id]
     so_far = score_format.factor * np.array(best_so_far(done, report.direction))
@@ -189,10 +189,10 @@ def draw_trials(report, axes):
 
 
 def _numbers(trials):
-    """Whether the ids of the trials are rising numbers, and the place of each trial.
+    """Return True if the ids are increasing numbers, and the position of each trial.
 
-    The ids of KerasTuner are: "00", "01". So a picture has the numbers that the rest
-    of the report and TensorBoard have.
+    The ids of KerasTuner are such numbers: "00", "01". A picture then shows the numbers
+    that the rest of the report and TensorBoard show.
     """
     ids = [trial.trial_id for trial in trials]
     if all(trial_id.isdecimal() for trial_id in ids):
@@ -203,7 +203,7 @@ def _numbers(trials):
 
 
 def farthest(scores, direction):
-    """The worst score worth showing in full."""
+    """Return the worst score that lies within the axes."""
     losses = scores if direction == "min" else -scores
     best, quarter = losses.min(), np.quantile(losses, 0.75)
     limit = best + _FAR * (quarter - best)
@@ -212,7 +212,7 @@ def farthest(scores, direction):
 
 
 def _is_beyond(scores, limit, direction):
-    """Which scores are worse than the limit."""
+    """A mask of the scores that are worse than the limit."""
     return scores > limit if direction == "min" else scores < limit
 
 
@@ -220,7 +220,7 @@ def _is_beyond(scores, limit, direction):
 
 
 def draw_importance(report, axes):
-    """Bars, the most important on top, with the standard deviation over shuffles."""
+    """Draw a bar per layer, the most important on top, with its spread."""
     importance = report.importance
     shown = importance.features[:_MOST_BARS]
     if not shown:
@@ -229,7 +229,7 @@ def draw_importance(report, axes):
     means = np.array([feature.mean for feature in shown])
     rows = np.arange(len(shown))
     height = 0.65 if len(shown) > 3 else 0.4
-    # Not by colour alone: what is not to be trusted is hatched.
+    # Unreliable bars are hatched, for readers who do not see the colours.
     if importance.reliable:
         axes.barh(rows, means, height=height, color=_BLUE)
     else:
@@ -253,7 +253,7 @@ def draw_importance(report, axes):
     _names(axes.yaxis, rows, short_all([feature.name for feature in shown]))
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    axes.set_xlabel("loss of R2 if its rate is shuffled (bar: mean, line: +- 1 std)")
+    axes.set_xlabel("loss of R2 when the rate is shuffled (bar: mean, line: +- 1 std)")
     axes.grid(axis="x", alpha=0.25)
     axes.set_axisbelow(True)
     _title(axes, _importance_title(importance, len(shown)))
@@ -273,18 +273,18 @@ def _importance_title(importance, shown):
 
 
 def shape_of(report, most=_MOST_CURVES):
-    """Rows and columns of the grid of curves."""
+    """Return the number of rows and columns of the grid of curves."""
     count = max(1, min(most, len(report.marginals)))
     if count <= 3:
         return 1, count
     square = math.ceil(math.sqrt(count))
-    # Of two shapes, the one with fewer empty places.
+    # Take the shape with fewer empty cells.
     columns = min((square, square + 1), key=lambda number: -count % number)
     return math.ceil(count / columns), columns
 
 
 def draw_marginals(report, figure, most=_MOST_CURVES):
-    """A curve with its band per layer, and the trials as dots."""
+    """Draw a curve with its band for each layer, and the trials as dots."""
     shown = _chosen(report, most)
     if not shown:
         problem = report.importance.problem
@@ -309,7 +309,7 @@ def draw_marginals(report, figure, most=_MOST_CURVES):
 
 
 def _chosen(report, most):
-    """All in the order of the model; if there are too many, the most important."""
+    """The marginals in the order of the model, or the most important if too many."""
     marginals = report.marginals
     if len(marginals) <= most:
         return marginals
@@ -348,7 +348,7 @@ def _draw_curve(axes, marginal, score_format, direction):
 
 
 def _marginals_title(report, shown):
-    text = "Expected score as one rate moves"
+    text = "Expected score as one rate changes"
     if shown < len(report.marginals):
         text += f": the {shown} most important of {len(report.marginals)} layers"
     text += "\nline: mean over the trials, band: +- 1 std over the trees, dots: trials"
@@ -359,7 +359,7 @@ def _marginals_title(report, shown):
 
 
 def draw_confirmation(report, axes):
-    """The gain of each comparison with its interval; small dots are seeds."""
+    """Draw the gain of each comparison with its interval, and a dot for each seed."""
     confirmation = report.confirmation
     if confirmation is None:
         _note(axes, "Not confirmed with new seeds")
@@ -391,7 +391,7 @@ def _draw_gain(axes, row, comparison, score_format):
     factor, gain = score_format.factor, comparison.gain
     gains = factor * np.array(comparison.gains)
     colour, marker = _LOOKS[comparison.verdict]
-    below = row + np.linspace(0.16, 0.3, len(gains))  # equal ones side by side
+    below = row + np.linspace(0.16, 0.3, len(gains))  # equal gains do not overlap
     axes.plot(gains, below, "o", color="0.35", markersize=2.6)
     text = comparison.verdict
     is_undecided = comparison.verdict == "undecided"
@@ -421,9 +421,10 @@ def _setting_name(label):
 
 
 def new_figure(width, height):
-    """A figure of this size in inches, on white.
+    """Return a white figure of this size in inches.
 
-    Not by pyplot: it would touch the backend and the figures of a user's notebook.
+    This does not use pyplot, which would change the backend and the figures of a
+    notebook.
     """
     _check_matplotlib()
     from matplotlib.figure import Figure
@@ -435,7 +436,7 @@ def new_figure(width, height):
 
 
 def _write_png(figure, path):
-    """Write a figure into a PNG file, whole or not at all."""
+    """Write a figure into a PNG file, completely or not at all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -459,19 +460,19 @@ def _plain(text):
 
 
 def _title(axes, text, fontsize=11):
-    """The title of axes, in which a name may stand."""
+    """Set the title of axes. It may contain the name of a layer."""
     _plain(axes.set_title(text, fontsize=fontsize))
 
 
 def _names(axis, positions, labels):
-    """Ticks that are names."""
+    """Set ticks that are names."""
     axis.set_ticks(positions, labels)
     for label in axis.get_ticklabels():
         _plain(label)
 
 
 def _note(axes, text):
-    """Say in the middle of empty axes why they are empty."""
+    """Write into empty axes why they are empty."""
     axes.set_axis_off()
     written = axes.text(
         0.5,
@@ -489,17 +490,17 @@ def _note(axes, text):
 
 @contextlib.contextmanager
 def _boxes_for_unknown_letters():
-    """A letter that the font lacks is drawn as a box, which says enough."""
+    """Draw letters that the font lacks as boxes, without a warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         yield
 
 
-# Names short enough for a picture, and still different.
+# Names that are short enough for a picture and still different.
 
 
 def short(name, longest=_LONGEST_NAME):
-    """A name with its middle left out, if it is too long.
+    """Shorten a name in the middle if it is too long.
 
     >>> short("encoder/block_11/attention/dropout", 20)
     'encoder/b.../dropout'
@@ -512,7 +513,7 @@ def short(name, longest=_LONGEST_NAME):
 
 
 def short_all(names, longest=_LONGEST_NAME):
-    """Names cut as by `short`, or to where they differ if that made them equal.
+    """Shorten names like `short`, but around their difference if they became equal.
 
     >>> short_all(["encoder/block_1/attention", "encoder/block_2/attention"], 16)
     ['.../block_1/a...', '.../block_2/a...']
@@ -532,7 +533,7 @@ def short_all(names, longest=_LONGEST_NAME):
 
 
 def two_lines(name, room):
-    """A name of at most two lines of `room` letters, broken after "/" or "_".
+    """Break a name into at most two lines of `room` letters, after "/" or "_".
 
     >>> two_lines("encoder/block_11/dropout", 18)
     'encoder/block_11/\\ndropout'

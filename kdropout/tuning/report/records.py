@@ -1,4 +1,4 @@
-"""The trials of a search as plain data: which count, and which is best."""
+"""The trials of a search as plain data, and their ranking."""
 
 import dataclasses
 import math
@@ -11,10 +11,10 @@ from kdropout.tuning.space.dimension import Dimension
 
 DIRECTIONS = ("min", "max")
 
-# The endings of the hyperparameters of a schedule whose values are not its final rate.
+# Last parts of the names of a schedule's hyperparameters other than its final rate.
 SCHEDULE = ("start", "steps", "shape")
 
-# Numbers that differ by less are equal but for rounding.
+# Smaller differences between numbers are rounding errors.
 SAME = 1e-9
 
 
@@ -24,21 +24,21 @@ class TrialRecord:
 
     Args:
         trial_id: String, unique in the search.
-        values: Dict from the name of a hyperparameter to its value. Only those that
-            move rates belong here.
-        rates: Dict from the path of a layer to its rate in [0, 1]. For a schedule,
-            its end.
+        values: Dict from the name of a hyperparameter to its value. It holds only
+            hyperparameters that set rates.
+        rates: Dict from the path of a layer to its rate in [0, 1]. For a schedule, it
+            is the final rate.
         score: Float, the objective, or None if there is none. A trial whose score is
-            NaN or infinite counts as failed: its score becomes None.
-        metrics: Dict from the name of a metric to its value. Defaults to none.
+            NaN or infinite counts as failed, and its score becomes None.
+        metrics: Dict from the name of a metric to its value. Defaults to {}.
         status: "COMPLETED", "FAILED", "INVALID", "RUNNING", "STOPPED" or "IDLE", as
             in KerasTuner. Defaults to "COMPLETED".
-        epochs: Integer, the number of epochs that the trial was given (not the one at
-            which it was stopped early), or None. Defaults to None.
+        epochs: Integer, the number of epochs that the trial was given, even if it
+            stopped early, or None. Defaults to None.
         message: String, why the trial failed. Defaults to "".
-        rung: Integer, how far late halving has let its setting go: 0 up to the first
-            rung, 1 up to the second, and so on. The trials of later rungs are the
-            better ones, whatever the scores. Defaults to 0.
+        rung: Integer, the last rung of late halving that the trial reached: 0 up to the
+            first rung, 1 up to the second, and so on. Trials of later rungs rank
+            first, whatever their scores. Defaults to 0.
 
     Example:
 
@@ -72,26 +72,26 @@ class TrialRecord:
 
     @property
     def completed(self) -> bool:
-        """Whether the trial ran to its end and has a finite score."""
+        """True if the trial ran to its end and has a finite score."""
         return self.status == "COMPLETED" and self.score is not None
 
     @property
     def failed(self) -> bool:
-        """Whether the trial is over without a score."""
+        """True if the trial ended without a score."""
         return not self.completed and self.status in ("COMPLETED", "FAILED", "INVALID")
 
     @property
     def reason(self) -> str:
-        """Why the trial failed, in one line: the last one of a traceback."""
+        """The reason why the trial failed: the last line of its message."""
         lines = [line.strip() for line in self.message.splitlines() if line.strip()]
-        return lines[-1] if lines else "It left no message."
+        return lines[-1] if lines else "There is no error message."
 
 
 class NoCompletedTrial(ValueError):
-    """No trial has a score, so there is nothing to report.
+    """Raised when there is nothing to report, because no trial has a score.
 
     Args:
-        trials: Sequence of `TrialRecord`, none completed.
+        trials: Sequence of `TrialRecord`, none of them completed.
 
     Attributes:
         trials: Tuple of `TrialRecord`.
@@ -103,27 +103,26 @@ class NoCompletedTrial(ValueError):
         why = _why_none_completed(trials)
         self.reason = f"None of {len(trials)} trials has completed. {why}"
         super().__init__(
-            "'trials' must hold at least one completed trial, because the answer comes "
-            f"from their scores. Received: {len(trials)} trials, none completed. "
-            f"{why}"
+            "'trials' must contain at least one completed trial, because a report "
+            f"needs scores. Received: {len(trials)} trials, none completed. {why}"
         )
 
 
 def completed(trials):
-    """The trials with a score."""
+    """Return the trials that have a score."""
     return [trial for trial in trials if trial.completed]
 
 
 def failed(trials):
-    """The trials that are over without a score."""
+    """Return the trials that ended without a score."""
     return [trial for trial in trials if trial.failed]
 
 
 def ranked(trials, direction):
-    """The completed trials, best first; of equals, the earlier one.
+    """Return the completed trials, best first, with equal trials in their order.
 
-    Those of later rungs come first: a setting that was dropped early is not the best,
-    whatever its score was then.
+    Trials of later rungs come first: a setting that was dropped early does not rank as
+    the best, whatever its score was then.
     """
     sign = -1.0 if direction == "max" else 1.0
     return sorted(
@@ -132,7 +131,7 @@ def ranked(trials, direction):
 
 
 def best_so_far(trials, direction):
-    """The score of the best trial up to each of these, which have completed."""
+    """Return the best score up to each of these completed trials."""
     best = []
     for trial in trials:
         best.append(ranked([*best[-1:], trial], direction)[0])
@@ -140,17 +139,17 @@ def best_so_far(trials, direction):
 
 
 def is_schedule(trial):
-    """Whether parts of schedules moved in a trial, so that its rates are not all."""
+    """Return True if a trial set parts of schedules, and not only rates."""
     moved = {name.removeprefix("rate/") for name in trial.values} - set(trial.rates)
     return any(name.rpartition("/")[2] in (*SCHEDULE, "end") for name in moved)
 
 
 def dimensions_seen(trials):
-    """What was searched, as far as the completed trials show: a list of `Dimension`.
+    """Infer from the completed trials what was searched, as a list of `Dimension`.
 
-    For records without the plan of a search. Layers with equal rates in all trials are
-    taken to move together. Where fewer hyperparameters moved than rates, as with a line
-    over depth, the hyperparameters are the dimensions.
+    This is for records without the plan of a search. Layers with equal rates in all
+    trials form one group. If fewer hyperparameters than rates moved, such as with a
+    line over depth, the dimensions are the hyperparameters.
     """
     done = completed(trials)
     names = [
@@ -177,7 +176,7 @@ def _seen_hyperparameter(name, values):
 
 
 def _seen_groups(done, hyperparameters):
-    """Layers whose rates moved together, named by the hyperparameter that did it."""
+    """Groups of layers with equal rates, named after their hyperparameter."""
     paths_by_rates = {}
     for path in done[0].rates:
         rates = tuple(trial.rates[path] for trial in done)
@@ -215,7 +214,7 @@ def _seen_groups(done, hyperparameters):
 
 
 def fixed_rates(trials):
-    """Dict from path to rate of the layers whose rate no trial moved."""
+    """Return a dict from path to rate of the layers with one rate in all trials."""
     first, *others = completed(trials)
     return {
         path: rate
@@ -225,7 +224,7 @@ def fixed_rates(trials):
 
 
 def check_trials(trials):
-    """Raise if no trial is completed, or completed ones have different layers."""
+    """Raise if no trial has completed, or if completed trials have different layers."""
     done = completed(trials)
     if not done:
         raise NoCompletedTrial(trials)
@@ -237,23 +236,23 @@ def check_trials(trials):
                 "trials",
                 "must all have rates of the same layers. Received: "
                 f"{', '.join(map(repr, differing))} in only one of the trials "
-                f"{done[0].trial_id!r} and {trial.trial_id!r}. Run a separate search "
-                "for each model.",
+                f"{done[0].trial_id!r} and {trial.trial_id!r}. Run one search for each "
+                "model.",
             )
 
 
 def _why_none_completed(trials):
-    """The first reason; if all trials failed for the same one, as NaN, that of all."""
+    """The reason of the first failed trial, or the one that all failed trials share."""
     lost = failed(trials)
     if not lost:
-        return "Let the search run on."
+        return "Wait until a trial has completed, or continue the search."
     if len(lost) > 1 and len({trial.reason for trial in lost}) == 1:
-        return f"All {len(lost)} that have ended failed alike: {lost[0].reason}"
-    return f"The first that failed, {lost[0].trial_id!r}: {lost[0].reason}"
+        return f"All {len(lost)} that ended failed with one error: {lost[0].reason}"
+    return f"The first that failed was {lost[0].trial_id!r}: {lost[0].reason}"
 
 
 def _plain_values(values):
-    """The values as those of Python: a search may have drawn them with NumPy."""
+    """Convert values of NumPy, which a search may have drawn, to those of Python."""
     return {
         name: value.item() if isinstance(value, np.generic) else value
         for name, value in values.items()
@@ -261,7 +260,7 @@ def _plain_values(values):
 
 
 def _finite(value):
-    """A number as a float; None if it is missing, NaN or infinite."""
+    """A number as a float, or None if it is missing, NaN or infinite."""
     if value is None or not math.isfinite(value):
         return None
     return float(value)

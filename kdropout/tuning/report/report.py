@@ -1,4 +1,4 @@
-"""The answer of a search: which rates, which layers, and is it really better?"""
+"""The report of a search: its files, and the data behind them."""
 
 import dataclasses
 import functools
@@ -28,42 +28,42 @@ from kdropout.tuning.report.records import (
 from kdropout.tuning.space.dimension import Dimension
 from kdropout.version import __version__
 
-# Raised when the JSON of an earlier version can no longer be read.
+# This number increases when JSON of earlier versions can no longer be read.
 _FORMAT = 1
 
 
 class Report:
-    """Which dropout rates are best, which layers matter, and is it really better?
+    """Report the best dropout rates, the layers that matter, and whether rates help.
 
-    The search itself cannot say whether its rates help: its best score is also its
-    luckiest. That is what `confirmation` is for, trained with new seeds; without it the
-    verdict claims nothing.
+    A search cannot show whether its rates help, because its best score is partly luck.
+    The `confirmation`, trained with new seeds, shows it. Without a confirmation, the
+    verdict makes no claim.
 
     Args:
-        trials: Sequence of `TrialRecord`, in the order of the search. Failed ones are
-            counted and listed, never used.
+        trials: Sequence of `TrialRecord`, in the order of the search. Failed trials are
+            listed, but not used.
         objective: String, name of the score.
-        direction: "min" or "max", what a better score is.
+        direction: "min" or "max": the direction in which scores are better.
         baseline: Dict from layer path to the rate that the model had before the search,
             or None. Defaults to None.
         confirmation: `Confirmation`, or None. Defaults to None.
         seed: Integer, seed of the random forest. Defaults to 0.
-        trees: Integer, number of its trees. Defaults to 200.
+        trees: Integer, number of trees of the forest. Defaults to 200.
         limits: Dict from hyperparameter to the lowest and the highest value that the
-            space allows, so that a best rate at a limit is reported. None if the space
-            is not known. Defaults to None.
-        task: String, what the model was trained for: task, classes and loss, or None.
-            Defaults to None.
-        dimensions: Sequence of `Dimension`, the hyperparameters that were searched.
-            They also are the limits, if `limits` is None. None if the space is not
-            known: then the report finds in the trials what moved. Defaults to None.
+            space allows. The report uses it to show best rates at a limit. None if the
+            space is not known. Defaults to None.
+        task: String that describes the task, the classes and the loss of the model, or
+            None. Defaults to None.
+        dimensions: Sequence of `Dimension`, the hyperparameters that were searched. If
+            `limits` is None, they also give the limits. None if the space is not known:
+            the report then infers it from the trials. Defaults to None.
         importance: `Importance` of these trials, dimensions, seed and trees, if it was
-            measured before. None to measure it when it is asked for. Defaults to None.
+            measured before. None to measure it on first use. Defaults to None.
 
     Raises:
         TypeError: If `seed` or `trees` is not an integer.
-        ValueError: If no trial is completed, the trials are of different layers, or an
-            argument is out of range.
+        ValueError: If no trial has completed, if the trials have different layers, or
+            if an argument is out of range.
 
     Example:
 
@@ -111,19 +111,19 @@ class Report:
 
     @functools.cached_property
     def best_trial(self) -> TrialRecord:
-        """The `TrialRecord` with the best score of the search, by merit or by luck."""
+        """The `TrialRecord` with the best score of the search, which may be luck."""
         return ranked(self.trials, self.direction)[0]
 
     @property
     def recommended(self) -> str | None:
-        """Label of the confirmed setting that `best_rates` are of, or None."""
+        """Label of the setting of the confirmation that `best_rates` holds, or None."""
         return self.confirmation.recommendation.label if self.confirmation else None
 
     @functools.cached_property
     def trial_to_use(self) -> TrialRecord | None:
-        """The `TrialRecord` that `best_rates` are of.
+        """The `TrialRecord` whose rates are `best_rates`.
 
-        None where they are not those of a trial, such as one rate everywhere.
+        None if they are not the rates of a trial, such as one rate everywhere.
         """
         if self._recommended_setting is None:
             return self.best_trial
@@ -139,11 +139,10 @@ class Report:
     def best_rates(self) -> dict[str, float]:
         """The rates to use: dict from layer path to rate, for `kdropout.set_rates`.
 
-        With a confirmation, those of the simplest setting that nothing is shown to be
-        better than: no dropout, unless the rates found or one rate everywhere are shown
-        to be better; then one rate everywhere, unless the rates found are shown to be
-        better than it. Without a confirmation, those of `best_trial`, which nothing
-        confirms. For a schedule, its end.
+        With a confirmation, these are the rates of the simplest setting, unless a more
+        complex one is shown to be better. The order is: no dropout, one rate
+        everywhere, the rates found. Without a confirmation, these are the unconfirmed
+        rates of `best_trial`. For a schedule, this is its final rate.
         """
         if self.trial_to_use is not None:
             return dict(self.trial_to_use.rates)
@@ -152,15 +151,15 @@ class Report:
 
     @property
     def best_values(self) -> dict[str, float | int | str | bool]:
-        """Dict from hyperparameter to value, of the trial that `best_rates` are of.
+        """Dict from hyperparameter to value of the trial whose rates are `best_rates`.
 
-        Empty where `best_rates` are not those of a trial, such as one rate everywhere.
+        Empty if they are not the rates of a trial, such as one rate everywhere.
         """
         return {} if self.trial_to_use is None else dict(self.trial_to_use.values)
 
     @functools.cached_property
     def importance(self) -> Importance:
-        """`Importance` of each layer, with whether it may be believed."""
+        """The `Importance` of each layer, and whether it is reliable."""
         return measure_importance(self.trials, self.dimensions, self.seed, self.trees)
 
     @property
@@ -170,26 +169,26 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """In words, whether the rates found are better. Claims only what is shown."""
+        """A few sentences on whether the rates found are shown to be better."""
         return self.answer.verdict
 
     @functools.cached_property
     def answer(self) -> Answer:
-        """What the terminal, `report.md` and the page begin with, as four strings.
+        """The four texts with which the terminal, `report.md` and the page begin.
 
-        `verdict`, `advice` (which rates follow from it), `code` (the line that sets
+        They are `verdict`, `advice` (which rates to use), `code` (the line that sets
         them) and `next_step`.
         """
         return answer(self)
 
     def to_markdown(self) -> str:
-        """The report as Markdown."""
+        """Return the report as Markdown."""
         from kdropout.tuning.report.markdown import render
 
         return render(self)
 
     def to_json(self) -> str:
-        """The report as JSON, from which `from_json` makes an equal one."""
+        """Return the report as JSON, which `from_json` reads."""
         content = {
             "format": _FORMAT,
             "kdropout": __version__,
@@ -216,19 +215,22 @@ class Report:
             indent=1,
             allow_nan=False,
             ensure_ascii=False,
-            default=lambda scalar: scalar.item(),  # of NumPy or of a backend
+            default=lambda scalar: scalar.item(),  # scalars of NumPy or of a backend
         )
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
-        """The report that `to_json` wrote.
+        """Make a report from the text that `to_json` returned.
 
         Args:
             text: String.
 
+        Returns:
+            `Report`.
+
         Raises:
             TypeError: If `text` is not a string.
-            ValueError: If it is not a report.
+            ValueError: If `text` is not the JSON of a report.
         """
         content = _read(text)
         try:
@@ -253,7 +255,7 @@ class Report:
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 "'text' must be the JSON of a report, as Report.to_json writes it. "
-                f"Received: one that lacks or garbles {error}"
+                f"Received: JSON with a missing or invalid part: {error}"
             ) from None
 
     def plot(self, path: str | os.PathLike) -> None:
@@ -271,10 +273,12 @@ class Report:
         draw_overview(self, pathlib.Path(path))
 
     def save(self, folder: str | os.PathLike) -> list[pathlib.Path]:
-        """Write `report.md`, `report.json` and pictures, each whole or not at all.
+        """Write `report.md`, `report.json` and the pictures into a folder.
+
+        Each file is written completely or not at all.
 
         Args:
-            folder: Path of a folder, made if it is not there.
+            folder: Path of a folder. It is created if it does not exist.
 
         Returns:
             List of the paths of the files.
@@ -300,7 +304,7 @@ class Report:
 
 
 def _read(text):
-    """The content of the JSON of a report."""
+    """Parse the JSON of a report."""
     if not isinstance(text, str):
         raise _validation.type_error("text", "a string of JSON", text)
     try:
@@ -320,7 +324,7 @@ def _read(text):
 
 
 def _confirmation_to_plain(confirmation):
-    """A `Confirmation`, or None, as a dict; with what follows from it, for readers."""
+    """A `Confirmation` as a dict, with its comparisons for readers of the file."""
     if confirmation is None:
         return None
     return {
@@ -419,7 +423,7 @@ def _importance_from_plain(content, dimensions):
 
 def _marginal_from_plain(plain, known):
     dimension = known.get(plain["name"])
-    if dimension is None:  # kdropout 0.1 took almost equal rates for one
+    if dimension is None:  # kdropout 0.1 grouped layers with almost equal rates
         dimension = Dimension(
             name=plain["name"],
             layers=tuple(plain["layers"]),

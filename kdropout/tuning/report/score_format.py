@@ -1,23 +1,23 @@
-"""How scores are written for people: with a unit, and no more digits than are known."""
+"""Formatting of scores: with a unit, and with as many digits as are known."""
 
 import dataclasses
 import math
 
-# Digits that a number without an interval is written with: the best trials are close.
+# Digits of a number without an interval. The best trials differ by little.
 _DIGITS = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class ScoreFormat:
-    """Writes scores: as per cent for accuracies, as bare numbers for the rest.
+    """Writes accuracies as per cent, and other scores as plain numbers.
 
     Args:
         measure: String, name of the score.
-        factor: Float, by which the score is multiplied.
+        factor: Float, by which a score is multiplied.
         unit: String, unit of a score.
         difference_unit: String, unit of a difference of two scores.
-        span: Float, the distance of the lowest from the highest possible score: 1 for
-            an accuracy; for others that of the scores that were seen, and 0.
+        span: Float, the range of possible scores. It is 1 for an accuracy. For other
+            scores it is the range of the measured scores and 0.
     """
 
     measure: str
@@ -27,16 +27,16 @@ class ScoreFormat:
     span: float = dataclasses.field(default=math.inf, compare=False)
 
     def score(self, value):
-        """A score with its unit: "97.5 %"."""
+        """Write a score with its unit: "97.5 %"."""
         return f"{_significant(self.factor * value)}{_space(self.unit)}"
 
     def amount(self, value, half_width):
-        """A difference with its unit, as precise as its interval: "0.8 points"."""
+        """Write a difference with its unit, as precise as its interval."""
         number = self.number(value, half_width)
         return f"{number}{_space(self.difference_unit)}"
 
     def number(self, value, half_width):
-        """`value`, rounded to two significant digits of `half_width`."""
+        """Write `value`, rounded to two significant digits of `half_width`."""
         value, half_width = self.factor * value, self.factor * half_width
         if not (math.isfinite(half_width) and half_width > 0.0):
             return _significant(value)
@@ -44,14 +44,14 @@ class ScoreFormat:
         return text if float(text) else text.removeprefix("-")
 
     def holds_score(self, interval):
-        """Whether the `Interval` of a mean score is not wider than all scores.
+        """Return True if the `Interval` of a mean score is within the range of scores.
 
-        With two or three seeds, Student's t can exceed all that is possible.
+        With two or three seeds, Student's t can exceed this range.
         """
         return 2.0 * interval.half_width <= self.span
 
     def holds_difference(self, interval):
-        """Whether the `Interval` of a difference is within what is possible."""
+        """Return True if the `Interval` of a difference is within this range."""
         return abs(interval.mean) + interval.half_width <= self.span
 
     @property
@@ -67,7 +67,7 @@ class ScoreFormat:
 
 
 def format_of(measure, scores):
-    """The `ScoreFormat` of a score, from its name and its values.
+    """Return the `ScoreFormat` for a score, from its name and its values.
 
     >>> format_of("val_accuracy", [0.9751]).score(0.9751)
     '97.51 %'
@@ -83,7 +83,7 @@ def format_of(measure, scores):
 
 
 def better_sign(direction):
-    """Which scores are better: "lower" or "higher"."""
+    """Return the direction of better scores: "lower" or "higher"."""
     return "lower" if direction == "min" else "higher"
 
 

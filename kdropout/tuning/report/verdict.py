@@ -1,4 +1,4 @@
-"""The answer in words: do the rates really help?"""
+"""The verdict of a confirmation in words."""
 
 import numpy as np
 
@@ -12,22 +12,22 @@ from kdropout.tuning.report.score_format import better_sign, format_of
 
 
 def describe(confirmation, importance):
-    """The verdict in a few sentences.
+    """Return the verdict in a few sentences.
 
-    It says "better" or "worse" only of a paired interval that excludes 0. Each
-    difference comes with the name of its score, and with the sign that is better.
+    It says "better" or "worse" only if the paired interval excludes 0. Each difference
+    comes with the name of its score and with the direction that is better.
     """
     if confirmation is None:
         return (
-            "Not confirmed: the best scores of a search are its luckiest, so they do "
-            "not show whether its rates help."
+            "Not confirmed: the best score of a search is partly luck, so it does not "
+            "show whether the rates help."
         )
     if not confirmation.scores:
         first = next(iter(confirmation.failures.values()), None)
         if first is None:
             return "Not confirmed: no training with a new seed was run."
         return (
-            "Not confirmed: no training with a new seed ended. The first error: "
+            "Not confirmed: no training with a new seed succeeded. The first error: "
             f"{first}"
         )
     sentences = [*_against_none(confirmation), _against_uniform(confirmation)]
@@ -38,7 +38,7 @@ def describe(confirmation, importance):
 
 
 def name_of(label):
-    """What a sentence calls a setting."""
+    """Return the name of a setting in a sentence."""
     if label == BASELINE:
         return label
     if label.startswith(UNIFORM):
@@ -47,7 +47,7 @@ def name_of(label):
 
 
 def name_in_sentence(confirmation, label):
-    """What a sentence calls a setting: those of the search are the rates found."""
+    """Return the name of a setting: "the rates found" for one of the search."""
     return "the rates found" if label in confirmation.search else name_of(label)
 
 
@@ -56,7 +56,7 @@ def _against_none(confirmation):
     found, uniform = recommendation.found, recommendation.uniform
     label = found or uniform
     if label is None:
-        return ["Of the settings to confirm, none could be trained with a new seed."]
+        return ["None of the settings to confirm could be trained with a new seed."]
     if not confirmation.scores_of(BASELINE):
         return ["The training without dropout failed with every new seed."]
     sentences = [_sentence(confirmation, label, BASELINE)]
@@ -79,17 +79,20 @@ def _against_uniform(confirmation):
     if comparison is None:
         return ""
     if comparison.verdict == "undecided":
-        return _undecided(confirmation, comparison, f"Against {name_of(uniform)}")
+        return _undecided(confirmation, comparison)
     return _claim(confirmation, comparison, "They")
 
 
 def _sentence(confirmation, label, reference):
     comparison = confirmation.comparison(label, reference)
-    name = name_in_sentence(confirmation, label)
     if comparison.verdict == "undecided":
-        beginning = f"Between {name} and {name_of(reference)}"
-        return _undecided(confirmation, comparison, beginning)
-    return _claim(confirmation, comparison, name[:1].upper() + name[1:])
+        return _undecided(confirmation, comparison)
+    return _claim(confirmation, comparison, _subject(confirmation, label))
+
+
+def _subject(confirmation, label):
+    name = name_in_sentence(confirmation, label)
+    return name[:1].upper() + name[1:]
 
 
 def _claim(confirmation, comparison, subject):
@@ -108,49 +111,51 @@ def _claim(confirmation, comparison, subject):
 
 
 def _bound(scores, value, width):
-    """A bound that is not 0, though it may be near, does not read as 0."""
+    """Write a bound with enough digits that one other than 0 does not read as 0."""
     text = scores.number(value, width)
     return text if float(text) else scores.number(value, abs(value))
 
 
-def _undecided(confirmation, comparison, beginning):
+def _undecided(confirmation, comparison):
     scores, gain = _format(confirmation), comparison.gain
+    subject = _subject(confirmation, comparison.label)
+    both = f"{subject} and {name_of(comparison.reference)}"
     measure = confirmation.measure
     sign = f"{better_sign(confirmation.direction)} is better"
     if gain is None:
         return (
-            f"{beginning}, nothing can be said of {measure} ({sign}): fewer than two "
-            "seeds were finished by both."
+            f"{both} cannot be compared by {measure} ({sign}), because fewer than two "
+            "seeds have scores of both."
         )
     gains = np.array(comparison.gains)
     if not gains.any():
-        return f"{beginning}, there is no difference at all in {measure}."
+        return f"{both} have the same {measure} with every seed."
     whose = _in_favour(confirmation, comparison)
     if np.ptp(gains) <= ROUNDING * np.abs(gains).max():
         return (
-            f"{beginning}, the difference is {scores.amount(abs(gain.mean), 0.0)} of "
-            f"{measure} ({sign}){whose} with each of {len(gains)} seeds, too coarse a "
-            "score to show how certain that is."
+            f"{both} differ by {scores.amount(abs(gain.mean), 0.0)} of {measure} "
+            f"({sign}){whose} with each of {len(gains)} seeds. The score is too coarse "
+            "to show how certain that is."
         )
     if not scores.holds_difference(gain):
         return (
-            f"{beginning}, the difference is {scores.amount(abs(gain.mean), 0.0)} of "
-            f"{measure} ({sign}){whose}, and {len(gains)} seeds are too few to tell: "
-            "its interval is wider than all scores."
+            f"{both} differ by {scores.amount(abs(gain.mean), 0.0)} of {measure} "
+            f"({sign}){whose}. {len(gains)} seeds are too few to decide: the interval "
+            "is wider than the range of all scores."
         )
     mean = scores.number(abs(gain.mean), gain.half_width)
     width = scores.amount(gain.half_width, gain.half_width)
     spread = _seed_spread(confirmation, comparison.reference)
     sentence = (
-        f"{beginning}, the difference is {mean} +- {width} of {measure} "
-        f"({sign}){whose if float(mean) else ''}: "
+        f"{both} differ by {mean} +- {width} of {measure} "
+        f"({sign}){whose if float(mean) else ''}."
     )
     if abs(gain.mean) <= spread:
         return (
-            f"{sentence}nothing you could notice, as another seed alone moves the "
-            f"score by {scores.amount(spread, spread)}."
+            f"{sentence} You would not notice this difference: another seed changes "
+            f"the score by {scores.amount(spread, spread)}."
         )
-    return f"{sentence}{len(gains)} seeds are too few to tell."
+    return f"{sentence} {len(gains)} seeds are too few to decide."
 
 
 def _in_favour(confirmation, comparison):
@@ -163,7 +168,7 @@ def _most_important(importance):
         return ""
     first = importance.features[0]
     return (
-        f"In the search, the score had most to do with '{first.name}' (importance "
+        f"In the search, the score depended most on '{first.name}' (importance "
         f"{first.mean:.2f} +- {first.std:.2f})."
     )
 
@@ -180,11 +185,11 @@ def _widened(confirmation):
     count = len(confirmation.comparisons)
     if count == 1:
         return ""
-    return f"The intervals are widened, because {count} differences were looked at."
+    return f"The intervals are widened, because there are {count} comparisons."
 
 
 def _seed_spread(confirmation, label):
-    """Standard deviation of the score of one setting over the seeds."""
+    """The standard deviation of the score of one setting over the seeds."""
     return float(np.std(list(confirmation.scores_of(label).values()), ddof=1))
 
 

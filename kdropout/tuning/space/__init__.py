@@ -1,4 +1,4 @@
-"""What a search over rates may choose from, and which layers it moves."""
+"""The space of a search: the rates to choose from, and the layers that get them."""
 
 from kdropout.tuning.space.parsing import parse
 from kdropout.tuning.space.plan import RatePlan, plan_of

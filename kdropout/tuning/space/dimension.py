@@ -1,4 +1,4 @@
-"""One hyperparameter that moves rates: an axis of a search, and of its charts."""
+"""The dimensions of a search, which are the axes of its charts."""
 
 import dataclasses
 
@@ -11,19 +11,19 @@ class Dimension:
 
     Args:
         name: String, name of the hyperparameter.
-        layers: Tuple of the paths of the layers that it moves.
+        layers: Tuple of the paths of the layers that it sets.
         kind: "rate", or the part of a schedule: "start", "end", "steps" or "shape".
         low: Number, the lowest value.
         high: Number, the highest value.
         levels: Tuple of strings, the names of the values 0, 1, ... if they are not
-            numbers. Defaults to none.
-        grid: Tuple of the numbers to choose from, in order. Empty for all between the
-            bounds. Defaults to empty.
-        rate_of: String, path of the layer whose rate a report takes in place of the
-            value: the layers get the values of several hyperparameters in order of
-            size, or the values are not known. Empty to take the value. Defaults to
-            empty.
-        label: String, what people read. Defaults to the name without "rate/".
+            numbers. Defaults to ().
+        grid: Tuple of the numbers to choose from, in order. If empty, all values
+            between the bounds are allowed. Defaults to ().
+        rate_of: String, path of a layer. If given, a report uses the rate of this layer
+            instead of the value. This is for layers that get the values of several
+            hyperparameters in order of size, and for values that are not known.
+            Defaults to "".
+        label: String, the name that people see. Defaults to the name without "rate/".
     """
 
     name: str
@@ -42,22 +42,22 @@ class Dimension:
 
     @property
     def sets_rate(self) -> bool:
-        """Whether its value is the rate that layers have in the end."""
+        """True if its value is the final rate of layers."""
         return self.kind in ("rate", "end")
 
     def number(self, value):
-        """A value as a number; None if it is missing, or not one of the levels."""
+        """Return a value as a number, or None if it is missing or not a level."""
         if not self.levels:
             return value
         return self.levels.index(value) if value in self.levels else None
 
     def plain(self):
-        """A dict that JSON can hold."""
+        """Return a dict that JSON can store."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_plain(cls, plain):
-        """The dimension of which `plain` was made, also if JSON held it since."""
+        """Make a dimension from the dict of `plain`, which may come from JSON."""
         fields = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in plain.items()
@@ -66,7 +66,7 @@ class Dimension:
 
 
 def dimensions_of(plan):
-    """The dimensions of a `RatePlan`, a list in the order of the model."""
+    """Return the dimensions of a `RatePlan` as a list, in the order of the model."""
     layers = plan.groups()
     return [
         _dimension(hyperparameter, tuple(layers[hyperparameter.name]))
@@ -75,7 +75,7 @@ def dimensions_of(plan):
 
 
 def parts_of(plan):
-    """Dict from hyperparameter to what it moves: "rate", or a part of a schedule."""
+    """Return a dict from hyperparameter to "rate", or to the part of a schedule."""
     return {name: entry.part for name, entry in plan.hyperparameters.items()}
 
 
@@ -96,7 +96,7 @@ def _of_rates(hyperparameter, layers):
     label = ""
     if hyperparameter.part in ("rate", "end"):
         if is_sorted or len(layers) == 1 or (is_line and len(layers) == 2):
-            label = hyperparameter.path  # it is the rate of one layer
+            label = hyperparameter.path  # the rate of one layer
         elif not is_line:
             label = f"{name.removeprefix('rate/')} ({len(layers)} layers)"
     return Dimension(

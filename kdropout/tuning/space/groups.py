@@ -1,4 +1,4 @@
-"""One entry of a space: its layers, its hyperparameters and what they choose."""
+"""The entries of a space: their layers and their hyperparameters."""
 
 import dataclasses
 
@@ -10,14 +10,14 @@ from kdropout.tuning.space.schedules import Schedules
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparameter:
-    """One hyperparameter, before KerasTuner knows it.
+    """One hyperparameter before it is declared to KerasTuner.
 
     Attributes:
-        name: Its name, with the name scopes of KerasTuner in which it is declared.
-        choice: What there is to choose from: `Rates`, a pair of integers, or a tuple of
-            names.
-        path: Path of the layer whose own value is the default.
-        part: Of which value of the layer: "rate", or a part of its ramp.
+        name: String, the name with the name scopes of KerasTuner.
+        choice: `Rates`, a pair of integers or a tuple of names to choose from.
+        path: String, path of the layer whose current value is the default.
+        part: String, the value of the layer: "rate", or a part of its ramp. Defaults to
+            "rate".
     """
 
     name: str
@@ -27,20 +27,20 @@ class Hyperparameter:
 
     @property
     def domain(self):
-        """Equal for two hyperparameters that may have the same values."""
+        """A value that is equal for hyperparameters with the same allowed values."""
         return self.choice.domain if isinstance(self.choice, Rates) else self.choice
 
     def declare(self, hp, scope, own):
-        """Declare it, and return the value that KerasTuner gives it.
+        """Declare the hyperparameter, and return the value that KerasTuner gives it.
 
-        `scope` is what `hp` puts before each name, `own` the value of the layer.
+        `scope` is the prefix that `hp` adds to names, `own` is the value of the layer.
         """
         value = self._declare(hp, self.name.removeprefix(scope), own)
         if value is None:
             raise ValueError(
-                f"The hyperparameter '{self.name}' must be declared where it is active."
-                " Received: a conditional scope whose condition does not hold. Call "
-                "'tune_rates' only if it does."
+                f"The hyperparameter '{self.name}' must be active when it is declared. "
+                "Received: a conditional scope whose condition is not met. Call "
+                "'tune_rates' only if the condition is met."
             )
         return value
 
@@ -58,8 +58,8 @@ class Hyperparameter:
                     sampling=choice.sampling,
                     default=default,
                 )
-            # KerasTuner's Float with a step leaves out the last point of some grids
-            # (0.5 // 0.1 is 4), and takes some for their neighbours.
+            # KerasTuner's Float with a step skips the last point of some grids, because
+            # 0.5 // 0.1 is 4, and confuses some points with their neighbours.
             return hp.Choice(name, list(choice.grid), ordered=True, default=default)
         if isinstance(choice[0], str):
             default = own if own in choice else None
@@ -71,13 +71,14 @@ class Hyperparameter:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Layers of a fixed rate, and the base of those whose rates are searched.
+    """Layers with a fixed rate, and the base class of groups that are searched.
 
     Attributes:
-        pattern: Path or glob, the key of the entry.
-        paths: Paths of the layers that the entry is left with, in order of depth.
-        choice: The entry: a float, `Rates` or `Schedules`.
-        prefix: What the names of its hyperparameters begin with.
+        pattern: String, path or glob, the key of the entry.
+        paths: Tuple of the paths of the layers of the entry, in order of depth.
+        choice: Float, `Rates` or `Schedules`, the value of the entry.
+        prefix: String, the prefix of the names of its hyperparameters. Defaults to
+            "rate".
     """
 
     pattern: str
@@ -86,19 +87,19 @@ class Group:
     prefix: str = "rate"
 
     def hyperparameters(self):
-        """The hyperparameters that move the layers, a tuple of `Hyperparameter`."""
+        """Return a tuple of `Hyperparameter`, those that set the layers."""
         return ()
 
     def moved_by(self, name):
-        """Paths of the layers that the hyperparameter `name` moves."""
+        """Return the paths of the layers that the hyperparameter `name` sets."""
         return self.paths
 
     def settings(self, values):
-        """Dict from path to what the layer gets: a float, or a `Ramp`."""
+        """Return a dict from path to the new rate of the layer: a float or a `Ramp`."""
         return dict.fromkeys(self.paths, self.choice)
 
     def without(self, paths):
-        """The group of those layers that are not among `paths`."""
+        """Return the group of the layers that are not in `paths`."""
         left = tuple(path for path in self.paths if path not in paths)
         return dataclasses.replace(self, paths=left)
 
@@ -112,7 +113,7 @@ class RateGroup(Group):
             return (Hyperparameter(shared, rates, self.paths[0]),)
         if rates.tie == "linear":
             last = Hyperparameter(f"{shared}/last", rates, self.paths[-1])
-            if len(self.paths) == 1:  # which gets the last rate, as in depth_rates
+            if len(self.paths) == 1:  # one layer gets the last rate, as in depth_rates
                 return (last,)
             return (Hyperparameter(f"{shared}/first", rates, self.paths[0]), last)
         return tuple(
@@ -165,13 +166,13 @@ class RampGroup(Group):
         return ramps
 
     def _bases(self):
-        """Dict from the beginning of names to the layer whose ramp they make."""
+        """Dict from the prefix of hyperparameters to the layer of their ramp."""
         if self.choice.tie == "shared":
             return {f"{self.prefix}/{self.pattern}": self.paths[0]}
         return {f"{self.prefix}/{path}": path for path in self.paths}
 
 
 def make_group(pattern, paths, choice, prefix):
-    """The group of layers that an entry of a space is left with."""
+    """Return the group of layers for an entry of a space."""
     kinds = {Rates: RateGroup, Schedules: RampGroup}
     return kinds.get(type(choice), Group)(pattern, tuple(paths), choice, prefix)

@@ -1,4 +1,4 @@
-"""What the argument `space` may be, also as plain data from a file."""
+"""Parsing of the argument `space`, which may be plain data from a file."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -22,20 +22,20 @@ _EXPECTED = (
 def parse(
     space: Any,
 ) -> float | Rates | Schedules | dict[str, float | Rates | Schedules]:
-    """A space in its plain form, as `tune_rates` takes it and a file gives it.
+    """Parse a space in the forms that `tune_rates` and a file allow.
 
     Args:
-        space: None, or a number, a pair `(low, high)`, `Rates` or `Schedules` for all
-            layers; or a dict from layer paths or globs to one of these. Instead of
-            `Rates`, a dict of its arguments, such as `{"low": 0, "high": 0.5}`; instead
-            of `Schedules`, `{"schedule": {...}}` with its arguments.
+        space: None, a number, a pair `(low, high)`, `Rates` or `Schedules` for all
+            layers, or a dict from layer paths or globs to one of these. A dict of
+            arguments, such as `{"low": 0, "high": 0.5}`, can replace `Rates`. The dict
+            `{"schedule": {...}}` with arguments can replace `Schedules`.
 
     Returns:
-        A float, `Rates` or `Schedules`, or a dict from patterns to those.
+        Float, `Rates` or `Schedules`, or a dict from patterns to these.
 
     Raises:
-        TypeError: If something is of the wrong type; the message names the key.
-        ValueError: If something is out of range; the message names the key.
+        TypeError: If a value is of the wrong type. The message names its key.
+        ValueError: If a value is out of range. The message names its key.
 
     Example:
 
@@ -54,17 +54,17 @@ def parse(
 
 
 def parse_all(space):
-    """The space that `parse` returns, all errors in it, and the old names in it.
+    """Return the parsed space, all its errors, and the deprecated names in it.
 
-    The old names are a dict from the key of each setting that has the name of version
-    0.1, a tuple, to the name of today.
+    The deprecated names are a dict from the key (a tuple) of each setting that uses a
+    name of version 0.1 to the current name.
     """
     reader = _Reader()
     return reader.space(space), reader.errors, reader.old_names
 
 
 def to_plain(choice):
-    """A choice as plain values of a file, from which `parse` makes an equal one."""
+    """Convert a choice to plain values for a file, which `parse` reads."""
     if isinstance(choice, Schedules):
         parts = {
             field.name: _part_to_plain(getattr(choice, field.name))
@@ -107,8 +107,8 @@ class _Reader:
             return self._fail(
                 ValueError,
                 ("space",),
-                "must name at least one layer. Received: an empty dict. Leave it out, "
-                "to search the rates of all.",
+                "must name at least one layer. Received: an empty dict. Leave it out "
+                "to search the rates of all layers.",
             )
         for pattern in space:
             if not isinstance(pattern, str):
@@ -122,8 +122,8 @@ class _Reader:
             return self._fail(
                 ValueError,
                 ("space",),
-                "must be a dict from layer paths or globs. Received: the settings "
-                f"themselves, {dict(space)!r}. For all layers, write {{'*': {{...}}}}.",
+                "must be a dict from layer paths or globs. Received: settings without "
+                f"a layer, {dict(space)!r}. For all layers, write {{'*': {{...}}}}.",
             )
         return {
             pattern: self._choice(("space", pattern), value)
@@ -166,8 +166,8 @@ class _Reader:
                 self._fail(
                     ValueError,
                     (*key, name),
-                    "is not a known key beside 'schedule', which must stand alone. "
-                    "Write the settings of the schedule inside it.",
+                    "is not allowed next to 'schedule', which must be the only key. "
+                    "Write the settings of the schedule inside 'schedule'.",
                 )
         key, settings = (*key, "schedule"), value["schedule"]
         if not isinstance(settings, Mapping):
@@ -178,11 +178,11 @@ class _Reader:
         for part in ("start", "end"):
             if isinstance(settings.get(part), Mapping):
                 rates_of_part = self._arguments((*key, part), Rates, settings[part])
-                settings[part] = rates_of_part or Rates()  # its errors are kept
+                settings[part] = rates_of_part or Rates()  # its errors are recorded
         return self._arguments(key, Schedules, settings)
 
     def _arguments(self, key, kind, settings):
-        """What `kind` makes of a mapping of its arguments; None after an error."""
+        """Make a `kind` from a mapping of its arguments, or None after an error."""
         checks, before, arguments = _CHECKS[kind], len(self.errors), {}
         for field in dataclasses.fields(kind):
             if field.default is dataclasses.MISSING and field.name not in settings:
@@ -207,7 +207,7 @@ class _Reader:
         return self._try(key, kind, **arguments)
 
     def _new_name(self, key, kind, name, settings):
-        """The name of today of a setting; an old one is noted."""
+        """Return the current name of a setting, and record a deprecated one."""
         new = _OLD_NAMES[kind].get(name)
         if new is None:
             return name
@@ -224,14 +224,14 @@ class _Reader:
             return None
 
     def _fail(self, kind, key, problem):
-        """Keep an error of the value at `key`; the choice there is None."""
+        """Record an error of the value at `key`, whose choice becomes None."""
         error = kind(f"{_shown(key)} {problem}")
         error.argument, error.key, error.problem = key[0], key, problem
         self.errors.append(error)
 
 
 def _shown(key):
-    """A path in a space, as Python writes it."""
+    """A path in a space, in the notation of Python."""
     argument, *inner = key
     if not inner:
         return f"'{argument}'"

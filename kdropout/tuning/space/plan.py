@@ -1,4 +1,4 @@
-"""Which hyperparameters move which layers."""
+"""The plan of a search, which connects hyperparameters and layers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,14 +12,15 @@ from kdropout.tuning.space.dimension import Dimension
 from kdropout.tuning.space.groups import Group
 from kdropout.tuning.space.rules import apply, check_can_set
 
-# Where a model keeps its plan, as Keras keeps `train_function`.
+# The attribute in which a model keeps its plan.
 _PLAN = "_kdropout_rate_plan"
 
 
 class RatePlan:
-    """Which hyperparameters move the rates of which layers.
+    """Connects the hyperparameters of a search with the layers whose rates they set.
 
-    It holds paths and no layers: so it serves any model that has them.
+    A plan stores the paths of layers, so you can use it with every model that has
+    layers at these paths.
 
     Args:
         groups: Sequence of `Group`.
@@ -51,16 +52,20 @@ class RatePlan:
 
     @property
     def names(self) -> frozenset[str]:
-        """Names of the hyperparameters that move rates, a frozenset."""
+        """Names of the hyperparameters that set rates, a frozenset."""
         return frozenset(self.hyperparameters)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Paths of the layers that the plan decides on, a tuple."""
+        """Paths of the layers whose rates the plan sets, a tuple."""
         return tuple(path for group in self._groups for path in group.paths)
 
     def groups(self) -> dict[str, tuple[str, ...]]:
-        """Dict from the name of each hyperparameter to the paths that it moves."""
+        """Return a dict from each hyperparameter to the paths of the layers it sets.
+
+        Returns:
+            Dict from name to a tuple of paths.
+        """
         return {
             hyperparameter.name: group.moved_by(hyperparameter.name)
             for group in self._groups
@@ -68,18 +73,18 @@ class RatePlan:
         }
 
     def settings(self, values: Mapping[str, Any]) -> dict[str, float | Ramp]:
-        """What the layers get.
+        """Return the rate or the schedule of each layer for these values.
 
         Args:
             values: Dict from names of hyperparameters to their values, such as
-                `hp.values`. Others may be among them.
+                `hp.values`. It may contain other hyperparameters.
 
         Returns:
-            Dict from path to a float, or to a `kdropout.schedules.Ramp` where schedules
+            Dict from path to a float, or to a `kdropout.schedules.Ramp` if schedules
             are searched.
 
         Raises:
-            TypeError: If `values` is not a dict, or a value not a number.
+            TypeError: If `values` is not a dict, or a value is not a number.
             ValueError: If a value is missing or out of range.
         """
         if not isinstance(values, Mapping):
@@ -90,7 +95,7 @@ class RatePlan:
             raise _validation.argument_error(
                 ValueError,
                 "values",
-                "must hold each hyperparameter of the plan. Missing: "
+                "must contain each hyperparameter of the plan. Missing: "
                 f"{', '.join(map(repr, missing))}. Received: "
                 f"{', '.join(map(repr, values)) or 'none'}",
             )
@@ -100,10 +105,17 @@ class RatePlan:
         return settings
 
     def rates(self, values: Mapping[str, Any]) -> dict[str, float]:
-        """Dict from path to rate; of a schedule, the rate at its end.
+        """Return the rate of each layer for these values.
 
         Args:
             values: As for `settings`.
+
+        Returns:
+            Dict from path to rate. For a schedule, this is the final rate.
+
+        Raises:
+            TypeError: As for `settings`.
+            ValueError: As for `settings`.
         """
         return {
             path: setting if isinstance(setting, float) else setting.end
@@ -111,16 +123,16 @@ class RatePlan:
         }
 
     def assign(self, model: keras.layers.Layer, values: Mapping[str, Any]) -> None:
-        """Give the layers of `model` what `values` choose. It is not traced anew.
+        """Set the rates or schedules of `model` to these values.
 
-        Nothing is set unless all can be.
+        The model is not traced again. If one rate cannot be set, none is set.
 
         Args:
             model: A `keras.Model` or layer that has the layers of the plan.
             values: As for `settings`.
 
         Raises:
-            TypeError: As for `settings`, or if a gradient decides a rate.
+            TypeError: As for `settings`, or if a gradient determines a rate.
             ValueError: As for `settings`, or if a layer is missing.
         """
         settings = self.settings(values)
@@ -131,8 +143,8 @@ class RatePlan:
                 error = _validation.argument_error(
                     ValueError,
                     "model",
-                    f"must hold the layers of the plan. Missing: '{path}'. Received: "
-                    f"'{model.name}', whose dropout layers are: {has}",
+                    f"must contain the layers of the plan. Missing: '{path}'. "
+                    f"Received: '{model.name}', whose dropout layers are: {has}",
                 )
                 error.layer = path
                 raise error
@@ -140,10 +152,16 @@ class RatePlan:
         apply(model, {layers[path]: setting for path, setting in settings.items()})
 
     def merged(self, later: "RatePlan") -> "RatePlan":
-        """The plan of both; of a layer in both, `later` decides.
+        """Return the union of two plans, in which `later` sets the layers of both.
+
+        Args:
+            later: `RatePlan`.
+
+        Returns:
+            `RatePlan`.
 
         Raises:
-            ValueError: If they use one name for two hyperparameters.
+            ValueError: If the plans use one name for two hyperparameters.
         """
         taken = set(later.paths)
         left = [group.without(taken) for group in self._groups]
@@ -151,7 +169,13 @@ class RatePlan:
 
 
 def plan_of(model: keras.layers.Layer) -> RatePlan | None:
-    """The `RatePlan` of a model that went through `tune_rates`, or None.
+    """Return the `RatePlan` of a model.
+
+    Args:
+        model: A `keras.Model` or layer.
+
+    Returns:
+        `RatePlan`, or None if `tune_rates` was not called on the model.
 
     Example:
 
@@ -163,12 +187,12 @@ def plan_of(model: keras.layers.Layer) -> RatePlan | None:
 
 
 def keep_plan(model, plan):
-    """Let the model keep its plan, where Keras does not see it."""
+    """Store the plan in the model, without Keras tracking it."""
     vars(model)[_PLAN] = plan
 
 
 def _two_meanings(name):
     return (
-        f"The hyperparameter '{name}' must have one meaning. Received: two entries of "
-        "the space that use the name. Write one of the patterns in another way."
+        f"The hyperparameter '{name}' must belong to one entry of the space. Received: "
+        "two entries that use this name. Write one of the patterns in another way."
     )

@@ -10,10 +10,10 @@ from kdropout._renamed import renamed
 SAMPLINGS = ("linear", "log", "reverse_log")
 TIES = ("free", "shared", "linear", "rising", "falling")
 
-# The names that arguments had in version 0.1, and those they have now.
+# From the names of arguments in version 0.1 to their current names.
 OLD_NAMES = {"across": "tie"}
 
-# A finer grid is a range: leave out the step.
+# A finer grid is practically a range.
 _MOST_POINTS = 10_000
 
 
@@ -22,34 +22,42 @@ _MOST_POINTS = 10_000
 class Rates:
     """The rates that a search may choose from, for one or several layers.
 
-    Without `step` or `values`, any rate between the bounds, drawn as KerasTuner draws
-    its `Float`. With one of them, a grid, which KerasTuner gets as an ordered `Choice`:
+    Without `step` and `values`, the search may choose any rate between the bounds, like
+    a `Float` of KerasTuner. With `values`, it chooses from these rates. With `step`, it
+    chooses from a grid, which is an ordered `Choice` of KerasTuner:
 
         linear:       low + i * step
         log:          low * step ** i
         reverse_log:  high + low - low * step ** i
 
     Args:
-        low: Float in [0, 1], the smallest rate; above 0 for a logarithm. Defaults to 0.
+        low: Float in [0, 1], the smallest rate. It must be above 0 for "log" and
+            "reverse_log". Defaults to 0.0.
         high: Float in [0, 1] above `low`, the largest rate. Defaults to 0.8.
-        step: Float above 0, distance of the points of a grid; for a logarithm, float
-            above 1, their ratio. The grid must end at `high`. None for no grid.
-            Defaults to None.
+        step: Float, the distance between points of a grid (above 0). For "log" and
+            "reverse_log", it is their ratio (above 1). The grid must end at `high`.
+            None for no grid. Defaults to None.
         sampling: "linear", "log" or "reverse_log". Defaults to "linear".
-        tie: Whether the layers of a pattern share a rate. "free": they do not, and each
-            has a hyperparameter. "shared": one hyperparameter for all. "linear": two,
-            for the first and the last layer; those between lie on the line
-            (`kdropout.schedules.depth_rates`). "rising", "falling": one for each,
-            whose values the layers get in order of size. Defaults to "free".
-        default: Float, the rate of the first trial, one of those to choose from. None
-            for that next to the layer's own rate. Defaults to None.
-        values: Sequence of at least two rates, to choose from these alone. None for all
+        tie: String, the relation between the rates of the layers of a pattern. Defaults
+            to "free".
+
+            - "free": each layer has a separate rate and hyperparameter.
+            - "shared": all layers share one rate and hyperparameter.
+            - "linear": two hyperparameters set the rates of the first and the last
+              layer. The rates in between lie on a line
+              (`kdropout.schedules.depth_rates`).
+            - "rising", "falling": each layer has a hyperparameter, and the layers get
+              their values in increasing or decreasing order.
+        default: Float, the rate of the first trial, which must be one of the rates to
+            choose from. None for the one closest to the current rate of the layer.
+            Defaults to None.
+        values: Sequence of at least two rates to choose from. None for all rates
             between the bounds. Defaults to None.
         across: Deprecated name of `tie`.
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range, or the step does not fit.
+        ValueError: If an argument is out of range, or the grid does not end at `high`.
 
     Example:
 
@@ -92,22 +100,22 @@ class Rates:
 
     @functools.cached_property
     def grid(self) -> tuple[float, ...] | None:
-        """The rates to choose from, in order; None for all between the bounds."""
+        """The rates to choose from in order, or None for all between the bounds."""
         if self.values is not None:
             return self.values
         if self.step is None:
             return None
         points = [self._point(index) for index in range(self._num_steps() + 1)]
-        # 12 digits: without the tail that binary fractions leave.
+        # Round to 12 digits to remove the tail of binary fractions.
         return tuple(round(point, 12) for point in sorted(points))
 
     @property
     def domain(self):
-        """What there is to choose from: equal for two that mean the same."""
+        """A tuple that is equal for `Rates` with the same rates to choose from."""
         return (self.low, self.high, self.sampling, self.grid)
 
     def nearest(self, rate: float) -> float:
-        """The rate to choose from that is next to `rate`."""
+        """Return the allowed rate that is closest to `rate`."""
         if self.grid is None:
             return min(max(rate, self.low), self.high)
         return min(self.grid, key=lambda point: abs(point - rate))
@@ -115,14 +123,14 @@ class Rates:
     def _take_values(self):
         given = (self.low, self.high, self.step, self.sampling)
         lowest, highest = self.values[0], self.values[-1]
-        # `dataclasses.replace` gives back the bounds that the values have.
+        # `dataclasses.replace` passes on the bounds of the values.
         alone = [(0.0, 0.8, None, "linear"), (lowest, highest, None, "linear")]
         if given not in alone:
             raise _validation.argument_error(
                 ValueError,
                 "values",
-                "must stand alone, without 'low', 'high', 'step' and 'sampling'. "
-                f"Received: values={self.values!r} beside one of them.",
+                "must be given without 'low', 'high', 'step' and 'sampling'. "
+                f"Received: values={self.values!r} and at least one of these.",
             )
         self._keep(low=lowest, high=highest)
 
@@ -138,7 +146,7 @@ class Rates:
                 ValueError,
                 "step",
                 f"must make at most {_MOST_POINTS} points. Received: step={step:g}, "
-                f"which makes {count:.0f}. Leave it out, to search all rates between "
+                f"which makes {count:.0f}. Leave it out to search all rates between "
                 "the bounds.",
             )
         number = round(count)
@@ -222,8 +230,7 @@ def _values(name, value):
     return tuple(sorted(rates))
 
 
-# What each argument may be, whatever the others are: functions that return the value
-# to keep, or raise the error of an argument.
+# Checks of single arguments. Each function returns the value to store, or raises.
 CHECKS = {
     "low": _rate,
     "high": _rate,

@@ -1,4 +1,4 @@
-"""Changes how the rate of a layer is decided, in place."""
+"""Sets the rate or the schedule of layers in place."""
 
 from kdropout import _validation
 from kdropout.inspection import walk
@@ -10,7 +10,7 @@ from kdropout.surgery.keras_state import refresh, unlocked
 
 
 def check_can_set(path, layer, argument="space"):
-    """Refuse a layer whose rate is neither yours nor a schedule's to decide."""
+    """Raise if a layer's rate was not given as a number or a schedule."""
     rule = layer._rate_rule
     if not (rule.settable or isinstance(rule, (ScheduledRate, RampedRate))):
         error = _validation.argument_error(
@@ -18,15 +18,15 @@ def check_can_set(path, layer, argument="space"):
             argument,
             "must name layers whose rate was given as a number or a schedule. "
             f"Received: '{path}', whose rate is decided by {rule.decided_by}. "
-            f"{layer._how_to_set_rate} Or name the other layers, by their paths or by "
-            "globs that do not match this one.",
+            f"{layer._how_to_set_rate} Or name only other layers, by paths or globs "
+            "that do not match this one.",
         )
         error.layer = path
         raise error
 
 
 def own_values(layer):
-    """What the layer has now: its rate, and the parts of its ramp."""
+    """Return the current rate of a layer and the parts of its ramp, a dict."""
     rule = layer._rate_rule
     ramp = rule.ramp_of(layer) if isinstance(rule, RampedRate) else None
     if isinstance(rule, ScheduledRate) and isinstance(rule.schedule, Ramp):
@@ -37,14 +37,14 @@ def own_values(layer):
 
 
 def apply(model, settings):
-    """Give layers what was chosen for them: a float, or a `Ramp`."""
+    """Set layers to the chosen floats or `Ramp`s."""
     replaced = [_apply(layer, setting) for layer, setting in settings.items()]
     if any(replaced):
         refresh([model, *(layer for _, layer in walk(model))])
 
 
 def _apply(layer, setting):
-    """Whether the rule had to be replaced."""
+    """Set a layer, and return True if its rule had to be replaced."""
     rule = layer._rate_rule
     if isinstance(setting, Ramp):
         if isinstance(rule, RampedRate):
@@ -60,7 +60,7 @@ def _apply(layer, setting):
 
 
 def _replace_rule(layer, rule):
-    """Let `rule` decide the rate of `layer`, with its own variables."""
+    """Replace the rate rule of a layer and its variables."""
     old = list(layer.rate_variables.values())
     with unlocked(layer):
         for variable in old:

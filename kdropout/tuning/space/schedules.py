@@ -8,11 +8,11 @@ from kdropout.rate_rules.ramped import MOST_STEPS
 from kdropout.schedules import CURVES, Ramp
 from kdropout.tuning.space.rates import Rates
 
-# The argument behind each part of a ramp. Hyperparameters are named by the part: the
-# searches of version 0.1, where the argument was called `shape`, go on.
+# From each part of a ramp to its argument. Hyperparameters are named by the part, so
+# that searches of version 0.1, where `curve` was called `shape`, can be resumed.
 ARGUMENTS = {"start": "start", "end": "end", "steps": "steps", "shape": "curve"}
 
-# The names that arguments had in version 0.1, and those they have now.
+# From the names of arguments in version 0.1 to their current names.
 OLD_NAMES = {"across": "tie", "shape": "curve"}
 
 
@@ -21,17 +21,19 @@ OLD_NAMES = {"across": "tie", "shape": "curve"}
 class Schedules:
     """The ramps (`kdropout.schedules.Ramp`) that a search may choose from.
 
-    What is fixed makes no hyperparameter. The steps are training steps of the layer.
+    A number or a single curve is fixed. A pair, `Rates` or a sequence of curves is
+    searched, and each of these becomes a hyperparameter.
 
     Args:
-        start: Float in [0, 1], or a pair of bounds, or `Rates`: the rate at step 0.
-        end: As `start`: the rate from step `steps` on.
-        steps: Integer of at least 1, or a pair of bounds: length of the ramp in
-            training steps.
-        curve: "linear", "cosine", "exponential", or a sequence of several, to choose
-            from: the part "shape" of the ramp. Defaults to "linear".
-        tie: "free" for a ramp for each layer of a pattern, "shared" for one ramp for
-            all. Defaults to "free".
+        start: Float in [0, 1], a pair of bounds, or `Rates`: the rate at step 0.
+        end: Float in [0, 1], a pair of bounds, or `Rates`: the rate from step `steps`
+            on.
+        steps: Integer of at least 1, or a pair of bounds: the length of the ramp in
+            training steps of the layer.
+        curve: "linear", "cosine" or "exponential", or a sequence of several to choose
+            from. Its hyperparameter is called "shape". Defaults to "linear".
+        tie: "free" for a separate ramp for each layer of a pattern, or "shared" for one
+            ramp for all of them. Defaults to "free".
         shape: Deprecated name of `curve`.
         across: Deprecated name of `tie`.
 
@@ -72,7 +74,11 @@ class Schedules:
                 )
 
     def searched(self) -> dict[str, Rates | tuple]:
-        """Dict from the part ("start", "end", "steps", "shape") to what is searched."""
+        """Return the parts of the ramp that are searched.
+
+        Returns:
+            Dict from "start", "end", "steps" or "shape" to `Rates` or a tuple.
+        """
         parts = {part: getattr(self, name) for part, name in ARGUMENTS.items()}
         return {
             part: value
@@ -81,7 +87,7 @@ class Schedules:
         }
 
     def ramp(self, chosen: dict) -> Ramp:
-        """The `Ramp` with the values of the dict `chosen`, and what is fixed."""
+        """Return a `Ramp` with the fixed parts and the values of the dict `chosen`."""
         parts = {part: getattr(self, name) for part, name in ARGUMENTS.items()}
         parts.update(chosen)
         return Ramp(parts["start"], parts["end"], parts["steps"], curve=parts["shape"])
@@ -98,8 +104,8 @@ def _rates(name, value):
             raise _validation.argument_error(
                 ValueError,
                 name,
-                "must be Rates without 'tie', which belongs to Schedules. Received: "
-                f"tie={value.tie!r}",
+                "must be Rates without 'tie', because 'tie' is an argument of "
+                f"Schedules. Received: tie={value.tie!r}",
             )
         return value
     try:
@@ -109,7 +115,7 @@ def _rates(name, value):
 
 
 def pair_of_rates(key, where, pair):
-    """The `Rates` between two bounds. An error names the bound by its index."""
+    """Return the `Rates` between two bounds. An error names the index of a bound."""
     try:
         return Rates(*pair)
     except (TypeError, ValueError) as error:
@@ -132,7 +138,7 @@ def _steps(name, value):
             ValueError,
             name,
             "must be a pair (low, high) with low below high. Received: "
-            f"{name}={value!r}. To fix it, give the number itself.",
+            f"{name}={value!r}. To fix the steps, give one number.",
         )
     return low, high
 
@@ -161,8 +167,7 @@ def _tie(name, value):
     return _validation.choice(name, value, ("free", "shared"))
 
 
-# What each argument may be, whatever the others are: functions that return the value
-# to keep, or raise the error of an argument.
+# Checks of single arguments. Each function returns the value to store, or raises.
 CHECKS = {
     "start": _rates,
     "end": _rates,

@@ -1,4 +1,4 @@
-"""Which layers of a model each entry of a space decides on."""
+"""Selection of the layers of a model for each entry of a space."""
 
 from kdropout import _validation
 from kdropout.inspection import dropout_layers, matching, select_layers
@@ -9,10 +9,10 @@ from kdropout.tuning.space.schedules import Schedules
 
 
 def select_groups(model, space, prefix="rate", layers=None):
-    """The groups of layers that a space makes of a model, each layer in one at most.
+    """Divide the layers of a model into groups, one for each entry of a space.
 
-    An error about one entry of the space has the attribute `pattern`. `layers` is what
-    `dropout_layers(model)` returns, where that is known.
+    An error about one entry of the space has the attribute `pattern`. `layers` is the
+    result of `dropout_layers(model)`, if it is known.
     """
     layers = dropout_layers(model) if layers is None else layers
     if isinstance(space, dict):
@@ -28,15 +28,15 @@ def select_groups(model, space, prefix="rate", layers=None):
         raise _validation.argument_error(
             ValueError,
             "space",
-            "must leave something to search. Received: fixed rates only. Give a pair "
-            "of bounds, such as (0.0, 0.5), or tuning.Rates for some layers. "
-            "kdropout.set_rates sets rates without a search.",
+            "must contain something to search. Received: fixed rates only. Give a pair "
+            "of bounds, such as (0.0, 0.5), or tuning.Rates for some layers. To set "
+            "rates without a search, use kdropout.set_rates.",
         )
     return groups
 
 
 def _by_pattern(model, layers, space):
-    """Dict from pattern to the paths left to it: the last that matches has a layer."""
+    """Dict from pattern to its paths, where the last pattern that matches counts."""
     last = {}
     for pattern in space:
         try:
@@ -46,7 +46,7 @@ def _by_pattern(model, layers, space):
             )
         except ValueError as error:
             if layers:
-                error.pattern = pattern  # else it is about the model
+                error.pattern = pattern  # otherwise the error is about the model
             raise
         last.update(dict.fromkeys(matches, pattern))
     chosen = {
@@ -58,9 +58,10 @@ def _by_pattern(model, layers, space):
             overlap = _validation.argument_error(
                 ValueError,
                 "space",
-                f"must leave a layer to each pattern. Received: '{pattern}', all of "
-                "whose layers match a later pattern, which counts. Put the narrower "
-                "pattern behind the wider one, or leave it out.",
+                "must leave at least one layer to each pattern. Received: "
+                f"'{pattern}', whose layers all match a later pattern, and the last "
+                "match counts. Put the narrower pattern after the wider one, or remove "
+                "it.",
             )
             overlap.pattern = pattern
             raise overlap
@@ -74,7 +75,7 @@ def _by_pattern(model, layers, space):
 
 
 def _free(model, layers, choice):
-    """Paths of the layers that a space without patterns is about."""
+    """Paths of the layers to which a space without patterns applies."""
     paths = []
     for path, layer in layers.items():
         rule = layer._rate_rule
@@ -89,8 +90,8 @@ def _free(model, layers, choice):
         raise _validation.argument_error(
             ValueError,
             "model",
-            "must hold a dropout layer whose rate was given as a number. Received: "
-            f"'{model.name}', in which others decide: {decided}. To replace a schedule,"
-            " name its layer in a dict: 'space' {path: ...}.",
+            "must contain a dropout layer whose rate was given as a number. Received: "
+            f"'{model.name}', whose rates are decided otherwise: {decided}. To replace "
+            "a schedule, name its layer in a dict: space={path: ...}.",
         )
     return paths

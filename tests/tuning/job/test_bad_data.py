@@ -51,7 +51,7 @@ ARRAYS = [
     BadArrays(
         "no samples",
         {"x_train": X[:0], "y_train": Y[:0]},
-        ["x_train must hold at least one sample", "shape (0, 2)"],
+        ["x_train must contain at least one sample", "shape (0, 2)"],
     ),
     BadArrays(
         "dates",
@@ -69,7 +69,7 @@ ARRAYS = [
     BadArrays(
         "negative labels",
         {"y_train": Y - 1},
-        ["y_train must hold classes", "Received: -1"],
+        ["y_train must contain classes", "Received: -1"],
     ),
     BadArrays("one class", {"y_train": Y * 0}, ["at least two classes"]),
     BadArrays(
@@ -79,7 +79,7 @@ ARRAYS = [
         "validation of another shape",
         {"x_val": np.ones((4, 3)), "y_val": Y[:4]},
         [
-            "x_train and x_val must be of",
+            "x_train and x_val must have",
             "float32 of shape (2,) and float32 of shape (3,)",
         ],
     ),
@@ -88,7 +88,7 @@ ARRAYS = [
         {"x_val": WITH_NAN, "y_val": Y},
         ["x_val must be finite in float32"],
     ),
-    BadArrays("half a validation", {"x_val": X}, ["must hold 'y_val'", "'x_train'"]),
+    BadArrays("half a validation", {"x_val": X}, ["must contain 'y_val'", "'x_train'"]),
     BadArrays("objects", {"x_train": np.array([{}] * 10)}, ["which cannot be read"]),
 ]
 
@@ -127,13 +127,13 @@ def test_impossible_sizes_and_noise_are_refused(overrides, says, tmp_path, job_o
 
 def test_size_larger_than_a_separate_validation_set_is_refused(tmp_path, job_of):
     np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_val=X[:4], y_val=Y[:4])
-    with pytest.raises(JobError, match="data.validation_size: must be from 1 to the 4"):
+    with pytest.raises(JobError, match="data.validation_size: must be from 1 to 4"):
         make(job_of, "npz: a.npz", "data.validation_size=5")
 
 
 def test_missing_or_damaged_files_are_refused(tmp_path, job_of):
     np.savez(tmp_path / "there.npz", x_train=X, y_train=Y)
-    with pytest.raises(JobError, match="There is none at.*Did you mean 'there.npz'"):
+    with pytest.raises(JobError, match="There is no file at.*Did you mean 'there.npz'"):
         make(job_of, "npz: three.npz")
     (tmp_path / "text.npz").write_text("no arrays")
     with pytest.raises(JobError, match="must be a file of arrays.*text.npz"):
@@ -152,7 +152,9 @@ def test_error_for_data_that_are_not_shipped_says_where_to_put_them(tmp_path, jo
     for source in ("uci: wine", "text: tinyshakespeare"):
         with pytest.raises(JobError, match="data.data_dir.*KDROPOUT_DATA.*diabetes"):
             make(job_of, source)
-        with pytest.raises(JobError, match="data.data_dir to be a folder.*'nowhere'"):
+        with pytest.raises(
+            JobError, match="data.data_dir to be an existing.*'nowhere'"
+        ):
             make(job_of, source, "data.data_dir=nowhere")
     with pytest.raises(
         JobError, match="needs the file.*data.txt.*there is no such file"
@@ -162,21 +164,21 @@ def test_error_for_data_that_are_not_shipped_says_where_to_put_them(tmp_path, jo
     folder.mkdir(parents=True)
     for name in ("data", "index_features", "index_target"):
         (folder / f"{name}.txt").write_text("7 8\n9 10\n")
-    with pytest.raises(JobError, match="names column 10 of a table of 2 columns"):
+    with pytest.raises(JobError, match="refers to column 10 of a table with 2"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "index_target.txt").write_text("")
     with pytest.raises(JobError, match="index_target.txt' is not a table.*it is empty"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "index_target.txt").write_text("-3\n")
     (folder / "index_features.txt").write_text("0\n")
-    with pytest.raises(JobError, match="names column -3 of a table of 2 columns"):
+    with pytest.raises(JobError, match="refers to column -3 of a table with 2"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
     (folder / "data.txt").write_text("a b\n")
     with pytest.raises(JobError, match="is not a table of numbers"):
         make(job_of, "uci: yacht", f"data.data_dir={tmp_path}")
 
 
-def test_error_of_a_failed_download_says_what_else_there_is(monkeypatch, job_of):
+def test_error_of_a_failed_download_lists_alternatives(monkeypatch, job_of):
     def fail():
         raise Exception("URL fetch failure")
 
@@ -189,7 +191,7 @@ def test_error_names_damaged_images(tmp_path, job_of):
     folder = tmp_path / "mnist"
     folder.mkdir()
     file = folder / "train-images-idx3-ubyte.gz"
-    with pytest.raises(JobError, match="needs the file.*train-images.*Keras downloads"):
+    with pytest.raises(JobError, match="needs the file.*train-images.*To download it"):
         make(job_of, "keras: mnist", f"data.data_dir={tmp_path}")
     whole = gzip.compress(b"\0\0\x08\x03" + b"\0\0\0\x01" * 3 + b"\0")
     for content in (whole[:-9], b"no gzip", gzip.compress(b"\0\0"), whole[:12] + b"x"):
@@ -227,12 +229,12 @@ FUNCTIONS = [
         ["the train data must be a tuple (x, y) of arrays"],
     ),
     BadFunction(
-        "no batch", "    return [], []", ["must hold batches (x, y), at least one"]
+        "no batch", "    return [], []", ["must contain at least one batch (x, y)"]
     ),
     BadFunction(
         "no validation",
         "    return [([[1.0]], [1.0])], None",
-        ["a dataset is not split"],
+        ["datasets are not split"],
     ),
     BadFunction(
         "mixed",
@@ -257,7 +259,7 @@ def test_settings_for_arrays_are_refused_for_datasets(tmp_path, job_of):
     body = "def load():\n    batch = [([[1.0]], [1.0])]\n    return batch, batch\n"
     (tmp_path / "batches_of_mine.py").write_text(body)
     with pytest.raises(
-        JobError, match="--set data.label_noise=0.1.*applies to arrays only"
+        JobError, match="--set data.label_noise=0.1.*only applies to arrays"
     ):
         make(job_of, "function: batches_of_mine:load", "data.label_noise=0.1")
 
@@ -289,7 +291,7 @@ def test_data_exhausted_by_one_training_are_refused(tmp_path, job_of):
     batches = "[([[1.0]], [1.0])]"
     body = f"def load():\n    return iter({batches}), {batches}\n"
     (tmp_path / "used_up.py").write_text(body)
-    with pytest.raises(JobError, match="data.function: the train data.*used up by the"):
+    with pytest.raises(JobError, match="data.function: the train data.*exhausted"):
         make(job_of, "function: used_up:load")
 
 
@@ -307,5 +309,5 @@ def test_mixture_of_texts_and_numbers_is_refused(tmp_path, job_of):
 def test_error_names_an_environment_folder_that_is_not_a_path(job_of, monkeypatch):
     for value in ("~nosuch/data", "x" * 300):
         monkeypatch.setenv("KDROPOUT_DATA", value)
-        with pytest.raises(JobError, match="needs KDROPOUT_DATA to be a folder"):
+        with pytest.raises(JobError, match="needs KDROPOUT_DATA to be an existing"):
             make(job_of, "uci: wine")

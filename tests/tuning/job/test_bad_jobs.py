@@ -39,7 +39,7 @@ def iris(settings):
 
 CASES = [
     # The file
-    BadJob("empty", "", ["is empty", "at least a model and data"]),
+    BadJob("empty", "", ["is empty", "at least one key"]),
     BadJob("comments only", "# nothing\n", ["is empty"]),
     BadJob("a list", "- 3\n", ["line 1: must be a mapping", "Received: [3]"]),
     BadJob("a text", "mlp\n", ["line 1: must be a mapping", "Received: 'mlp'"]),
@@ -56,7 +56,7 @@ CASES = [
     BadJob(
         "two documents", "a: 1\n---\nb: 2\n", ["line 2: is not YAML", "single document"]
     ),
-    BadJob("control characters", "a: \x07\n", ["is not text that YAML allows"]),
+    BadJob("control characters", "a: \x07\n", ["is not valid YAML"]),
     BadJob(
         "a star without quotes",
         "space:\n  *: [0, 1]\n",
@@ -71,7 +71,7 @@ CASES = [
         [
             "line 1, model: has the tag",
             "'!!python/object/apply:os.system'",
-            "plain values only",
+            "may only contain plain",
             "Remove the tag",
         ],
     ),
@@ -145,7 +145,7 @@ CASES = [
     BadJob(
         "two kinds of model",
         "model: {build: a:b, file: c.keras}\n",
-        ["not several", "'build', 'file'"],
+        ["must have only one of", "'build', 'file'"],
     ),
     BadJob(
         "unknown architecture",
@@ -189,7 +189,7 @@ CASES = [
     BadJob(
         "argument of the optimizer",
         mlp("optimizer: {name: sgd, lr: 1}"),
-        ["'sgd' does not take", "Received: {'lr': 1}"],
+        ["'sgd' does not accept", "Received: {'lr': 1}"],
     ),
     BadJob(
         "unknown loss",
@@ -200,7 +200,7 @@ CASES = [
     BadJob(
         "metric that needs arguments",
         mlp("metrics: [precision_at_recall]"),
-        ["by its name alone"],
+        ["so its name is not enough"],
     ),
     BadJob(
         "no reference",
@@ -219,7 +219,7 @@ CASES = [
     BadJob(
         "two kinds of data",
         "data: {npz: a, uci: wine}\n",
-        ["not several", "'npz', 'uci'"],
+        ["must have only one of", "'npz', 'uci'"],
     ),
     BadJob(
         "unknown set", "data: {sklearn: digit}\n", ["Received: 'digit'. Did you mean"]
@@ -297,8 +297,7 @@ CASES = [
         "objective without direction",
         "objective: val_acuracy\n",
         [
-            "line 1, objective.direction: must say which",
-            "'min' or 'max'",
+            "line 1, objective.direction: must be 'min' or 'max'",
             "Did you mean 'val_accuracy'?",
         ],
     ),
@@ -310,7 +309,7 @@ CASES = [
     BadJob(
         "limit of the gap of the gap",
         "objective: {metric: gap_loss, gap_limit: 0.1}\n",
-        ["objective.gap_limit", "must be left out"],
+        ["objective.gap_limit", "must not be given"],
     ),
     BadJob(
         "limit below 0", "objective: {gap_limit: -1}\n", ["must be at least 0", "-1"]
@@ -330,7 +329,7 @@ CASES = [
     BadJob(
         "fixed space",
         "space: {'*': 0.3}\n",
-        ["space: must leave a rate to search", "{'*': 0.3}"],
+        ["space: must contain at least one rate", "{'*': 0.3}"],
     ),
     # the rest
     BadJob(
@@ -374,9 +373,9 @@ CASES = [
         "too long a name", f"output: {'x' * 300}\n", ["line 1, output", "255 bytes"]
     ),
     BadJob(
-        "half a character", 'output: "\\ud800"\n', ["line 1, output: holds half of a"]
+        "half a character", 'output: "\\ud800"\n', ["line 1, output: contains half"]
     ),
-    BadJob("half a character as key", '"\\ud800": 1\n', ["line 1: holds half of a"]),
+    BadJob("half a character as key", '"\\ud800": 1\n', ["line 1: contains half of a"]),
     BadJob(
         "units beyond any memory",
         mlp("units: [4611686018427387904]"),

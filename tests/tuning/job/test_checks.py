@@ -64,7 +64,7 @@ CASES = [
     BadModel(
         "no module",
         "{build: no_such_module:f}",
-        ["model.build", "There is no 'no_such_"],
+        ["model.build", "The module 'no_such_"],
     ),
     BadModel(
         "misspelt module",
@@ -136,7 +136,7 @@ CASES = [
     BadModel(
         "no such file",
         "{file: modle.keras}",
-        ["none at", "Did you mean 'model.keras'?"],
+        ["no file at", "Did you mean 'model.keras'?"],
     ),
     BadModel(
         "no model in the file",
@@ -153,7 +153,7 @@ CASES = [
         "{architecture: mlp}\nspace: {'*': [0.7, 0.8]}\n"
         "search: {algorithm: SuccessiveHalving}",
         [
-            "line 4, search.settings: must be at least 2 that still differ",
+            "line 4, search.settings: must be at least 2 settings that differ",
             "'rate/dense1_drop' from 0.7 to 0.8",
         ],
     ),
@@ -177,9 +177,9 @@ CASES = [
         "{architecture: mlp}\nobjective: val_mae",
         [
             "line 3, objective",
-            "must be a name that is logged",
+            "must be a name in the logs",
             "'val_mae'",
-            "There are: accuracy, loss, val_accuracy, val_loss",
+            "The names are: accuracy, loss, val_accuracy, val_loss",
         ],
     ),
 ]

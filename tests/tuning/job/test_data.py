@@ -292,7 +292,7 @@ def test_texts_are_classes_in_alphabetical_order():
 def test_whole_floats_are_classes_if_the_job_declares_it():
     data = data_of(npz=write_labels(CLASSES * 1.0), task="classification")
     assert (data.description.labels, data.num_classes) == ("classes", 3)
-    with pytest.raises(JobError, match="y_train must hold classes.*task=regression"):
+    with pytest.raises(JobError, match="y_train must contain classes.*task=regression"):
         data_of(npz=write_labels(CLASSES + 0.5), task="classification")
     with pytest.raises(JobError, match="data.task: must be classification.*texts"):
         data_of(npz=write_labels(LABELS["texts"][0]), task="regression")

@@ -242,7 +242,7 @@ def test_names_of_0_1_work_with_a_warning_that_gives_line_and_new_name(tmp_path)
     assert job.objective.scored_epoch == "last"
     assert job.ray_address == "auto"
     assert str(warned[0].message) == (
-        f"{path} uses names of kdropout 0.1, which the next version will refuse:\n"
+        f"{path} uses names of kdropout 0.1, which the next version will not accept:\n"
         "  line 6, ray: is now called 'ray_address'.\n"
         "  line 5, objective.epoch: is now called 'objective.scored_epoch'.\n"
         "  line 3, search.iterations: is now called 'search.hyperband_iterations'.\n"

@@ -38,11 +38,11 @@ def test_folder_of_another_job_is_refused_with_the_difference(job_of):
         job_of(JOB, "training.epochs=3", "data={npz: a.npz}").claim_output()
     message = str(raised.value)
     for part in (
-        "line 3, output: 'results/here' holds the results of another job",
-        "training.epochs is 20 there and 3 here",
-        "data.sklearn is 'iris' there and not set here",
-        "data.npz is not set there and 'a.npz' here",
-        "space.dense1_drop is [0.0, 0.5] there and not set here",
+        "line 3, output: 'results/here' contains the results of another job",
+        "training.epochs is 20 there and 3 in this job",
+        "data.sklearn is 'iris' there and not set in this job",
+        "data.npz is not set there and 'a.npz' in this job",
+        "space.dense1_drop is [0.0, 0.5] there and not set in this job",
         "--set output=FOLDER",
     ):
         assert part in message, message
@@ -67,7 +67,7 @@ def test_space_written_by_0_1_is_the_same_job(job_of):
     assert job_of(JOB, f"space={{{space}}}").claim_output() == folder
     content["settings"]["space"]["b"]["values"] = [0.4, 0.2]
     (folder / "job.json").write_text(json.dumps(content))
-    with pytest.raises(JobError, match="space.b.values is .* there and .* here"):
+    with pytest.raises(JobError, match="space.b.values is .* there and .* in this"):
         job_of(JOB, f"space={{{space}}}").claim_output()
 
 
@@ -92,5 +92,5 @@ def test_search_without_a_note_is_refused(tmp_path, job_of):
     search = tmp_path / "results" / "here" / "search"
     search.mkdir(parents=True)
     (search / "oracle.json").write_text("{}")
-    with pytest.raises(JobError, match="holds a search .*oracle.json.*no 'job.json'"):
+    with pytest.raises(JobError, match="contains a search .*oracle.json.*not the file"):
         job_of(JOB).claim_output()

@@ -1,4 +1,4 @@
-"""Errors for bad input name it, what is expected, what was received, and the remedy."""
+"""Errors name the bad input, the expected and the received value, and a remedy."""
 
 import pytest
 
@@ -45,7 +45,7 @@ CASES = [
         [
             "at least one completed trial",
             "1 trials",
-            "The first that failed, '1'",
+            "The first that failed was '1'",
             "RuntimeError: no memory",
         ],
     ),
@@ -53,7 +53,11 @@ CASES = [
         "nothing ran",
         lambda: report([]),
         NoCompletedTrial,
-        ["at least one completed trial", "0 trials", "Let the search run on"],
+        [
+            "at least one completed trial",
+            "0 trials",
+            "Wait until a trial has completed",
+        ],
     ),
     Case(
         "other layers",
@@ -90,7 +94,7 @@ CASES = [
         "JSON with a part missing",
         lambda: Report.from_json('{"format": 1}'),
         ValueError,
-        ["'text' must be", "lacks or garbles 'trials'"],
+        ["'text' must be", "missing or invalid part: 'trials'"],
     ),
     Case(
         "JSON that is not a string",

@@ -120,7 +120,7 @@ def test_other_numbers_in_a_file_are_refused_before_training():
         resume(data={"npz": "d.npz"})
     message = str(raised.value)
     for part in (
-        "data.npz: is not what the trials in 'results' used",
+        "data.npz: differs from what the trials in 'results' used",
         "the training data, the validation data, the test data",
         "--set output=FOLDER",
         "delete 'results/contents.json'",
@@ -137,7 +137,7 @@ def test_changed_part_is_named():
     write_npz(x_val=x, y_val=y)
     run(data={"npz": "d.npz"})
     write_npz(x_val=x, y_val=y[::-1])
-    with pytest.raises(JobError, match="have changed: the validation data. Put back"):
+    with pytest.raises(JobError, match="have changed: the validation data. Restore"):
         resume(data={"npz": "d.npz"})
 
 
@@ -146,7 +146,7 @@ def test_deleting_the_note_accepts_the_change():
     run(data={"npz": "d.npz"})
     write_npz(seed=1)
     pathlib.Path("results/contents.json").unlink()
-    with pytest.warns(UserWarning, match="does not say which data and code"):
+    with pytest.warns(UserWarning, match="has no record of the data and code"):
         assert len(resume(data={"npz": "d.npz"}).trials) == 2
     # The warning comes once; from then on the new data count.
     assert len(run(resume=True, trials=3, data={"npz": "d.npz"}).trials) == 3
@@ -230,7 +230,7 @@ def test_another_saved_model_is_refused_and_the_same_one_is_accepted():
     run(model=model)
     for change in ({"seed": 1}, {"activation": "tanh"}, {"learning_rate": 0.2}):
         save(**change)
-        with pytest.raises(JobError, match="model.file: is not what the trials"):
+        with pytest.raises(JobError, match="model.file: differs from what the trials"):
             resume(model=model)
     save()  # written at another time, with the same contents
     assert len(resume(model=model).trials) == 2
@@ -303,7 +303,7 @@ def test_results_of_version_0_1_are_resumed_with_a_report():
     (folder / "job.json").write_text(
         json.dumps({**note, "kdropout": "0.1.0", "fingerprint": "1234"})
     )
-    with pytest.warns(UserWarning, match="kdropout 0.1 wrote them"):
+    with pytest.warns(UserWarning, match="kdropout 0.1 wrote it"):
         assert len(resume().trials) == 2
 
 
@@ -321,7 +321,7 @@ def test_job_is_locked_during_its_confirmation(monkeypatch):
     monkeypatch.setattr(ConfirmationRun, "_train", train)
     report = run(confirm=confirm)
     assert len(seen) == len(report.confirmation.scores) == 4
-    assert "output: 'results' is being written by process" in seen[0]
+    assert "output: 'results' is in use: process" in seen[0]
     assert "--set output=FOLDER" in seen[0]
     assert run(resume=True, confirm=confirm).to_json() == report.to_json()
 
@@ -347,5 +347,5 @@ def test_damaged_confirmation_is_named_with_a_remedy():
     run(confirm={"seeds": 2, "top": 1})
     for content in ("{", "[]", '{"scores": [{"seed": 3}]}'):
         pathlib.Path("results/confirmation.json").write_text(content)
-        with pytest.raises(ValueError, match="confirmation.json' must hold.*Delete it"):
+        with pytest.raises(ValueError, match="confirmation.json' must contain.*Delete"):
             run(resume=True, confirm={"seeds": 2, "top": 1})

@@ -76,7 +76,9 @@ def test_folder_of_another_kind_is_refused(tmp_path):
 
 def test_damaged_report_or_plan_is_named_with_a_remedy(copy):
     (copy / "plan.json").write_text("[]")
-    with pytest.raises(ValueError, match="plan.json' must hold the layers.*--resume"):
+    with pytest.raises(
+        ValueError, match="plan.json' must contain the layers.*--resume"
+    ):
         tuning.load_report(copy)
     (copy / "report.json").write_text("{}")
     with pytest.raises(ValueError, match="report.json' cannot be read.*--resume"):
@@ -90,5 +92,7 @@ def test_no_report_before_the_first_trial_ends(copy):
         {**trial, "status": "RUNNING", "score": None} for trial in state["trials"]
     ]
     file.write_text(json.dumps(state))
-    with pytest.raises(ValueError, match="none completed. Let the search run on"):
+    with pytest.raises(
+        ValueError, match="none completed. Wait until a trial has completed"
+    ):
         tuning.load_report(copy)

@@ -74,7 +74,9 @@ def test_confirmation_trains_the_best_on_new_seeds(done):
 def test_existing_search_is_refused_and_kept(done):
     folder, _ = done
     before = (folder / "search" / "oracle.json").read_bytes()
-    with pytest.raises(JobError, match="output: '.*' holds a search.*--resume"):
+    with pytest.raises(
+        JobError, match="output: '.*' already contains a search.*--resume"
+    ):
         run(folder)
     with pytest.raises(JobError, match="another job: training.epochs is 2 there and 3"):
         run(folder, resume=True, training={"epochs": 3})

@@ -20,7 +20,7 @@ STATUSES = (
 
 
 def hparams(folder):
-    """The tab "HParams": its columns, and its rows by name.
+    """Return the columns of the tab "HParams", and its rows by name.
 
     Returns:
         Tuple of the `Experiment`, without its time, and a dict from the name of a row

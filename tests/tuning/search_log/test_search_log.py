@@ -206,7 +206,7 @@ def test_folder_of_another_search_is_refused_and_kept(done, tmp_path):
     (logs / "notes.txt").touch()
     before = files(tmp_path)
     with pytest.raises(
-        ValueError, match="'log_dir' must be a folder of this search al"
+        ValueError, match="'log_dir' must be a folder that only this sea"
     ):
         planted.make_tuner(tmp_path)
     assert files(tmp_path) == before

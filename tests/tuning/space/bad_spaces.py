@@ -175,7 +175,7 @@ RATES = [
         {"low": 0.1, "high": 0.4, "values": [0.1, 0.2]},
         ("values",),
         ValueError,
-        ["must stand alone"],
+        ["must be given without 'low', 'high', 'step' and 'sampling'"],
     ),
 ]
 
@@ -398,14 +398,14 @@ OTHERS = [
         {"schedule": {"start": 0, "end": {"tie": "shared"}, "steps": 10}},
         ("schedule", "end"),
         ValueError,
-        ["belongs to Schedules"],
+        ["an argument of Schedules"],
     ),
     BadEntry(
         "schedule beside bounds",
         {"schedule": {"start": 0.1, "end": 0.5, "steps": 10}, "low": 0.1},
         ("low",),
         ValueError,
-        ["is not a known key beside 'schedule'", "must stand alone"],
+        ["is not allowed next to 'schedule'", "must be the only key"],
     ),
 ]
 ENTRIES = RATES + SCHEDULES + OTHERS

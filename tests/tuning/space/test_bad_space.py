@@ -83,7 +83,7 @@ CASES = [
         "end tied",
         lambda: Schedules(0, Rates(tie="shared"), 10),
         ValueError,
-        ["'end'", "belongs to Schedules"],
+        ["'end'", "an argument of Schedules"],
     ),
     # spaces, as objects and as the data of a file
     Case(
@@ -143,7 +143,7 @@ CASES = [
         "schedule beside bounds",
         lambda: parse({"drop": {"schedule": RAMP, "low": 0.1}}),
         ValueError,
-        ["space['drop']['low']", "beside 'schedule'", "must stand alone"],
+        ["space['drop']['low']", "next to 'schedule'", "must be the only key"],
     ),
     # spaces that do not fit the model
     Case(
@@ -162,7 +162,7 @@ CASES = [
         "pattern left without layers",
         lambda: tune({"drop": 0.3, "*": (0.0, 0.5)}),
         ValueError,
-        ["'drop'", "a later pattern", "behind the wider"],
+        ["'drop'", "a later pattern", "after the wider"],
     ),
     Case(
         "only fixed",
@@ -242,10 +242,10 @@ CASES = [
         "two bounds for one name",
         declared_twice,
         ValueError,
-        ["'rate/drop'", "one meaning", "high=0.8", "high=0.5"],
+        ["'rate/drop'", "same range", "high=0.8", "high=0.5"],
     ),
     Case(
-        "one name for two", two_meanings, ValueError, ["'rate/a*/last'", "one meaning"]
+        "one name for two", two_meanings, ValueError, ["'rate/a*/last'", "one entry of"]
     ),
     Case(
         "override outside",

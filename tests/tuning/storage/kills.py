@@ -174,9 +174,9 @@ def wait(child, seconds=float("inf")):
 
 
 def kill_search(algorithm, num_kills, seed, **kwargs):
-    """Search with kills; return what became of it as a dict.
+    """Search with kills; return the result as a dict.
 
-    A search that has ended before so many kills is followed by another one.
+    If a search ends before the given number of kills, another one follows.
     """
     rng = random.Random(f"{algorithm} {seed}")
     row = {

@@ -52,7 +52,7 @@ def test_project_in_use_is_neither_deleted_nor_written_to(tmp_path, holder):
     kept = tmp_path / "search" / "kept"
     kept.parent.mkdir()
     kept.write_text("results")
-    message = f"search' is being written by process {holder.pid}. .*'project_name'"
+    message = f"search' is in use: process {holder.pid} writes .*'project_name'"
     with pytest.raises(RuntimeError, match=message):
         make_tuner(tmp_path, overwrite=True)
     tuner = make_tuner(tmp_path)  # reading the results is allowed
@@ -64,7 +64,7 @@ def test_project_in_use_is_neither_deleted_nor_written_to(tmp_path, holder):
 
 @NEEDS_LOCKS
 def test_lock_of_a_killed_process_is_free(tmp_path, holder):
-    with pytest.raises(RuntimeError, match="is being written"):
+    with pytest.raises(RuntimeError, match="is in use"):
         make_tuner(tmp_path).search(verbose=0)
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
@@ -75,7 +75,7 @@ def test_lock_of_a_killed_process_is_free(tmp_path, holder):
 def test_two_tuners_of_one_process_do_not_search_at_once(tmp_path):
     first, second = make_tuner(tmp_path), make_tuner(tmp_path)
     first.on_trial_begin = lambda trial: second.search(verbose=0)
-    with pytest.raises(RuntimeError, match=f"{os.getpid()} .another tuner of this one"):
+    with pytest.raises(RuntimeError, match=f"{os.getpid()} .another tuner here"):
         first.search(verbose=0)
 
 

@@ -148,7 +148,7 @@ def test_grid_search_equals_that_of_keras_tuner_if_a_branch_adds_values(
 def test_project_of_another_algorithm_is_refused_and_kept(tmp_path):
     tuner = make_tuner(tmp_path, "random", small_space(), max_trials=2)
     tuner.search(verbose=0)
-    with pytest.raises(RuntimeError, match="'project_name', or overwrite=True"):
+    with pytest.raises(RuntimeError, match="'project_name', or pass overwrite=True"):
         make_tuner(tmp_path, "grid", small_space())
     again = make_tuner(tmp_path, "random", small_space(), max_trials=2)
     assert points(again) == points(tuner)

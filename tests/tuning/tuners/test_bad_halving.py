@@ -162,7 +162,7 @@ CASES = [
         lambda: halving(within(0.3, 0.5), settings=(0.0, 0.1, 0.2)),
         ValueError,
         [
-            "'settings' must be at least 2 that still differ",
+            "'settings' must be at least 2 settings that differ",
             "settings=(0.0, 0.1, 0.2)",
             "'rate/first' from 0.3 to 0.5",
         ],
@@ -183,7 +183,7 @@ CASES = [
         "a rate without a model",
         lambda: a_black_box((0.1, 0.2)),
         ValueError,
-        ["settings[0] must be a dict", "no hyperparameter is known to move a rate"],
+        ["settings[0] must be a dict", "no hyperparameter is known to set a rate"],
     ),
     Case(
         "equal settings without a model",

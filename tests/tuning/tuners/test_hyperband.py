@@ -163,7 +163,7 @@ def test_trial_promoted_without_a_last_state_begins_with_the_best_weights(
 
     trials = searches.search(hyperband(tmp_path, Forgets), verbose=1)
     assert {t.status for t in trials} == {"COMPLETED"}
-    assert "begins with the weights of its best epoch" in capsys.readouterr().err
+    assert "starts with the weights of its best epoch" in capsys.readouterr().err
 
 
 # KerasTuner saves the optimizer with the weights; Keras warns that it does not load it.

@@ -14,8 +14,8 @@ class KillsItself(keras.callbacks.Callback):
     """Ends its process in the middle of a training, the first `times` times.
 
     Args:
-        folder: Path of a folder, in which a file counts each time.
-        times: Integer.
+        folder: Path of a folder for a file that counts the kills.
+        times: Integer, number of kills.
     """
 
     def __init__(self, folder, times):

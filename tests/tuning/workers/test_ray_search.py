@@ -213,7 +213,7 @@ def _interrupt_after_first(tuner):
 def test_worker_that_cannot_start_is_reported_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(ray_search, "_MAX_FAILED_STARTS", 1)
     tuner = random_search(tmp_path, ray_address="auto")
-    with pytest.raises(RuntimeError, match="(?s)died before they had started.*missing"):
+    with pytest.raises(RuntimeError, match="(?s)died before they started.*missing"):
         searches.search(tuner, callbacks=[Unreadable()])
     assert statuses(tuner) == {}
 
