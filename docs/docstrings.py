@@ -1,8 +1,9 @@
-"""What the reference pages need to show the docstrings of kdropout well.
+"""Prepares the docstrings of kdropout for the reference pages.
 
-An extension of Griffe, with which mkdocstrings reads them. Examples are doctests, which
-Markdown would take for quotations; titles that Griffe does not know would become boxes;
-and what is returned, which has no name here, would become a list of one.
+An extension of Griffe, the reader of docstrings that mkdocstrings uses. It marks
+doctests as code, because Markdown would show them as quotations. It writes titles that
+Griffe does not know as bold text, because they would become boxes. And it finds public
+functions that have the same name as their module.
 """
 
 import re
@@ -10,7 +11,7 @@ import re
 import griffe
 
 DOCTEST = re.compile(r"^>>> .*(?:\n(?!\n).+)*", re.MULTILINE)
-# Such as "rate/<path>", of which Markdown would take the end for HTML.
+# For example "rate/<path>": Markdown would read the end as an HTML tag.
 PLACEHOLDER = re.compile(r'"[^"`\n]*<\w[^"`\n]*"')
 TITLES = re.compile(
     r"^(Input shape|Output shape|Reference|Returns):\n((?: {4}.*\n?)+)", re.MULTILINE
@@ -18,17 +19,35 @@ TITLES = re.compile(
 
 
 class Docstrings(griffe.Extension):
-    """Doctests become code, and such titles the beginning of a paragraph."""
+    """Rewrites docstrings, and resolves names that a module and a function share."""
 
     def on_object(self, *, obj, **kwargs):
         if obj.is_attribute and str(obj.annotation) == "object":
-            obj.annotation = None  # a field of anything: the docstring says of what
+            obj.annotation = None  # the docstring describes the type
         if obj.docstring is None:
             return
         text = DOCTEST.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
         text = PLACEHOLDER.sub(r"`\g<0>`", text)
         text = re.sub(r"^Example:$", "**Example:**", text, flags=re.MULTILINE)
         obj.docstring.value = TITLES.sub(_paragraph, text)
+
+    def on_package(self, *, pkg, **kwargs):
+        """Let `kdropout.convert` be the function, not the module that defines it."""
+        hidden = [
+            (module, name, pkg[path.removeprefix(f"{pkg.path}.")])
+            for module in _modules(pkg)
+            for name, path in module.imports.items()
+            if path == f"{module.path}.{name}.{name}"
+        ]
+        for module, name, function in hidden:
+            module.set_member(name, griffe.Alias(name, function, parent=module))
+
+
+def _modules(module):
+    yield module
+    for member in module.members.values():
+        if not member.is_alias and member.is_module:
+            yield from _modules(member)
 
 
 def _paragraph(match):

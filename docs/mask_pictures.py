@@ -1,9 +1,9 @@
-"""Makes the pictures of docs/methods: what the mask of each method does.
+"""Draws the pictures of docs/methods, which show the mask of each method.
 
     python -m docs.mask_pictures
 
-About 20 seconds. Needs the packages of the extra [demo]. Every mask is drawn by the
-layer that the page is about. Writes docs/methods/*.png.
+This takes about 20 seconds and needs the extra `demo`. Each picture shows masks that
+the layer of its page drew. The script writes docs/methods/*.png.
 """
 
 import os
@@ -28,7 +28,7 @@ from kdropout._files import replacing
 FOLDER = pathlib.Path(__file__).parent / "methods"
 SIZE = (9.0, 3.5)  # inches, of 100 pixels
 
-# Okabe and Ito 2008: colours that colour-blind people can tell apart.
+# Okabe and Ito 2008: colours that colour-blind people can distinguish.
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 DROPPED, KEPT = "#2B2B2B", "#A6D3F0"
 MASK = colors.ListedColormap([DROPPED, KEPT])
@@ -47,7 +47,7 @@ def main():
 
 
 def train(layer, inputs):
-    """What a layer makes of its inputs in a training step."""
+    """The outputs of a layer in a training step."""
     inputs = np.asarray(inputs, "float32")
     return ops.convert_to_numpy(layer(inputs, training=True))
 
@@ -117,7 +117,7 @@ def draw_alpha_dropout(figure):
     rate = 0.1
     field, histogram = figure.subplots(1, 2)
     zeros = np.zeros((12, 24))
-    keep = train(layers.AlphaDropout(rate, seed=1), zeros) > 0  # `b` where kept
+    keep = train(layers.AlphaDropout(rate, seed=1), zeros) > 0  # kept units are `b`
     show_mask(field, keep, f"AlphaDropout({rate})", "unit", "sample of the batch")
     rng = np.random.default_rng(1)
     units = ops.convert_to_numpy(ops.selu(rng.normal(size=200_000).astype("float32")))
@@ -129,7 +129,7 @@ def draw_alpha_dropout(figure):
     bins = np.linspace(-2.2, 4, 63)
     styles = ("0.75", BLUE, ORANGE)
     for (name, values), color in zip(outputs.items(), styles, strict=True):
-        mean = round(float(values.mean()), 2) + 0.0  # and not -0
+        mean = round(float(values.mean()), 2) + 0.0  # avoids -0
         moments = f"mean {mean:.2f}, variance {values.var():.2f}"
         histogram.hist(
             values,
@@ -209,7 +209,7 @@ def draw_drop_connect(figure):
     inputs, units, rate = 12, 24, 0.3
     weights, rows = figure.subplots(1, 2)
     dense = keras.layers.Dense(units, kernel_initializer="ones")
-    # The rows of the identity read off the kernel, and one mask serves all of them.
+    # The rows of the identity give the rows of the kernel. They share one mask.
     kernel = train(layers.DropConnect(dense, rate, seed=4), np.eye(inputs))
     title = f"DropConnect(Dense({units}), {rate})"
     show_mask(weights, kernel > 0, title, "unit of the layer", "input")
@@ -286,7 +286,7 @@ def draw_standout(figure):
 
 
 def show_mask(axes, keep, title, columns, rows):
-    """Draw a mask: what is kept in light, what is dropped in dark."""
+    """Draw a mask: kept units are light, dropped units are dark."""
     edges = "white" if keep.size < 700 else "none"
     axes.pcolormesh(keep, cmap=MASK, vmin=0, vmax=1, edgecolors=edges, linewidth=0.5)
     label_field(axes, title, columns, rows)
@@ -321,10 +321,10 @@ def feature_maps():
 
 
 def standout_keep(driven, alpha, beta, samples):
-    """Which units a Standout layer with these drives keeps."""
+    """The mask of a Standout layer whose units have these drives."""
     dense = keras.layers.Dense(len(driven), kernel_initializer="identity")
     dense.build((None, len(driven)))
-    dense.bias.assign(np.full(len(driven), 100.0))  # so that no kept output is 0
+    dense.bias.assign(np.full(len(driven), 100.0))  # so no kept output is 0
     layer = layers.Standout(dense, alpha=alpha, beta=beta, seed=1)
     return train(layer, np.tile(driven, (samples, 1))) > 0
 

@@ -1,9 +1,9 @@
-"""Draws the packages of kdropout as rooms, from the imports between them.
+"""Draws the packages of kdropout as rooms, with the imports between them.
 
     python docs/room_picture.py
 
-Writes internals/rooms.png. Fails if imports go in a circle, or if a room has no place
-in the picture yet. Needs: pip install ".[plot]"
+The script needs the extra `plot` and writes internals/rooms.png. It fails if imports
+form a circle, or if `ROOMS` does not list a room.
 """
 
 import ast
@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ("kdropout", "kdropout_dashboard")
 OUTPUT = ROOT / "docs" / "internals" / "rooms.png"
 
-# Column, question, and what is in it. The row follows from the imports.
+# Column, question and content of each room. The imports determine the row.
 WHAT, HOW, WHERE, USE = "what is dropped", "how decided", "where seen", "built on top"
 ROOMS = {
     "noise": (0.25, WHAT, "random numbers,\none file per backend"),
@@ -39,7 +39,7 @@ ROOMS = {
     "cli": (1.25, USE, "the command line"),
 }
 COLORS = {WHAT: "#cfe3f5", HOW: "#fbe0b8", WHERE: "#cfeadb", USE: "#e6e6e6"}
-WIDTH, HEIGHT = 0.98, 0.62  # of a room, where columns and rows are 1 apart
+WIDTH, HEIGHT = 0.98, 0.62  # of a room; columns and rows are 1 apart
 ROW = 1.12
 
 
@@ -52,7 +52,9 @@ def main():
         if room not in helpers and room != "__init__"
     }
     if rooms.keys() != ROOMS.keys():
-        raise ValueError(f"No place, or no room: {rooms.keys() ^ ROOMS.keys()}")
+        raise ValueError(
+            f"ROOMS differs from the packages in: {rooms.keys() ^ ROOMS.keys()}"
+        )
     draw(rooms, sorted(helpers - {"version"}))
 
 
@@ -84,7 +86,7 @@ def _rooms_of(node):
 
 
 def find_helpers(imports):
-    """Small modules that anyone may use: they import nothing, or only such modules."""
+    """Small modules for all rooms, which import nothing or only modules like that."""
     modules = {
         room: others
         for room, others in imports.items()
@@ -118,7 +120,7 @@ def levels(rooms):
 
 
 def below(rooms, room):
-    """All rooms that are reached from one."""
+    """All rooms that a room imports, directly or through others."""
     reached = set(rooms[room])
     for other in rooms[room]:
         reached |= below(rooms, other)
@@ -126,7 +128,7 @@ def below(rooms, room):
 
 
 def direct(rooms):
-    """The imports for which there is no longer way by others."""
+    """The imports that no longer chain of imports replaces."""
     for room, others in rooms.items():
         for other in others:
             if not any(other in below(rooms, between) for between in others):

@@ -1,8 +1,8 @@
-"""The picture of the schedules, drawn from the classes themselves.
+"""Draws the picture of the schedules with the classes themselves.
 
     python docs/schedule_pictures.py
 
-Writes docs/schedules.png. Needs: pip install ".[plot]"
+The script needs the extra `plot` and writes docs/schedules.png.
 """
 
 import os
@@ -28,8 +28,9 @@ from kdropout.schedules import (
 )
 
 OUTPUT = pathlib.Path(__file__).with_name("schedules.png")
-STEPS = 1000  # of the training that is shown
-# Okabe and Ito's colours, told apart by colour-blind readers; styles tell them twice.
+STEPS = 1000  # of the training
+# Okabe and Ito 2008: colours that colour-blind people can distinguish. The line styles
+# differ as well.
 STYLES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."))
 PANELS = {
     "Ramp": {

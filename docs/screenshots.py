@@ -1,9 +1,9 @@
-"""Makes the pictures of docs/tensorboard.md: a browser looks at the example's logs.
+"""Takes the screenshots for docs/tensorboard.md, from the logs of an example.
 
     python -m docs.screenshots
 
-About a minute. Needs the packages of the extra [test], Chromium and its chromedriver
-(Debian: chromium, chromium-driver). Writes docs/tensorboard_*.png.
+This takes about a minute. It needs the extra `test`, Chromium and its chromedriver
+(Debian: chromium, chromium-driver). The script writes docs/tensorboard_*.png.
 """
 
 import pathlib
@@ -34,7 +34,7 @@ def main():
 
 
 def photograph(driver, board, is_dark):
-    """Save what each view looks like, in light or in dark."""
+    """Save a screenshot of each view, in light or in dark."""
     reader, look = PageReader(driver), "dark" if is_dark else "light"
     frame = reader.open_tab(board.address, is_dark)
 
@@ -44,7 +44,7 @@ def photograph(driver, board, is_dark):
         driver.switch_to.frame(frame)
 
     reader.wait(lambda: len(reader.all("run-picker", "option")) == 4)
-    time.sleep(1)  # until TensorBoard's own bar has come to rest
+    time.sleep(1)  # until TensorBoard's own bar stops moving
     reader.choose_run("controlled")
     reader.hover(reader.one("heat-map", "canvas"), 0.66, 0.25)
     save("training")

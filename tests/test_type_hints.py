@@ -5,10 +5,27 @@ import inspect
 import pytest
 
 import kdropout
-from kdropout import callbacks, layers, rate_rules, schedules, testing, tuning
+from kdropout import (
+    callbacks,
+    inference,
+    layers,
+    rate_rules,
+    schedules,
+    testing,
+    tuning,
+)
 from kdropout.tuning import report
 
-NAMESPACES = [kdropout, layers, callbacks, schedules, rate_rules, tuning, report]
+NAMESPACES = [
+    kdropout,
+    callbacks,
+    inference,
+    layers,
+    rate_rules,
+    schedules,
+    tuning,
+    report,
+]
 
 
 def public_callables():

@@ -26,8 +26,23 @@ def blocks(page, language):
 
 def test_navigation_has_every_page_once():
     text = (ROOT / "mkdocs.yml").read_text()
-    in_navigation = re.findall(r"([\w/]+\.md)$", text, re.MULTILINE)
-    assert sorted(in_navigation) == PAGES
+    navigation = text.partition("\nnav:")[2].partition("\nextra:")[0]
+    in_navigation = re.findall(r"([\w/]+\.md)$", navigation, re.MULTILINE)
+    written = [page for page in in_navigation if not page.startswith("project/")]
+    assert sorted(written) == PAGES
+
+
+def test_navigation_has_at_most_seven_tabs():
+    text = (ROOT / "mkdocs.yml").read_text()
+    navigation = text.partition("\nnav:")[2].partition("\nextra:")[0]
+    assert len(re.findall(r"^  - ", navigation, re.MULTILINE)) <= 7
+
+
+def test_search_words_belong_to_pages():
+    text = (ROOT / "mkdocs.yml").read_text().partition("search_words:")[2]
+    pages = re.findall(r"^    ([\w/]+\.md): \[", text, re.MULTILINE)
+    assert pages
+    assert set(pages) <= set(PAGES)
 
 
 @pytest.mark.slow
