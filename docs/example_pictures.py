@@ -114,7 +114,7 @@ def draw_tune(figure, names):
 
 def draw_auto_rate(figure, names):
     rate, loss = figure.subplots(1, 2)
-    history = names["history"]
+    history = names["model"].history.history
     draw_epochs(rate, "rate of both layers", history["rate/dropout"])
     draw_epochs(loss, "loss (nats)", history["val_loss"], label="validation")
     draw_epochs(loss, None, history["loss"], ORANGE, "--", label="training")

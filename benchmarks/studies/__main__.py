@@ -30,6 +30,7 @@ STUDIES = (
     "naive_gap",
     "calibration",
     "uci",
+    "one_run",
 )
 
 
