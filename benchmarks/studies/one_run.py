@@ -218,22 +218,41 @@ def _cost(method):
 def tables(rows):
     rows, later = _by_purpose(rows)
     columns = (*COMPARED, methods.constant(0.3), methods.constant(0.5), BY_VALIDATION)
-    return (
-        _by_case(rows, columns, "test_error")
-        + "\n\nThe rule of `AutoRate` from other rates and with other gains:\n\n"
-        + _by_case(rows, (AUTO, *VARIED), "test_error")
-        + f"\n\nAgainst a search of {TRIALS} trials with a rate for each layer, on "
-        f"{SEARCH_SEEDS} of the seeds:\n\n"
-        + _against_search(rows)
-        + "\n\nWith the weights of the epoch with the least validation loss in place "
-        "of the last ones:\n\n"
-        + _by_case(rows, (*COMPARED, methods.constant(0.3)), "best_epoch_error")
-        + "\n\nWhat each takes, in trainings, and what it has beyond the best constant "
-        "rate, over the cases:\n\n"
-        + _summary(rows, columns)
-        + f"\n\nA regression from 0.1, on the seeds {LATER_SEEDS[0]} to "
-        f"{LATER_SEEDS[-1]}:\n\n" + _by_case(later, (AUTO, FROM_LOW), "test_error")
+    parts = (
+        ("", _by_case(rows, columns)),
+        (
+            "The rule of `AutoRate` from other rates and with other gains:",
+            _by_case(rows, (AUTO, *VARIED)),
+        ),
+        (
+            f"A search of {TRIALS} trials with a rate for each layer, on "
+            f"{SEARCH_SEEDS} of the seeds, and the differences from its error:",
+            _against_search(rows),
+        ),
+        (
+            "The error with the weights of the best epoch, the one with the least "
+            "validation loss, and how far the error with the last weights is from it:",
+            _endings(
+                rows, (methods.constant(0.0), methods.constant(0.5), AUTO, HALVING)
+            ),
+        ),
+        (
+            "With the weights of the best epoch, the error beyond that of the best "
+            "constant rate with the weights of its best epoch:",
+            _by_case(rows, (*COMPARED, methods.constant(0.3)), "best_epoch_error"),
+        ),
+        (
+            "The cost of each method in trainings, and its error beyond the best "
+            "constant rate, over the cases:",
+            _summary(rows, columns),
+        ),
+        (
+            f"A regression from 0.1, on the seeds {LATER_SEEDS[0]} to "
+            f"{LATER_SEEDS[-1]}:",
+            _by_case(later, (AUTO, FROM_LOW)),
+        ),
     )
+    return "\n\n".join(text for part in parts for text in part if text)
 
 
 def _by_purpose(rows):
@@ -270,7 +289,7 @@ def excess(rows, case, method, name="test_error"):
     return 100.0 * beyond / best.mean() if cases.CASES[case].is_regression else beyond
 
 
-def _by_case(rows, columns, name):
+def _by_case(rows, columns, name="test_error"):
     lines = []
     for case in _cases_of(rows):
         best = best_constant(rows, case, name)
@@ -284,6 +303,19 @@ def _by_case(rows, columns, name):
         cells = [f"{np.mean(m):+.2f} ({np.max(m):+.2f})" for m in means]
         lines.append([f"**{kind}: mean (worst)**", "", *cells])
     return findings.table(["case", "best constant", *columns], lines)
+
+
+def _endings(rows, columns):
+    lines = []
+    for case in _cases_of(rows):
+        cells = []
+        for method in columns:
+            best = errors(rows, case, method, "best_epoch_error")
+            last = findings.difference(errors(rows, case, method), best)
+            cells += [findings.mean(best), last]
+        lines.append([case, *cells])
+    names = [text for method in columns for text in (method, "last weights")]
+    return findings.table(["case", *names], lines)
 
 
 def _excess_text(values):
