@@ -5,7 +5,8 @@
 
 The folder has `mnist/` and `fashion_mnist/`, and `uci/` for the study `uci`. A study
 does not repeat results that exist. To repeat them, remove
-`benchmarks/results/studies/<name>.csv`. All studies take about three hours on 2 cores.
+`benchmarks/results/studies/<name>.csv`. All studies take about seven hours on 2
+cores.
 """
 
 import argparse

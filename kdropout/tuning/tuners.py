@@ -477,6 +477,11 @@ class SuccessiveHalving(TrialEngine):
     The first rung is late because less dropout nearly always looks better early in a
     training: the network learns faster and has not yet overfitted.
 
+    The search cannot find a rate that is not among its settings. In a study of sixteen
+    small tasks, the test error was 1.1 points above that of the best of nine constant
+    rates on classifications, and 5.9 points in the worst task, whose best rate was 0.8.
+    On regressions it was 0.3 % above (1.3 %). Add 0.8 if many labels are wrong.
+
     The score of a trial is the mean of the objective over its last epochs. If two
     settings are equal, the earlier one continues. A trial that failed, or whose
     objective is NaN, does not continue. If `HyperModel.fit` or `run_trial` returns a
@@ -535,9 +540,9 @@ class SuccessiveHalving(TrialEngine):
             False, that search is resumed. Defaults to False.
         executions_per_trial: Integer, the number of trainings per trial, each with
             different initial weights. The score is their mean. Defaults to 1.
-        scored_epoch: "last" to keep the weights of the last epoch of a trial, or "best"
-            to keep those of its best epoch. The score does not depend on it. Defaults
-            to "last".
+        scored_epoch: "best" to keep the weights of the best epoch of a trial, or "last"
+            to keep those of its last epoch. The score does not depend on it. Defaults
+            to "best".
         workers: Integer of at least 1, the number of processes that run trials. With
             more than one, they run on Ray. Defaults to 1.
         ray_address: Address of a Ray cluster for the workers, such as "auto", or None
@@ -588,7 +593,7 @@ class SuccessiveHalving(TrialEngine):
         tuner_id: str | None = None,
         overwrite: bool = False,
         executions_per_trial: int = 1,
-        scored_epoch: str = "last",
+        scored_epoch: str = "best",
         workers: int = 1,
         ray_address: str | None = None,
         threads_per_worker: int | None = None,
