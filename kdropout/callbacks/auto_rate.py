@@ -43,8 +43,9 @@ class AutoRate(RateMover):
 
     In a study of sixteen small tasks with ten seeds, the test error of classifications
     was 0.4 points above that of the best constant rate, and 1.2 points in the worst
-    task. Regressions that began at a rate of 0.3 were 5.2 % above it (8.6 % in the
-    worst task), those that began at 0.1 only 2.6 % (4.5 %): begin there at 0.1.
+    task. Begin a regression at a rate of 0.1: from 0.3, its error was 5 to 6 % above
+    that of the best constant rate (16 % in the worst task), and from 0.1 it was 3 to
+    4 % above (10 %).
 
     At the end of each epoch, the callback compares the two losses that `fit` reports:
     the training loss with dropout on, and the validation loss with dropout off.
