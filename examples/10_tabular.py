@@ -1,11 +1,18 @@
 """Dropout for a table: on its columns, and after each hidden layer of an MLP.
 
 The table has ten columns for 442 diabetes patients, of which 200 are for training. The
-example drops columns at a rate of 0.1, inserts dropout after the
-hidden layers, and lets AutoRate move those rates from 0.3. The error is the root mean
-squared error in percent of the spread of the target; the mean as the answer has 100 %.
+example drops columns at a rate of 0.1, inserts dropout after the hidden layers, and
+lets AutoRate move those rates from 0.3. The error is the root mean squared error in
+percent of the spread of the target; the mean as the answer has 100 %.
 
     python examples/10_tabular.py
+
+With TensorFlow and seeds 0 to 4, it takes about 85 seconds of CPU time on two cores.
+The rates of the hidden layers end between 0.52 and 0.65, and it prints:
+
+    Test error without dropout: 92.4%
+    Test error with dropout: 75.4%
+    Points of error removed, 95 % interval: 17.0 +- 3.8
 
 On other machines and backends, the same seeds give other numbers. In a clone, the
 example needs: pip install ".[demo]"
