@@ -18,8 +18,17 @@ import tokenize
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[1]
-READ = ("*.md", "docs", "kdropout", "kdropout_dashboard", "tests", "benchmarks")
-READ += ("examples", "tuner_configs", ".github")
+READ = (
+    "*.md",
+    ".github",
+    "benchmarks",
+    "docs",
+    "examples",
+    "kdropout",
+    "kdropout_dashboard",
+    "tests",
+    "tuner_configs",
+)
 LONG = 32  # words
 
 START = r"(?:^|(?<=[.!?:] ))"
@@ -35,6 +44,12 @@ PATTERNS = {
     "as X does": r"\b(?:as|than|like) (?:[\w`.()'-]+ ){1,3}(?:does|did|do)(?=[.,;:)])",
     "particular": r"\bparticular\b(?= (?:to|about)\b|[.,;])",
 }
+# Code and comments in Markdown, and the lines that begin a paragraph or an item.
+NOT_PROSE = re.compile(r"```.*?```|<!--.*?-->", re.DOTALL)
+MARKDOWN_BLOCK = re.compile(r"\s*(?:$|#|[-*] |\d+\. |\|)")
+TEXT_BLOCK = re.compile(r"\s*(?:$|[-*] |\d+\. |\w[\w, *]*:(?: |$)|>>>|\.\.\. |\|)")
+# Comments and texts of a line of JavaScript.
+IN_SCRIPT = re.compile(r"""(?:^\s*\*|//|/\*\*|^\s*#)\s(.*)|(["'`][^"'`]* .*?["'`])""")
 # Files of a user with version 0.1, and examples of the patterns.
 NOT_READ = (
     "docs/english.py",
@@ -95,9 +110,8 @@ def _find_in(path, passages):
 
 def _of_markdown(text):
     """Paragraphs, items and cells of tables, without code."""
-    code = re.compile(r"```.*?```|<!--.*?-->", re.DOTALL)
-    text = code.sub(lambda match: "\n" * match[0].count("\n"), text)
-    yield from _of_lines(text.splitlines(), re.compile(r"\s*(?:$|#|[-*] |\d+\. |\|)"))
+    text = NOT_PROSE.sub(lambda match: "\n" * match[0].count("\n"), text)
+    yield from _of_lines(text.splitlines(), MARKDOWN_BLOCK)
 
 
 def _of_lines(lines, new):
@@ -136,18 +150,12 @@ def _of_python(text):
             yield node.lineno, "".join(map(_part, node.values))
         elif isinstance(node, ast.Constant) and node not in parts:
             if isinstance(node.value, str) and " " in node.value:
-                for number, paragraph in _of_lines(node.value.splitlines(), BLOCK):
+                for number, paragraph in _of_lines(node.value.splitlines(), TEXT_BLOCK):
                     yield node.lineno + number - 1, paragraph
-
-
-BLOCK = re.compile(r"\s*(?:$|[-*] |\d+\. |\w[\w, *]*:(?: |$)|>>>|\.\.\. |\|)")
 
 
 def _part(value):
     return str(value.value) if isinstance(value, ast.Constant) else "X"
-
-
-IN_SCRIPT = re.compile(r"""(?:^\s*\*|//|/\*\*|^\s*#)\s(.*)|(["'`][^"'`]* .*?["'`])""")
 
 
 def _of_script(text):

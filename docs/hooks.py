@@ -46,9 +46,16 @@ NAME = re.compile(
 )
 # Without a prefix, these may be Keras's or KerasTuner's classes.
 AMBIGUOUS = {
-    *("AlphaDropout", "Dropout", "GaussianDropout"),
-    *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-    *("BayesianOptimization", "GridSearch", "Hyperband", "RandomSearch"),
+    "AlphaDropout",
+    "BayesianOptimization",
+    "Dropout",
+    "GaussianDropout",
+    "GridSearch",
+    "Hyperband",
+    "RandomSearch",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
 }
 # Functions whose names are ordinary words get a link only with a prefix.
 WORDS = {"convert", "insert", "strip"}

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import python_of
+from tests.tools import linked_files, run_code_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 badges = runpy.run_path(str(ROOT / "docs" / "badges.py"))["badges"]
-
 
 # Tasks of a reader, and what the block of at most ten lines that does each has in it.
 TASKS = {
@@ -24,12 +23,11 @@ TASKS = {
 }
 
 
-def test_code_runs_in_order(tmp_path, monkeypatch):
+def test_code_runs_in_order(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    namespace = {}
-    for block in python_of(README):
-        exec(compile(block, "README.md", "exec"), namespace)
-    assert "best" in namespace
+    names = run_code_of(ROOT / "README.md")
+    assert {"drop1", "drop2"} == set(names["kdropout"].rates(names["best"]))
+    assert "decided by" in capsys.readouterr().out
 
 
 def test_first_code_is_on_the_first_screen():
@@ -64,7 +62,6 @@ def test_commands_are_marked(name):
 
 
 def test_linked_files_exist():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    local = [link for link in links if "://" not in link]
-    assert local
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    paths = linked_files(ROOT / "README.md")
+    assert paths
+    assert [path for path in paths if not path.exists()] == []

@@ -148,6 +148,20 @@ class CountedLayer(keras.layers.Layer):
         return input_shape
 
 
+def run_code_of(page):
+    """Run the code of a page in order, and return its variables by name."""
+    namespace = {}
+    for block in python_of(page.read_text()):
+        exec(compile(block, page.name, "exec"), namespace)
+    return namespace
+
+
+def linked_files(page):
+    """Return the paths of the files that a page links to, whether they exist or not."""
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    return [page.parent / link for link in links if "://" not in link]
+
+
 def python_of(markdown):
     """The code of a page in order, shown or not.
 

@@ -24,16 +24,16 @@ CONSTANT = tuple(map(methods.constant, RATES))
 AUTO, HALVING, SEARCH = "AutoRate", "late halving", "search per layer"
 COMPARED = (AUTO, HALVING, "controller 0.4", "learned")
 # The same rule from other rates, and with half and twice its gain.
+FROM_LOW = "AutoRate from 0.1"
 VARIED = {
-    "AutoRate from 0.1": {"start": 0.1},
+    FROM_LOW: {"start": 0.1},
     "AutoRate from 0.5": {"start": 0.5},
     "AutoRate, gain 0.75": {"gain": 0.75},
     "AutoRate, gain 3": {"gain": 3.0},
 }
 BY_VALIDATION = "best of nine by validation"
-# A regression should start from this rate: chosen after the seeds 100 to 102. Judged on
-# seeds that no choice has seen.
-FROM_LOW = "AutoRate from 0.1"
+# The start of 0.1 for regressions was chosen after the seeds 100 to 102. So other
+# seeds, which no choice has seen, judge it.
 LATER_SEEDS = range(110, 120)
 SEARCHED = ("digits, 40 epochs", "MNIST, wrong", "MNIST, inputs, wrong", "concrete")
 SEARCH_SEEDS, TRIALS = 5, 50
@@ -299,8 +299,7 @@ def _by_case(rows, columns, name="test_error"):
     for kind, is_regression in (("classification", False), ("regression", True)):
         if not _cases_of(rows, is_regression):
             continue
-        means = [_means(rows, method, is_regression, name) for method in columns]
-        cells = [f"{np.mean(m):+.2f} ({np.max(m):+.2f})" for m in means]
+        cells = [_over_cases(rows, method, is_regression, name) for method in columns]
         lines.append([f"**{kind}: mean (worst)**", "", *cells])
     return findings.table(["case", "best constant", *columns], lines)
 
@@ -329,6 +328,12 @@ def _means(rows, method, is_regression, name="test_error"):
     return [excess(rows, case, method, name).mean() for case in names]
 
 
+def _over_cases(rows, method, is_regression, name="test_error"):
+    """The mean excess over the cases of a kind, and that of the worst one."""
+    means = _means(rows, method, is_regression, name)
+    return f"{np.mean(means):+.2f} ({np.max(means):+.2f})"
+
+
 def _cases_of(rows, *kinds):
     """The names of the cases that have rows, of one kind or of both."""
     named = {row["case"] for row in rows}
@@ -355,10 +360,7 @@ def _against_search(rows):
 def _summary(rows, columns):
     lines = []
     for method in columns:
-        cells = [
-            f"{np.mean(means):+.2f} ({np.max(means):+.2f})"
-            for means in (_means(rows, method, kind) for kind in (False, True))
-        ]
+        cells = [_over_cases(rows, method, kind) for kind in (False, True)]
         lines.append([method, f"{_cost(method):g}", *cells])
     header = ["", "trainings", "classification, points: mean (worst)"]
     return findings.table([*header, "regression, %: mean (worst)"], lines)

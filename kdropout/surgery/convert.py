@@ -123,11 +123,11 @@ def convert(
     frozen = _frozen_dropout(model, layers, keras_rates)
     if not called and not ours:
         raise ValueError(_nothing_to_convert(model, frozen, uncalled))
-    if not called and rate is not None and not isinstance(rate, dict):
+    if not called and rate is not None:
         kinds = {path: type(layer).__name__ for layer, path in ours.items()}
         raise ValueError(
             f"'rate' would have no effect, because '{model.name}' has no layer to "
-            f"convert: its dropout layers are live already, and keep their rates: "
+            "convert: its dropout layers are live already, and keep their rates: "
             f"{_listed(kinds)}. Received: rate={rate!r}. To change numbers, call "
             "kdropout.set_rates. Pass a schedule to the first call of convert, or to "
             "the layers where you make them."

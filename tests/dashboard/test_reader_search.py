@@ -82,9 +82,8 @@ def test_trial_has_its_rung_if_there_are_rungs(tmp_path):
     for name, rung in (("0", 0), ("1", 2), ("2", "x"), ("3", None)):
         content = {"format": 1, "trial_id": name, "rung": rung}
         write(tmp_path / name, ("kdropout/trial", content, 0))
-    assert [found.get("rung") for found in search(tmp_path)["trials"]] == [
-        *(None, 2, None, None)
-    ]
+    rungs = [found.get("rung") for found in search(tmp_path)["trials"]]
+    assert rungs == [None, 2, None, None]
 
 
 def test_search_in_the_folder_itself_has_trials(tmp_path):

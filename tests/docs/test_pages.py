@@ -10,7 +10,7 @@ import yaml
 from kdropout import tuning
 from kdropout.cli.main import make_parser
 from kdropout.tuning.report import pictures
-from tests.tools import python_of
+from tests.tools import linked_files, run_code_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -24,18 +24,19 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_navigation_has_every_page_once():
+def navigation():
     text = (ROOT / "mkdocs.yml").read_text()
-    navigation = text.partition("\nnav:")[2].partition("\nextra:")[0]
-    in_navigation = re.findall(r"([\w/]+\.md)$", navigation, re.MULTILINE)
+    return text.partition("\nnav:")[2].partition("\nextra:")[0]
+
+
+def test_navigation_has_every_page_once():
+    in_navigation = re.findall(r"([\w/]+\.md)$", navigation(), re.MULTILINE)
     written = [page for page in in_navigation if not page.startswith("project/")]
     assert sorted(written) == PAGES
 
 
 def test_navigation_has_at_most_seven_tabs():
-    text = (ROOT / "mkdocs.yml").read_text()
-    navigation = text.partition("\nnav:")[2].partition("\nextra:")[0]
-    assert len(re.findall(r"^  - ", navigation, re.MULTILINE)) <= 7
+    assert len(re.findall(r"^  - ", navigation(), re.MULTILINE)) <= 7
 
 
 def test_search_words_belong_to_pages():
@@ -51,9 +52,7 @@ def test_code_runs_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tuner_configs").symlink_to(ROOT / "tuner_configs")
     monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
-    namespace = {}
-    for block in python_of((DOCS / page).read_text()):
-        exec(compile(block, page, "exec"), namespace)
+    run_code_of(DOCS / page)
 
 
 @each_page
@@ -75,11 +74,7 @@ def test_commands_are_those_of_the_command_line(page):
 
 @each_page
 def test_files_that_are_linked_exist(page):
-    text = (DOCS / page).read_text()
-    links = re.findall(r"\]\(([^)#\s]+)", text)
-    local = [link for link in links if "://" not in link]
-    folder = (DOCS / page).parent
-    assert [link for link in local if not (folder / link).exists()] == []
+    assert [path for path in linked_files(DOCS / page) if not path.exists()] == []
 
 
 def test_the_job_in_the_guide_is_the_one_that_it_quotes():

@@ -17,14 +17,15 @@ FORMS = sorted(GITHUB.glob("ISSUE_TEMPLATE/*[a-z]_*.yml")) + [
 pytestmark = pytest.mark.on_one_backend
 
 
+def jobs():
+    """The jobs of the workflow by name."""
+    return yaml.safe_load((GITHUB / "workflows" / "ci.yml").read_text())["jobs"]
+
+
 def commands():
     """The commands of all jobs of the workflow."""
-    workflow = yaml.safe_load((GITHUB / "workflows" / "ci.yml").read_text())
     return [
-        step["run"]
-        for job in workflow["jobs"].values()
-        for step in job["steps"]
-        if "run" in step
+        step["run"] for job in jobs().values() for step in job["steps"] if "run" in step
     ]
 
 
@@ -51,11 +52,10 @@ def test_workflow_installs_extras_that_exist():
 
 
 def test_workflow_tests_the_oldest_and_the_newest_python():
-    workflow = yaml.safe_load((GITHUB / "workflows" / "ci.yml").read_text())
     classifiers = re.findall(
         r"Python :: (3\.\d+)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE
     )
-    versions = workflow["jobs"]["core"]["strategy"]["matrix"]["python"]
+    versions = jobs()["core"]["strategy"]["matrix"]["python"]
     assert versions == [classifiers[0], classifiers[-1]]
 
 

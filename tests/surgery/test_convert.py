@@ -206,7 +206,9 @@ def test_converting_twice_is_harmless():
     assert kdropout.rates(model) == dict.fromkeys(PATHS, 0.7)
 
 
-@pytest.mark.parametrize("rate", [0.3, lambda step: 0.3, kdropout.LearnedRate()])
+@pytest.mark.parametrize(
+    "rate", [0.3, lambda step: 0.3, kdropout.LearnedRate(), {"*": 0.3}]
+)
 def test_a_rate_for_layers_that_are_live_already_is_refused(rate):
     model = kdropout.convert(chain())
     before = kdropout.rates(model)
