@@ -21,21 +21,17 @@ TITLES = re.compile(
 class Docstrings(griffe.Extension):
     """Rewrites docstrings, and resolves names that a module and a function share."""
 
-    def on_object(self, *, obj, **kwargs):
-        if obj.is_attribute and str(obj.annotation) == "object":
-            obj.annotation = None  # the docstring describes the type
-        if obj.docstring is None:
-            return
-        text = DOCTEST.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
-        text = PLACEHOLDER.sub(r"`\g<0>`", text)
-        text = re.sub(r"^Example:$", "**Example:**", text, flags=re.MULTILINE)
-        obj.docstring.value = TITLES.sub(_paragraph, text)
-
     def on_package(self, *, pkg, **kwargs):
-        """Let `kdropout.convert` be the function, not the module that defines it."""
+        """Rewrite all docstrings, and let `kdropout.convert` be the function.
+
+        Both happen here, because a module that a function hides is no longer found.
+        """
+        for obj in _objects(pkg):
+            _rewrite(obj)
         hidden = [
             (module, name, pkg[path.removeprefix(f"{pkg.path}.")])
-            for module in _modules(pkg)
+            for module in _objects(pkg)
+            if module.is_module
             for name, path in module.imports.items()
             if path == f"{module.path}.{name}.{name}"
         ]
@@ -43,11 +39,22 @@ class Docstrings(griffe.Extension):
             module.set_member(name, griffe.Alias(name, function, parent=module))
 
 
-def _modules(module):
-    yield module
-    for member in module.members.values():
-        if not member.is_alias and member.is_module:
-            yield from _modules(member)
+def _objects(obj):
+    yield obj
+    for member in obj.members.values():
+        if not member.is_alias:
+            yield from _objects(member)
+
+
+def _rewrite(obj):
+    if obj.is_attribute and str(obj.annotation) == "object":
+        obj.annotation = None  # the docstring describes the type
+    if obj.docstring is None:
+        return
+    text = DOCTEST.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
+    text = PLACEHOLDER.sub(r"`\g<0>`", text)
+    text = re.sub(r"^Example:$", "**Example:**", text, flags=re.MULTILINE)
+    obj.docstring.value = TITLES.sub(_paragraph, text)
 
 
 def _paragraph(match):

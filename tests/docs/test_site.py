@@ -132,6 +132,28 @@ def test_guides_link_names_to_the_reference(site):
     assert link[1] == "../api/callbacks/#kdropout.callbacks.OverfittingGap"
 
 
+def test_no_mark_of_markdown_is_left(site):
+    """Markdown joins a list or code that is indented wrongly to the text before."""
+    marks = r"[-*] |\d\. |```|(?:>|&gt;){3} |git tag |pip install |rm "
+    mark = re.compile(rf"^(?:<p>)?(?:{marks}).*", re.MULTILINE)
+    left = {
+        str(path.relative_to(site)): mark.findall(
+            re.sub(r"<pre\b.*?</pre>", "", text, flags=re.DOTALL)
+        )
+        for path, text in pages(site).items()
+    }
+    assert {page: marks for page, marks in left.items() if marks} == {}
+
+
+def test_examples_in_the_reference_are_code(site):
+    for path in (site / "api").glob("*/index.html"):
+        text = path.read_text()
+        assert "<blockquote>" not in text
+        assert (
+            "<details" not in text
+        )  # a title of a docstring that Griffe does not know
+
+
 def test_hidden_code_is_not_on_the_pages(site):
     assert not any("<!-- hidden" in text for text in pages(site).values())
 
