@@ -72,7 +72,8 @@ class MaskCounts:
     def p_of_patterns(self):
         """The p-value of the chi-square test of the patterns of 8 neighbours."""
         p = min(self.probability, 1.0 - self.probability)
-        ones = np.bitwise_count(np.arange(2**_PATTERN, dtype="uint8"))
+        patterns = np.arange(2**_PATTERN, dtype="uint8")
+        ones = np.unpackbits(patterns[:, None], axis=1).sum(axis=1)
         shares = p**ones * (1.0 - p) ** (1.0 * _PATTERN - ones)
         expected = self._patterns.sum() * shares
         return stats.chisquare(*_merged(self._patterns, expected)).pvalue
@@ -160,6 +161,8 @@ def _shifted(words, lag):
 
 
 def _num_ones(words):
+    if not hasattr(np, "bitwise_count"):  # NumPy 1, much slower
+        return int(np.unpackbits(words.view("uint8")).sum(dtype="int64"))
     return int(np.bitwise_count(words).sum(dtype="int64"))
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 
+import kdropout._compat  # noqa: F401, first because it checks Keras
 from kdropout import callbacks, layers, schedules
 from kdropout.inference import Prediction, drop_fractions, mc_predict
 from kdropout.inspection import rates, set_rates, summary

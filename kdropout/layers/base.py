@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kdropout import _replay, _validation, noise, rate_rules
+from kdropout import _compat, _replay, _validation, noise, rate_rules
 from kdropout._renamed import Alias
 from kdropout._sampling import active_scope, note_dropped
 from kdropout._types import RateLike, Shape, Tensor
@@ -127,7 +127,7 @@ class BaseDropout(keras.layers.Layer):
         with keras.name_scope(self.seed_generator.name):
             self.rate_variables = self._rate_rule.build(self)
         self.supports_masking = True
-        self._build_at_init()
+        _compat.build_at_init(self)
         # A subclass may still add weights and layers after this constructor.
         self._tracker.unlock()
 

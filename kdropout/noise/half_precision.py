@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kdropout._compat import view
+
 # For each dtype, the number of last bits of a float32 that it lacks, and its largest
 # number.
 DTYPES = {"float16": (13, 65504.0), "bfloat16": (16, 3.3895314e38)}
@@ -30,9 +32,9 @@ def neighbours(value, dtype):
     value = ops.minimum(value, largest)
     # Computed in bits, because a compiler may leave out a cast to a dtype and back.
     step = 1 << num_bits
-    low = ops.bitwise_and(ops.view(value, "int32"), -step)
-    high = ops.minimum(ops.view(low + step, "float32"), largest)
-    low = ops.view(low, "float32")
+    low = ops.bitwise_and(view(value, "int32"), -step)
+    high = ops.minimum(view(low + step, "float32"), largest)
+    low = view(low, "float32")
     share = ops.divide_no_nan(value - low, high - low)
     up = share > 0.5
     nearest, other = ops.where(up, high, low), ops.where(up, low, high)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import tree
 
-from kdropout import _validation, layers
+from kdropout import _compat, _validation, layers
 from kdropout._keras_classes import is_keras_dropout
 from kdropout._model_kinds import has_call, is_functional, require_built_model
 from kdropout.inspection import choose_rates
@@ -30,8 +30,8 @@ _NORMALIZATIONS = (
     keras.layers.BatchNormalization,
     keras.layers.LayerNormalization,
     keras.layers.GroupNormalization,
-    keras.layers.RMSNormalization,
     keras.layers.UnitNormalization,
+    *_compat.NORMALIZATIONS,
 )
 _ACTIVATIONS = (
     keras.layers.Activation,

@@ -1,0 +1,75 @@
+"""The versions of Keras that kdropout supports, and how they differ.
+
+No other module tests for a version, or for a name that older versions lack. Each entry
+names the first version of Keras that no longer needs it.
+"""
+
+import importlib
+
+_LEAST_KERAS = (3, 8)
+_BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def _import_keras():
+    """Import Keras, with a way out if it is too old or has no backend."""
+    try:
+        keras = importlib.import_module("keras")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in _BACKENDS:
+            error.add_note(
+                f"kdropout runs on the backend of Keras, which is {package} here, and "
+                f"this package is not installed. Run: pip install {package}. To use "
+                "another backend, install it and set the environment variable "
+                "KERAS_BACKEND to tensorflow, jax or torch."
+            )
+        raise
+    version = getattr(keras, "__version__", "unknown")
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
+    if tuple(numbers) < _LEAST_KERAS:
+        least = ".".join(map(str, _LEAST_KERAS))
+        raise ImportError(
+            f"kdropout needs Keras {least} or later. Received: Keras {version}. Run: "
+            f'pip install --upgrade "keras>={least}"'
+        )
+    return keras
+
+
+keras = _import_keras()
+
+
+def _view(tensor, dtype):
+    """Return the bits of a tensor as another dtype of the same size."""
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return tf.bitcast(tensor, dtype)
+        case "jax":
+            import jax
+
+            return jax.lax.bitcast_convert_type(tensor, dtype)
+    import torch
+
+    return tensor.view(getattr(torch, dtype))
+
+
+# Keras 3.12
+view = getattr(keras.ops, "view", _view)
+
+# Keras 3.9
+NORMALIZATIONS = [
+    getattr(keras.layers, name)
+    for name in ["RMSNormalization"]
+    if hasattr(keras.layers, name)
+]
+
+
+def build_at_init(layer):
+    """Mark a layer as built, unless its class has its own `build`. (Keras 3.10)"""
+    if hasattr(layer, "_build_at_init"):
+        layer._build_at_init()
+    elif getattr(layer.build, "_is_default", False):
+        layer.built = True
+        layer._post_build()
+        layer._lock_state()
