@@ -10,6 +10,7 @@ from benchmarks.studies.__main__ import STUDIES
 from kdropout import _statistics
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.parametrize("name", STUDIES)
 def test_tables_of_a_page_equal_those_of_its_results(name):
     study = importlib.import_module(f"benchmarks.studies.{name}")

@@ -64,7 +64,9 @@ MODELS = {
     "ViT": (vit, IMAGES, 7),
 }
 # Compiling 18 blocks is slow.
-SLOW = pytest.param("ConvNeXtTiny", marks=pytest.mark.slow)
+SLOW = pytest.param(
+    "ConvNeXtTiny", marks=[pytest.mark.slow, pytest.mark.on_one_backend]
+)
 NAMES = [SLOW if name == "ConvNeXtTiny" else name for name in MODELS]
 
 

@@ -302,6 +302,7 @@ def test_converted_attention_becomes_plain_again():
     assert [drop.rate for drop in drops] == [pytest.approx(MOVED)]
 
 
+@pytest.mark.on_one_backend
 def test_converted_bert_becomes_plain_again():
     model, x = bert(), TOKENS
     expected = keras.tree.map_structure(numpy, model(x))

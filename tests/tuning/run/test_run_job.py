@@ -122,14 +122,17 @@ def interrupt(*args, **kwargs):
     raise KeyboardInterrupt
 
 
+ONE = pytest.mark.on_one_backend
+
+
 @pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize(
     ("where", "ended", "left"),
     [
         (in_a_trial, 1, 6),
-        pytest.param(between, 3, 4, marks=pytest.mark.slow),
-        (in_the_confirmation, 3, 2),
-        pytest.param(at_the_end, 3, 0, marks=pytest.mark.slow),
+        pytest.param(between, 3, 4, marks=[pytest.mark.slow, ONE]),
+        pytest.param(in_the_confirmation, 3, 2, marks=ONE),
+        pytest.param(at_the_end, 3, 0, marks=[pytest.mark.slow, ONE]),
     ],
 )
 def test_resumed_job_ends_like_an_uninterrupted_one(

@@ -27,21 +27,24 @@ def weights(batches):
     return np.linspace(0.5, 2.0, batches)
 
 
+SLOW_VARIANT = [pytest.mark.slow, pytest.mark.on_one_backend]
+
+
 @pytest.mark.parametrize(
     "given",
     [
         {},
-        pytest.param({"batch_size": 35}, marks=pytest.mark.slow),
+        pytest.param({"batch_size": 35}, marks=SLOW_VARIANT),
         pytest.param(
-            {"batch_size": None, "validation_batch_size": 4}, marks=pytest.mark.slow
+            {"batch_size": None, "validation_batch_size": 4}, marks=SLOW_VARIANT
         ),
         pytest.param({"sample_weight": weights(35)}, marks=pytest.mark.slow),
         pytest.param(
-            {"validation_data": None, "validation_split": 0.3}, marks=pytest.mark.slow
+            {"validation_data": None, "validation_split": 0.3}, marks=SLOW_VARIANT
         ),
         pytest.param(
             {"x": searches.X[:35].astype("float64"), "y": searches.Y[:35, None]},
-            marks=pytest.mark.slow,
+            marks=SLOW_VARIANT,
         ),
     ],
     ids=lambda given: ",".join(given) or "plain",

@@ -81,8 +81,15 @@ def promoted(trials):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not COMPILED, reason="trials train with fit there")
-@pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize("num_executions", [1, 2])
+@pytest.mark.parametrize(
+    ("shuffle", "num_executions"),
+    [
+        pytest.param(False, 1, marks=pytest.mark.on_one_backend),
+        pytest.param(False, 2, marks=pytest.mark.on_one_backend),
+        pytest.param(True, 1, marks=pytest.mark.on_one_backend),
+        (True, 2),
+    ],
+)
 def test_final_state_is_that_of_one_training(shuffle, num_executions, tmp_path):
     arguments = {"shuffle": shuffle, "callbacks": [Moved()]}
     tuner = hyperband(tmp_path / "bands", executions_per_trial=num_executions)

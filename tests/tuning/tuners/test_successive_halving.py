@@ -125,6 +125,7 @@ def test_half_of_the_settings_stop_at_each_rung(tmp_path):
     assert past == [None] * 4 + ["0003", "0002", "0004"]
 
 
+@pytest.mark.on_one_backend
 def test_four_settings_cost_as_much_as_2_75_trainings(tmp_path):
     tuner = halving(tmp_path)
     searches.search(tuner)
