@@ -1,6 +1,7 @@
 """A model as a list of steps, split at the first random ones."""
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable
 
@@ -143,7 +144,7 @@ def input_keys(model):
 def _run(steps, values, watcher):
     for step in steps:
         args, kwargs = step.arguments(values)
-        names = getattr(step.operation, "call_signature_parameters", ())
+        names = list(inspect.signature(step.operation.call).parameters)
         if "training" in names[len(args) :]:
             kwargs = {**kwargs, "training": False}  # for some, the default is True
         with watcher.watch(step.operation):
