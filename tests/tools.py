@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import re
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -12,6 +13,9 @@ import pytest
 import kdropout
 
 BACKEND = keras.backend.backend()
+
+# Major and minor version, for tests of what older versions of Keras do not do.
+KERAS = tuple(int(number) for number in keras.__version__.split(".")[:2])
 
 # The words in which errors describe every argument `rate` of a layer.
 A_RATE = "a number in [0, 1], a schedule or a LearnedRate"
@@ -42,7 +46,9 @@ def name_of(case):
 
 def assert_refused(case):
     """Check that the call of a `Case` raises the error that it expects."""
-    with pytest.raises(Exception) as raised:
+    with pytest.raises(Exception) as raised, warnings.catch_warnings():
+        if issubclass(case.error, Warning):
+            warnings.simplefilter("error", case.error)
         case.call()
     assert type(raised.value) is case.error, repr(raised.value)
     message = re.sub(r"\s+", " ", str(raised.value)).replace("\\", "")

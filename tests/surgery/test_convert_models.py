@@ -11,7 +11,7 @@ import kdropout
 from kdropout import noise
 from kdropout.inspection import dropout_layers, walk
 from kdropout.layers import BaseDropout
-from tests.surgery.tools import TOKENS, bert
+from tests.surgery.tools import TOKENS, bert, needs_newer_keras_hub
 
 ATTENTION = {
     "MultiHeadAttention": lambda rate: layers.MultiHeadAttention(
@@ -64,10 +64,9 @@ MODELS = {
     "ViT": (vit, IMAGES, 7),
 }
 # Compiling 18 blocks is slow.
-SLOW = pytest.param(
-    "ConvNeXtTiny", marks=[pytest.mark.slow, pytest.mark.on_one_backend]
-)
-NAMES = [SLOW if name == "ConvNeXtTiny" else name for name in MODELS]
+SLOW = [pytest.mark.slow, pytest.mark.on_one_backend]
+MARKS = {"ConvNeXtTiny": SLOW, "ViT": needs_newer_keras_hub}
+NAMES = [pytest.param(name, marks=MARKS.get(name, ())) for name in MODELS]
 
 
 def many(x, times=4):
@@ -146,7 +145,7 @@ def test_all_dropout_of_a_known_model_is_live(name):
             assert abs(np.mean(y == 0) - rate) <= deviation, path
 
 
-@pytest.mark.parametrize("name", ["BERT", "ViT"])
+@pytest.mark.parametrize("name", NAMES[-2:])  # the transformers
 def test_each_rate_of_a_transformer_changes_the_outputs(name):
     make_model, x, _ = MODELS[name]
     model = kdropout.convert(make_model())

@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 import kdropout
+from tests.surgery.tools import needs_newer_keras_hub
 
 X = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 SEQUENCES = np.random.default_rng(0).normal(size=(8, 5, 4)).astype("float32")
@@ -258,6 +259,7 @@ def test_layer_that_is_never_called_is_reported_and_not_listed(arguments):
     assert messages_of_convert(beside_dropout(Gated(0.3))) == []
 
 
+@needs_newer_keras_hub
 def test_gemma_block_without_dropout_is_reported():
     from keras_hub import models
 

@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 import kdropout
+from tests.tools import KERAS
 
 X = np.random.default_rng(0).normal(50, 10, (32, 6)).astype("float32")
 COPIES = {
@@ -160,6 +161,8 @@ def lookup_models():
     weighted = layers.TextVectorization(output_mode="tf_idf")
     for layer in (vectorization, weighted):
         layer.adapt(words)
+    # Before version 3.13, Keras cannot load the state of this layer.
+    weighted = [("string", [weighted], words)] if KERAS >= (3, 13) else []
     strings = tf.constant([["a", "b"], ["c", "a"]])
     string_lookup = layers.StringLookup()
     string_lookup.adapt(strings)
@@ -169,7 +172,7 @@ def lookup_models():
     hashing = layers.Hashing(num_bins=7)
     return [
         ("string", [vectorization, *embed], words),
-        ("string", [weighted], words),
+        *weighted,
         ("string", [string_lookup, *embed], strings),
         ("int64", [integer_lookup, *embed], integers),
         ("string", [hashing, *embed], strings),
@@ -180,6 +183,7 @@ def lookup_models():
 @pytest.mark.parametrize("copy", COPIES)
 def test_tables_of_lookup_layers_are_copied(copy):
     for dtype, first, x in lookup_models():
+        keras.utils.set_random_seed(1)  # with others, all predictions may be 0
         model = network(*first, inputs=keras.Input(x.shape[1:], dtype=dtype))
         assert_copied(COPIES[copy](model), model, x)
 

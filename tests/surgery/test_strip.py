@@ -372,7 +372,8 @@ class NotSavable(keras.Model):
 def test_model_that_keras_cannot_save_is_refused():
     model = NotSavable(object())
     model(np.ones((2, 3)))
-    message = r"'model' must be one that Keras can save. Received: 'own'"
+    # Older versions of Keras save it and fail to load it.
+    message = r"'model' must be one that Keras can (save|load). Received: 'own'"
     with pytest.raises(ValueError, match=message) as error:
         kdropout.strip(model)
     assert "get_config" in str(error.value)

@@ -13,7 +13,7 @@ import kdropout
 from kdropout import tuning
 from kdropout.tuning.model_pool import PooledModel
 from kdropout.tuning.snapshot import Snapshot
-from tests.tools import CountedLayer
+from tests.tools import KERAS, CountedLayer
 from tests.tuning.trials import searches
 from tests.tuning.trials.searches import make_model, scores, search
 
@@ -298,7 +298,13 @@ def build_with_more(hp):
     [
         (searches.unseeded, {"executions_per_trial": 3}),
         pytest.param(build_with_more, {}, marks=pytest.mark.slow),
-        (searches.build, {"callbacks": [ActsAtBatches()]}),
+        pytest.param(
+            searches.build,
+            {"callbacks": [ActsAtBatches()]},
+            # There, a seed does not begin Keras's global random numbers anew, so a
+            # trial with `fit` cannot show that it used none, and compiles again.
+            marks=pytest.mark.skipif(KERAS < (3, 13), reason="each trial compiles"),
+        ),
     ],
     ids=["executions", "optimizer and metrics", "fit"],
 )
