@@ -173,12 +173,12 @@ def test_run_writes_picture_and_logs_and_keeps_other_files(finished):
     for arm in ARMS:
         for seed in range(SEEDS):
             logs = EventAccumulator(
-                str(folder / "tensorboard" / arm.name / f"seed-{seed}" / "train")
+                str(folder / "tensorboard" / arm.name / f"seed-{seed}")
             )
             logs.Reload()
-            tags = logs.Tags()["tensors"]
-            assert {"epoch_gap_loss", "epoch_rate/drop1", "epoch_loss"} <= set(tags)
-            assert len(logs.Tensors("epoch_gap_loss")) == EPOCHS
+            tags = logs.Tags()["scalars"]
+            assert {"overfitting_gap/loss", "dropout_rate/drop1"} <= set(tags)
+            assert len(logs.Scalars("overfitting_gap/loss")) == EPOCHS
 
 
 @pytest.mark.slow

@@ -141,7 +141,7 @@ def remove_logs(folder):
 
     Other files in the folder do not change.
     """
-    for path in folder.glob("*/seed-*/*/events.out.tfevents.*"):
+    for path in folder.glob("*/seed-*/**/events.out.tfevents.*"):
         path.unlink()
 
 

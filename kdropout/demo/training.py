@@ -11,7 +11,12 @@ import numpy as np
 
 from kdropout import layers
 from kdropout._label_noise import with_noise
-from kdropout.callbacks import GapController, OverfittingGap, RateLogger
+from kdropout.callbacks import (
+    GapController,
+    OverfittingGap,
+    RateLogger,
+    TensorBoardRates,
+)
 from kdropout.inspection import rates
 from kdropout.rate_rules import LearnedRate
 from kdropout.schedules import Curriculum
@@ -166,7 +171,7 @@ def train(arm, digits, seed, epochs, log_dir, on_epoch):
         OverfittingGap(digits.training, batch_size=num_samples),
         RateLogger(),
         *arm.callbacks(),
-        keras.callbacks.TensorBoard(str(log_dir), write_graph=False),
+        TensorBoardRates(log_dir),
         keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: on_epoch(epoch)
         ),
