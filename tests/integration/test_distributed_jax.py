@@ -73,7 +73,7 @@ def measured(folder):
             "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flag}",
         },
         check=False,
-        timeout=580,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -34,7 +34,7 @@ def ranks(tmp_path_factory):
         text=True,
         env={**os.environ, "KERAS_BACKEND": "torch", "GLOO_SOCKET_IFNAME": "lo"},
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     return [np.load(folder / f"rank{rank}.npz") for rank in range(RANKS)]
