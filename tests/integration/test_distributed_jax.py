@@ -5,6 +5,7 @@ that prints its measurements, and the tests check these. The script measures the
 a single device, because two devices must draw the masks of one.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -29,6 +30,8 @@ SIGMAS = 5
 
 ALONE = "one device"
 KINDS = ("DataParallel", "ModelParallel")
+# The two ways to draw masks. CPUs run the second one for this test only.
+CPU, ACCELERATOR = "on a CPU", "on an accelerator"
 
 OTHER_LAYERS = {
     "SpatialDropout2D": lambda: layers.SpatialDropout2D(0.5, seed=1),
@@ -53,6 +56,7 @@ pytestmark = [
 ]
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
+each_way = pytest.mark.parametrize("way", [CPU, ACCELERATOR])
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +84,9 @@ def measured(folder):
 
 
 @each_kind
-def test_devices_draw_independent_masks(measured, kind):
-    masks = measured[kind]["masks"]
+@each_way
+def test_devices_draw_independent_masks(measured, kind, way):
+    masks = measured[kind][way]["masks"]
     # Each device holds a half of the units, and not a copy of all.
     assert masks["sizes"] == [[UNITS] * DEVICES] * CALLS
     assert masks["shared"] == []
@@ -90,13 +95,15 @@ def test_devices_draw_independent_masks(measured, kind):
 
 
 @each_kind
-def test_devices_draw_together_what_one_device_draws(measured, kind):
-    assert measured[kind]["masks"]["are_those_of_one_device"] is True
+@each_way
+def test_devices_draw_together_what_one_device_draws(measured, kind, way):
+    assert measured[kind][way]["masks"]["are_those_of_one_device"] is True
 
 
 @each_kind
-def test_masks_have_their_rate_on_each_device(measured, kind):
-    shares = measured[kind]["shares"]
+@each_way
+def test_masks_have_their_rate_on_each_device(measured, kind, way):
+    shares = measured[kind][way]["shares"]
     assert list(shares) == [str(rate) for rate in RATES]
     for rate, of_devices in shares.items():
         bound = SIGMAS * np.sqrt(float(rate) * (1 - float(rate)) / UNITS)
@@ -107,9 +114,9 @@ def test_masks_have_their_rate_on_each_device(measured, kind):
 
 @each_kind
 def test_write_reaches_all_devices(measured, kind):
-    written = measured[kind]["written"]
+    written = measured[kind][CPU]["written"]
     assert written == [[float(np.float32(rate))] * DEVICES for rate in RATES]
-    assert measured[kind]["read"] == list(RATES)
+    assert measured[kind][CPU]["read"] == list(RATES)
 
 
 @each_kind
@@ -280,6 +287,19 @@ def values_of(variable):
     return [part.tolist() for part in parts(variable.value)]
 
 
+@contextlib.contextmanager
+def drawing(way):
+    """A context in which masks are traced in one of both ways."""
+    from kdropout.noise import on_jax
+
+    on_cpu = on_jax._on_cpu
+    on_jax._on_cpu = lambda: way == CPU
+    try:
+        yield
+    finally:
+        on_jax._on_cpu = on_cpu
+
+
 class Step:
     """A compiled training call of a model, as Keras makes it within `fit`."""
 
@@ -338,10 +358,11 @@ class Measurement:
     def __init__(self, kind, folder):
         self.kind, self.folder = kind, folder
         self.distribution = make_distribution(kind)
+        self.whole_masks = {}
 
     def all(self):
         measured = {
-            **self.masks(),
+            **{way: self.masks(way) for way in (CPU, ACCELERATOR)},
             "learned": self.learned(),
             "gap": self.gap(),
             "auto": self.auto(),
@@ -355,13 +376,14 @@ class Measurement:
             measured["restored"] = self.restored()
         return measured
 
-    def masks(self):
+    def masks(self, way):
         keras.utils.set_random_seed(0)
         layer = layers.Dropout(RATES[0], seed=3, name="drop")
         model = keras.Sequential([keras.Input((UNITS,)), layer])
         step = Step(model, self.distribution)
         x = np.ones((2, UNITS), "float32")
-        outputs = [step(x) for _ in range(CALLS)]
+        with drawing(way):
+            outputs = [step(x) for _ in range(CALLS)]
         measured = {}
         if self.distribution is not None:
             halves = [[part.ravel() != 0 for part in parts(out)] for out in outputs]
@@ -388,7 +410,7 @@ class Measurement:
             shares[rate] = [float(np.mean(part == 0)) for part in parts(step(x))]
             written.append(values_of(layer.rate_variables["rate"]))
             read.append(layer.rate)
-        self.whole_masks = [np.asarray(out) != 0 for out in outputs]
+        self.whole_masks[way] = [np.asarray(out) != 0 for out in outputs]
         return {**measured, "shares": shares, "written": written, "read": read}
 
     def make_model(self, rate, optimizer=None):
@@ -637,9 +659,10 @@ def main(folder):
         measured[kind] = measurements[kind].all()
     alone = measurements.pop(ALONE)
     for kind, measurement in measurements.items():
-        measured[kind]["masks"]["are_those_of_one_device"] = bool(
-            np.array_equal(measurement.whole_masks, alone.whole_masks)
-        )
+        for way, masks in measurement.whole_masks.items():
+            measured[kind][way]["masks"]["are_those_of_one_device"] = bool(
+                np.array_equal(masks, alone.whole_masks[way])
+            )
         measured[kind]["others"]["differences"] = {
             name: float(np.max(np.abs(outputs - alone.outputs[name])))
             for name, outputs in measurement.outputs.items()
