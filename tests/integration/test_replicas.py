@@ -170,6 +170,19 @@ def test_what_is_saved_continues_on_one_device(measured):
     assert restored["steps"] == [STEPS_PER_EPOCH] * 2
 
 
+@pytest.mark.parametrize("way", ["convert", "insert"])
+def test_surgery_outside_of_the_scope_gives_mirrored_layers(measured, way):
+    # If they were not mirrored, each replica would count the step.
+    assert measured[way]["step"] == [STEPS_PER_EPOCH] * REPLICAS
+    assert measured[way]["rate"] == [measured[way]["rate"][0]] * REPLICAS
+
+
+def test_mc_predict_returns_what_it_returns_on_one_device(measured):
+    predicted, alone = measured["predicted"]
+    assert min(predicted["std"]) > 0.0
+    assert predicted == alone
+
+
 def main(folder):
     import tensorflow as tf
 
@@ -405,6 +418,41 @@ def main(folder):
         paths = [variable.path for variable in loaded.variables]
         pairs = zip(paths, continued(loaded), expected, strict=True)
         restored[way] = [path for path, one, other in pairs if one != other]
+
+    def make_plain(rate):
+        keras.utils.set_random_seed(0)
+        hidden = keras.layers.Dense(8, "relu", name="hidden")
+        drop = [keras.layers.Dropout(rate, name="drop")] if rate else []
+        model = keras.Sequential(
+            [keras.Input((16,)), hidden, *drop, keras.layers.Dense(1)]
+        )
+        model.compile(keras.optimizers.SGD(1e-3), "mse")
+        return model
+
+    ramp = schedules.Ramp(START, END, STEPS)
+    with strategy.scope():
+        to_convert, to_insert = make_plain(0.5), make_plain(0.0)
+    converted = kdropout.convert(to_convert, ramp)
+    inserted = kdropout.insert(to_insert, ramp)
+    inserted.compile(keras.optimizers.SGD(1e-3), "mse")
+    for way, model, name in (
+        ("convert", converted, "drop"),
+        ("insert", inserted, "hidden_dropout"),
+    ):
+        continued(model)
+        variables = model.get_layer(name).rate_variables
+        measured[way] = {kind: locals_of(v) for kind, v in variables.items()}
+
+    with strategy.scope():
+        mirrored = make_restorable()
+    measured["predicted"] = []
+    x = np.random.default_rng(0).normal(size=(5, 16))
+    for model in (mirrored, make_restorable()):
+        prediction = kdropout.mc_predict(model, x, 20, seed=1)
+        numbers = {"mean": prediction.mean, "std": prediction.std}
+        measured["predicted"].append(
+            {name: array.ravel().tolist() for name, array in numbers.items()}
+        )
     print(json.dumps(measured))
 
 
