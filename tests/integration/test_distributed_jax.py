@@ -66,9 +66,11 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(folder):
+    from tests.tools import code_for_devices  # the script cannot import it
+
     flag = f"--xla_force_host_platform_device_count={DEVICES}"
     done = subprocess.run(
-        [sys.executable, __file__, folder],
+        [sys.executable, __file__, folder, *map(code_for_devices, KINDS)],
         capture_output=True,
         text=True,
         env={
@@ -254,6 +256,12 @@ def test_models_with_other_noise_train_as_on_one_device(measured, kind):
     np.testing.assert_allclose(others["losses"], alone["losses"], rtol=1e-4)
     assert len(others["rates"]) == len(OTHER_LAYERS)
     assert others["rates"] == pytest.approx(alone["rates"], rel=1e-4)
+
+
+@each_kind
+def test_code_of_the_page_runs(measured, kind):
+    rate = float(np.float32(RATES[0]))
+    assert measured[kind]["documented"] == {"rate": [rate] * DEVICES, "kind": kind}
 
 
 def hidden():
@@ -651,12 +659,34 @@ def mask_of(layer):
     return np.asarray(layer(np.ones((2, 1000), "float32"), training=True)) != 0
 
 
-def main(folder):
+def run_documented(code):
+    """Run code of the page, and return the rate that each device then has."""
+
+    def make_model():
+        drop = layers.Dropout(RATES[0], name="drop")
+        model = keras.Sequential(
+            [keras.Input((16,)), hidden(), drop, keras.layers.Dense(1)]
+        )
+        model.compile("sgd", "mse")
+        return model
+
+    x = np.random.default_rng(0).normal(size=(64, 16))
+    page = {"keras": keras, "kdropout": kdropout, "make_model": make_model}
+    page |= {"x": x, "y": x[:, :1]}
+    exec(code, page)
+    rate = page["model"].get_layer("drop").rate_variables["rate"]
+    kind = type(keras.distribution.distribution()).__name__
+    return {"rate": values_of(rate), "kind": kind}
+
+
+def main(folder, *documented):
     measurements, measured = {}, {}
     for kind in (ALONE, *KINDS):
         keras.distribution.set_distribution(make_distribution(kind))
         measurements[kind] = Measurement(kind, folder)
         measured[kind] = measurements[kind].all()
+    for kind, code in zip(KINDS, documented, strict=True):
+        measured[kind]["documented"] = run_documented(code)
     alone = measurements.pop(ALONE)
     for kind, measurement in measurements.items():
         for way, masks in measurement.whole_masks.items():
@@ -671,4 +701,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -29,9 +29,12 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     """Return the measurements of each rank: dicts from name to array."""
+    from tests.tools import code_for_devices  # the script cannot import it
+
     folder = tmp_path_factory.mktemp("ranks")
+    code = code_for_devices("DistributedDataParallel")
     done = subprocess.run(
-        [sys.executable, __file__, str(folder)],
+        [sys.executable, __file__, str(folder), code],
         capture_output=True,
         text=True,
         env={**os.environ, "KERAS_BACKEND": "torch", "GLOO_SOCKET_IFNAME": "lo"},
@@ -110,6 +113,20 @@ def test_all_ranks_continue_from_the_file_of_the_first(ranks):
     assert not np.array_equal(ranks[0]["restored mask"], ranks[1]["restored mask"])
 
 
+def test_code_of_the_page_keeps_the_rates_equal(ranks):
+    first, second = ranks
+    assert len(first["documented losses"]) == EPOCHS
+    assert not np.array_equal(first["documented losses"], second["documented losses"])
+    assert first["documented rate"] != 0.3
+    assert np.array_equal(first["documented rate"], second["documented rate"])
+
+
+def test_mc_predict_returns_the_same_on_each_rank(ranks):
+    first, second = (rank["predicted"] for rank in ranks)
+    assert first.min() > 0.0
+    assert np.array_equal(first, second)
+
+
 def draw(layer):
     """Return the mask of one call: True where a unit is dropped."""
     import torch
@@ -117,13 +134,17 @@ def draw(layer):
     return (layer(torch.ones(1, UNITS), training=True) == 0).numpy()[0]
 
 
-def run(rank, folder):
+def run(rank, folder, documented_code):
     import torch
 
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS
     )
-    measured = {**measure_masks(rank, folder), **measure_training(rank, folder)}
+    measured = {
+        **measure_masks(rank, folder),
+        **measure_training(rank, folder),
+        **run_documented(rank, documented_code),
+    }
     np.savez(os.path.join(folder, f"rank{rank}.npz"), **measured)
     torch.distributed.destroy_process_group()
 
@@ -255,7 +276,37 @@ def measure_training(rank, folder):
     return measured
 
 
+def run_documented(rank, code):
+    """Run the code of the page on a model that `convert` made live."""
+    import torch
+
+    keras.utils.set_random_seed(0)
+    model = kdropout.convert(
+        keras.Sequential(
+            [keras.Input((16,)), keras.layers.Dropout(0.3), keras.layers.Dense(1)]
+        )
+    )
+    random = np.random.default_rng(rank)  # each rank has other data
+    x = random.normal(size=(BATCH_SIZE, 16)).astype("float32")
+    losses = []
+
+    def train_and_validate(parallel):
+        parallel(torch.as_tensor(x), training=True).sum().backward()
+        losses.append(random.uniform(0.5, 1.5, size=2).tolist())
+        return losses[-1]
+
+    page = {"torch": torch, "kdropout": kdropout, "model": model, "epochs": EPOCHS}
+    page |= {"device": "cpu", "train_and_validate": train_and_validate}
+    exec(code, page)
+    prediction = kdropout.mc_predict(model, np.ones((3, 16), "float32"), 20, seed=1)
+    return {
+        "documented losses": losses,
+        "documented rate": list(kdropout.rates(model).values()),
+        "predicted": prediction.std,
+    }
+
+
 if __name__ == "__main__":
     import torch
 
-    torch.multiprocessing.spawn(run, (sys.argv[1],), nprocs=RANKS)
+    torch.multiprocessing.spawn(run, tuple(sys.argv[1:]), nprocs=RANKS)

@@ -39,8 +39,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(folder):
+    from tests.tools import code_for_devices  # the script cannot import it
+
     done = subprocess.run(
-        [sys.executable, __file__, folder],
+        [sys.executable, __file__, folder, code_for_devices("MirroredStrategy")],
         capture_output=True,
         text=True,
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
@@ -183,15 +185,44 @@ def test_mc_predict_returns_what_it_returns_on_one_device(measured):
     assert predicted == alone
 
 
-def main(folder):
+def test_code_of_the_page_runs(measured):
+    assert measured["documented"]["rates"]["moved"] == FIRST_RATE
+    assert len(measured["documented"]["log"]) == 1
+
+
+def make_restorable():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((16,)),
+            layers.Dropout(FIRST_RATE, seed=1, name="moved"),
+            keras.layers.Dense(8),
+            layers.Dropout(schedules.Ramp(START, END, STEPS), name="scheduled"),
+            layers.Dropout(kdropout.LearnedRate(0.5), name="learned"),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(1e-3), "mse")
+    return model
+
+
+def main(folder, documented_code):
     import tensorflow as tf
 
     cpus = tf.config.list_physical_devices("CPU")
     logical = [tf.config.LogicalDeviceConfiguration() for _ in range(REPLICAS)]
     tf.config.set_logical_device_configuration(cpus[0], logical)
-    keras.utils.set_random_seed(0)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     measured = {}
+
+    # Two strategies in one process disturb each other, so all use that of the page.
+    x = np.random.default_rng(0).normal(size=(64, 16))
+    page = {"tf": tf, "keras": keras, "kdropout": kdropout, "x": x, "y": x[:, :1]}
+    page["make_model"] = make_restorable
+    exec(documented_code, page)
+    model, strategy = page["model"], page["strategy"]
+    log = model.history.history["rate/scheduled"]
+    measured["documented"] = {"rates": kdropout.rates(model), "log": log}
+    keras.utils.set_random_seed(0)
 
     class Recorder(keras.layers.Layer):
         """Records the rate that made its input, for each step and replica."""
@@ -373,21 +404,6 @@ def main(folder):
     measured["auto"] = fit_noise(lambda x, y: [auto, callbacks.RateLogger()])
     measured["auto"]["steps"] = auto.steps
 
-    def make_restorable():
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential(
-            [
-                keras.Input((16,)),
-                layers.Dropout(FIRST_RATE, seed=1, name="moved"),
-                keras.layers.Dense(8),
-                layers.Dropout(schedules.Ramp(START, END, STEPS), name="scheduled"),
-                layers.Dropout(kdropout.LearnedRate(0.5), name="learned"),
-                keras.layers.Dense(1),
-            ]
-        )
-        model.compile(keras.optimizers.SGD(1e-3), "mse")
-        return model
-
     def continued(model):
         """Train for an epoch, and return the values of all replicas by name."""
         x = np.random.default_rng(0).normal(size=(STEPS_PER_EPOCH * 8, 16))
@@ -465,4 +481,4 @@ class CountedAutoRate(callbacks.AutoRate):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
