@@ -68,9 +68,10 @@ def folder(tmp_path_factory):
 def measured(folder):
     from tests.tools import code_for_devices  # the script cannot import it
 
+    codes = [code_for_devices(f"keras.distribution.{kind}") for kind in KINDS]
     flag = f"--xla_force_host_platform_device_count={DEVICES}"
     done = subprocess.run(
-        [sys.executable, __file__, folder, *map(code_for_devices, KINDS)],
+        [sys.executable, __file__, folder, *codes],
         capture_output=True,
         text=True,
         env={
