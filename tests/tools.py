@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import pathlib
 import re
 import warnings
 from collections.abc import Callable
@@ -160,6 +161,17 @@ def run_code_of(page):
     for block in python_of(page.read_text()):
         exec(compile(block, page.name, "exec"), namespace)
     return namespace
+
+
+def code_for_devices(word):
+    """Return the code of docs/backends.md that needs several devices, and has `word`.
+
+    It stands in blocks ```py, which the test of the pages does not run.
+    """
+    page = pathlib.Path(__file__).parents[1] / "docs" / "backends.md"
+    blocks = re.findall(r"```py\n(.*?)```", page.read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if word in block]
+    return code
 
 
 def linked_files(page):

@@ -14,7 +14,12 @@ from kdropout.inspection import choose_rates, dropout_layers, sublayers, walk
 from kdropout.layers import BaseDropout
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.scheduled import ClockedRate
-from kdropout.surgery.keras_state import models_that_trained, refresh, unlocked
+from kdropout.surgery.keras_state import (
+    models_that_trained,
+    refresh,
+    strategy_scope,
+    unlocked,
+)
 from kdropout.surgery.probe import modes_of_calls
 
 # The number of layers that a warning lists. It counts the rest.
@@ -132,7 +137,8 @@ def convert(
             "kdropout.set_rates. Pass a schedule to the first call of convert, or to "
             "the layers where you make them."
         )
-    made = _make_all(called, rate)
+    with strategy_scope(model):
+        made = _make_all(called, rate)
     # Nothing changes before all is checked, so an error leaves the model as it was.
     reported = {
         path: candidate

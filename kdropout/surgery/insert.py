@@ -10,6 +10,7 @@ from kdropout._keras_classes import is_keras_dropout
 from kdropout._model_kinds import has_call, is_functional, require_built_model
 from kdropout.inspection import choose_rates
 from kdropout.rate_rules import LearnedRate
+from kdropout.surgery.keras_state import strategy_scope
 from kdropout.surgery.rebuild import can_edit, configuration, copy_state, rebuild
 
 _KERNELS = (
@@ -110,8 +111,9 @@ def insert(
         if not isinstance(layer, layers.BaseDropout):
             raise TypeError(f"{_not_a_maker(make_layer)}, which returned {layer!r}")
         part.insert(place, _named(layer, name, part.graph.operations))
-    copy = rebuild(config, model)
-    copy_state(model, copy)
+    with strategy_scope(model):
+        copy = rebuild(config, model)
+        copy_state(model, copy)
     return copy
 
 

@@ -21,6 +21,14 @@ def unlocked(layer):
             layer._tracker.lock()
 
 
+def strategy_scope(model):
+    """A context in which new variables belong to the strategy that trains a model."""
+    # If a variable were not mirrored, each replica of TensorFlow would change it: the
+    # clock of a schedule would advance by two steps at a time.
+    strategy = getattr(model, "distribute_strategy", None)
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
 def refresh(layers):
     """Make Keras see the current layers and variables of models and layers."""
     # The next `fit`, `evaluate` and `predict` are traced again. On PyTorch, a

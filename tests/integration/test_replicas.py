@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 import kdropout
+from kdropout import callbacks, layers, schedules
 
 REPLICAS, UNITS, CALLS = 2, 100_000, 4
 STEPS_PER_EPOCH, EPOCHS = 5, 3
 STEPS = STEPS_PER_EPOCH * EPOCHS
 START, END, RAMP_STEPS = 0.8, 0.1, 10
 FIRST_RATE, MOVED_RATE = 0.5, 0.2
+TARGET, GAIN = 0.05, 0.3
 SIGMAS = 5
 
 pytestmark = [
@@ -31,14 +33,21 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def measured():
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("replicas")
+
+
+@pytest.fixture(scope="module")
+def measured(folder):
+    from tests.tools import code_for_devices  # the script cannot import it
+
     done = subprocess.run(
-        [sys.executable, __file__],
+        [sys.executable, __file__, folder, code_for_devices("MirroredStrategy")],
         capture_output=True,
         text=True,
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -111,15 +120,109 @@ def test_seeds_continue_after_loading(measured):
     assert measured["masks_go_on_after_loading"] is True
 
 
-def main():
+def test_gap_controller_moves_the_rate_once_per_epoch(measured):
+    history = measured["gap"]["history"]
+    rates = np.array([*history["rate/drop"], measured["gap"]["rate"]])
+    print(f"gaps {history['gap_loss']}, rates {rates}")
+    assert len(set(rates)) == EPOCHS + 1
+    steps = np.diff(np.log(rates / (1 - rates)))  # of the logit
+    expected = GAIN * (np.array(history["gap_loss"]) - TARGET)
+    np.testing.assert_allclose(steps, expected, atol=1e-5)
+    assert measured["gap"]["rates"] == [measured["gap"]["rate"]] * REPLICAS
+
+
+def test_gap_is_that_of_one_device(measured):
+    gap = measured["gap"]
+    names = {"clean_loss": gap["clean_loss"], "val_loss": gap["val_loss"]}
+    for name, value in names.items():
+        assert gap["history"][name][-1] == pytest.approx(value, rel=1e-5)
+
+
+def test_auto_rate_moves_the_rate_once_per_epoch(measured):
+    auto = measured["auto"]
+    assert auto["steps"] == EPOCHS
+    assert len(set(auto["history"]["rate/drop"])) == EPOCHS
+    assert auto["rates"] == [auto["rate"]] * REPLICAS
+
+
+def test_tensorboard_has_each_epoch_once(measured, folder):
+    from tests.event_log.reading import read  # the script cannot import it
+
+    log = read(folder / "board")
+    history = measured["gap"]["history"]
+    for tag, name in (
+        ("dropout_rate/drop", "rate/drop"),
+        ("overfitting_gap/loss", "gap_loss"),
+    ):
+        points = log.Scalars(tag)
+        assert len({point.step for point in points}) == len(points) == EPOCHS
+        values = [point.value for point in points]
+        np.testing.assert_allclose(values, history[name], rtol=1e-6)
+
+
+@pytest.mark.parametrize("way", ["model", "weights"])
+def test_training_continues_bit_for_bit_after_loading(measured, way):
+    assert measured["restored"][way] == []
+
+
+def test_what_is_saved_continues_on_one_device(measured):
+    restored = measured["restored"]
+    assert restored["rates"] == restored["rates_on_one_device"]
+    assert restored["rates"]["moved"] == MOVED_RATE
+    assert restored["steps"] == [STEPS_PER_EPOCH] * 2
+
+
+@pytest.mark.parametrize("way", ["convert", "insert"])
+def test_surgery_outside_of_the_scope_gives_mirrored_layers(measured, way):
+    # If they were not mirrored, each replica would count the step.
+    assert measured[way]["step"] == [STEPS_PER_EPOCH] * REPLICAS
+    assert measured[way]["rate"] == [measured[way]["rate"][0]] * REPLICAS
+
+
+def test_mc_predict_returns_what_it_returns_on_one_device(measured):
+    predicted, alone = measured["predicted"]
+    assert min(predicted["std"]) > 0.0
+    assert predicted == alone
+
+
+def test_code_of_the_page_runs(measured):
+    assert measured["documented"]["rates"]["moved"] == FIRST_RATE
+    assert len(measured["documented"]["log"]) == 1
+
+
+def make_restorable():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((16,)),
+            layers.Dropout(FIRST_RATE, seed=1, name="moved"),
+            keras.layers.Dense(8),
+            layers.Dropout(schedules.Ramp(START, END, STEPS), name="scheduled"),
+            layers.Dropout(kdropout.LearnedRate(0.5), name="learned"),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(1e-3), "mse")
+    return model
+
+
+def main(folder, documented_code):
     import tensorflow as tf
 
     cpus = tf.config.list_physical_devices("CPU")
     logical = [tf.config.LogicalDeviceConfiguration() for _ in range(REPLICAS)]
     tf.config.set_logical_device_configuration(cpus[0], logical)
-    keras.utils.set_random_seed(0)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     measured = {}
+
+    # Two strategies in one process disturb each other, so all use that of the page.
+    x = np.random.default_rng(0).normal(size=(64, 16))
+    page = {"tf": tf, "keras": keras, "kdropout": kdropout, "x": x, "y": x[:, :1]}
+    page["make_model"] = make_restorable
+    exec(documented_code, page)
+    model, strategy = page["model"], page["strategy"]
+    log = model.history.history["rate/scheduled"]
+    measured["documented"] = {"rates": kdropout.rates(model), "log": log}
+    keras.utils.set_random_seed(0)
 
     class Recorder(keras.layers.Layer):
         """Records the rate that made its input, for each step and replica."""
@@ -254,8 +357,128 @@ def main():
         np.array_equal(one, other)
         for one, other in zip(run_first(), run_second(), strict=True)
     )
+
+    def fit_noise(the_callbacks):
+        """Train a model that overfits, and return its history and its rates."""
+        draw = np.random.default_rng(0).normal
+        x, y = draw(size=(48, 16)), draw(size=(48, 1))
+        with strategy.scope():
+            inputs = keras.Input((16,))
+            hidden = keras.layers.Dense(64, "relu")(inputs)
+            dropped = layers.Dropout(0.3, seed=3, name="drop")(hidden)
+            model = keras.Model(inputs, keras.layers.Dense(1)(dropped))
+            model.compile(keras.optimizers.Adam(0.01), "mse")
+        history = model.fit(
+            x[:32],
+            y[:32],
+            8,
+            EPOCHS,
+            verbose=0,
+            validation_data=(x[32:], y[32:]),
+            callbacks=the_callbacks(x[:32], y[:32]),
+        )
+        drop = model.get_layer("drop")
+        fitted, expected = model.predict(x, verbose=0), {}
+        for name, rows in (("clean_loss", slice(32)), ("val_loss", slice(32, None))):
+            expected[name] = float(np.mean((fitted[rows] - y[rows]) ** 2))
+        return {
+            **expected,
+            "history": {
+                name: list(map(float, v)) for name, v in history.history.items()
+            },
+            "rate": float(np.float32(drop.rate)),
+            "rates": locals_of(drop.rate_variables["rate"]),
+        }
+
+    def controlled(x, y):
+        limits = {"lowering_gain": GAIN, "slew_limit": 1.0}
+        return [
+            callbacks.OverfittingGap((x, y)),
+            callbacks.GapController(TARGET, gain=GAIN, **limits),
+            callbacks.RateLogger(),
+            callbacks.TensorBoardRates(os.path.join(folder, "board")),
+        ]
+
+    measured["gap"] = fit_noise(controlled)
+    auto = CountedAutoRate()
+    measured["auto"] = fit_noise(lambda x, y: [auto, callbacks.RateLogger()])
+    measured["auto"]["steps"] = auto.steps
+
+    def continued(model):
+        """Train for an epoch, and return the values of all replicas by name."""
+        x = np.random.default_rng(0).normal(size=(STEPS_PER_EPOCH * 8, 16))
+        model.fit(x, x[:, :1], 8, verbose=0, shuffle=False)
+        return [locals_of(variable) for variable in model.variables]
+
+    def clock(model):
+        return model.get_layer("scheduled").rate_variables["step"]
+
+    with strategy.scope():
+        model, other = make_restorable(), make_restorable()
+    continued(model)
+    model.get_layer("moved").rate = MOVED_RATE
+    path = os.path.join(folder, "saved.keras")
+    model.save(path)
+    model.save_weights(path.replace(".keras", ".weights.h5"))
+    alone = keras.saving.load_model(path)
+    with strategy.scope():
+        others = {"model": keras.saving.load_model(path), "weights": other}
+    other.load_weights(path.replace(".keras", ".weights.h5"))
+    restored = measured["restored"] = {
+        "rates": kdropout.rates(model),
+        "rates_on_one_device": kdropout.rates(alone),
+        "steps": [int(clock(model).numpy()), int(clock(alone).numpy())],
+    }
+    expected = continued(model)
+    for way, loaded in others.items():
+        paths = [variable.path for variable in loaded.variables]
+        pairs = zip(paths, continued(loaded), expected, strict=True)
+        restored[way] = [path for path, one, other in pairs if one != other]
+
+    def make_plain(rate):
+        keras.utils.set_random_seed(0)
+        hidden = keras.layers.Dense(8, "relu", name="hidden")
+        drop = [keras.layers.Dropout(rate, name="drop")] if rate else []
+        model = keras.Sequential(
+            [keras.Input((16,)), hidden, *drop, keras.layers.Dense(1)]
+        )
+        model.compile(keras.optimizers.SGD(1e-3), "mse")
+        return model
+
+    ramp = schedules.Ramp(START, END, STEPS)
+    with strategy.scope():
+        to_convert, to_insert = make_plain(0.5), make_plain(0.0)
+    converted = kdropout.convert(to_convert, ramp)
+    inserted = kdropout.insert(to_insert, ramp)
+    inserted.compile(keras.optimizers.SGD(1e-3), "mse")
+    for way, model, name in (
+        ("convert", converted, "drop"),
+        ("insert", inserted, "hidden_dropout"),
+    ):
+        continued(model)
+        variables = model.get_layer(name).rate_variables
+        measured[way] = {kind: locals_of(v) for kind, v in variables.items()}
+
+    with strategy.scope():
+        mirrored = make_restorable()
+    measured["predicted"] = []
+    x = np.random.default_rng(0).normal(size=(5, 16))
+    for model in (mirrored, make_restorable()):
+        prediction = kdropout.mc_predict(model, x, 20, seed=1)
+        numbers = {"mean": prediction.mean, "std": prediction.std}
+        measured["predicted"].append(
+            {name: array.ravel().tolist() for name, array in numbers.items()}
+        )
     print(json.dumps(measured))
 
 
+class CountedAutoRate(callbacks.AutoRate):
+    steps = 0
+
+    def step(self, loss, val_loss):
+        self.steps += 1
+        return super().step(loss, val_loss)
+
+
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
