@@ -1,6 +1,18 @@
 """Checks for optional packages, with errors that show what to install."""
 
 import importlib
+import importlib.util
+
+# What `kdropout.tuning` imports: name on the package index, and module. KerasTuner
+# imports six and does not require it.
+SEARCH_PACKAGES = {
+    "keras-tuner": "keras_tuner",
+    "pydantic": "pydantic",
+    "pyyaml": "yaml",
+    "six": "six",
+    "threadpoolctl": "threadpoolctl",
+    "tqdm": "tqdm",
+}
 
 
 class MissingPackages(ImportError):
@@ -42,3 +54,11 @@ def can_import(module):
             raise
         return False
     return True
+
+
+def is_installed(module):
+    """Return whether Python finds a module, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False

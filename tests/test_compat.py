@@ -1,4 +1,4 @@
-"""Keras without a backend, or too old: the error shows the way out."""
+"""A package that is missing or too old: the error shows the way out."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 import kdropout
-from kdropout import _compat
+from kdropout import _compat, _requirements
 
 IMPORT = "import kdropout"
 # A package that is not installed.
@@ -61,6 +61,19 @@ def test_old_keras_is_refused_with_the_way_out(version, tmp_path):
 def test_keras_of_the_window_is_accepted(version, monkeypatch):
     monkeypatch.setattr(keras, "__version__", version)
     assert _compat._import_keras() is keras
+
+
+@pytest.mark.on_one_backend
+# Not six, which TensorFlow imports as well.
+@pytest.mark.parametrize(
+    "package", sorted(_requirements.SEARCH_PACKAGES.keys() - {"six"})
+)
+def test_tuning_names_the_missing_package_and_the_extra(package):
+    module = _requirements.SEARCH_PACKAGES[package]
+    error = error_of(HIDE.format(module) + "import kdropout; kdropout.tuning")
+    assert f"kdropout.tuning needs {', '.join(_requirements.SEARCH_PACKAGES)}" in error
+    assert f"Not installed: {package}. Run: pip install {package}." in error
+    assert "The extra 'tuner'" in error
 
 
 def test_view_of_older_versions_equals_that_of_keras():

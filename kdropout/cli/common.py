@@ -1,23 +1,19 @@
 """The options and errors that several commands share."""
 
-import importlib.util
 import os
 import sys
 
-from kdropout._requirements import check_packages
+from kdropout._requirements import SEARCH_PACKAGES, check_packages, is_installed
 
 # A job that cannot be used raises a ValueError.
 ERRORS = (ImportError, OSError, RuntimeError, ValueError)
 
 # The packages that a search needs, now or at its end: name on the index, and module.
 PACKAGES = {
-    "keras-tuner": "keras_tuner",
+    **SEARCH_PACKAGES,
     "matplotlib": "matplotlib",
-    "pydantic": "pydantic",
-    "pyyaml": "yaml",
     "scikit-learn": "sklearn",
     "tensorboard": "tensorboard",
-    "tqdm": "tqdm",
 }
 
 
@@ -27,14 +23,7 @@ class Interrupted(KeyboardInterrupt):
 
 def needs_tuner():
     """Raise an error before a command begins if packages are missing."""
-    check_packages("this command", PACKAGES, "tuner", _is_there)
-
-
-def _is_there(module):
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ImportError:
-        return False
+    check_packages("this command", PACKAGES, "tuner", is_installed)
 
 
 def add_job(parser):

@@ -1,5 +1,10 @@
 """Search for the best dropout rate of each layer, with KerasTuner."""
 
+# ruff: noqa: E402, so that a missing package is named before one of the modules needs it
+from kdropout._requirements import SEARCH_PACKAGES, check_packages, is_installed
+
+check_packages("kdropout.tuning", SEARCH_PACKAGES, "tuner", is_installed)
+
 from kdropout.tuning.job import Job, JobError, load_job
 from kdropout.tuning.job.run import load_report, run_job
 from kdropout.tuning.report import Report
