@@ -23,7 +23,7 @@ API = {
 }
 # Where the state is stored: in files of Keras, and in a `state_dict` of PyTorch.
 PLACES = {"rate_state", "saved_state"}
-# Of Keras from version 3.9 on.
+# Keras has this name from version 3.9 on.
 KERAS = {"rematerialized_call"}
 DEPRECATED = {"get_state", "rate_rule", "set_state"}
 
