@@ -1,7 +1,7 @@
-"""The versions of Keras that kdropout supports, and how they differ.
+"""The versions of Keras and JAX that kdropout supports, and how they differ.
 
 No other module tests for a version, or for a name that older versions lack. Each entry
-names the first version of Keras that no longer needs it.
+names the first version that no longer needs it.
 """
 
 import importlib
@@ -73,3 +73,12 @@ def build_at_init(layer):
         layer.built = True
         layer._post_build()
         layer._lock_state()
+
+
+def jax_core():
+    """Return the module of JAX that reads and sets the current trace. (JAX 0.9.2)"""
+    from jax.extend import core
+
+    if not hasattr(core, "take_current_trace"):
+        from jax._src import core  # older versions have no public one
+    return core

@@ -17,7 +17,7 @@ import sys
 
 import keras
 
-from kdropout import noise
+from kdropout import _compat, noise
 
 
 def _move(layer):
@@ -67,20 +67,16 @@ def _recomputing_code():
 
 
 def _outside_checkpoints_of_jax():
-    from jax.extend import core
-
     trace = outer = _trace_of_jax()
     while _is_checkpoint(outer):
         outer = outer.parent_trace
     if outer is trace:
         return contextlib.nullcontext()
-    return core.set_current_trace(outer)
+    return _compat.jax_core().set_current_trace(outer)
 
 
 def _trace_of_jax():
-    from jax.extend import core
-
-    with core.take_current_trace() as trace:
+    with _compat.jax_core().take_current_trace() as trace:
         return trace
 
 
