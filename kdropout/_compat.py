@@ -82,3 +82,17 @@ def jax_core():
     if not hasattr(core, "take_current_trace"):
         from jax._src import core  # older versions have no public one
     return core
+
+
+def parent_of_jax_trace(trace):
+    """Return the trace around a trace. (JAX 0.6.2)"""
+    if not hasattr(trace, "parent_trace"):
+        import jax
+
+        raise RuntimeError(
+            "Dropout layers cannot drop inside jax.checkpoint or keras.remat on "
+            f"this version of JAX. Received: JAX {jax.__version__}. Run: pip install "
+            '--upgrade "jax>=0.6.2". Or call the layer outside of the rematerialized '
+            "part."
+        )
+    return trace.parent_trace

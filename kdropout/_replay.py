@@ -69,7 +69,7 @@ def _recomputing_code():
 def _outside_checkpoints_of_jax():
     trace = outer = _trace_of_jax()
     while _is_checkpoint(outer):
-        outer = outer.parent_trace
+        outer = _compat.parent_of_jax_trace(outer)
     if outer is trace:
         return contextlib.nullcontext()
     return _compat.jax_core().set_current_trace(outer)

@@ -92,3 +92,9 @@ def test_older_versions_build_a_layer_at_once(monkeypatch):
     monkeypatch.delattr(keras.layers.Layer, "_build_at_init", raising=False)
     assert kdropout.layers.Dropout(0.5).built
     assert not WithBuild(0.5).built
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="traces of JAX")
+def test_old_jax_is_named_where_gradients_are_rematerialized():
+    with pytest.raises(RuntimeError, match='pip install --upgrade "jax>=0.6.2"'):
+        _compat.parent_of_jax_trace(object())
