@@ -4,8 +4,10 @@ import contextlib
 import os
 import pathlib
 import signal
+import time
 
 import keras
+import ray
 
 from tests.tuning.trials import searches
 
@@ -27,6 +29,47 @@ class KillsItself(keras.callbacks.Callback):
             with contextlib.suppress(FileExistsError):
                 pathlib.Path(self.folder, f"kill{number}").touch(exist_ok=False)
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Meets(keras.callbacks.Callback):
+    """Waits until workers at two places are in the middle of a training.
+
+    Each writes its process id to a file that is named after its place.
+
+    Args:
+        folder: Path of a folder for these files.
+        place: Function that returns the place of a worker.
+        survivor: The place whose trials go on, or None if all do. A training at another
+            place waits for the end of its process.
+    """
+
+    def __init__(self, folder, place, survivor=None):
+        super().__init__()
+        self.folder, self.place, self.survivor = folder, place, survivor
+
+    def on_epoch_end(self, epoch, logs=None):
+        here = self.place()
+        pathlib.Path(self.folder, here).write_text(f"{os.getpid()}\n")
+        wait_until(lambda: len(os.listdir(self.folder)) > 1)
+        if self.survivor not in (None, here):
+            wait_until(lambda: False)
+
+
+def wait_until(condition, seconds=240):
+    """Wait, or raise a TimeoutError."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"nothing happened within {seconds} seconds")
+        time.sleep(0.1)
+
+
+def node():
+    return ray.get_runtime_context().get_node_id()
+
+
+def visible_gpus():
+    return f"GPU {os.environ.get('CUDA_VISIBLE_DEVICES')}"
 
 
 def build_some(hp):
