@@ -1,5 +1,7 @@
 """Trials equal those of KerasTuner, on models that are compiled once."""
 
+import math
+
 import keras
 import keras_tuner
 import numpy as np

@@ -9,6 +9,7 @@ import time
 import keras
 import ray
 
+from kdropout._files import replacing
 from tests.tuning.trials import searches
 
 
@@ -49,13 +50,19 @@ class Meets(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         here = self.place()
-        pathlib.Path(self.folder, here).write_text(f"{os.getpid()}\n")
-        wait_until(lambda: len(os.listdir(self.folder)) > 1)
+        with replacing(pathlib.Path(self.folder, here)) as temporary:
+            temporary.write_text(str(os.getpid()))
+        wait_until(lambda: len(places_in(self.folder)) > 1)
         if self.survivor not in (None, here):
             wait_until(lambda: False)
 
 
-def wait_until(condition, seconds=240):
+def places_in(folder):
+    """The names of the files that `Meets` has written."""
+    return {name for name in os.listdir(folder) if not name.startswith(".")}
+
+
+def wait_until(condition, seconds=120):
     """Wait, or raise a TimeoutError."""
     end = time.monotonic() + seconds
     while not condition():

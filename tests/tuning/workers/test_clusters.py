@@ -4,12 +4,12 @@ The machines are Ray nodes with loopback addresses. A GPU is a number to Ray, so
 tests need none.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
 import signal
 import socket
-import threading
 
 import pytest
 
@@ -70,21 +70,13 @@ def meeting(tmp_path):
 
 
 @contextlib.contextmanager
-def meanwhile(act):
-    """Call a function in a thread, and raise its error at the end."""
-    errors = []
-
-    def run():
-        try:
-            act()
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield
-    thread.join()
-    assert errors == []
+def searching(tuner, **kwargs):
+    """A context during which a search runs. At its end, the search has ended."""
+    # Ray starts nodes only in the main thread, so the search runs in another one.
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        search = executor.submit(searches.search, tuner, **kwargs)
+        yield
+        search.result()
 
 
 def test_search_survives_the_death_of_a_machine_in_the_middle_of_a_trial(
@@ -96,21 +88,16 @@ def test_search_survives_the_death_of_a_machine_in_the_middle_of_a_trial(
         doomed = cluster.add_node(num_cpus=1, node_ip_address=OTHER)
         survivor = remote_searches.node()  # this process belongs to the head
 
-        def kill():
-            def processes():
-                files = [path for path in meeting.iterdir() if path.name != survivor]
-                return [path.read_text() for path in files]
-
-            remote_searches.wait_until(lambda: any(map(str.strip, processes())))
-            remote_searches.wait_until(lambda: len(os.listdir(meeting)) == 2)
-            cluster.remove_node(doomed, allow_graceful=False)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(processes()[0]), signal.SIGKILL)
-
         two = random_search(tmp_path / "two", workers=2, threads_per_worker=1)
         meets = remote_searches.Meets(str(meeting), remote_searches.node, survivor)
-        with meanwhile(kill):
-            searches.search(two, callbacks=[meets], verbose=1)
+        with searching(two, callbacks=[meets], verbose=1):
+            remote_searches.wait_until(
+                lambda: len(remote_searches.places_in(meeting)) == 2
+            )
+            cluster.remove_node(doomed, allow_graceful=False)
+            (file,) = (path for path in meeting.iterdir() if path.name != survivor)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(file.read_text()), signal.SIGKILL)
     assert results(two) == results(one)
     assert sorted(two.oracle.end_order) == sorted(two.oracle.trials)  # none twice
     printed = capsys.readouterr().err
@@ -123,18 +110,14 @@ def test_machine_that_joins_later_gets_a_worker_that_waited(tmp_path, meeting):
     one = random_search(tmp_path / "one")
     searches.search(one)
     with running_cluster() as cluster:
-
-        def join():
-            remote_searches.wait_until(lambda: os.listdir(meeting))
-            assert os.listdir(meeting) == [remote_searches.node()]
-            cluster.add_node(num_cpus=1, node_ip_address=OTHER)
-
         # Without the other machine, the first trial never ends.
         meets = remote_searches.Meets(str(meeting), remote_searches.node)
         two = random_search(tmp_path / "two", workers=2, threads_per_worker=1)
-        with meanwhile(join):
-            searches.search(two, callbacks=[meets])
-    assert len(os.listdir(meeting)) == 2
+        with searching(two, callbacks=[meets]):
+            remote_searches.wait_until(lambda: remote_searches.places_in(meeting))
+            assert remote_searches.places_in(meeting) == {remote_searches.node()}
+            cluster.add_node(num_cpus=1, node_ip_address=OTHER)
+    assert len(remote_searches.places_in(meeting)) == 2
     assert results(two) == results(one)
 
 
@@ -158,7 +141,7 @@ def test_each_worker_sees_only_its_gpus(
             max_trials=2,
         )
         searches.search(tuner, callbacks=[meets])
-    assert set(os.listdir(meeting)) == seen
+    assert remote_searches.places_in(meeting) == seen
     assert {status for _, _, status in results(tuner).values()} == {"COMPLETED"}
 
 
