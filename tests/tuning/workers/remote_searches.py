@@ -79,6 +79,14 @@ def visible_gpus():
     return f"GPU {os.environ.get('CUDA_VISIBLE_DEVICES')}"
 
 
+def build_and_report_gpus(hp):
+    """Builds in the process of the search, and raises in a worker."""
+    if hp.values:  # a trial
+        names = ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH")
+        raise ValueError(" ".join(f"{name}={os.environ.get(name)}" for name in names))
+    return searches.build(hp)
+
+
 def build_some(hp):
     """Builds with 4 units, raises with 6, and ends the process with 8."""
     units = hp.Choice("units", [4, 6, 8])
