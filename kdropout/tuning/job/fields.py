@@ -273,7 +273,7 @@ def _checked_by(check):
 
 # The arguments of the tuners about workers on Ray.
 RayAddress = Annotated[str, _checked_by(checked_address)]
-Gpus = Annotated[float, Field(ge=0.0), _checked_by(checked_gpus)]
+Gpus = Annotated[float, Field(ge=0), _checked_by(checked_gpus)]
 
 
 def _check_reference(value):

@@ -360,7 +360,7 @@ CASES = [
     BadJob(
         "negative GPUs",
         "gpus_per_worker: -1\n",
-        ["line 1, gpus_per_worker: must be at least 0. Received: -1"],
+        ["line 1, gpus_per_worker: must be at least 0.0. Received: -1"],
     ),
     BadJob(
         "GPUs as text",

@@ -388,7 +388,7 @@ def test_too_large_model_is_a_failed_trial(tmp_path):
         ({"gpus_per_worker": math.nan}, ValueError, "Received: gpus_per_worker=nan"),
         ({"gpus_per_worker": 1.5}, ValueError, "a whole number if it is above 1"),
         ({"gpus_per_worker": 1e-5}, ValueError, "0, or at least 0.0001"),
-        ({"ray_address": 6379}, TypeError, "'ray_address' must be 'auto', .* =6379"),
+        ({"ray_address": 6379}, TypeError, "'ray_address' must be 'auto', .*=6379"),
         ({"ray_address": ""}, ValueError, "'ray_address' must be .* ray_address=''"),
         ({"ray_address": "10.0.0.1"}, ValueError, "such as '10.0.0.1:6379'"),
         ({"ray_address": "host:port"}, ValueError, "ray_address='host:port'"),
