@@ -199,6 +199,11 @@ class TrialEngine(keras_tuner.Tuner):
             *args: Positional arguments of `fit`.
             **kwargs: Keyword arguments of `fit`. Set `verbose` to 1 to show progress,
                 or to 0 to hide it.
+
+        Raises:
+            ConnectionError: If no Ray cluster answers at `ray_address`.
+            RuntimeError: If too many trials failed in a row, workers on Ray cannot
+                start, or another process writes to the project.
         """
         verbose = kwargs.get("verbose", "auto")
         self.progress.verbose = 1 if verbose == "auto" else verbose
