@@ -3,9 +3,13 @@
 import collections
 import contextlib
 import copy
+import math
 import os
 import pathlib
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
 import uuid
 import warnings
@@ -15,7 +19,9 @@ import ray
 from keras_tuner.engine.trial import Trial, TrialStatus
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from kdropout import _validation
 from kdropout._files import replacing
+from kdropout.tuning.ray_arguments import PARTS_OF_GPU, host_and_port
 
 # A trial counts as failed after its worker died this many times.
 _MAX_LOST_WORKERS = 5
@@ -25,6 +31,10 @@ _MAX_FAILED_STARTS = 5
 
 # Seconds until a message says that no worker has started yet.
 _PATIENCE = 60
+
+# Seconds until the port of a cluster, and until Ray on it, counts as dead.
+_PATIENCE_WITH_PORT = 10
+_PATIENCE_WITH_CLUSTER = 60
 
 # Seconds to wait for workers to end, and for nodes to remove their folders.
 _PATIENCE_AT_END = 20
@@ -39,22 +49,43 @@ _THREAD_VARIABLES = (
     "NPROC",  # JAX
 )
 
+# By default, TensorFlow and JAX reserve the memory of a GPU for one process.
+_SHARED_GPU_VARIABLES = {
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+
+# A program that connects to the Ray cluster whose address is its argument.
+_CONNECT = """
+import sys
+import ray
+try:
+    ray.init(sys.argv[1], log_to_driver=False)
+except Exception as error:
+    print(error)
+    sys.exit(1)
+"""
+
 
 class RayRunner:
     """Runs the trials of a tuner on Ray.
 
     Without an address, Ray starts on this machine, unless it already runs in this
     process. Without a number of threads, the workers share the cores of this machine.
+    Without a number of GPUs, they share those of the cluster.
     """
 
-    def __init__(self, num_workers, address=None, num_threads=None):
+    def __init__(self, num_workers, address=None, num_threads=None, num_gpus=None):
         self.num_workers = num_workers
         self.address = address
         self.num_threads = num_threads
+        self.num_gpus = num_gpus
 
     def run(self, tuner, args, kwargs):
         """Run all trials of a tuner, with the arguments of its `search`."""
-        workers = _Workers(self.num_workers, self.num_threads, tuner.progress.note)
+        workers = _Workers(
+            self.num_workers, self.num_threads, self.num_gpus, tuner.progress.note
+        )
         with on_ray(self.address, workers.num_cpus):
             _Search(tuner, args, kwargs, workers).run()
 
@@ -76,11 +107,51 @@ def on_ray(address, num_cpus):
                 log_to_driver=False,
             )
         else:
+            check_cluster(address)
             ray.init(address, log_to_driver=False)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def check_cluster(address):
+    """Raise if no Ray cluster answers at an address.
+
+    Raises:
+        ConnectionError: With the attributes of the errors of `kdropout._validation`.
+    """
+    if ray.is_initialized() or address == "local":
+        return
+    place = host_and_port(address)
+    if place is not None:
+        try:
+            socket.create_connection(place, timeout=_PATIENCE_WITH_PORT).close()
+        except OSError as error:
+            raise _no_cluster(address, f"Nothing answers there: {error}.") from error
+    # `ray.init` tries for a quarter of an hour, and nothing public limits that. So
+    # another process tries first, which can be ended.
+    command = [sys.executable, "-c", _CONNECT, address]
+    try:
+        attempt = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PATIENCE_WITH_CLUSTER
+        )
+    except subprocess.TimeoutExpired:
+        reason = f"Ray did not connect within {_PATIENCE_WITH_CLUSTER} seconds."
+        raise _no_cluster(address, reason) from None
+    if attempt.returncode:
+        report = attempt.stdout.strip() or attempt.stderr.strip()
+        raise _no_cluster(address, f"Ray reports: {report}")
+
+
+def _no_cluster(address, reason):
+    return _validation.argument_error(
+        ConnectionError,
+        "ray_address",
+        "must be the address of a running Ray cluster. Received: "
+        f"ray_address={address!r}. {reason} Correct the address, start a cluster with "
+        "'ray start --head', or leave the address out to use this machine.",
+    )
 
 
 class _Search:
@@ -152,8 +223,7 @@ class _Search:
         except ray.exceptions.RayTaskError:
             raise  # this error would happen on any other worker
         except ray.exceptions.RayError as error:
-            self._workers.replace(name)
-            self._begin_again(trial, error)
+            self._begin_again(trial, error, self._workers.replace(name))
             return
         _write_files(self._tuner.get_trial_dir(trial.trial_id), files)
         if report is not None:
@@ -162,10 +232,16 @@ class _Search:
         ended.set_state({**state, "metrics": trial.metrics.get_config()})
         self._tuner.on_trial_end(ended)
 
-    def _begin_again(self, trial, error):
+    def _begin_again(self, trial, error, address):
         self._num_lost[trial.trial_id] += 1
-        if self._num_lost[trial.trial_id] < _MAX_LOST_WORKERS:
+        number = self._num_lost[trial.trial_id]
+        if number < _MAX_LOST_WORKERS:
             self._lost.append(trial)
+            self._tuner.progress.note(
+                f"A worker on {address} died, or its machine left the cluster. Trial "
+                f"{trial.trial_id} begins again on another worker. It counts as failed "
+                f"if it loses {_MAX_LOST_WORKERS} workers; this was number {number}."
+            )
             return
         ended = copy.copy(trial)
         ended.status = TrialStatus.FAILED
@@ -183,16 +259,19 @@ class _Workers:
     never start, and the search continues with the other workers.
     """
 
-    def __init__(self, num_workers, num_threads, note):
+    def __init__(self, num_workers, num_threads, num_gpus, note):
         self.num_workers = num_workers
         self.num_threads = num_threads or max(1, (os.cpu_count() or 1) // num_workers)
+        self.num_gpus = num_gpus
         self.ready = {}  # by name
         self._starting = {}  # name and worker, by the future of its start
-        self._folders = {}  # by name: node and path of the folder that it writes to
+        self._places = {}  # by name: node and path of the folder that it writes to
+        self._removals = []  # futures of the removal of folders
         self._job = None
         self._note = note
         self._failed_starts = 0
         self._num_started = 0
+        self._has_started = False  # at least one
 
     @property
     def num_cpus(self):
@@ -202,6 +281,9 @@ class _Workers:
     def start(self, job):
         """Start all workers, which become ready later. `job` is passed to `_Worker`."""
         self._job = job
+        if self.num_gpus is None:
+            num_gpus = ray.cluster_resources().get("GPU", 0)
+            self.num_gpus = _share_of_gpus(num_gpus, self.num_workers)
         for _ in range(self.num_workers):
             self._start()
 
@@ -213,20 +295,31 @@ class _Workers:
             patience = None if self.ready else _PATIENCE
             done, _ = ray.wait(futures, num_returns=1, timeout=patience)
             if not done:
-                self._note(
-                    "No worker has started yet. Each worker needs "
-                    f"{self.num_threads} free core(s). The cluster has "
-                    f"{ray.cluster_resources().get('CPU', 0):g} core(s) in total."
-                )
+                self._note(self._why_none_is_ready())
         if done[0] in self._starting:
             self._take_in(done[0])
         return done[0]
 
+    def _why_none_is_ready(self):
+        state = "is left" if self._has_started else "has started yet"
+        needs = f"{self.num_threads} free core(s)"
+        total = ray.cluster_resources()
+        has = f"{total.get('CPU', 0):g} core(s)"
+        if self.num_gpus:
+            needs = f"{needs} and {self.num_gpus:g} GPU(s)"
+            has = f"{has} and {total.get('GPU', 0):g} GPU(s)"
+        return (
+            f"No worker {state}. Each worker needs {needs} on one machine. The cluster "
+            f"has {has} in total. The search waits for free ones."
+        )
+
     def replace(self, name):
-        """Replace a worker that has died with a new one."""
+        """Replace a worker that has died, and return the address of its node."""
         ray.kill(self.ready.pop(name))  # it may only have been unreachable
-        self._remove_folders([name])
+        node, _ = self._places[name]
+        self._remove_folder(name)
         self._start()
+        return _address_of(node)
 
     def stop(self):
         """End all workers."""
@@ -238,24 +331,26 @@ class _Workers:
         dying = [worker.is_ready.remote() for worker in workers]
         if dying:
             ray.wait(dying, num_returns=len(dying), timeout=_PATIENCE_AT_END)
-        self._remove_folders(list(self._folders))
-        self.ready, self._starting = {}, {}
+        for name in list(self._places):
+            self._remove_folder(name)
+        if self._removals:
+            # On a node that has died, a removal fails, or is still waiting for it.
+            number = len(self._removals)
+            ray.wait(self._removals, num_returns=number, timeout=_PATIENCE_AT_END)
+        self.ready, self._starting, self._removals = {}, {}, []
 
-    def _remove_folders(self, names):
-        """Remove the folder of each dead worker on its node."""
+    def _remove_folder(self, name):
+        """Begin to remove the folder of a dead worker on its node."""
 
         def remove(folder):  # imports inside, so the node does not need kdropout
             import shutil
 
             shutil.rmtree(folder, ignore_errors=True)
 
-        removed = []
-        for node, folder in map(self._folders.pop, names):
-            where = NodeAffinitySchedulingStrategy(node, soft=False)
-            task = ray.remote(remove).options(num_cpus=0, scheduling_strategy=where)
-            removed.append(task.remote(folder))
-        if removed:
-            ray.wait(removed, num_returns=len(removed), timeout=_PATIENCE_AT_END)
+        node, folder = self._places.pop(name)
+        where = NodeAffinitySchedulingStrategy(node, soft=False)
+        task = ray.remote(remove).options(num_cpus=0, scheduling_strategy=where)
+        self._removals.append(task.remote(folder))
 
     def _start(self):
         # Never use a name twice. The oracle keeps the trial of a dead worker under its
@@ -265,8 +360,16 @@ class _Workers:
         variables = dict.fromkeys(_THREAD_VARIABLES, str(self.num_threads))
         variables["KERAS_BACKEND"] = keras.backend.backend()
         variables["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
+        if self.num_gpus == 0:
+            # Ray 2.60 would show all GPUs of the machine to a worker without one.
+            variables["CUDA_VISIBLE_DEVICES"] = ""
+        elif self.num_gpus < 1:
+            for variable, value in _SHARED_GPU_VARIABLES.items():
+                variables[variable] = os.environ.get(variable, value)
         remote = ray.remote(_Worker).options(
-            num_cpus=self.num_threads, runtime_env={"env_vars": variables}
+            num_cpus=self.num_threads,
+            num_gpus=self.num_gpus,
+            runtime_env={"env_vars": variables},
         )
         worker = remote.remote(*self._job)
         self._starting[worker.is_ready.remote()] = (name, worker)
@@ -274,7 +377,7 @@ class _Workers:
     def _take_in(self, future):
         name, worker = self._starting.pop(future)
         try:
-            self._folders[name] = ray.get(future)
+            self._places[name] = ray.get(future)
         except ray.exceptions.RayError as error:
             self._failed_starts += 1
             if self._failed_starts == _MAX_FAILED_STARTS:
@@ -287,7 +390,25 @@ class _Workers:
             self._start()
             return
         self._failed_starts = 0
+        self._has_started = True
         self.ready[name] = worker
+
+
+def _share_of_gpus(num_gpus, num_workers):
+    """The GPUs of each worker: a whole one, or the part with which all find a place."""
+    if num_gpus < 1:
+        return 0.0
+    share = 1 / math.ceil(num_workers / num_gpus)
+    # Ray rounds to these parts, and must not round up.
+    return math.floor(share * PARTS_OF_GPU) / PARTS_OF_GPU
+
+
+def _address_of(node):
+    """The address of a node, which may be dead, in words."""
+    for description in ray.nodes():
+        if description["NodeID"] == node:
+            return description["NodeManagerAddress"]
+    return "a machine that Ray no longer knows"
 
 
 class _Worker:

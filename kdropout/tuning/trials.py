@@ -30,6 +30,7 @@ from kdropout.tuning.model_pool import (
 from kdropout.tuning.oracles import StoredOracle, stored
 from kdropout.tuning.progress import Progress, follow
 from kdropout.tuning.project_lock import ProjectLock
+from kdropout.tuning.ray_arguments import checked_address, checked_gpus
 from kdropout.tuning.search_log import SearchLog
 from kdropout.tuning.trial_records import failure_of
 
@@ -93,6 +94,10 @@ class TrialEngine(keras_tuner.Tuner):
             for this machine. Defaults to None.
         threads_per_worker: Integer of at least 1, or None to divide the cores of this
             machine equally. Defaults to None.
+        gpus_per_worker: Number of GPUs of each worker on Ray. A fraction lets several
+            workers share a GPU, and a number above 1 must be whole. With 0, workers
+            train on the CPU. None to divide the GPUs of the cluster equally, at most
+            one for each worker. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
@@ -128,6 +133,7 @@ class TrialEngine(keras_tuner.Tuner):
         workers: int = 1,
         ray_address: str | None = None,
         threads_per_worker: int | None = None,
+        gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
         self._scored_epoch = _validation.choice(
@@ -141,7 +147,9 @@ class TrialEngine(keras_tuner.Tuner):
         if self.search_log is not None:
             followers.append(self.search_log)
         follow(oracle, followers)
-        self._ray_runner = _make_ray_runner(workers, ray_address, threads_per_worker)
+        self._ray_runner = _make_ray_runner(
+            workers, ray_address, threads_per_worker, gpus_per_worker
+        )
         self._pool = ModelPool()
         self._trainer = Trainer(self.progress.note)
         self._execution = 0
@@ -191,6 +199,11 @@ class TrialEngine(keras_tuner.Tuner):
             *args: Positional arguments of `fit`.
             **kwargs: Keyword arguments of `fit`. Set `verbose` to 1 to show progress,
                 or to 0 to hide it.
+
+        Raises:
+            ConnectionError: If no Ray cluster answers at `ray_address`.
+            RuntimeError: If too many trials failed in a row, workers on Ray cannot
+                start, or another process writes to the project.
         """
         verbose = kwargs.get("verbose", "auto")
         self.progress.verbose = 1 if verbose == "auto" else verbose
@@ -525,7 +538,7 @@ class TrialEngine(keras_tuner.Tuner):
                 callback.log_dir = os.path.join(callback.log_dir, *parts)
 
 
-def _make_ray_runner(workers, address, threads_per_worker):
+def _make_ray_runner(workers, address, threads_per_worker, gpus_per_worker):
     """Return the runner of trials on Ray, or None if they run in this process.
 
     Raises:
@@ -537,6 +550,10 @@ def _make_ray_runner(workers, address, threads_per_worker):
     workers = _validation.integer("workers", workers, low=1)
     if threads_per_worker is not None:
         _validation.integer("threads_per_worker", threads_per_worker, low=1)
+    if gpus_per_worker is not None:
+        gpus_per_worker = checked_gpus(gpus_per_worker)
+    if address is not None:
+        address = checked_address(address)
     if workers == 1 and address is None:
         return None
     if importlib.util.find_spec("ray") is None:
@@ -552,7 +569,7 @@ def _make_ray_runner(workers, address, threads_per_worker):
         )
     from kdropout.tuning.ray_search import RayRunner
 
-    return RayRunner(workers, address, threads_per_worker)
+    return RayRunner(workers, address, threads_per_worker, gpus_per_worker)
 
 
 def _check_results(results, objective):

@@ -77,6 +77,10 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
             for this machine. Defaults to None.
         threads_per_worker: Integer of at least 1, or None to divide the cores of this
             machine equally. Defaults to None.
+        gpus_per_worker: Number of GPUs of each worker on Ray. A fraction lets several
+            workers share a GPU, and a number above 1 must be whole. With 0, workers
+            train on the CPU. None to divide the GPUs of the cluster equally, at most
+            one for each worker. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
@@ -136,6 +140,7 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
         workers: int = 1,
         ray_address: str | None = None,
         threads_per_worker: int | None = None,
+        gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
         self.seed = seed  # KerasTuner's class has this attribute
@@ -169,6 +174,7 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
             workers=workers,
             ray_address=ray_address,
             threads_per_worker=threads_per_worker,
+            gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
         )
 
@@ -232,6 +238,10 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
             for this machine. Defaults to None.
         threads_per_worker: Integer of at least 1, or None to divide the cores of this
             machine equally. Defaults to None.
+        gpus_per_worker: Number of GPUs of each worker on Ray. A fraction lets several
+            workers share a GPU, and a number above 1 must be whole. With 0, workers
+            train on the CPU. None to divide the GPUs of the cluster equally, at most
+            one for each worker. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
@@ -276,6 +286,7 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
         workers: int = 1,
         ray_address: str | None = None,
         threads_per_worker: int | None = None,
+        gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
         oracle = BayesianOptimizationOracle(
@@ -311,6 +322,7 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
             workers=workers,
             ray_address=ray_address,
             threads_per_worker=threads_per_worker,
+            gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
         )
 
@@ -377,6 +389,10 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
             for this machine. Defaults to None.
         threads_per_worker: Integer of at least 1, or None to divide the cores of this
             machine equally. Defaults to None.
+        gpus_per_worker: Number of GPUs of each worker on Ray. A fraction lets several
+            workers share a GPU, and a number above 1 must be whole. With 0, workers
+            train on the CPU. None to divide the GPUs of the cluster equally, at most
+            one for each worker. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
@@ -423,6 +439,7 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
         workers: int = 1,
         ray_address: str | None = None,
         threads_per_worker: int | None = None,
+        gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
         oracle = HyperbandOracle(
@@ -457,6 +474,7 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
             workers=workers,
             ray_address=ray_address,
             threads_per_worker=threads_per_worker,
+            gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
         )
 
@@ -549,6 +567,10 @@ class SuccessiveHalving(TrialEngine):
             for this machine. Defaults to None.
         threads_per_worker: Integer of at least 1, or None to divide the cores of this
             machine equally. Defaults to None.
+        gpus_per_worker: Number of GPUs of each worker on Ray. A fraction lets several
+            workers share a GPU, and a number above 1 must be whole. With 0, workers
+            train on the CPU. None to divide the GPUs of the cluster equally, at most
+            one for each worker. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
@@ -597,6 +619,7 @@ class SuccessiveHalving(TrialEngine):
         workers: int = 1,
         ray_address: str | None = None,
         threads_per_worker: int | None = None,
+        gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
         oracle = SuccessiveHalvingOracle(
@@ -630,6 +653,7 @@ class SuccessiveHalving(TrialEngine):
             workers=workers,
             ray_address=ray_address,
             threads_per_worker=threads_per_worker,
+            gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
         )
         if not self._is_keras_tuner_worker:
@@ -707,6 +731,10 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
             for this machine. Defaults to None.
         threads_per_worker: Integer of at least 1, or None to divide the cores of this
             machine equally. Defaults to None.
+        gpus_per_worker: Number of GPUs of each worker on Ray. A fraction lets several
+            workers share a GPU, and a number above 1 must be whole. With 0, workers
+            train on the CPU. None to divide the GPUs of the cluster equally, at most
+            one for each worker. Defaults to None.
         log_dir: Path of a folder for TensorBoard, which no other search may use. The
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
@@ -748,6 +776,7 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
         workers: int = 1,
         ray_address: str | None = None,
         threads_per_worker: int | None = None,
+        gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
     ):
         self.seed = seed  # KerasTuner's class has this attribute
@@ -781,5 +810,6 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
             workers=workers,
             ray_address=ray_address,
             threads_per_worker=threads_per_worker,
+            gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
         )

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from kdropout._validation import nearest, shorten
 from kdropout.tuning.job.errors import dotted
+from kdropout.tuning.ray_arguments import checked_address, checked_gpus
 
 
 class Settings(BaseModel):
@@ -256,6 +257,23 @@ Widths = Annotated[tuple[Width, ...], Field(strict=False, min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _checked_by(check):
+    """A validator that calls the check of an argument of Python."""
+
+    def validate(value):
+        try:
+            return check(value)
+        except (TypeError, ValueError) as error:
+            raise invalid(error.problem) from None
+
+    return AfterValidator(validate)
+
+
+# The arguments of the tuners about workers on Ray.
+RayAddress = Annotated[str, _checked_by(checked_address)]
+Gpus = Annotated[float, Field(ge=0), _checked_by(checked_gpus)]
 
 
 def _check_reference(value):

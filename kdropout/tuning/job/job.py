@@ -36,7 +36,14 @@ from kdropout.tuning.job.errors import (
     dotted,
     place_of,
 )
-from kdropout.tuning.job.fields import Count, PathText, Settings, invalid
+from kdropout.tuning.job.fields import (
+    Count,
+    Gpus,
+    PathText,
+    RayAddress,
+    Settings,
+    invalid,
+)
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, keep_contents, locked
 from kdropout.tuning.job.references import blame_exits
@@ -92,7 +99,14 @@ class Checked:
 
 
 # These keys may change before a search is resumed, because they do not affect a trial.
-NOT_DECISIVE = ("confirm", "workers", "ray_address", "threads_per_worker", "output")
+NOT_DECISIVE = (
+    "confirm",
+    "workers",
+    "ray_address",
+    "threads_per_worker",
+    "gpus_per_worker",
+    "output",
+)
 
 
 class Job(Settings):
@@ -103,7 +117,8 @@ class Job(Settings):
 
     The keys of the file are attributes, with all defaults: `model`, `data`, `search`,
     `space`, `objective`, `training`, `confirm`, `workers`, `ray_address`,
-    `threads_per_worker` and `output`. `path` is the path of the file, or None.
+    `threads_per_worker`, `gpus_per_worker` and `output`. `path` is the path of the
+    file, or None.
 
     Raises:
         pydantic.ValidationError: If you make it in Python and a setting is not valid.
@@ -147,7 +162,7 @@ class Job(Settings):
         description="Number of trials at a time. If above 1, each runs in its own "
         "process.",
     )
-    ray_address: str | None = Field(
+    ray_address: RayAddress | None = Field(
         None,
         description="Address of a Ray cluster, such as ray://host:10001 or auto. "
         "Defaults to this machine.",
@@ -156,6 +171,12 @@ class Job(Settings):
         None,
         description="Number of threads of each worker. Defaults to a fair share of the "
         "cores of this machine.",
+    )
+    gpus_per_worker: Gpus | None = Field(
+        None,
+        description="Number of GPUs of each worker, such as 1, or 0.5 for two workers "
+        "on a GPU. With 0, workers train on the CPU. Defaults to a fair share of the "
+        "GPUs of the cluster, at most one.",
     )
     output: PathText = Field(
         "kdropout-search",

@@ -1,5 +1,6 @@
 """Runs a job, from its file to its report."""
 
+import importlib.util
 import json
 import math
 import os
@@ -95,6 +96,7 @@ def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
     """
     if not isinstance(job, Job):
         raise _validation.type_error("job", "a kdropout.tuning.Job", job)
+    _check_cluster(job)
     checked = job.check()
     _check_can_travel(job, checked.data)
     # The lock includes the confirmation, which writes files as well.
@@ -218,9 +220,22 @@ def make_tuner(job, build, folder):
         workers=job.workers,
         ray_address=job.ray_address,
         threads_per_worker=job.threads_per_worker,
+        gpus_per_worker=job.gpus_per_worker,
         scored_epoch=job.objective.scored_epoch,
         **settings,
     )
+
+
+def _check_cluster(job):
+    """Raise before the data are read if the Ray cluster of the job does not answer."""
+    if job.ray_address is None or importlib.util.find_spec("ray") is None:
+        return  # the tuner raises if it needs Ray
+    from kdropout.tuning.ray_search import check_cluster
+
+    try:
+        check_cluster(job.ray_address)
+    except ConnectionError as error:
+        raise job.error("ray_address", error.problem) from error
 
 
 def _check_can_travel(job, data):

@@ -352,6 +352,26 @@ CASES = [
         "ray_address: 8080\n",
         ["line 1, ray_address: must be a text. Received: 8080"],
     ),
+    BadJob(
+        "ray_address without port",
+        "ray_address: 10.0.0.1\n",
+        ["line 1, ray_address: must be 'auto'", "Received: ray_address='10.0.0.1'"],
+    ),
+    BadJob(
+        "negative GPUs",
+        "gpus_per_worker: -1\n",
+        ["line 1, gpus_per_worker: must be at least 0.0. Received: -1"],
+    ),
+    BadJob(
+        "GPUs as text",
+        "gpus_per_worker: one\n",
+        ["line 1, gpus_per_worker: must be a number. Received: 'one'"],
+    ),
+    BadJob(
+        "one and a half GPUs",
+        "gpus_per_worker: 1.5\n",
+        ["line 1, gpus_per_worker: must be a whole number if it is above 1"],
+    ),
     BadJob("no output", "output: ''\n", ["output: must not be empty"]),
     # Paths, numbers and texts that are out of range
     BadJob(

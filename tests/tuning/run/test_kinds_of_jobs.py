@@ -358,10 +358,17 @@ def test_rates_at_a_limit_of_the_space_of_a_job_are_reported(tmp_path):
 
 def test_workers_of_a_job_are_those_of_its_tuner(tmp_path):
     pytest.importorskip("ray")
-    job = make_job(tmp_path, workers=2, threads_per_worker=1, ray_address="auto")
+    job = make_job(
+        tmp_path,
+        workers=2,
+        threads_per_worker=1,
+        gpus_per_worker=0.5,
+        ray_address="auto",
+    )
     tuner = make_tuner(job, job.check().build, tmp_path)
     runner = tuner._ray_runner
-    assert (runner.num_workers, runner.num_threads, runner.address) == (2, 1, "auto")
+    assert (runner.num_workers, runner.address) == (2, "auto")
+    assert (runner.num_threads, runner.num_gpus) == (1, 0.5)
 
 
 def test_one_hot_labels_get_the_scores_of_integers(tmp_path):

@@ -1,5 +1,7 @@
 """Trials equal those of KerasTuner, on models that are compiled once."""
 
+import math
+
 import keras
 import keras_tuner
 import numpy as np
@@ -383,6 +385,19 @@ def test_too_large_model_is_a_failed_trial(tmp_path):
         ({"workers": 0}, ValueError, "'workers' must be an integer of at least 1"),
         ({"workers": "2"}, TypeError, "'workers' must be .* Received: workers='2'"),
         ({"threads_per_worker": 0}, ValueError, "'threads_per_worker' must be"),
+        ({"gpus_per_worker": -1}, ValueError, "'gpus_per_worker' must be a number in"),
+        ({"gpus_per_worker": "1"}, TypeError, "Received: gpus_per_worker='1'"),
+        ({"gpus_per_worker": True}, TypeError, "Received: gpus_per_worker=True"),
+        ({"gpus_per_worker": math.nan}, ValueError, "Received: gpus_per_worker=nan"),
+        ({"gpus_per_worker": 1.5}, ValueError, "a whole number if it is above 1"),
+        ({"gpus_per_worker": 1e-5}, ValueError, "0, or at least 0.0001"),
+        ({"ray_address": 6379}, TypeError, "'ray_address' must be 'auto', .*=6379"),
+        ({"ray_address": ""}, ValueError, "'ray_address' must be .* ray_address=''"),
+        ({"ray_address": "10.0.0.1"}, ValueError, "such as '10.0.0.1:6379'"),
+        ({"ray_address": "host:port"}, ValueError, "ray_address='host:port'"),
+        ({"ray_address": "host:0"}, ValueError, "ray_address='host:0'"),
+        ({"ray_address": "host:65536"}, ValueError, "ray_address='host:65536'"),
+        ({"ray_address": "http://host:8265"}, ValueError, "or 'ray://10.0.0.1:10001'"),
     ],
 )
 def test_error_names_the_bad_arguments(kwargs, error, message, tmp_path):

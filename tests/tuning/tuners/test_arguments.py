@@ -8,7 +8,14 @@ import pytest
 from kdropout import tuning
 from kdropout.tuning.trials import TrialEngine
 
-OURS = ["scored_epoch", "workers", "ray_address", "threads_per_worker", "log_dir"]
+OURS = [
+    "scored_epoch",
+    "workers",
+    "ray_address",
+    "threads_per_worker",
+    "gpus_per_worker",
+    "log_dir",
+]
 OF_KERAS_TUNER = ["RandomSearch", "BayesianOptimization", "Hyperband", "GridSearch"]
 TUNERS = [*OF_KERAS_TUNER, "SuccessiveHalving"]
 
