@@ -14,6 +14,8 @@ from kdropout import _validation
 from kdropout.tuning import Rates, Schedules
 from kdropout.tuning.space import parse
 
+pytestmark = pytest.mark.on_one_backend
+
 PACKAGE = pathlib.Path(kdropout.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py")) + sorted(
     (PACKAGE.parent / "kdropout_dashboard").rglob("*.py")

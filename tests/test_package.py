@@ -9,6 +9,8 @@ import pytest
 
 import kdropout
 
+pytestmark = pytest.mark.on_one_backend
+
 # Slow to import, or absent from a plain installation.
 OPTIONAL = ("keras_tuner", "matplotlib", "pydantic", "ray", "sklearn", "tensorboard")
 

@@ -16,6 +16,8 @@ from kdropout import (
 )
 from kdropout.tuning import report
 
+pytestmark = pytest.mark.on_one_backend
+
 NAMESPACES = [
     kdropout,
     callbacks,

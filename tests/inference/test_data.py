@@ -156,6 +156,7 @@ def text_task():
 
 
 @pytest.mark.slow
+@pytest.mark.on_one_backend
 def test_task_accepts_the_texts_that_its_predict_accepts():
     tf = pytest.importorskip("tensorflow")
     task, texts = text_task(), ["the cat sat", "the dog", "cat", "dog sat", "the"]

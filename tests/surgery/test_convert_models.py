@@ -65,7 +65,11 @@ MODELS = {
 }
 # Compiling 18 blocks is slow.
 SLOW = [pytest.mark.slow, pytest.mark.on_one_backend]
-MARKS = {"ConvNeXtTiny": SLOW, "ViT": needs_newer_keras_hub}
+MARKS = {
+    "EfficientNetB0": pytest.mark.on_one_backend,
+    "ConvNeXtTiny": SLOW,
+    "ViT": needs_newer_keras_hub,
+}
 NAMES = [pytest.param(name, marks=MARKS.get(name, ())) for name in MODELS]
 
 

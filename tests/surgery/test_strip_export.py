@@ -116,6 +116,7 @@ def is_random(operation):
     return any(word in operation.lower() for word in RANDOM)
 
 
+@pytest.mark.on_one_backend
 def test_saved_file_runs_without_kdropout(tmp_path):
     model, x = all_layers()
     kdropout.strip(model).save(tmp_path / "model.keras")

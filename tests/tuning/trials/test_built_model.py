@@ -114,12 +114,9 @@ class ActsAtBatches(keras.callbacks.Callback):
         pass
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "callbacks",
-    [[], pytest.param([ActsAtBatches], marks=pytest.mark.on_one_backend)],
-    ids=["graph", "fit"],
-)
+@pytest.mark.parametrize("callbacks", [[], [ActsAtBatches]], ids=["graph", "fit"])
 def test_changes_of_a_callback_to_its_model_do_not_reach_the_next_trial(
     callbacks, tmp_path
 ):

@@ -293,6 +293,7 @@ FALLBACKS = {
 }
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 @ONLY_COMPILED
 @pytest.mark.parametrize("reason", FALLBACKS)
