@@ -75,6 +75,12 @@ def build_at_init(layer):
         layer._lock_state()
 
 
+def prepare_steps_of_jax(model):
+    """Prepare a model for calls of `train_step` and `test_step`. (Keras 3.12)"""
+    if hasattr(model, "_record_training_state_sharding_spec"):
+        model._record_training_state_sharding_spec()
+
+
 def jax_core():
     """Return the module of JAX that reads and sets the current trace. (JAX 0.9.2)"""
     from jax.extend import core

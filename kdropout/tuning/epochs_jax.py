@@ -3,6 +3,7 @@
 import jax
 from keras import tree
 
+from kdropout import _compat
 from kdropout.tuning.epochs import to_python
 
 
@@ -22,6 +23,7 @@ class Epochs:
     def train(self, data, order, batch_size):
         """Train on the rows `order` of `data` and return the logs."""
         model = self._model
+        _compat.prepare_steps_of_jax(model)
         model.reset_metrics()
         groups = (
             model.trainable_variables,
@@ -36,6 +38,7 @@ class Epochs:
     def evaluate(self, data, batch_size):
         """Evaluate on all rows of `data` and return the logs, without "val_"."""
         model = self._model
+        _compat.prepare_steps_of_jax(model)
         model.reset_metrics()
         groups = (
             model.trainable_variables,

@@ -9,7 +9,7 @@ from kdropout.layers import Dropout
 from kdropout.rate_rules import ScheduledRate
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.schedules import Ramp
-from tests.tools import CountedModel
+from tests.tools import KERAS, CountedModel
 
 ONES = np.ones((4, 3), "float32")
 EAGER = keras.backend.backend() == "torch"
@@ -239,4 +239,5 @@ def test_move_that_would_be_lost_is_refused():
     model.compile("sgd", "mse")
     with pytest.raises(RuntimeError, match="has no value, because on JAX"):
         model.fit(ONES, ONES, callbacks=[MovesBetweenBatches(layer)], verbose=0)
-    assert layer._rate_rule.ramp_of(layer).get_config() == RAMPS[0].get_config()
+    if KERAS >= (3, 11):  # older versions leave the variables without values
+        assert layer._rate_rule.ramp_of(layer).get_config() == RAMPS[0].get_config()

@@ -131,6 +131,8 @@ def holder():
 
 
 @pytest.mark.parametrize("copy", COPIES)
+# Discretization of older versions of Keras, on JAX.
+@pytest.mark.filterwarnings("ignore:.*Explicitly requested dtype int64:UserWarning")
 @pytest.mark.parametrize("make", [normalization, discretization, scaled, holder])
 def test_predictions_of_the_copy_are_those_of_the_model(make, copy):
     model = make()
