@@ -64,6 +64,7 @@ def test_keras_of_the_window_is_accepted(version, monkeypatch):
 
 
 @pytest.mark.on_one_backend
+@pytest.mark.slow
 # Not six, which TensorFlow imports as well.
 @pytest.mark.parametrize(
     "package", sorted(_requirements.SEARCH_PACKAGES.keys() - {"six"})

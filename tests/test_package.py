@@ -26,6 +26,7 @@ def test_import_loads_no_optional_package():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.slow
 def test_tuning_is_available_after_import_of_kdropout():
     program = (
         "import sys, kdropout\n"

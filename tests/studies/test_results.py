@@ -10,8 +10,14 @@ from benchmarks.studies.__main__ import STUDIES
 from kdropout import _statistics
 
 
+# Bootstraps over 3,180 trainings are slow.
+LARGE = pytest.param("one_run", marks=pytest.mark.slow)
+
+
 @pytest.mark.on_one_backend
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(
+    "name", [LARGE if name == "one_run" else name for name in STUDIES]
+)
 def test_tables_of_a_page_equal_those_of_its_results(name):
     study = importlib.import_module(f"benchmarks.studies.{name}")
     rows = ledger.rows_of(study.jobs(study.SEEDS))
