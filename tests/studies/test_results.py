@@ -9,8 +9,7 @@ from benchmarks.studies import findings, ledger, pages
 from benchmarks.studies.__main__ import STUDIES
 from kdropout import _statistics
 
-
-# Bootstraps over 3,180 trainings are slow.
+# The tables of 3,180 trainings take ten times as long as the others.
 LARGE = pytest.param("one_run", marks=pytest.mark.slow)
 
 
