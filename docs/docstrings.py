@@ -24,7 +24,7 @@ class Docstrings(griffe.Extension):
     def on_package(self, *, pkg, **kwargs):
         """Rewrite all docstrings, and let `kdropout.convert` be the function.
 
-        Both happen here, because a module that a function hides is no longer found.
+        The docstrings come first, because the function then hides its module.
         """
         for obj in _objects(pkg):
             _rewrite(obj)

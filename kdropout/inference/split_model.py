@@ -1,6 +1,7 @@
 """A model as a list of steps, split at the first random ones."""
 
 import dataclasses
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -21,6 +22,11 @@ class _Step:
     arguments: Callable  # from the dict of all values to (args, kwargs)
     inputs: list  # keys of values
     outputs: list
+
+    @functools.cached_property
+    def parameters(self):
+        """The names of the arguments of the operation."""
+        return list(inspect.signature(self.operation.call).parameters)
 
 
 class SplitModel:
@@ -144,8 +150,7 @@ def input_keys(model):
 def _run(steps, values, watcher):
     for step in steps:
         args, kwargs = step.arguments(values)
-        names = list(inspect.signature(step.operation.call).parameters)
-        if "training" in names[len(args) :]:
+        if "training" in step.parameters[len(args) :]:
             kwargs = {**kwargs, "training": False}  # for some, the default is True
         with watcher.watch(step.operation):
             outputs = tree.flatten(step.operation(*args, **kwargs))

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib.util
 import json
 import numbers
 import os
@@ -16,6 +15,7 @@ from keras_tuner.engine.trial import Trial
 
 from kdropout import _validation
 from kdropout._files import write_json
+from kdropout._requirements import is_installed
 from kdropout.callbacks import TensorBoardRates
 from kdropout.tuning.checkpoint import BestEpoch, load_values, save_values
 from kdropout.tuning.epochs import Trainer, has_own_fit
@@ -556,7 +556,7 @@ def _make_ray_runner(workers, address, threads_per_worker, gpus_per_worker):
         address = checked_address(address)
     if workers == 1 and address is None:
         return None
-    if importlib.util.find_spec("ray") is None:
+    if not is_installed("ray"):
         raise ModuleNotFoundError(
             "Several workers need Ray, which is not installed. Run: "
             "pip install ray, or pass workers=1."

@@ -149,9 +149,8 @@ def test_examples_in_the_reference_are_code(site):
     for path in (site / "api").glob("*/index.html"):
         text = path.read_text()
         assert "<blockquote>" not in text
-        assert (
-            "<details" not in text
-        )  # a title of a docstring that Griffe does not know
+        # Griffe makes these of titles in docstrings that it does not know.
+        assert "<details" not in text
 
 
 def test_hidden_code_is_not_on_the_pages(site):

@@ -1,6 +1,5 @@
 """Runs a job, from its file to its report."""
 
-import importlib.util
 import json
 import math
 import os
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from kdropout import _validation
 from kdropout._files import replacing, write_json
+from kdropout._requirements import is_installed
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers
 from kdropout.rate_rules.ramped import RampedRate
@@ -228,7 +228,7 @@ def make_tuner(job, build, folder):
 
 def _check_cluster(job):
     """Raise before the data are read if the Ray cluster of the job does not answer."""
-    if job.ray_address is None or importlib.util.find_spec("ray") is None:
+    if job.ray_address is None or not is_installed("ray"):
         return  # the tuner raises if it needs Ray
     from kdropout.tuning.ray_search import check_cluster
 
