@@ -16,6 +16,24 @@ _SAME = {
     keras.layers.AlphaDropout: (layers.AlphaDropout, ("noise_shape",)),
 }
 
+# Class of Keras with arguments that are rates: class of kdropout.
+_WITH_RATES = {
+    kind._keras_kind: kind
+    for kind in (
+        layers.AdditiveAttention,
+        layers.Attention,
+        layers.ConvLSTM1D,
+        layers.ConvLSTM2D,
+        layers.ConvLSTM3D,
+        layers.GRU,
+        layers.GRUCell,
+        layers.LSTM,
+        layers.LSTMCell,
+        layers.SimpleRNN,
+        layers.SimpleRNNCell,
+    )
+}
+
 # keras.applications and each model of KerasHub define another class for DropPath.
 _DROP_PATHS = ("DropPath", "StochasticDepth")
 _DROP_PATH_RATES = ("rate", "drop_prob", "drop_path_rate")
@@ -42,6 +60,16 @@ def live_counterpart(layer):
             if hasattr(layer, name):
                 return layers.DropPath, {}, float(getattr(layer, name))
     return None
+
+
+def live_kind(layer):
+    """The class of kdropout for a layer of Keras with arguments that are rates."""
+    return _WITH_RATES.get(type(layer))
+
+
+def rates_of_arguments(layer):
+    """The rates of a layer of `live_kind`: dict from argument to float."""
+    return {name: getattr(layer, name) for name in live_kind(layer)._rate_defaults}
 
 
 def plain_layer(kind, arguments):

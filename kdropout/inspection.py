@@ -1,15 +1,22 @@
 """Finds the dropout layers of a model, shows their rates and sets them."""
 
+import dataclasses
 import fnmatch
 import warnings
 from collections.abc import Callable
 
 import keras
 
-from kdropout._keras_classes import is_keras_dropout, live_counterpart
+from kdropout._keras_classes import (
+    is_keras_dropout,
+    live_counterpart,
+    live_kind,
+    rates_of_arguments,
+)
 from kdropout._model_kinds import check_layer
 from kdropout._validation import nearest
 from kdropout.layers.base import BaseDropout
+from kdropout.layers.recurrent import LiveCell, LiveRecurrent
 
 # The number of paths that a message lists. It counts the rest.
 _MAX_LISTED = 3
@@ -184,8 +191,11 @@ def matching(paths, pattern):
     return [pattern] if pattern in paths else fnmatch.filter(paths, pattern)
 
 
-def choose_rates(paths, rate, argument="rate"):
-    """Dict from path to rate, for the argument `rate`. The last match counts."""
+def choose_rates(paths, rate, argument="rate", exact=()):
+    """Dict from path to rate, for the argument `rate`. The last match counts.
+
+    A glob does not match the paths in `exact`.
+    """
     if not isinstance(rate, dict):
         return dict.fromkeys(paths, rate)
     if not rate:
@@ -200,9 +210,9 @@ def choose_rates(paths, rate, argument="rate"):
     expected = "layers that can have dropout"
     chosen = {}
     for pattern, value in rate.items():
-        matched = matching(paths, pattern)
+        matched = [pattern] if pattern in exact else matching(paths, pattern)
         if not matched:
-            raise _no_match(argument, expected, pattern, paths)
+            raise _no_match(argument, expected, pattern, [*paths, *exact])
         chosen.update(dict.fromkeys(matched, value))
     return chosen
 
@@ -244,7 +254,11 @@ def _walk(layer, path, seen):
             seen.add(id(child))
             child_path = f"{path}/{child.name}" if path else child.name
             yield child_path, child
-            yield from _walk(child, child_path, seen)
+            # The rates of an LSTM are those of the cell that it makes.
+            is_own_cell = isinstance(child, LiveCell) and isinstance(
+                layer, LiveRecurrent
+            )
+            yield from _walk(child, path if is_own_cell else child_path, seen)
 
 
 def sublayers(layer):
@@ -282,18 +296,52 @@ def _keras_hint(model, item):
         return (
             " This is a layer of Keras: call kdropout.convert(model) to make it live."
         )
+    for found in keras_rates(model):
+        if found.path == item:
+            rate = f", {{{item!r}: 0.2}}" if found.is_off else ""
+            return (
+                " This is an argument of a layer of Keras: call "
+                f"kdropout.convert(model{rate}) to make it live."
+            )
     return ""
 
 
+@dataclasses.dataclass(frozen=True)
+class KerasRate:
+    """A rate of a layer of Keras that `kdropout.convert` can make live."""
+
+    path: str
+    layer: keras.layers.Layer
+    rate: float
+    argument: str | None = None  # if the rate is an argument, such as that of an LSTM
+
+    @property
+    def is_off(self):
+        """True for an argument of 0: then Keras has no dropout there."""
+        return self.argument is not None and self.rate == 0.0
+
+
+def keras_rates(model):
+    """List of `KerasRate` of all dropout layers of Keras, and arguments of layers."""
+    found, own_cells = [], set()
+    for path, layer in walk(model):
+        counterpart = live_counterpart(layer)
+        if counterpart is not None:
+            found.append(KerasRate(path, layer, float(counterpart[-1])))
+        kind = live_kind(layer)
+        if kind is None or id(layer) in own_cells:
+            continue
+        if issubclass(kind, LiveRecurrent):  # its arguments are those of its cell
+            own_cells.add(id(layer.cell))
+        for name, rate in rates_of_arguments(layer).items():
+            found.append(KerasRate(f"{path}/{name}", layer, float(rate), name))
+    return found
+
+
 def _plain_dropout(model):
-    """The paths of the dropout layers of Keras in `model` with a rate above 0."""
+    """The paths of the dropout of Keras in `model` with a rate above 0."""
     # Attention without dropout holds a layer with a rate of 0, which it never calls.
-    counterparts = {path: live_counterpart(layer) for path, layer in walk(model)}
-    return [
-        path
-        for path, counterpart in counterparts.items()
-        if counterpart is not None and counterpart[-1] > 0.0
-    ]
+    return [found.path for found in keras_rates(model) if found.rate > 0.0]
 
 
 def _not_live(paths):
@@ -301,7 +349,7 @@ def _not_live(paths):
     if len(paths) > _MAX_LISTED:
         listed += f" and {len(paths) - _MAX_LISTED} more"
     return (
-        f"The rates of {listed} cannot change, because these are layers of Keras. "
+        f"The rates of {listed} cannot change, because they belong to layers of Keras. "
         "Call kdropout.convert(model) to make them live."
     )
 

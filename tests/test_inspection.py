@@ -110,7 +110,7 @@ def test_summary_lists_dropout_layers_that_are_not_live():
     assert lines == [
         "layer  kind     rate    decided by",
         "live   Dropout  0.2000  you",
-        "The rates of 'plain' cannot change, because these are layers of Keras. "
+        "The rates of 'plain' cannot change, because they belong to layers of Keras. "
         "Call kdropout.convert(model) to make them live.",
     ]
 

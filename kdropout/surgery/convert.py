@@ -8,10 +8,18 @@ from collections.abc import Callable
 
 import keras
 
-from kdropout._keras_classes import is_keras_dropout, live_counterpart
+from kdropout._keras_classes import is_keras_dropout, live_counterpart, live_kind
 from kdropout._model_kinds import check_layer, has_call, require_built
-from kdropout.inspection import choose_rates, dropout_layers, sublayers, walk
+from kdropout.inspection import (
+    KerasRate,
+    choose_rates,
+    dropout_layers,
+    keras_rates,
+    sublayers,
+    walk,
+)
 from kdropout.layers import BaseDropout
+from kdropout.layers.rate_arguments import RateArguments, rate_layers
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.surgery.keras_state import (
@@ -42,17 +50,25 @@ _KEPT = {"name", "built", "build", "quantize", "autocast", "seed_generator"}
 
 @dataclasses.dataclass(frozen=True)
 class _Candidate:
-    """A dropout layer of Keras, and the class and arguments of its replacement."""
+    """A rate of a layer of Keras that becomes live, and the layer around the layer."""
 
-    layer: keras.layers.Layer
-    owner: keras.layers.Layer  # the layer around it
-    kind: type
-    arguments: dict
-    rate: float
+    found: KerasRate
+    owner: keras.layers.Layer
+
+    @property
+    def layer(self):
+        return self.found.layer
+
+    @property
+    def rate(self):
+        return self.found.rate
 
     @property
     def description(self):
-        return f"{type(self.layer).__name__} in {type(self.owner).__name__}"
+        kind = type(self.layer).__name__
+        if self.found.argument is not None:
+            return f"argument '{self.found.argument}' of {kind}"
+        return f"{kind} in {type(self.owner).__name__}"
 
 
 def convert(
@@ -110,9 +126,9 @@ def convert(
     """
     _check_model(model)
     layers = list(walk(model))
-    candidates = _candidates(model, layers)
+    candidates, off = _candidates(model, layers, rate)
     ours = {layer: path for path, layer in dropout_layers(model).items()}
-    theirs = [candidate.layer for candidate in candidates.values()]
+    theirs = {candidate.layer: None for candidate in candidates.values()}
     modes = modes_of_calls(model, [*theirs, *ours], training=True)
     uncalled = {
         path: candidate
@@ -124,10 +140,9 @@ def convert(
         for path, candidate in candidates.items()
         if path not in uncalled
     }
-    keras_rates = {candidate.layer: candidate.rate for candidate in candidates.values()}
-    frozen = _frozen_dropout(model, layers, keras_rates)
+    frozen = _frozen_dropout(model, layers, _rates_by_layer(candidates))
     if not called and not ours:
-        raise ValueError(_nothing_to_convert(model, frozen, uncalled))
+        raise ValueError(_nothing_to_convert(model, frozen, uncalled, off))
     if not called and rate is not None:
         kinds = {path: type(layer).__name__ for layer, path in ours.items()}
         raise ValueError(
@@ -138,7 +153,7 @@ def convert(
             "the layers where you make them."
         )
     with strategy_scope(model):
-        made = _make_all(called, rate)
+        made = _make_all(called, rate, off)
     # Nothing changes before all is checked, so an error leaves the model as it was.
     reported = {
         path: candidate
@@ -166,9 +181,13 @@ def convert(
         "their rates act only in kdropout.mc_predict: {}. Leave 'training' out of the "
         "call of the layer or model around them to switch them on.",
     )
-    live = {layer: layer for layer in ours} | dict(made)
+    live = {layer: [layer] for layer in ours} | {
+        replacement.layer: replacement.dropout_layers for replacement in made
+    }
     clocked = [
-        layer for layer in paths if isinstance(live[layer]._rate_rule, ClockedRate)
+        layer
+        for layer in paths
+        if any(isinstance(part._rate_rule, ClockedRate) for part in live[layer])
     ]
     modes = modes_of_calls(model, clocked, training=False)
     _warn(
@@ -178,9 +197,9 @@ def convert(
         "Pass on the 'training' of the call around them, and draw samples with "
         "kdropout.mc_predict, or pass a number as their rate.",
     )
-    trained = models_that_trained([layer for layer, _ in made])
-    for layer, replacement in made:
-        _transform(layer, replacement)
+    trained = models_that_trained([replacement.layer for replacement in made])
+    for replacement in made:
+        replacement.apply()
     refresh([model, *(layer for _, layer in layers), *trained])
     return model
 
@@ -202,16 +221,29 @@ def _check_model(model):
         )
 
 
-def _candidates(model, layers):
-    """Dict from path to `_Candidate` for each dropout layer of Keras."""
+def _candidates(model, layers, rate):
+    """What becomes live, and what is off and stays so: dicts by path."""
     owners = {"": model, **dict(layers)}
-    candidates = {}
-    for path, layer in layers:
-        counterpart = live_counterpart(layer)
-        if counterpart is not None:
-            owner = owners[path.rpartition("/")[0]]
-            candidates[path] = _Candidate(layer, owner, *counterpart)
-    return candidates
+    places = {id(layer): path for path, layer in layers}
+    candidates, off = {}, {}
+    for found in keras_rates(model):
+        owner = owners[places[id(found.layer)].rpartition("/")[0]]
+        # An argument of 0 is no dropout: it stays as it is, unless its path is named.
+        is_named = isinstance(rate, dict) and found.path in rate
+        group = off if found.is_off and not is_named else candidates
+        group[found.path] = _Candidate(found, owner)
+    return candidates, off
+
+
+def _rates_by_layer(candidates):
+    rates = {}
+    for candidate in candidates.values():
+        rates.setdefault(candidate.layer, []).append(candidate.rate)
+        # The cell of an LSTM has the same arguments.
+        cell = getattr(candidate.layer, "cell", None)
+        if cell is not None:
+            rates.setdefault(cell, []).append(candidate.rate)
+    return rates
 
 
 def _is_unused_attention(candidate):
@@ -225,7 +257,7 @@ def _is_news(uncalled, rate):
     return uncalled.rate > 0 or rate is not None or not _is_unused_attention(uncalled)
 
 
-def _nothing_to_convert(model, frozen, uncalled):
+def _nothing_to_convert(model, frozen, uncalled, off):
     message = (
         "'model' must hold dropout layers of Keras. Received: "
         f"'{model.name}', which has none. Add some with kdropout.insert."
@@ -241,29 +273,70 @@ def _nothing_to_convert(model, frozen, uncalled):
             f"{_listed(_described(uncalled))}. Make the layers around them with a "
             "dropout above 0."
         )
+    if off:
+        path = next(iter(off))
+        message += (
+            f" Rates of 0 become live if you name them: {_listed(_described(off))}. "
+            f"Call kdropout.convert(model, {{{path!r}: 0.2}})."
+        )
     return message
 
 
-def _make_all(candidates, rate):
-    """Pairs of a layer of Keras and its live replacement."""
+def _make_all(candidates, rate, off):
+    """The replacements for all layers of `candidates`: a list."""
     chosen = {path: candidate.rate for path, candidate in candidates.items()}
     if rate is not None:
-        chosen.update(choose_rates(list(candidates), rate))
+        named = [path for path in candidates if candidates[path].found.is_off]
+        on = [path for path in candidates if path not in named]
+        chosen.update(choose_rates(on, rate, exact=[*named, *off]))
+    by_layer = {}
+    for path, candidate in candidates.items():
+        rates = by_layer.setdefault(candidate.layer, {})
+        rates[candidate.found.argument] = chosen[path]
     return [
-        (candidate.layer, _make(candidate, chosen[path]))
-        for path, candidate in candidates.items()
+        _NewLayer(layer, rates[None]) if None in rates else _NewRates(layer, rates)
+        for layer, rates in by_layer.items()
     ]
 
 
-def _make(candidate, rate):
-    layer = candidate.layer
-    return candidate.kind(
-        rate=rate,
-        seed=getattr(layer, "seed", None),
-        name=layer.name,
-        dtype=layer.dtype_policy,
-        **candidate.arguments,
-    )
+class _NewLayer:
+    """The live layer that replaces a dropout layer of Keras."""
+
+    def __init__(self, layer, rate):
+        kind, arguments, _ = live_counterpart(layer)
+        self.layer = layer
+        self._live = kind(
+            rate=rate,
+            seed=getattr(layer, "seed", None),
+            name=layer.name,
+            dtype=layer.dtype_policy,
+            **arguments,
+        )
+        self.dropout_layers = [self._live]
+
+    def apply(self):
+        _transform(self.layer, self._live)
+
+
+class _NewRates:
+    """The live rates that replace the arguments of a layer of Keras."""
+
+    def __init__(self, layer, rates):
+        self.layer = layer
+        self._kind = live_kind(layer)
+        rates = {name: rates.get(name) for name in self._kind._rate_defaults}
+        arguments = {"seed": _seed_of(layer), "dtype": layer.dtype_policy}
+        self._layers = rate_layers(self._kind, rates, arguments)
+        self.dropout_layers = [part for part in self._layers.values() if part]
+
+    def apply(self):
+        self.layer.__class__ = self._kind
+        with unlocked(self.layer), unlocked(getattr(self.layer, "cell", self.layer)):
+            self.layer._make_live(self._layers)
+
+
+def _seed_of(layer):
+    return getattr(getattr(layer, "cell", layer), "seed", None)
 
 
 def _where(paths, layers):
@@ -289,10 +362,10 @@ def _listed(found):
 def _frozen_dropout(model, layers, live):
     """Dropout that stays frozen: dict from path to a description."""
     # `layers` are pairs of path and layer inside the model, outer ones first. `live`
-    # maps each layer that is or becomes live to the rate that Keras had.
+    # maps each layer that is or becomes live to the rates that Keras had.
     found, shown = {}, {}
     for path, layer in [(model.name, model), *layers]:
-        if isinstance(layer, BaseDropout) or layer in live:
+        if isinstance(layer, (BaseDropout, RateArguments)) or layer in live:
             continue
         rates = _frozen_rates(layer, live)
         # Skip inner layers (the cell of an LSTM): they repeat their parent's arguments.
@@ -316,7 +389,7 @@ def _frozen_rates(layer, live):
     # This leaves out rates that the layer repeats from the live layers inside.
     inside = [inner for _, inner in walk(layer)]
     was_live = any(isinstance(inner, BaseDropout) for inner in inside)
-    rates_inside = [live[inner] for inner in inside if inner in live]
+    rates_inside = [rate for inner in inside for rate in live.get(inner, ())]
     draws = bool(_masks_in(layer))
     if was_live and not draws:  # the rates that it repeats are not known any more
         return {}

@@ -17,6 +17,7 @@ from keras import ops
 from kdropout._model_kinds import has_known_graph, has_named_layers, is_functional
 from kdropout.inspection import sublayers, walk
 from kdropout.layers import BaseDropout
+from kdropout.layers.rate_arguments import RateArguments
 
 # Objects that compiling makes. A copy is not compiled.
 _COMPILED = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)
@@ -143,7 +144,9 @@ def _pairs(owner, copy, seen):
     for place, part in _parts(owner).items():
         partner = partners.get(place)
         if partner is None:
-            _check_stateless(part, owner)
+            # `strip` makes numbers of the rates of an LSTM, and copies them itself.
+            if not (isinstance(part, BaseDropout) and isinstance(owner, RateArguments)):
+                _check_stateless(part, owner)
             continue
         if (id(part), id(partner)) in seen:
             continue

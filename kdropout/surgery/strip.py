@@ -5,8 +5,9 @@ from keras import ops
 
 from kdropout._keras_classes import plain_layer, set_plain_rate
 from kdropout._model_kinds import has_call, require_built_model
-from kdropout.inspection import dropout_layers, sublayers
+from kdropout.inspection import dropout_layers, sublayers, walk
 from kdropout.layers import BaseDropout, Standout
+from kdropout.layers.rate_arguments import RateArguments
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.surgery.rebuild import configuration, copy_state, pairs, rebuild
 
@@ -57,9 +58,11 @@ def strip(model: keras.Model) -> keras.Model:
             "'model' must hold dropout layers of kdropout. Received: "
             f"'{model.name}', which has none. It is already plain: use it as it is."
         )
+    parts = [model, *(layer for _, layer in walk(model))]
     kinds = {
-        keras.saving.get_registered_name(type(layer)): type(layer)
-        for layer in live.values()
+        keras.saving.get_registered_name(type(part)): type(part)
+        for part in parts
+        if isinstance(part, (BaseDropout, RateArguments))
     }
     plain = rebuild(_replace(configuration(model), kinds), model)
     left = dropout_layers(plain)
@@ -79,6 +82,8 @@ def strip(model: keras.Model) -> keras.Model:
             copy_state(ours.layer, partner)
         elif isinstance(ours, BaseDropout):
             set_plain_rate(partner, ours.rate)
+        elif isinstance(ours, RateArguments):
+            ours._copy_rates_to(partner)
     return plain
 
 
@@ -91,6 +96,8 @@ def _replace(config, kinds):
     kind = kinds.get(_key_of_config(config))
     if kind is None:
         return {name: _replace(part, kinds) for name, part in config.items()}
+    if issubclass(kind, RateArguments):
+        return kind._plain_configuration(config)
     # The layer keeps its place in the model.
     place = {name: config[name] for name in ("name", "inbound_nodes") if name in config}
     return {**_plain_configuration(kind, config), **place}

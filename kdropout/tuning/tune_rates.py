@@ -6,8 +6,7 @@ import keras
 import keras_tuner
 
 from kdropout import _validation
-from kdropout._keras_classes import live_counterpart
-from kdropout.inspection import dropout_layers, walk
+from kdropout.inspection import dropout_layers, keras_rates
 from kdropout.surgery import convert
 from kdropout.tuning.space.parsing import parse
 from kdropout.tuning.space.plan import RatePlan, keep_plan, plan_of
@@ -78,7 +77,7 @@ def tune_rates(
 def tune_parsed(hp, model, space):
     """Apply `tune_rates` with a space that `parse` returned."""
     layers = dropout_layers(model)
-    plain = any(live_counterpart(layer) is not None for _, layer in walk(model))
+    plain = any(not found.is_off for found in keras_rates(model))
     if plain or not layers:
         convert(model)  # raises if there is nothing to convert
         layers = dropout_layers(model)

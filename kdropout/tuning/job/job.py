@@ -16,11 +16,10 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from kdropout import _validation
 from kdropout._data import iterate_batches
-from kdropout._keras_classes import live_counterpart
 from kdropout._validation import nearest
 from kdropout.callbacks import OverfittingGap
 from kdropout.callbacks.metric_direction import lower_is_better
-from kdropout.inspection import dropout_layers, walk
+from kdropout.inspection import dropout_layers, keras_rates
 from kdropout.tuning.halving import distinct_values, epochs_of_rungs
 from kdropout.tuning.job.data import Data, prepare, task_text
 from kdropout.tuning.job.digests import ModelDigests, digests_of_model
@@ -474,11 +473,7 @@ def check_job(job):
 
 def _rates_before(model):
     """The rates of a model, including dropout layers of Keras."""
-    rates = {}
-    for path, layer in walk(model):
-        counterpart = live_counterpart(layer)
-        if counterpart is not None:
-            rates[path] = float(counterpart[2])
+    rates = {found.path: found.rate for found in keras_rates(model) if not found.is_off}
     for path, layer in dropout_layers(model).items():
         rates[path] = layer.rate
     return rates
