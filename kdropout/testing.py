@@ -9,7 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from kdropout.inspection import dropout_layers
+from kdropout.layers import BaseDropout
 from kdropout.layers.wrapper import DropoutWrapper
+from kdropout.surgery import strip
 
 BATCH = 4
 STEPS = 3
@@ -21,12 +24,15 @@ def check_layer(
 ) -> None:
     """Check that a dropout layer keeps the contract of `BaseDropout`.
 
+    The layer may also hold dropout layers of kdropout, such as `kdropout.layers.LSTM`.
+
     The checks are:
 
     - The config survives a round trip through JSON.
     - The layer drops nothing at inference.
     - Symbolic and eager calls give the same shapes and dtypes.
-    - The layer passes on Keras masks, works in mixed precision, and refuses integers.
+    - The layer works in mixed precision. A dropout layer passes on Keras masks and
+      refuses integers.
     - The rate can be set, and the results at 0 and 1 are exact.
     - A compiled `fit` works, also with `jit_compile=True` (not on PyTorch, where it
       would take minutes).
@@ -41,6 +47,7 @@ def check_layer(
     Raises:
         AssertionError: If a check fails. The message names the check and the fault.
         TypeError: If `make_layer` does not make a Keras layer.
+        ValueError: If the layer neither is nor holds a dropout layer of kdropout.
 
     Example:
 
@@ -52,6 +59,11 @@ def check_layer(
         raise TypeError(
             "'make_layer' must be a callable without arguments that returns a new "
             f"Keras layer. Received: make_layer={make_layer!r}"
+        )
+    if not _dropout_in(make_layer()):
+        raise ValueError(
+            "'make_layer' must return a dropout layer of kdropout, or a layer that "
+            f"holds one. Received: {type(make_layer()).__name__}, which has none."
         )
     for check in CHECKS:
         check(make_layer, tuple(input_shape))
@@ -73,10 +85,10 @@ def check_config_round_trip(make_layer, input_shape):
 def check_inference_drops_nothing(make_layer, input_shape):
     layer, x = make_layer(), _inputs(input_shape)
     outputs = layer(x)
-    expected = layer.undropped(x)
-    _require_equal(outputs, expected, "inference is not 'undropped(inputs)'", layer)
-    outputs = layer(x, training=False)
-    _require_equal(outputs, expected, "training=False drops", layer)
+    expected = _undropped(layer, x)
+    _require_near(outputs, expected, "inference is not 'undropped(inputs)'", layer)
+    again = layer(x, training=False)
+    _require_equal(again, outputs, "training=False drops", layer)
 
 
 def check_symbolic_shape_and_dtype(make_layer, input_shape):
@@ -94,6 +106,8 @@ def check_symbolic_shape_and_dtype(make_layer, input_shape):
 
 def check_masks_are_carried(make_layer, input_shape):
     layer = make_layer()
+    if not isinstance(layer, BaseDropout):
+        return
     mask = ops.ones((BATCH, 2), "bool")
     if isinstance(layer, DropoutWrapper) and not layer.layer.supports_masking:
         return
@@ -117,16 +131,19 @@ def check_mixed_precision(make_layer, input_shape):
         )
         finite = np.isfinite(_numpy(outputs)).all()
         _require(finite, f"{policy} gives outputs that are not finite", layer)
-        for name, variable in layer.rate_variables.items():
-            narrow = keras.backend.standardize_dtype(variable.dtype) in (
-                "float16",
-                "bfloat16",
-            )
-            _require(not narrow, f"variable '{name}' is {variable.dtype}", layer)
+        for part in _dropout_in(layer):
+            for name, variable in part.rate_variables.items():
+                narrow = keras.backend.standardize_dtype(variable.dtype) in (
+                    "float16",
+                    "bfloat16",
+                )
+                _require(not narrow, f"variable '{name}' is {variable.dtype}", layer)
 
 
 def check_integers_are_refused(make_layer, input_shape):
     layer = make_layer()
+    if not isinstance(layer, BaseDropout):
+        return
     try:
         layer(ops.ones((BATCH, *input_shape), "int32"), training=True)
     except (TypeError, ValueError):
@@ -136,21 +153,33 @@ def check_integers_are_refused(make_layer, input_shape):
 
 def check_live_rate(make_layer, input_shape):
     layer, x = make_layer(), _inputs(input_shape)
-    if not layer._rate_rule.settable:
-        try:
-            layer.rate = 0.5
-        except TypeError:
-            return
-        _require(False, "a rate that is decided elsewhere can be set", layer)
-    layer.rate = 0
+    parts = _dropout_in(layer)
+    for part in parts:
+        if not part._rate_rule.settable:
+            _require_refused(part, layer)
+    if not all(part._rate_rule.settable for part in parts):
+        return
+    _set_rates(parts, 0)
     outputs = layer(x, training=True)
-    _require_equal(outputs, layer.undropped(x), "rate 0 drops something", layer)
-    layer.rate = 1
+    _require_near(outputs, _undropped(layer, x), "rate 0 drops something", layer)
+    _set_rates(parts, 1)
     outputs = layer(x, training=True)
-    nothing = layer.undropped(np.zeros_like(x))
-    _require_equal(outputs, nothing, "rate 1 keeps something", layer)
-    layer.rate = 0.25
-    _require(layer.rate == 0.25, f"rate 0.25 reads back as {layer.rate}", layer)
+    if isinstance(layer, BaseDropout):
+        nothing = layer.undropped(np.zeros_like(x))
+        _require_equal(outputs, nothing, "rate 1 keeps something", layer)
+    finite = np.isfinite(_numpy(outputs)).all()
+    _require(finite, "rate 1 gives outputs that are not finite", layer)
+    for part in parts:
+        part.rate = 0.25
+        _require(part.rate == 0.25, f"rate 0.25 reads back as {part.rate}", layer)
+
+
+def _require_refused(part, layer):
+    try:
+        part.rate = 0.5
+    except TypeError:
+        return
+    _require(False, "a rate that is decided elsewhere can be set", layer)
 
 
 def check_compiled_fit(make_layer, input_shape):
@@ -159,10 +188,11 @@ def check_compiled_fit(make_layer, input_shape):
             continue
         layer = make_layer()
         model = _model(layer, input_shape, jit_compile=jit_compile)
-        rates = (0.0, 0.5, 1.0) if layer._rate_rule.settable else (None,)
-        for rate in rates:
+        parts = _dropout_in(layer)
+        settable = all(part._rate_rule.settable for part in parts)
+        for rate in (0.0, 0.5, 1.0) if settable else (None,):
             if rate is not None:
-                layer.rate = rate
+                _set_rates(parts, rate)
             _fit(model, input_shape)
         finite = all(np.isfinite(w).all() for w in model.get_weights())
         _require(finite, f"fit gives NaN weights, jit_compile={jit_compile}", layer)
@@ -213,6 +243,27 @@ CHECKS = (
 )
 
 
+def _dropout_in(layer):
+    """The dropout layers of kdropout that `layer` is or holds."""
+    if isinstance(layer, BaseDropout):
+        return [layer]
+    return list(dropout_layers(layer).values())
+
+
+def _set_rates(parts, rate):
+    for part in parts:
+        part.rate = rate
+
+
+def _undropped(layer, x):
+    """The outputs of a layer of kdropout, or of one that holds some, at inference."""
+    if isinstance(layer, BaseDropout):
+        return layer.undropped(x)
+    layer(x)  # which builds it
+    inputs = keras.Input(x.shape[1:], dtype=layer.compute_dtype)
+    return strip(keras.Model(inputs, layer(inputs)))(x)
+
+
 def _inputs(input_shape):
     values = np.random.default_rng(0).normal(size=(BATCH, *input_shape))
     return values.astype("float32")
@@ -250,6 +301,13 @@ def _numpy(values):
 
 def _require_equal(actual, expected, message, layer):
     _require(np.array_equal(_numpy(actual), _numpy(expected)), message, layer)
+
+
+def _require_near(actual, expected, message, layer):
+    """A dropout layer must be exact. Inside other layers, rounding may differ."""
+    tolerance = 0.0 if isinstance(layer, BaseDropout) else 1e-5
+    near = np.allclose(_numpy(actual), _numpy(expected), rtol=0.0, atol=tolerance)
+    _require(near, message, layer)
 
 
 def _require(condition, message, layer):

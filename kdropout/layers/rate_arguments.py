@@ -58,9 +58,11 @@ class RateArguments:
     def _make_plain(self):
         """Give the layer the class of Keras, with the rates in effect."""
         rates = self._rates_in_effect()
+        for name in rates:
+            self._tracker.untrack(getattr(self, f"{name}_layer"))
+            delattr(self, f"{name}_layer")
         self.__class__ = self._keras_kind
         for name, rate in rates.items():
-            delattr(self, f"{name}_layer")
             setattr(self, name, rate)
 
     def _copy_rates_to(self, plain):

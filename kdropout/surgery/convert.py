@@ -1,14 +1,13 @@
 """Makes the dropout of an existing model live."""
 
 import dataclasses
-import math
-import types
+import inspect
 import warnings
 from collections.abc import Callable
 
 import keras
 
-from kdropout._keras_classes import is_keras_dropout, live_counterpart, live_kind
+from kdropout import _validation
 from kdropout._model_kinds import check_layer, has_call, require_built
 from kdropout.inspection import (
     KerasRate,
@@ -19,41 +18,25 @@ from kdropout.inspection import (
     walk,
 )
 from kdropout.layers import BaseDropout
-from kdropout.layers.rate_arguments import RateArguments, rate_layers
+from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
 from kdropout.rate_rules.scheduled import ClockedRate
-from kdropout.surgery.keras_state import (
-    models_that_trained,
-    refresh,
-    strategy_scope,
-    unlocked,
-)
+from kdropout.surgery.frozen import frozen_dropout
+from kdropout.surgery.keras_state import models_that_trained, refresh, strategy_scope
 from kdropout.surgery.probe import modes_of_calls
+from kdropout.surgery.replacements import LiveLayer, LiveRates
 
 # The number of layers that a warning lists. It counts the rest.
 _MAX_LISTED = 8
 
-# Libraries whose layers are known: their dropout is a layer, or an argument "dropout".
-_KNOWN = ("keras", "keras_hub")
-
-# Attributes that are the rate of dropout in a class whose code draws a mask.
-_RATE_NAMES = ("p", "rate", "rates", "prob", "probs", "probability")
-_RATE_ENDS = tuple(f"_{name}" for name in _RATE_NAMES)
-
-# Functions that draw a mask, beside those with "dropout" in their name.
-_MASKS = ("bernoulli", "binomial", "uniform", "rand", "rand_like")
-
-# Attributes that stay when a layer changes its class: its identity, and the attributes
-# that Keras keeps for each object.
-_KEPT = {"name", "built", "build", "quantize", "autocast", "seed_generator"}
-
 
 @dataclasses.dataclass(frozen=True)
 class _Candidate:
-    """A rate of a layer of Keras that becomes live, and the layer around the layer."""
+    """A rate of a layer that becomes live, and the layer around that layer."""
 
     found: KerasRate
     owner: keras.layers.Layer
+    example: BaseDropout | None = None  # what a function in `also` returned
 
     @property
     def layer(self):
@@ -64,27 +47,44 @@ class _Candidate:
         return self.found.rate
 
     @property
+    def default(self):
+        """The argument `rate` of the live layer, if the user passes none."""
+        return self.rate if self.example is None else self.example._rate_rule
+
+    @property
     def description(self):
         kind = type(self.layer).__name__
         if self.found.argument is not None:
             return f"argument '{self.found.argument}' of {kind}"
         return f"{kind} in {type(self.owner).__name__}"
 
+    def replacement(self, rates):
+        """The `Replacement` for the layer, with a dict from argument to rate."""
+        if self.found.argument is not None:
+            return LiveRates(self.layer, rates)
+        return LiveLayer(self.layer, rates[None], self.example)
+
 
 def convert(
     model: keras.layers.Layer,
     rate: float | Callable | LearnedRate | dict | None = None,
+    also: dict[type, Callable[[keras.layers.Layer], BaseDropout]] | None = None,
 ) -> keras.layers.Layer:
     """Make every Keras dropout layer inside a model live, in place.
 
     This converts Dropout, SpatialDropout1D/2D/3D, GaussianDropout, AlphaDropout, and
-    the stochastic depth of keras.applications and KerasHub. It finds them in
+    the stochastic depth of keras.applications and KerasHub; the arguments `dropout` and
+    `recurrent_dropout` of LSTM, GRU, SimpleRNN, ConvLSTM1D/2D/3D and their cells; and
+    the argument `dropout` of Attention and AdditiveAttention. It finds them in
     Functional, Sequential and subclassed models, in nested models, and inside layers
-    that hold dropout, such as `MultiHeadAttention`. A dropout layer that the model
-    never calls stays as it is, because its rate would have no effect. An example is the
-    dropout layer in a `MultiHeadAttention` with a dropout of 0. Objects, names, weights
-    and predictions do not change, and neither do the compiled loss, metrics and
+    that hold dropout, such as `MultiHeadAttention` and `Bidirectional`. Objects, names,
+    weights and predictions do not change, and neither do the compiled loss, metrics and
     optimizer.
+
+    A dropout layer that the model never calls stays as it is, because its rate would
+    have no effect. An example is the dropout layer in a `MultiHeadAttention` with a
+    dropout of 0. An argument of 0 also stays as it is, unless `rate` is a dict with its
+    path: on a GPU, an LSTM or GRU is much faster without `recurrent_dropout`.
 
     When you load a file, a Keras layer that holds dropout makes a dropout layer of
     Keras again, and so does the code of a subclassed model. To restore the rates in
@@ -96,23 +96,31 @@ def convert(
         rate: None to keep the rate of each layer; or a float in [0, 1], a schedule or a
             `kdropout.LearnedRate` for all converted layers; or a dict from layer paths
             or globs to rates, for some of the layers. Layers that are live already
-            keep their rates. Defaults to None.
+            keep their rates. The paths of the arguments of an LSTM called "lstm" are
+            "lstm/dropout" and "lstm/recurrent_dropout". Defaults to None.
+        also: Dict from other classes of dropout layers, such as your own, to functions.
+            A function takes a layer of exactly this class, and returns the layer of
+            kdropout that takes its place. The name and the dtype stay. Defaults to
+            None.
 
     Returns:
         The same `model`.
 
     Raises:
-        TypeError: If `model` is not a Keras layer, or a rate is of the wrong type.
+        TypeError: If `model` is not a Keras layer, a rate is of the wrong type, or
+            `also` does not map classes to functions that return dropout layers of
+            kdropout.
         ValueError: If `model` is not built or has no dropout layer, if a rate is out of
-            range, if a path matches no layer to convert, or if there is a rate but no
-            layer to convert. The model does not change.
+            range, if a path matches no layer to convert, if there is a rate but no
+            layer to convert, or if `also` names a class of which the model has no
+            layer, or whose layers have weights or several inputs. The model does not
+            change.
 
     Warns:
-        UserWarning: If the model has dropout that is not a dropout layer of Keras or
-            KerasHub, such as the argument `dropout` of an LSTM, which stays as it is;
-            if it never calls a dropout layer, or never in training mode; or if it calls
-            a layer with a schedule in training mode outside of training. The warning
-            lists the layers.
+        UserWarning: If the model has dropout of another kind, such as that of your own
+            class that is not in `also`, which stays as it is; if it never calls a
+            dropout layer, or never in training mode; or if it calls a layer with a
+            schedule in training mode outside of training. The warning lists the layers.
 
     Example:
 
@@ -126,7 +134,7 @@ def convert(
     """
     _check_model(model)
     layers = list(walk(model))
-    candidates, off = _candidates(model, layers, rate)
+    candidates, off = _candidates(model, layers, rate, _check_also(also, layers))
     ours = {layer: path for path, layer in dropout_layers(model).items()}
     theirs = {candidate.layer: None for candidate in candidates.values()}
     modes = modes_of_calls(model, [*theirs, *ours], training=True)
@@ -140,7 +148,7 @@ def convert(
         for path, candidate in candidates.items()
         if path not in uncalled
     }
-    frozen = _frozen_dropout(model, layers, _rates_by_layer(candidates))
+    frozen = frozen_dropout(model, layers, _rates_by_layer(candidates))
     if not called and not ours:
         raise ValueError(_nothing_to_convert(model, frozen, uncalled, off))
     if not called and rate is not None:
@@ -163,8 +171,10 @@ def convert(
     _warn(
         frozen,
         "kdropout cannot make some dropout live, because it is not a dropout layer of "
-        "Keras or KerasHub, so it stays as it is: {}. Set it to 0 and put a layer of "
-        "kdropout.layers in its place.",
+        "Keras or KerasHub, so it stays as it is: {}. If it is a layer, pass its class "
+        "and a function that makes the layer of kdropout in its place: "
+        "kdropout.convert(model, also={{TheClass: make_live}}). Otherwise, set it to 0 "
+        "and put a layer of kdropout.layers there.",
     )
     _warn(
         _described(reported),
@@ -221,18 +231,87 @@ def _check_model(model):
         )
 
 
-def _candidates(model, layers, rate):
+def _check_also(also, layers):
+    """The argument `also` as a dict."""
+    if also is None:
+        return {}
+    expected = "a dict from classes of layers to functions that return a dropout layer"
+    if not isinstance(also, dict):
+        raise _validation.type_error("also", expected, also)
+    kinds = {type(layer) for _, layer in layers}
+    for kind, make_live in also.items():
+        is_class = isinstance(kind, type) and issubclass(kind, keras.layers.Layer)
+        if not is_class or not callable(make_live) or isinstance(make_live, type):
+            raise _validation.type_error("also", expected, also)
+        if kind not in kinds:
+            names = sorted(kind.__name__ for kind in kinds)
+            raise ValueError(
+                "'also' must map classes of layers in the model. Received: "
+                f"{kind.__name__}, of which the model has no layer."
+                f"{_validation.nearest(kind.__name__, names)} Its classes are: "
+                f"{', '.join(names)}"
+            )
+    return also
+
+
+def _candidates(model, layers, rate, also):
     """What becomes live, and what is off and stays so: dicts by path."""
     owners = {"": model, **dict(layers)}
     places = {id(layer): path for path, layer in layers}
     candidates, off = {}, {}
     for found in keras_rates(model):
-        owner = owners[places[id(found.layer)].rpartition("/")[0]]
+        if type(found.layer) in also:
+            continue
         # An argument of 0 is no dropout: it stays as it is, unless its path is named.
         is_named = isinstance(rate, dict) and found.path in rate
         group = off if found.is_off and not is_named else candidates
+        owner = owners[places[id(found.layer)].rpartition("/")[0]]
         group[found.path] = _Candidate(found, owner)
+    for path, layer in layers:
+        if type(layer) in also:
+            example = _made_by_user(path, layer, also[type(layer)])
+            found = KerasRate(path, layer, example.rate)
+            owner = owners[path.rpartition("/")[0]]
+            candidates[path] = _Candidate(found, owner, example)
     return candidates, off
+
+
+def _made_by_user(path, layer, make_live):
+    """The result of a function in `also`, if it can take the place of `layer`."""
+    kind = type(layer).__name__
+    live = make_live(layer)
+    if not isinstance(live, BaseDropout) or isinstance(live, DropoutWrapper):
+        raise TypeError(
+            f"'also' must map {kind} to a function that returns a dropout layer, such "
+            f"as kdropout.layers.DropPath(layer.rate). Received: {live!r} for '{path}'."
+        )
+    if layer.weights:
+        raise ValueError(
+            f"'also' must map layers without weights. Received: {kind}, whose layer "
+            f"'{path}' has {len(layer.weights)}, which would be lost. Put dropout of "
+            "kdropout into the code of this class."
+        )
+    if _num_inputs(layer) > 1:
+        raise ValueError(
+            f"'also' must map layers with one input. Received: {kind}, whose layer "
+            f"'{path}' has several. Put dropout of kdropout on the input that it drops "
+            "in the code of the model, and a keras.layers.Add after it."
+        )
+    return live
+
+
+def _num_inputs(layer):
+    """The largest number of tensors in a call of a layer, as far as it is known."""
+    needed = [
+        name
+        for name, parameter in inspect.signature(layer.call).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and name != "training"
+    ]
+    # Keras has no public view of the calls in a graph.
+    sizes = [len(node.input_tensors) for node in layer._inbound_nodes]
+    return max([len(needed), *sizes])
 
 
 def _rates_by_layer(candidates):
@@ -284,59 +363,17 @@ def _nothing_to_convert(model, frozen, uncalled, off):
 
 def _make_all(candidates, rate, off):
     """The replacements for all layers of `candidates`: a list."""
-    chosen = {path: candidate.rate for path, candidate in candidates.items()}
+    chosen = {path: candidate.default for path, candidate in candidates.items()}
     if rate is not None:
         named = [path for path in candidates if candidates[path].found.is_off]
         on = [path for path in candidates if path not in named]
         chosen.update(choose_rates(on, rate, exact=[*named, *off]))
-    by_layer = {}
+    rates = {}
     for path, candidate in candidates.items():
-        rates = by_layer.setdefault(candidate.layer, {})
-        rates[candidate.found.argument] = chosen[path]
-    return [
-        _NewLayer(layer, rates[None]) if None in rates else _NewRates(layer, rates)
-        for layer, rates in by_layer.items()
-    ]
-
-
-class _NewLayer:
-    """The live layer that replaces a dropout layer of Keras."""
-
-    def __init__(self, layer, rate):
-        kind, arguments, _ = live_counterpart(layer)
-        self.layer = layer
-        self._live = kind(
-            rate=rate,
-            seed=getattr(layer, "seed", None),
-            name=layer.name,
-            dtype=layer.dtype_policy,
-            **arguments,
-        )
-        self.dropout_layers = [self._live]
-
-    def apply(self):
-        _transform(self.layer, self._live)
-
-
-class _NewRates:
-    """The live rates that replace the arguments of a layer of Keras."""
-
-    def __init__(self, layer, rates):
-        self.layer = layer
-        self._kind = live_kind(layer)
-        rates = {name: rates.get(name) for name in self._kind._rate_defaults}
-        arguments = {"seed": _seed_of(layer), "dtype": layer.dtype_policy}
-        self._layers = rate_layers(self._kind, rates, arguments)
-        self.dropout_layers = [part for part in self._layers.values() if part]
-
-    def apply(self):
-        self.layer.__class__ = self._kind
-        with unlocked(self.layer), unlocked(getattr(self.layer, "cell", self.layer)):
-            self.layer._make_live(self._layers)
-
-
-def _seed_of(layer):
-    return getattr(getattr(layer, "cell", layer), "seed", None)
+        rates_of_layer = rates.setdefault(candidate.layer, {})
+        rates_of_layer[candidate.found.argument] = chosen[path]
+    first = {candidate.layer: candidate for candidate in candidates.values()}
+    return [first[layer].replacement(rates[layer]) for layer in rates]
 
 
 def _where(paths, layers):
@@ -357,160 +394,3 @@ def _listed(found):
     if len(listed) > _MAX_LISTED:
         listed[_MAX_LISTED:] = [f"and {len(listed) - _MAX_LISTED} more"]
     return "; ".join(listed)
-
-
-def _frozen_dropout(model, layers, live):
-    """Dropout that stays frozen: dict from path to a description."""
-    # `layers` are pairs of path and layer inside the model, outer ones first. `live`
-    # maps each layer that is or becomes live to the rates that Keras had.
-    found, shown = {}, {}
-    for path, layer in [(model.name, model), *layers]:
-        if isinstance(layer, (BaseDropout, RateArguments)) or layer in live:
-            continue
-        rates = _frozen_rates(layer, live)
-        # Skip inner layers (the cell of an LSTM): they repeat their parent's arguments.
-        around = [shown[other] for other in shown if _is_inside(path, other, model)]
-        repeated = any({*rates.values()} <= {*outer.values()} for outer in around)
-        if rates and not repeated:
-            shown[path] = rates
-            listed = ", ".join(f"{name}={value}" for name, value in rates.items())
-            found[path] = f"{type(layer).__name__} with {listed}"
-        elif not rates and _calls_dropout(layer):
-            found[path] = f"{type(layer).__name__} that calls dropout in its code"
-    return found
-
-
-def _is_inside(path, other, model):
-    return other == model.name or path.startswith(f"{other}/")
-
-
-def _frozen_rates(layer, live):
-    """The rates among the attributes of a layer: dict from name to text."""
-    # This leaves out rates that the layer repeats from the live layers inside.
-    inside = [inner for _, inner in walk(layer)]
-    was_live = any(isinstance(inner, BaseDropout) for inner in inside)
-    rates_inside = [rate for inner in inside for rate in live.get(inner, ())]
-    draws = bool(_masks_in(layer))
-    if was_live and not draws:  # the rates that it repeats are not known any more
-        return {}
-    if _is_known(type(layer)):
-        if rates_inside or isinstance(layer, keras.Model):
-            return {}
-        if hasattr(layer, "module"):
-            return _rates_of_torch(layer.module)
-    is_dropout = is_keras_dropout(layer) or "drop" in type(layer).__name__.lower()
-    repeated = [] if draws else rates_inside
-    found = {}
-    for name in _attributes(layer):
-        plain = name.strip("_").lower()
-        is_rate = plain in _RATE_NAMES or plain.endswith(_RATE_ENDS)
-        if not ("drop" in plain or (is_rate and (is_dropout or draws))):
-            continue
-        try:
-            rates = _numbers(getattr(layer, name))
-        except Exception:  # a property that cannot be read now
-            continue
-        if any(not _is_among(rate, repeated) for rate in rates):
-            texts = [f"{rate:g}" for rate in rates]
-            found[name] = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    return found
-
-
-def _attributes(layer):
-    """The names of public attributes, and of private ones of a user's class."""
-    public = [name for name in dir(layer) if not name.startswith("_")]
-    if _is_known(type(layer)):
-        return public
-    private = [name for name in vars(layer) if name.startswith("_")]
-    return public + [name for name in private if name.strip("_") not in public]
-
-
-def _is_among(rate, rates):
-    return any(math.isclose(rate, other, rel_tol=1e-6) for other in rates)
-
-
-def _numbers(value):
-    """The rates that a value is or holds: floats above 0 and up to 1."""
-    if isinstance(value, (list, tuple)):
-        return [rate for item in value for rate in _numbers(item)]
-    if isinstance(value, dict):
-        return [rate for item in value.values() for rate in _numbers(item)]
-    if not isinstance(value, float):
-        # A variable, tensor or NumPy number. An integer has no dtype.
-        dtype = str(getattr(value, "dtype", ""))
-        if "float" not in dtype or tuple(value.shape) != ():
-            return []
-        value = float(value)
-    return [value] if 0.0 < value <= 1.0 else []
-
-
-def _rates_of_torch(module):
-    """The rates of the dropout inside a PyTorch module: dict from name to text."""
-    return {
-        f"{name or 'module'}.p": f"{part.p:g}"
-        for name, part in module.named_modules()
-        if "drop" in type(part).__name__.lower() and _numbers(getattr(part, "p", None))
-    }
-
-
-def _is_known(kind):
-    return kind.__module__.split(".")[0] in _KNOWN
-
-
-def _calls_dropout(layer):
-    """Return whether the code of a layer calls a function named for dropout."""
-    return any("dropout" in name for name in _masks_in(layer))
-
-
-def _masks_in(layer):
-    """The mask-drawing functions in the code of a user's class, or of a Lambda."""
-    if isinstance(layer, keras.layers.Lambda):
-        functions = [layer.function]
-    else:
-        functions = [
-            method
-            for kind in type(layer).__mro__
-            if not _is_known(kind)
-            for method in vars(kind).values()
-            if isinstance(method, types.FunctionType) and method.__name__ != "__init__"
-        ]
-    names = set().union(*map(_names_in, functions)).difference(dir(layer))
-    return {name for name in names if "dropout" in name or name in _MASKS}
-
-
-def _names_in(function):
-    """The names of globals, modules and attributes that a function uses."""
-    codes, names = [getattr(function, "__code__", None)], set()
-    while codes:
-        code = codes.pop()
-        if code is not None:
-            names.update(code.co_names)
-            codes += [
-                constant
-                for constant in code.co_consts
-                if isinstance(constant, types.CodeType)
-            ]
-    return names
-
-
-def _transform(layer, live):
-    """Give `layer` the class and the content of `live`, a layer of the same name."""
-    # The graph of a Functional model, the attributes of composite layers and the paths
-    # in saved files all refer to the object. Replacing the object in all these places
-    # would need private data of Keras. Changing its class does not.
-    old, new = vars(layer), vars(live)
-    for name in _public(old) - _public(new):
-        del old[name]
-    layer.__class__ = type(live)
-    with unlocked(layer):
-        for name in _public(new) - (_KEPT & old.keys()):
-            setattr(layer, name, new[name])
-        layer._rate_rule = live._rate_rule
-    for name in new:
-        # The signature of `call` that Keras found, and its input checks.
-        if name.startswith("_call_") or name in ("_supports_masking", "_input_spec"):
-            old[name] = new[name]
-
-
-def _public(attributes):
-    return {name for name in attributes if not name.startswith("_")}

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kdropout import _validation
 from kdropout._keras_classes import plain_layer, set_plain_rate
 from kdropout._model_kinds import has_call, require_built_model
 from kdropout.inspection import dropout_layers, sublayers, walk
@@ -10,31 +11,43 @@ from kdropout.layers import BaseDropout, Standout
 from kdropout.layers.rate_arguments import RateArguments
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.surgery.rebuild import configuration, copy_state, pairs, rebuild
+from kdropout.surgery.replacements import make_plain
 
 # The name of the layer that computes the probability of keeping a unit.
 _GATE = "kept"
 
 
-def strip(model: keras.Model) -> keras.Model:
-    """Return a plain Keras copy of a model, for deployment without kdropout.
+def strip(model: keras.Model, in_place: bool = False) -> keras.Model:
+    """Return a plain Keras model, for deployment without kdropout.
 
     The copy makes the same predictions. If Keras has a layer of the same kind, it
     replaces the layer of kdropout, at the rate in effect. DropPath, DropBlock,
     TokenDropout and HeadDropout, which Keras does not have, become
     `keras.layers.Identity`. A wrapper becomes the layer that it wraps. Standout, which
-    scales its outputs at inference, becomes a small model with the same outputs. Files
-    of the copy load without kdropout. The copy is not compiled.
+    scales its outputs at inference, becomes a small model with the same outputs. An
+    LSTM or another layer with rates among its arguments becomes that of Keras. Files of
+    the result load without kdropout.
+
+    By default, the result is a copy from the configuration of the model. Keras must be
+    able to save the model, and the copy is not compiled. With `in_place=True`, the
+    layers of the model itself change, so this works for every model that
+    `kdropout.convert` accepts. The model stays compiled.
 
     Args:
-        model: A built `keras.Model` that Keras can save.
+        model: A built `keras.Model` that Keras can save. With `in_place=True`, any
+            built `keras.Model`, or one with a training step but no `call`, whose parts
+            are built.
+        in_place: If True, change the model itself. Defaults to False.
 
     Returns:
-        A new `keras.Model` with copied weights. `model` does not change.
+        A new `keras.Model` with copied weights, and `model` does not change. With
+        `in_place=True`, the same `model`.
 
     Raises:
-        TypeError: If `model` is not a `keras.Model`.
-        ValueError: If `model` is not built, has no layer of kdropout, or if Keras
-            cannot save it.
+        TypeError: If `model` is not a `keras.Model`, or `in_place` is not a bool.
+        ValueError: If `model` is not built or has no layer of kdropout; if Keras cannot
+            save it and `in_place` is False; or if it holds a Standout and `in_place` is
+            True. The model does not change.
 
     Example:
 
@@ -45,19 +58,36 @@ def strip(model: keras.Model) -> keras.Model:
     True
     """
     require_built_model(model)
-    if not has_call(model):
-        parts = [part.name for part in sublayers(model) if dropout_layers(part)]
-        raise ValueError(
-            "'model' must have a call(), so that the copy can predict. Received: "
-            f"'{model.name}', which has none. Use kdropout.strip on each of its parts "
-            f"that you need: {', '.join(map(repr, parts)) or 'none has dropout'}"
-        )
+    if not isinstance(in_place, bool):
+        raise _validation.type_error("in_place", "True or False", in_place)
     live = dropout_layers(model)
     if not live:
         raise ValueError(
             "'model' must hold dropout layers of kdropout. Received: "
             f"'{model.name}', which has none. It is already plain: use it as it is."
         )
+    if in_place:
+        make_plain(model)
+        return model
+    if not has_call(model):
+        parts = [part.name for part in sublayers(model) if dropout_layers(part)]
+        raise ValueError(
+            "'model' must have a call(), so that the copy can predict. Received: "
+            f"'{model.name}', which has none. Use strip(model, in_place=True), "
+            f"or strip the parts that you need: {', '.join(map(repr, parts))}"
+        )
+    try:
+        return _plain_copy(model)
+    except ValueError as error:
+        error.add_note(
+            "kdropout.strip(model, in_place=True) needs no copy: it changes the layers "
+            "of this model."
+        )
+        raise
+
+
+def _plain_copy(model):
+    """A new model without layers of kdropout."""
     parts = [model, *(layer for _, layer in walk(model))]
     kinds = {
         keras.saving.get_registered_name(type(part)): type(part)

@@ -58,6 +58,69 @@ WRAPPED = {
         (2, 4),
     ),
 }
+
+
+@keras.saving.register_keras_serializable(package="kdropout_tests")
+class SelfAttention(keras.layers.Layer):
+    """Attention of a sequence to itself."""
+
+    def __init__(self, attention, **kwargs):
+        super().__init__(**kwargs)
+        self.attention = attention
+
+    def build(self, input_shape):
+        self.attention.build([input_shape, input_shape])
+
+    def call(self, inputs):
+        return self.attention([inputs, inputs])
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        attention = keras.saving.serialize_keras_object(self.attention)
+        return {**super().get_config(), "attention": attention}
+
+    @classmethod
+    def from_config(cls, config):
+        attention = keras.saving.deserialize_keras_object(config.pop("attention"))
+        return cls(attention, **config)
+
+
+def both(kind, *arguments):
+    """A layer in which two rates are decided in the same way."""
+    return lambda rate: kind(*arguments, dropout=rate, recurrent_dropout=rate, seed=1)
+
+
+# Layers that hold dropout layers of kdropout.
+HOLDERS = {
+    "LSTM": (both(layers.LSTM, 4), (5, 3)),
+    "GRU": (both(layers.GRU, 4), (5, 3)),
+    "SimpleRNN": (both(layers.SimpleRNN, 4), (5, 3)),
+    "ConvLSTM2D": (both(layers.ConvLSTM2D, 2, 2), (3, 4, 3, 2)),
+    "RNN": (
+        lambda rate: keras.layers.RNN(both(layers.LSTMCell, 4)(rate)),
+        (5, 3),
+    ),
+    "Bidirectional": (
+        lambda rate: keras.layers.Bidirectional(both(layers.GRU, 4)(rate)),
+        (5, 3),
+    ),
+    "Attention": (
+        lambda rate: SelfAttention(layers.Attention(dropout=rate, seed=1)),
+        (5, 3),
+    ),
+    "AdditiveAttention": (
+        lambda rate: SelfAttention(layers.AdditiveAttention(dropout=rate, seed=1)),
+        (5, 3),
+    ),
+}
+HOLDER_CASES = [
+    (holder, rate)
+    for holder in HOLDERS
+    for rate in ("float", "our_schedule", "learned")
+    if rate == "float" or holder in ("LSTM", "GRU", "ConvLSTM2D", "Attention")
+]
 # The kind of rate and the kind of layer are independent, so no full product is needed.
 DROP_CONNECTS = {
     f"DropConnect-{rate}": lambda layer, rate=rate: layers.DropConnect(
@@ -108,6 +171,11 @@ def wrapper_is_like_another(wrapper, wrapped, check):
     )
 
 
+def holder_is_like_another(holder, rate, check):
+    is_usual = holder == "LSTM" or (holder, rate) == ("Attention", "float")
+    return check in TRAINING_CHECKS and not is_usual
+
+
 @pytest.mark.parametrize(
     ("layer", "rate", "check"), with_checks(CASES, layer_is_like_another)
 )
@@ -122,6 +190,14 @@ def test_layer_keeps_the_contract(layer, rate, check):
 def test_wrapper_keeps_the_contract(wrapper, wrapped, check):
     make_wrapped, input_shape = WRAPPED[wrapped]
     check(lambda: WRAPPERS[wrapper](make_wrapped()), input_shape)
+
+
+@pytest.mark.parametrize(
+    ("holder", "rate", "check"), with_checks(HOLDER_CASES, holder_is_like_another)
+)
+def test_layer_that_holds_dropout_keeps_the_contract(holder, rate, check):
+    make, input_shape = HOLDERS[holder]
+    check(lambda: make(RATES[rate]()), input_shape)
 
 
 class ForgetsSeedState(layers.Dropout):
