@@ -7,7 +7,7 @@ import keras
 from keras import tree
 
 from kdropout import _validation, layers
-from kdropout._model_kinds import has_call, is_functional, require_built_model
+from kdropout._model_kinds import has_call, is_functional, is_graph, require_built_model
 from kdropout.inspection import choose_rates, matching
 from kdropout.rate_rules import LearnedRate
 from kdropout.surgery.keras_state import strategy_scope
@@ -154,7 +154,7 @@ def _checked_configuration(model):
 def _places(graph, after):
     """Dict from the path that names a place to the steps: the named, the followed."""
     if isinstance(after, Placement):
-        return _free(graph.places(after))
+        return _placed(graph, after)
     if callable(after):
         return _free(_chosen(graph, lambda path, layer: bool(after(layer))))
     items = [after] if isinstance(after, str) else after
@@ -168,7 +168,7 @@ def _places(graph, after):
     found = {}
     for item in items:
         if isinstance(item, Placement):
-            places = _free(graph.places(item))
+            places = _placed(graph, item)
             if not places:
                 return {}
         else:
@@ -205,6 +205,14 @@ def _chosen(graph, is_chosen):
     }
 
 
+def _placed(graph, placement):
+    """Dict by path of the free places of a placement."""
+    places = graph.places(placement)
+    return _free(
+        {step: place for step, place in places.items() if not place.follows_dropout}
+    )
+
+
 def _free(places):
     """Dict by path of those places that are hidden and have no dropout, each once."""
     taken = set()
@@ -222,7 +230,7 @@ def _no_place(graph, after, model):
     empty = [
         item
         for item in items
-        if isinstance(item, Placement) and not _free(graph.places(item))
+        if isinstance(item, Placement) and not _placed(graph, item)
     ]
     if not empty:
         return ValueError(
@@ -230,14 +238,15 @@ def _no_place(graph, after, model):
             f"dropout after them. Received: after={after!r}, which names none of "
             f"'{model.name}'. To make existing dropout live, call kdropout.convert."
         )
-    others = {placement: _free(graph.places(placement)) for placement in Placement}
+    others = {placement: _placed(graph, placement) for placement in Placement}
     others = [
         f"{placement!r} ({_count(len(places), 'place')})"
         for placement, places in others.items()
         if places
     ]
     hint = f"Use {' or '.join(others)}" if others else "Pass the paths of layers"
-    if any(place.is_dropped for place in graph.places(empty[0]).values()):
+    places = graph.places(empty[0]).values()
+    if any(place.is_dropped or place.follows_dropout for place in places):
         hint = (
             "Dropout already stands at these places: call kdropout.convert to make it "
             f"live. {hint} to add some elsewhere"
@@ -281,8 +290,8 @@ def _report(model, added):
 
 def _usual(graph):
     """A line about the usual place in a convolutional network, or an empty string."""
-    head = _free(graph.places(Placement.HEAD))
-    branches = _free({step: step for step in graph.branches})
+    head = _placed(graph, Placement.HEAD)
+    branches = _placed(graph, Placement.BLOCKS) if graph.branches else {}
     usual = []
     if head:
         count = _count(len(head), "place")
@@ -331,7 +340,7 @@ class ModelConfig:
         self.first = None
         if self._is_functional:
             self.inputs = [name for name, _, _ in _triples(self._config, "input")]
-            self.out = _triples(self._config, "output")
+            self.out = self._outputs()
             self.calls = {(name, 0): [] for name in self.inputs}
             for entry in self._entries:
                 for number, arguments in enumerate(entry["inbound_nodes"]):
@@ -367,6 +376,18 @@ class ModelConfig:
         self._entries.insert(index + 1, entry)
         return layer.name
 
+    def _outputs(self):
+        """The tensors that a Functional model returns, as in `calls`."""
+        return [
+            (name, node - self._first_number(name), output)
+            for name, node, output in _triples(self._config, "output")
+        ]
+
+    def _first_number(self, name):
+        """The number of the first call in the list of outputs."""
+        # Here, but not in the calls, Keras counts how a Functional model was made.
+        return int(is_graph(self.operations.get(name)))
+
     def _rewire(self, place, name):
         """Point the consumers of `place` to `name`; return the calls for `name`."""
         taken = {}  # by the number of a call: its tensor in each consumer
@@ -376,9 +397,8 @@ class ModelConfig:
                 if source == place and output == 0:
                     taken.setdefault(node, []).append(tensor)
         # The outputs of a nested model may come from `place`.
-        returned = _triples(self._config, "output")
         for (source, node, output), tensor in zip(
-            returned, tree.flatten(self._model.outputs), strict=True
+            self._outputs(), tree.flatten(self._model.outputs), strict=True
         ):
             if source == place and output == 0:
                 argument = {"shape": list(tensor.shape), "dtype": tensor.dtype}
@@ -388,7 +408,7 @@ class ModelConfig:
         for index, node in enumerate(sorted(taken)):
             argument = dict(taken[node][0])
             calls.append({"class_name": "__keras_tensor__", "config": argument})
-            numbers[node] = index
+            numbers[node + self._first_number(place)] = index
             for tensor in taken[node]:
                 tensor["keras_history"] = [name, index, 0]
         self._config["output_layers"] = _renamed(

@@ -257,8 +257,13 @@ class Step:
 
     @property
     def is_dropped(self):
-        """Return whether dropout follows, or precedes without a layer in between."""
+        """Return whether dropout already follows."""
         return any(call.is_dropped for call in self.calls)
+
+    @property
+    def follows_dropout(self):
+        """Return whether dropout precedes, without a layer with weights in between."""
+        return any(call.follows_dropout for call in self.calls)
 
 
 class _Call:
@@ -284,7 +289,7 @@ class _Call:
 
     @property
     def is_dropped(self):
-        """Return whether dropout follows, or precedes without a layer in between."""
+        """Return whether dropout follows, maybe behind the end of a nested model."""
         followers = list(self.consumers)
         for call in followers:
             if call.step.is_nested:
@@ -293,6 +298,11 @@ class _Call:
                 call.step.operation, layers.BaseDropout
             ):
                 return True
+        return False
+
+    @property
+    def follows_dropout(self):
+        """Return whether dropout precedes, without a layer with weights in between."""
         call = self
         while not call.step.has_weights and not call.step.is_dropout:
             if len(call.sources) != 1:
