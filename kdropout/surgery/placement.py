@@ -139,7 +139,7 @@ class Step:
     """An operation of a model, or of a model nested in it, with all calls of it."""
 
     # `part` is the model that holds the operation, a `ModelConfig`. For a nested model,
-    # the calls are its outputs, which the calls of its own operations lead to.
+    # the calls are its outputs, to which the calls inside it lead.
     def __init__(self, part, name, operation):
         self.part = part
         self.name = name
