@@ -51,7 +51,7 @@ def test_error(seed, with_dropout):
     model.add(keras.layers.Dense(1))
     movers = []
     if with_dropout:
-        model = kdropout.insert(model, START)
+        model = kdropout.insert(model, START, verbose=0)
         movers = [kdropout.callbacks.AutoRate(layers="hidden*")]
     model.compile("adam", "mse")
     validation = x[:VALIDATION_SIZE], y[:VALIDATION_SIZE]

@@ -7,11 +7,12 @@ from kdropout import callbacks, layers, schedules
 from kdropout.inference import Prediction, drop_fractions, mc_predict
 from kdropout.inspection import rates, set_rates, summary
 from kdropout.rate_rules import LearnedRate
-from kdropout.surgery import convert, insert, strip
+from kdropout.surgery import Placement, convert, insert, strip
 from kdropout.version import __version__
 
 __all__ = [
     "LearnedRate",
+    "Placement",
     "Prediction",
     "__version__",
     "callbacks",

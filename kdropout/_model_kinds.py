@@ -57,9 +57,18 @@ def is_sequential(model):
 
 def is_functional(model):
     """Return whether a model is a graph of layers that uses the `call` of Keras."""
-    # Keras does not publish the class that `keras.Model(inputs, outputs)` makes.
-    kinds = [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
+    kinds = _graph_classes(model)
     return bool(kinds) and type(model).call is kinds[0].call
+
+
+def is_graph(model):
+    """Return whether a model is a graph of layers, also if it has its own `call`."""
+    return bool(_graph_classes(model))
+
+
+def _graph_classes(model):
+    # Keras does not publish the class that `keras.Model(inputs, outputs)` makes.
+    return [kind for kind in type(model).__mro__ if kind.__name__ == "Functional"]
 
 
 def has_known_graph(model):

@@ -2,6 +2,7 @@
 
 from kdropout.surgery.convert import convert
 from kdropout.surgery.insert import insert
+from kdropout.surgery.placement import Placement
 from kdropout.surgery.strip import strip
 
-__all__ = ["convert", "insert", "strip"]
+__all__ = ["Placement", "convert", "insert", "strip"]

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import kdropout
-from kdropout import LearnedRate, layers
+from kdropout import LearnedRate, Placement, layers
 from tests.tools import A_RATE, Case, arguments_without_case, assert_refused, name_of
 
 NAN = float("nan")
@@ -24,6 +24,17 @@ def plain_model():
 def with_keras_dropout(kind=keras.layers.Dropout):
     return keras.Sequential(
         [keras.Input((3,)), kind(0.5, name="drop"), keras.layers.Dense(1)]
+    )
+
+
+def with_dropout_before_the_output():
+    return keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(3, "relu"),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(1),
+        ]
     )
 
 
@@ -162,6 +173,68 @@ CASES = [
         lambda: kdropout.insert(plain_model(), 0.5, after=3),
         TypeError,
         ["'after' must be", "a glob, a list of globs or a function", "after=3"],
+    ),
+    Case(
+        "insert after a placement and a number",
+        lambda: kdropout.insert(plain_model(), 0.5, after=[Placement.HEAD, 3]),
+        TypeError,
+        ["'after' must be", "a kdropout.Placement", "after=[kdropout.Placement.HEAD"],
+    ),
+    Case(
+        "insert after the name of a placement",
+        lambda: kdropout.insert(plain_model(), 0.5, after="Head"),
+        ValueError,
+        ["'after' must name layers", "'Head'", "after=kdropout.Placement.HEAD"],
+    ),
+    Case(
+        "insert after an unknown placement",
+        lambda: kdropout.insert(plain_model(), 0.5, after=Placement("start")),
+        ValueError,
+        ["'placement' must be one of 'head', 'blocks', 'hidden'", "placement='start'"],
+    ),
+    Case(
+        "insert at the ends of blocks in a model without blocks",
+        lambda: kdropout.insert(plain_model(), 0.5, after=Placement.BLOCKS),
+        ValueError,
+        [
+            "'after' must be a placement that finds a place",
+            "after=kdropout.Placement.BLOCKS for 'plain'",
+            "Use kdropout.Placement.HEAD (1 place) or kdropout.Placement.HIDDEN (1",
+        ],
+    ),
+    Case(
+        "insert at two placements of which one finds no place",
+        lambda: kdropout.insert(
+            plain_model(), 0.5, after=[Placement.HEAD, Placement.BLOCKS]
+        ),
+        ValueError,
+        ["'after' must be a placement", "in which kdropout.Placement.BLOCKS finds"],
+    ),
+    Case(
+        "insert into a head with dropout",
+        lambda: kdropout.insert(with_dropout_before_the_output(), 0.5, Placement.HEAD),
+        ValueError,
+        ["'after' must be a placement", "already stands", "kdropout.convert"],
+    ),
+    Case(
+        "insert stochastic depth without a residual branch",
+        lambda: kdropout.insert(
+            plain_model(), 0.5, after=Placement.HEAD, make_layer=layers.DropPath
+        ),
+        ValueError,
+        ["'make_layer' must make a layer other than DropPath", "follows 'first'"],
+    ),
+    Case(
+        "insert with a verbose of 2",
+        lambda: kdropout.insert(plain_model(), 0.5, verbose=2),
+        ValueError,
+        ["'verbose' must be 0", "verbose=2"],
+    ),
+    Case(
+        "insert with a verbose of 'auto'",
+        lambda: kdropout.insert(plain_model(), 0.5, verbose="auto"),
+        TypeError,
+        ["'verbose' must be 0", "verbose='auto'"],
     ),
     Case(
         "insert a rate for no layer",

@@ -89,6 +89,22 @@ def attention():
     return keras.Model(inputs, layers.Dense(1, name="out")(x))
 
 
+def shared_activation():
+    relu = layers.ReLU(name="relu")
+    inputs = keras.Input((4,))
+    x = relu(layers.Dense(4, name="one")(inputs))
+    x = relu(layers.Dense(4, name="two")(x))
+    return keras.Model(inputs, layers.Dense(1, name="out")(x))
+
+
+def rescaled_output():
+    inputs = keras.Input((4,))
+    x = layers.Dense(4, "relu", name="hidden")(inputs)
+    x = layers.Dense(1, name="out")(x)
+    x = layers.Normalization(mean=0.0, variance=1.0, invert=True)(x)
+    return keras.Model(inputs, x)
+
+
 def embedded(last):
     """Build an inner model that ends with Dense, at the end or in the middle."""
     block = [layers.Dense(4, "relu", name="a"), layers.Dense(4, name="b")]
@@ -139,6 +155,8 @@ MODELS = {
         {"hidden_dropout": {"hidden"}, "later_dropout": {"later"}},
     ),
     "two heads": (two_heads, {"hidden_dropout": {"hidden"}}),
+    "shared activation": (shared_activation, {"one_dropout": {"relu"}}),
+    "rescaled output": (rescaled_output, {"hidden_dropout": {"hidden"}}),
     "attention": (attention, {"before_dropout": {"before"}}),
 }
 
@@ -174,6 +192,34 @@ def test_nested_models_get_dropout_except_after_the_output(last, expected):
     assert kdropout.rates(copy) == dict.fromkeys(expected, RATE)
     x = inputs_of(model, size=3)
     assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
+
+
+@pytest.mark.parametrize("structure", ["tensor", "list", "dict"])
+def test_output_of_a_nested_model_gets_dropout_if_a_layer_follows(structure):
+    inputs = keras.Input((4,))
+    output = layers.Dense(4, name="dense")(inputs)
+    other = layers.Dense(4, "relu", name="other")(inputs)
+    outputs = {
+        "tensor": output,
+        "list": [output, other],
+        "dict": {"b": output, "a": other},
+    }
+    inner = keras.Model(inputs, outputs[structure], name="inner")
+    # As the output of a graph, Keras counts the calls of a graph from 1.
+    inputs = keras.Input((4,))
+    middle = keras.Model(inputs, inner(inputs), name="middle")
+    inputs = keras.Input((4,))
+    x = keras.tree.flatten(middle(inputs))
+    x = layers.Concatenate()(x) if len(x) > 1 else x[0]
+    model = keras.Model(inputs, layers.Dense(1, use_bias=False)(x))
+    for after in ("*/dense", "middle/inner", "middle"):
+        copy = kdropout.insert(model, 1.0, after)
+        (path,) = kdropout.rates(copy)
+        assert path == {"*/dense": "middle/inner/dense"}.get(after, after) + "_dropout"
+        x = inputs_of(model, size=3)
+        assert np.array_equal(numpy_of(model, x)[0], numpy_of(copy, x)[0])
+        if structure == "tensor":
+            assert not numpy_of(copy, x, training=True)[0].any()
 
 
 def test_sequential_model_stays_sequential():
@@ -274,7 +320,7 @@ def test_layers_with_dropout_get_no_more():
     model = keras.Model(inputs, layers.Dense(1)(x))
     copy = kdropout.insert(model, RATE)
     assert kdropout.rates(copy) == {"drop": 0.5, "bare_dropout": RATE}
-    with pytest.raises(ValueError, match="without dropout after them"):
+    with pytest.raises(ValueError, match="Dropout already stands at these places"):
         kdropout.insert(copy, RATE)
 
 
@@ -411,6 +457,14 @@ class Subclassed(keras.Model):
 def test_error_names_the_bad_argument(arguments, error, message):
     with pytest.raises(error, match=message):
         kdropout.insert(two_heads(), **{"rate": RATE, **arguments})
+
+
+def test_hidden_as_a_string_means_the_placement_until_it_is_removed():
+    with pytest.warns(DeprecationWarning, match="pass after=kdropout.Placement.HIDDEN"):
+        copy = kdropout.insert(unet(), RATE, after="hidden")
+    assert len(kdropout.rates(copy)) == 3
+    copy = kdropout.insert(output_that_feeds_on(), RATE, after=["hidden"])
+    assert list(kdropout.rates(copy)) == ["hidden_dropout"]
 
 
 def test_subclassed_model_is_refused():
