@@ -52,6 +52,8 @@ class RateArguments:
 
     def _make_live(self, layers):
         """Take the result of `rate_layers`. The class of the layer is a live one."""
+        for name, shown in _shown(layers).items():
+            setattr(self, name, shown)
         for name, layer in layers.items():
             setattr(self, f"{name}_layer", layer)
 
@@ -149,7 +151,7 @@ def _rule(kind, name, rate):
 
 
 def _shown(rates):
-    """The values of the arguments that Keras sees."""
+    """The values of the arguments that Keras sees, for rates or layers or None."""
     return {name: 0.0 if rate is None else _SHOWN for name, rate in rates.items()}
 
 

@@ -61,7 +61,7 @@ class _Candidate:
     def replacement(self, rates):
         """The `Replacement` for the layer, with a dict from argument to rate."""
         if self.found.argument is not None:
-            return LiveRates(self.layer, rates)
+            return LiveRates(self.layer, rates, self.owner)
         return LiveLayer(self.layer, rates[None], self.example)
 
 

@@ -63,10 +63,12 @@ class LiveRates:
     Args:
         layer: The layer whose rates become live.
         rates: Dict from argument to rate, as a layer of kdropout takes it.
+        owner: The layer around it.
     """
 
-    def __init__(self, layer, rates):
+    def __init__(self, layer, rates, owner):
         self.layer = layer
+        self._owner = owner
         self._kind = live_kind(layer)
         rates = {name: rates.get(name) for name in self._kind._rate_defaults}
         arguments = {"seed": _seed_of(layer), "dtype": layer.dtype_policy}
@@ -78,6 +80,10 @@ class LiveRates:
         self.layer.__class__ = self._kind
         with unlocked(self.layer), unlocked(getattr(self.layer, "cell", self.layer)):
             self.layer._make_live(self._layers)
+        if hasattr(self._owner, "use_cudnn"):
+            # A class of the user around a cell. Its fast kernel would not know when
+            # `kdropout.mc_predict` draws samples.
+            self._owner.use_cudnn = False
 
 
 def _seed_of(layer):
