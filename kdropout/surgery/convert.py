@@ -117,8 +117,8 @@ def convert(
             change.
 
     Warns:
-        UserWarning: If the model has dropout of another kind, such as that of your own
-            class that is not in `also`, which stays as it is; if it never calls a
+        UserWarning: If the model has dropout of another kind, such as a class of
+            yours that is not in `also`, which stays as it is; if it never calls a
             dropout layer, or never in training mode; or if it calls a layer with a
             schedule in training mode outside of training. The warning lists the layers.
 
@@ -255,14 +255,14 @@ def _check_also(also, layers):
 
 
 def _candidates(model, layers, rate, also):
-    """What becomes live, and what is off and stays so: dicts by path."""
+    """The rates that become live, and those that are off and stay so: two dicts."""
     owners = {"": model, **dict(layers)}
     places = {id(layer): path for path, layer in layers}
     candidates, off = {}, {}
     for found in keras_rates(model):
         if type(found.layer) in also:
             continue
-        # An argument of 0 is no dropout: it stays as it is, unless its path is named.
+        # An argument of 0 means that there is no dropout. It stays, unless it is named.
         is_named = isinstance(rate, dict) and found.path in rate
         group = off if found.is_off and not is_named else candidates
         owner = owners[places[id(found.layer)].rpartition("/")[0]]

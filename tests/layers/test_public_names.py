@@ -43,7 +43,46 @@ def public_names(layer):
     return {name for name in dir(layer) if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("name", layers.__all__)
+def is_of_keras(kind):
+    """Return whether the layer is one of Keras with rates among its arguments."""
+    return not issubclass(kind, layers.BaseDropout)
+
+
+OURS = [name for name in layers.__all__ if not is_of_keras(getattr(layers, name))]
+OF_KERAS = {
+    "Attention": (),
+    "AdditiveAttention": (),
+    "ConvLSTM1D": (2, 3),
+    "ConvLSTM2D": (2, 3),
+    "ConvLSTM3D": (2, 3),
+    "GRU": (2,),
+    "GRUCell": (2,),
+    "LSTM": (2,),
+    "LSTMCell": (2,),
+    "SimpleRNN": (2,),
+    "SimpleRNNCell": (2,),
+}
+
+
+def test_all_layers_are_listed():
+    assert {*OURS, *OF_KERAS} == {*layers.__all__}
+
+
+@pytest.mark.parametrize("name", OF_KERAS)
+def test_layer_of_keras_has_only_the_names_of_its_rates_in_addition(name):
+    arguments = OF_KERAS[name]
+    ours = getattr(layers, name)(*arguments)
+    theirs = getattr(keras.layers, name)(*arguments)
+    assert public_names(ours) - public_names(theirs) <= {
+        "dropout_layer",
+        "dropout_mask_count",
+        "recurrent_dropout_layer",
+        "seed_generator",
+    }
+    assert parameters(type(ours)) == parameters(type(theirs))
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_layer_has_only_names_of_keras_its_arguments_and_the_api(name):
     kind = getattr(layers, name)
     added = public_names(make(kind)) - public_names(keras.layers.Layer())

@@ -1,4 +1,4 @@
-"""Recurrent layers with live rates equal those of Keras, and draw masks as they do."""
+"""Recurrent layers with live rates equal those of Keras, and draw the same masks."""
 
 import keras
 import numpy as np
