@@ -89,7 +89,7 @@ def _give(layer, rule, variables):
 
 
 class _TrainedParts:
-    """What the models around changing layers train, and the optimizers that do so."""
+    """The variables that models and their parts train, and the optimizers of these."""
 
     # An optimizer may train a whole model, or a part such as the discriminator of a
     # GAN. Its list of variables shows which one it is.
@@ -123,7 +123,7 @@ class _TrainedParts:
                     "optimizer was built, and a LearnedRate to add or to replace. "
                     "Compile the model again before you call kdropout.set_rates."
                 )
-        for optimizer in built_optimizers():  # in a custom training loop, too
+        for optimizer in built_optimizers():  # also those of a custom training loop
             part = self._parts.get(_ids(variables_of(optimizer)))
             if part is not None:
                 parts.setdefault(optimizer, part)

@@ -108,7 +108,10 @@ def test_each_rule_replaces_each_other_one(before, after):
         assert first.rate == 0.8
 
 
-@pytest.mark.parametrize("after", RULES)
+@pytest.mark.parametrize(
+    "after",
+    [pytest.param("number", marks=pytest.mark.slow), "schedule", "learned"],
+)
 def test_training_continues_as_that_of_a_model_made_with_the_rule(after, tmp_path):
     # The other model has the rule from the beginning, and takes the weights, the
     # momentums and the seeds of the first one.
@@ -122,10 +125,9 @@ def test_training_continues_as_that_of_a_model_made_with_the_rule(after, tmp_pat
 
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     other = network(RULES[after], optimizer=optimizer)
-    for layer in other.layers:
-        layer.set_weights(
-            model.get_layer(layer.name).get_weights() or layer.get_weights()
-        )
+    for layer in other.layers[1:]:
+        if layer.name != "first":
+            layer.set_weights(model.get_layer(layer.name).get_weights())
         if isinstance(layer, Dropout):
             seed = model.get_layer(layer.name).seed_generator.state
             layer.seed_generator.state.assign(numpy(seed))
@@ -176,14 +178,15 @@ def test_only_another_rule_traces_the_step_again():
         set_rates(model, rates)
         train(model, 2)
         entered.append(model.entered)
-    assert entered == [1, 1, 2, 3, 3]
+    traces = np.subtract(entered, entered[0])  # TensorFlow may trace the first twice
+    assert traces.tolist() == [0, 0, 1, 2, 2]
 
 
 def test_models_around_see_the_rule():
     inner = network()
     inputs = keras.Input((3,))
     outer = keras.Model(inputs, keras.layers.Rescaling(2.0)(inner(inputs)))
-    outer.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    outer.compile(keras.optimizers.SGD(0.001, momentum=0.9), "mse")
     train(outer)
     outer.evaluate(X, Y, verbose=0)
     set_rates(inner, {"first": LearnedRate(0.2, regularizer=0.1), "second": RAMP})
@@ -193,7 +196,8 @@ def test_models_around_see_the_rule():
     assert kdropout.rates(inner)["first"] != 0.2
     # The penalty of the learned rate is a part of the loss of an evaluation.
     error = np.mean((outer.predict(X, verbose=0) - Y) ** 2)
-    penalty = sum(float(numpy(loss)) for loss in outer(X) is not None and outer.losses)
+    outer(X)
+    penalty = sum(float(numpy(loss)) for loss in outer.losses)
     loss = outer.evaluate(X, Y, batch_size=16, verbose=0)
     assert penalty < -1e-3
     assert loss == pytest.approx(error + penalty, rel=1e-5)
@@ -208,7 +212,16 @@ HOOKS = {
 }
 
 
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "on_epoch_begin",
+        "on_train_batch_end",
+        pytest.param("on_epoch_end", marks=pytest.mark.slow),
+        pytest.param("on_train_batch_begin", marks=pytest.mark.slow),
+        pytest.param("on_test_batch_end", marks=pytest.mark.slow),
+    ],
+)
 def test_rule_acts_at_once_in_a_callback(hook):
     class SetOnce(keras.callbacks.Callback):
         calls = 0
@@ -269,29 +282,47 @@ def test_optimizer_keeps_its_state_when_a_learned_rate_comes_and_goes(name):
     optimizer.build(model.trainable_variables)
     for number, variable in enumerate(optimizer.variables):
         variable.assign(np.full(variable.shape, number + 2, variable.dtype))
-    before, paths = arrays(optimizer.variables), paths_of(optimizer)
+    before, names = arrays(optimizer.variables), names_of(optimizer)
     set_rates(model, {"second": LearnedRate()})
     trained = list(map(id, model.trainable_variables))
     assert list(map(id, optimizer._trainable_variables)) == trained
     fresh = OPTIMIZERS[name]()
     fresh.build(model.trainable_variables)
-    wanted = [path.split("/", 1)[-1] for path in paths_of(fresh)]
-    assert [path.split("/", 1)[-1] for path in paths_of(optimizer)] == wanted
+    assert names_of(optimizer) == names_of(fresh)
     kept = [
         numpy(variable)
         for variable in optimizer.variables
         if "rate_logit" not in variable.path
     ]
     assert_same(kept, before)
-    model.train_on_batch(X, Y)  # Keras accepts the variables
+    make_a_step(optimizer, model.trainable_variables)  # Keras knows them all
     values = arrays(optimizer.variables)
     is_kept = ["rate_logit" not in path for path in paths_of(optimizer)]
     set_rates(model, {"second": 0.3})
-    assert paths_of(optimizer) == paths
+    assert names_of(optimizer) == names
     assert_same(
         arrays(optimizer.variables),
         [value for value, kept in zip(values, is_kept, strict=True) if kept],
     )
+
+
+def make_a_step(optimizer, variables):
+    gradients = [keras.ops.ones(variable.shape) for variable in variables]
+    if BACKEND != "jax":
+        optimizer.apply(gradients, variables)
+        return
+    # As in `fit` of JAX. `apply` of a LossScaleOptimizer does not work there.
+    trained, state = [[v.value for v in g] for g in (variables, optimizer.variables)]
+    trained, state = optimizer.stateless_apply(state, gradients, trained)
+    values = zip([*variables, *optimizer.variables], [*trained, *state], strict=True)
+    for variable, value in values:
+        variable.assign(value)
+
+
+def names_of(optimizer):
+    """The paths without the optimizer and without the numbers of nameless ones."""
+    paths = [path.split("/", 1)[-1] for path in paths_of(optimizer)]
+    return ["" if path.startswith("variable") else path for path in paths]
 
 
 def paths_of(optimizer):
@@ -307,10 +338,7 @@ def test_optimizers_of_parts_and_of_custom_loops_take_the_rate():
     for optimizer, part in zip(optimizers, (critic, maker), strict=True):
         optimizer.build(part.trainable_variables)
     set_rates(critic, {"first": LearnedRate()})
-    optimizers[0].apply(
-        [np.ones(variable.shape, "float32") for variable in critic.trainable_variables],
-        critic.trainable_variables,
-    )
+    make_a_step(optimizers[0], critic.trainable_variables)
     assert [len(optimizer.momentums) for optimizer in optimizers] == [7, 6]
 
 
@@ -329,12 +357,13 @@ class WithTable(keras.optimizers.SGD):
         self.table = {"sum": self.add_variable((), name="sum")}
 
 
-def optimizer_of_several():
-    kind = keras.optimizers.MultiOptimizer
-    return kind(lambda variable: inner, optimizers=[inner := keras.optimizers.Adam()])
+REFUSED = [lambda: Unmakable(1), WithTable]
+if hasattr(keras.optimizers, "MultiOptimizer"):
+    ADAM = keras.optimizers.Adam()
+    REFUSED.append(lambda: keras.optimizers.MultiOptimizer(lambda variable: ADAM))
 
 
-@pytest.mark.parametrize("make", [lambda: Unmakable(1), WithTable])
+@pytest.mark.parametrize("make", REFUSED)
 def test_learned_rate_is_refused_if_the_optimizer_cannot_take_it(make):
     model = network(optimizer=make())
     model.optimizer.build(model.trainable_variables)
@@ -405,6 +434,8 @@ def test_weights_keep_their_order_in_a_layer_with_other_weights():
     assert names[0] == names[1] == ["rate_logit", "scale"]
 
 
+# Keras warns that it does not load the optimizer, which has another variable.
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 @pytest.mark.parametrize("after", RULES)
 def test_files_from_before_load_after_and_the_reverse(after, tmp_path):
     before, path = network(RAMP), tmp_path / "model.weights.h5"
@@ -412,18 +443,27 @@ def test_files_from_before_load_after_and_the_reverse(after, tmp_path):
     before.save_weights(path)
     model = network(RAMP)
     set_rates(model, {"first": RULES[after]})
-    model.compile("sgd", "mse")  # the file has another number of optimizer variables
+    model.optimizer.build(model.trainable_variables)
     model.load_weights(path)
     kernel = model.get_layer("head").kernel
     np.testing.assert_array_equal(numpy(kernel), numpy(before.get_layer("head").kernel))
     # A schedule goes on from the step of the file.
     wanted = {"number": ramp_at(1), "schedule": ramp_at(1), "learned": 0.25}[after]
     assert kdropout.rates(model)["first"] == pytest.approx(wanted)
+    steps = 0 if after == "learned" else 2
+    assert int(numpy(model.optimizer.iterations)) == steps
     model.save_weights(path)
-    network(RAMP, optimizer="sgd").load_weights(path)
+    before.load_weights(path)
 
 
-@pytest.mark.parametrize("after", RULES)
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param("number", marks=pytest.mark.slow),
+        pytest.param("schedule", marks=pytest.mark.slow),
+        "learned",
+    ],
+)
 def test_saved_model_continues_exactly(after, tmp_path):
     model = network(RAMP)
     train(model)
@@ -444,30 +484,30 @@ def test_masks_and_mixed_precision_stay():
     set_rates(model, LearnedRate())
     assert {v.dtype for v in drop.rate_variables.values()} == {"float32"}
     set_rates(model, RAMP)
-    assert {v.dtype for v in drop.rate_variables.values()} == {"float32", "int32"}
+    assert drop.rate_variables["rate"].dtype == "float32"
+    assert "int" in drop.rate_variables["step"].dtype
     outputs = model(np.ones((2, 5, 3), "float32"), training=True)
     assert keras.backend.standardize_dtype(outputs.dtype) == "bfloat16"
     assert getattr(outputs, "_keras_mask", None) is not None
 
 
 def test_functions_and_callbacks_of_kdropout_see_the_rule():
-    model = network(RAMP, 0.0)
+    model = network(RAMP, 1e-7)
     x = np.ones((4, 3), "float32")
-    kdropout.mc_predict(model, x, 4, seed=1)
-    set_rates(model, 0.5)
-    still = kdropout.mc_predict(model, x, 4, seed=1)
+    assert kdropout.mc_predict(model, x, 20, seed=1).std.all()
+    set_rates(model, 1e-7)
+    assert not kdropout.mc_predict(model, x, 20, seed=1).std.any()
     scheduler = callbacks.RateScheduler(lambda epoch: 0.25)
     model.fit(X, Y, verbose=0, callbacks=[scheduler])
     assert kdropout.rates(model) == {"first": 0.25, "second": 0.25}
     assert decided_by(model) == ["RateScheduler"] * 2
-    set_rates(model, Ramp(0.9, 0.9, 5))
+    set_rates(model, Ramp(0.5, 0.5, 5))
     assert decided_by(model) == ["schedule Ramp"] * 2
-    more = kdropout.mc_predict(model, x, 4, seed=1)
-    assert (more.std > still.std).all()
+    assert kdropout.mc_predict(model, x, 20, seed=1).std.all()
     with pytest.raises(ValueError, match="schedules or gradients decide all rates"):
         model.fit(X, Y, verbose=0, callbacks=[scheduler])
     plain = kdropout.strip(model)
-    assert plain.get_layer("first").rate == pytest.approx(0.9)
+    assert plain.get_layer("first").rate == 0.5
 
 
 def test_search_starts_from_the_rule_and_may_replace_it():
@@ -477,7 +517,7 @@ def test_search_starts_from_the_rule_and_may_replace_it():
     model = network()
     set_rates(model, {"first": RAMP})
     hp = keras_tuner.HyperParameters()
-    ramps = tuning.Schedules(end=(0.0, 1.0), steps=(2, 100))
+    ramps = tuning.Schedules(0.0, (0.0, 1.0), 5)
     tuning.tune_rates(hp, model, {"first": ramps, "second": (0.0, 0.5)})
     assert hp.get("rate/first/end") == 0.9
     set_rates(model, {"first": Cyclic(0.0, 0.5, 4)})
