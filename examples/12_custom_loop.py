@@ -7,7 +7,19 @@ numbers, and AutoRate moves them after each epoch. 30 % of the labels are wrong.
 
 With TensorFlow and seed 0, it takes about 10 seconds on two CPU cores and prints:
 
-OUTPUT
+    epoch  rate   training loss  validation loss
+        1  0.028          2.157            1.927
+       10  0.298          1.239            1.400
+       11  0.305          1.241            1.403
+       20  0.505          1.182            1.412
+       21  0.514          1.226            1.404
+       30  0.642          1.244            1.414
+    layer      kind     rate    decided by
+    dropout    Dropout  0.6421  AutoRate
+    dropout_1  Dropout  0.6421  AutoRate
+    AutoRate: after 20 epochs, the rates of 2 layers are 0.64 and steady, with a
+    relative gap of 0.12.
+    Test error on clean labels: 3.8%
 
 On other machines and backends, the same seed gives other numbers. In a clone, the
 example needs: pip install ".[demo]"
@@ -19,7 +31,8 @@ from sklearn.datasets import load_digits
 
 import kdropout
 
-WARMUP, EPOCHS, BATCH_SIZE = 10, 40, 30  # 900 images: 30 steps per epoch
+WARMUP, EPOCHS = 10, 30
+BATCH_SIZE, STEPS = 60, 15  # of the 900 training images, per epoch
 
 generator = np.random.default_rng(0)
 x, y = load_digits(return_X_y=True)
@@ -29,7 +42,7 @@ wrong = generator.permutation(1300)[:390]
 y[wrong] = generator.integers(0, 10, 390)  # the test labels stay clean
 
 keras.utils.set_random_seed(0)
-ramp = kdropout.schedules.Ramp(0.0, 0.3, steps=30 * WARMUP)
+ramp = kdropout.schedules.Ramp(0.0, 0.3, steps=STEPS * WARMUP)
 model = keras.Sequential([keras.Input((64,))])
 for _ in range(2):
     model.add(keras.layers.Dense(256, activation="relu"))
@@ -111,10 +124,11 @@ for epoch in range(EPOCHS):
     if epoch == WARMUP:
         kdropout.set_rates(model, 0.3)  # numbers in place of the schedule
         train_step = make_step()  # the old one was compiled with the schedule
-    order, losses = generator.permutation(900), []
-    for rows in np.split(order, 900 // BATCH_SIZE):
+    losses = []
+    for rows in generator.permutation(900).reshape(STEPS, BATCH_SIZE):
         losses.append(float(train_step(x[rows], y[rows])))
-    val_loss = float(cross_entropy(y[900:1300], model(x[900:1300], training=False)))
+    outputs = keras.ops.stop_gradient(model(x[900:1300], training=False))
+    val_loss = float(cross_entropy(y[900:1300], outputs))
     if epoch >= WARMUP:
         auto.step(np.mean(losses), val_loss)
     if epoch % 10 in (0, 9):
