@@ -5,9 +5,9 @@ import importlib
 import kdropout._compat  # noqa: F401, first because it checks Keras
 from kdropout import callbacks, layers, schedules
 from kdropout.inference import Prediction, drop_fractions, mc_predict
-from kdropout.inspection import rates, set_rates, summary
+from kdropout.inspection import rates, summary
 from kdropout.rate_rules import LearnedRate
-from kdropout.surgery import Placement, convert, insert, strip
+from kdropout.surgery import Placement, convert, insert, set_rates, strip
 from kdropout.version import __version__
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Finds the dropout layers of a model, shows their rates and sets them."""
+"""Finds the dropout layers of a model and shows their rates."""
 
 import dataclasses
 import fnmatch
@@ -49,53 +49,8 @@ def rates(model: keras.layers.Layer) -> dict[str, float]:
     plain = [] if layers else _plain_dropout(model)
     if plain:
         warnings.warn(_not_live(plain), stacklevel=2)
-    _bring_up_to_date(model)
+    bring_up_to_date(model)
     return {path: layer.rate for path, layer in layers.items()}
-
-
-def set_rates(model: keras.layers.Layer, rates: float | dict[str, float]) -> None:
-    """Set the rates of dropout layers. They take effect at the next step.
-
-    If one of the rates cannot be set, none is set.
-
-    Args:
-        model: A `keras.Model` or layer that holds dropout layers of kdropout.
-        rates: Number in [0, 1] for all layers, or a dict from the path of a layer,
-            or a glob such as "encoder/*", to a number.
-
-    Raises:
-        TypeError: If a rate is not a number, or a schedule or gradient decides it.
-        ValueError: If a rate is not in [0, 1], a path matches no dropout layer, or
-            the model has none.
-
-    Example:
-
-    >>> model = keras.Sequential([kdropout.layers.Dropout(0.5, name="drop")])
-    >>> kdropout.set_rates(model, {"drop": 0.3})
-    >>> kdropout.rates(model)
-    {'drop': 0.3}
-    """
-    if not isinstance(rates, dict):
-        rates = {"*": rates}
-    _bring_up_to_date(model)
-    wanted = {}
-    for pattern, rate in rates.items():
-        if not isinstance(pattern, str):
-            raise TypeError(
-                "'rates' must be a number, or a dict from layer paths or globs to "
-                f"numbers. Received: rates={rates!r}"
-            )
-        selected = select_layers(model, pattern, argument="rates")
-        wanted.update(dict.fromkeys(selected.values(), rate))
-    before = {layer: layer.rate for layer in wanted}
-    try:
-        for layer, rate in wanted.items():
-            layer.rate = rate
-    except (TypeError, ValueError):
-        for layer, rate in before.items():
-            if layer._rate_rule.settable:
-                layer.rate = rate
-        raise
 
 
 def summary(
@@ -119,7 +74,7 @@ def summary(
     layer  kind     rate    decided by
     drop   Dropout  0.5000  you
     """
-    _bring_up_to_date(model)
+    bring_up_to_date(model)
     rows = [("layer", "kind", "rate", "decided by")]
     for path, layer in dropout_layers(model).items():
         kind = type(layer).__name__
@@ -231,8 +186,8 @@ def settable_layers(model, layers=None):
         )
         raise TypeError(
             "'layers' must name layers whose rate was given as a number, because "
-            f"only those can be set. Received: {decided}. Leave them out, or pass a "
-            "number as their 'rate'."
+            f"only those can be set. Received: {decided}. Leave them out, or call "
+            "kdropout.set_rates to give them numbers."
         )
     if not settable:
         raise ValueError(
@@ -354,7 +309,7 @@ def _not_live(paths):
     )
 
 
-def _bring_up_to_date(model):
+def bring_up_to_date(model):
     """Update the variables: on JAX, `fit` holds their values between batches."""
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()

@@ -4,14 +4,25 @@ import keras
 import pytest
 
 import kdropout
-from kdropout import schedules
 from tests.tools import (
+    A_RATE,
     Case,
     arguments_without_case,
     assert_refused,
     dropout_model,
     name_of,
 )
+
+
+@keras.saving.register_keras_serializable(package="test_bad_inspection")
+def too_high(step):
+    return 1.5 + 0.0 * step
+
+
+@keras.saving.register_keras_serializable(package="test_bad_inspection")
+def without_step():
+    return 0.5
+
 
 CASES = [
     Case(
@@ -47,19 +58,19 @@ CASES = [
         "set_rates above",
         lambda: kdropout.set_rates(dropout_model(), 1.5),
         ValueError,
-        ["'rate' must be", "a number in [0, 1]", "rate=1.5"],
+        ["'rate' must be", A_RATE, "rate=1.5"],
     ),
     Case(
         "set_rates text",
         lambda: kdropout.set_rates(dropout_model(), {"drop": "a"}),
         TypeError,
-        ["'rate' must be", "a number in [0, 1]", "rate='a'"],
+        ["'rate' must be", A_RATE, "rate='a'"],
     ),
     Case(
         "set_rates list",
         lambda: kdropout.set_rates(dropout_model(), [0.5]),
         TypeError,
-        ["'rate' must be", "a number in [0, 1]", "rate=[0.5]"],
+        ["'rate' must be", A_RATE, "rate=[0.5]"],
     ),
     Case(
         "set_rates unknown path",
@@ -68,20 +79,73 @@ CASES = [
         ["'rates' must name", "The model has: 'drop'", "Received: 'model/drop'"],
     ),
     Case(
-        "set_rates scheduled",
-        lambda: kdropout.set_rates(dropout_model(schedules.LateDropout(0.5, 2)), 0.1),
+        "set_rates None",
+        lambda: kdropout.set_rates(dropout_model(), None),
         TypeError,
-        [
-            "'model/drop' is decided by schedule LateDropout",
-            "rate=0.1",
-            "Pass a float 'rate'",
-        ],
+        ["'rate' must be", A_RATE, "rate=None"],
+    ),
+    Case(
+        "set_rates bool",
+        lambda: kdropout.set_rates(dropout_model(), {"drop": True}),
+        TypeError,
+        ["'rate' must be", A_RATE, "rate=True"],
+    ),
+    Case(
+        "set_rates class",
+        lambda: kdropout.set_rates(dropout_model(), kdropout.LearnedRate),
+        TypeError,
+        ["'rate' must be", A_RATE, "LearnedRate"],
+    ),
+    Case(
+        "set_rates dict within a dict",
+        lambda: kdropout.set_rates(dropout_model(), {"drop": {"start": 0.1}}),
+        TypeError,
+        ["'rate' must be", A_RATE, "rate={'start': 0.1}"],
+    ),
+    Case(
+        "set_rates schedule that starts outside",
+        lambda: kdropout.set_rates(dropout_model(), too_high),
+        ValueError,
+        ["'rate' must be a schedule with values in [0, 1]", "which is 1.5 at step 0"],
+    ),
+    Case(
+        "set_rates schedule that fails",
+        lambda: kdropout.set_rates(dropout_model(), {"drop": without_step}),
+        TypeError,
+        ["'rate' must be a schedule", "without_step"],
+    ),
+    Case(
+        "set_rates learned for Gaussian noise",
+        lambda: kdropout.set_rates(
+            keras.Sequential([kdropout.layers.GaussianDropout(0.5)]),
+            kdropout.LearnedRate(),
+        ),
+        TypeError,
+        ["'rate' of GaussianDropout must be a number in [0, 1] or a schedule"],
+    ),
+    Case(
+        "set_rates unknown glob",
+        lambda: kdropout.set_rates(dropout_model(), {"encoder/*": too_high}),
+        ValueError,
+        ["'rates' must name", "Received: 'encoder/*'"],
     ),
     Case(
         "set_rates with a number as path",
         lambda: kdropout.set_rates(dropout_model(), {3: 0.5}),
         TypeError,
-        ["'rates' must", "3"],
+        ["'rates' must be a rate, or a dict from layer paths or globs", "{3: 0.5}"],
+    ),
+    Case(
+        "set_rates with a layer as path",
+        lambda: kdropout.set_rates(dropout_model(), {kdropout.layers.Dropout(0.5): 1}),
+        TypeError,
+        ["'rates' must be a rate, or a dict from layer paths or globs"],
+    ),
+    Case(
+        "set_rates empty",
+        lambda: kdropout.set_rates(dropout_model(), {}),
+        ValueError,
+        ["'rates' must name at least one layer", "rates={}"],
     ),
 ]
 

@@ -304,10 +304,12 @@ def with_decided():
         ({"a": 0.9, "z": "0.5"}, TypeError),
         ({"a": 0.9, "z": None}, TypeError),
         ({"a": 0.9, "no_such": 0.5}, ValueError),
-        ({"a": 0.9, "scheduled": 0.5}, TypeError),
-        ({"z": 0.9, "learned": 0.5}, TypeError),
-        ({"*": 0.9}, TypeError),
-        (0.9, TypeError),
+        ({"scheduled": 0.9, "a": 1.5}, ValueError),
+        ({"learned": 0.9, "z": "0.5"}, TypeError),
+        ({"a": Ramp(0.0, 0.5, 3), "z": 1.5}, ValueError),
+        ({"*": LearnedRate(), "no_such": 0.5}, ValueError),
+        ({"*": 0.9, "z": Ramp}, TypeError),
+        ({}, ValueError),
     ],
 )
 def test_one_bad_entry_leaves_every_rate_unchanged(wanted, error):

@@ -77,6 +77,9 @@ class GapController(RateMover):
     >>> gap = kdropout.callbacks.OverfittingGap((np.ones((8, 4)), np.ones((8, 1))))
     >>> callbacks = [gap, kdropout.callbacks.GapController(target=0.1)]
 
+    In a training loop without `fit`, call `controller.set_model(model)` once, and
+    `controller.step(gap)` after each epoch.
+
     Reference:
         There is no canonical paper. The nearest published method steers the strength
         of augmentation: Karras et al. 2020, arXiv:2006.06676.
@@ -117,10 +120,15 @@ class GapController(RateMover):
         self.validation_freq = check_validation_freq(validation_freq)
         self.verbose = _validation.integer("verbose", verbose)
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        super().on_train_begin(logs)
+        self._forget()
+
+    def _forget(self) -> None:
         self._epochs_at_limit = 0
         self._warned = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        super().on_train_begin(logs)
+        self._forget()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not is_validated(epoch, self.validation_freq):
@@ -128,23 +136,60 @@ class GapController(RateMover):
         gap = self._read_gap(logs or {})
         if not math.isfinite(gap) or epoch < self.warmup:
             return
-        error = gap - self.target
-        if abs(error) <= self.dead_band:
-            error = 0.0
-        layers = settable_layers(self.model, self.layers)
-        step = error * (self.gain if error > 0 else self.lowering_gain)
-        limits = RateStep(self.min_rate, self.max_rate, self.slew_limit)
-        for layer in layers.values():
-            self.move(layer, limits.next_rate(layer.rate, step))
-        self._warn_if_out_of_reach(gap, error, layers.values())
+        rates = self.step(gap)
         if self.verbose:
-            rates = ", ".join(
-                f"{path} {layer.rate:.3f}" for path, layer in layers.items()
-            )
+            listed = ", ".join(f"{path} {rate:.3f}" for path, rate in rates.items())
             print(
                 f"Epoch {epoch + 1}: {self.monitor} is {gap:.4f}, target "
-                f"{self.target:g}. Rates: {rates}."
+                f"{self.target:g}. Rates: {listed}."
             )
+
+    def step(self, gap: float) -> dict[str, float]:
+        """Move the rates after an epoch.
+
+        During `fit`, the callback calls it. Call it yourself in a custom training loop.
+
+        Args:
+            gap: Float, the gap after the epoch: the loss on validation data minus that
+                on training data, both with dropout off. If it is not finite, the rates
+                stay.
+
+        Returns:
+            Dict from layer path to the new rate.
+
+        Raises:
+            RuntimeError: If `set_model` was not called.
+            TypeError: If `gap` is not a number.
+            ValueError: If the model has no layer whose rate can be set.
+
+        Example:
+
+        >>> model = keras.Sequential([kdropout.layers.Dropout(0.5, name="drop")])
+        >>> controller = kdropout.callbacks.GapController(target=0.1)
+        >>> controller.set_model(model)
+        >>> controller.step(gap=0.1)
+        {'drop': 0.5}
+        """
+        try:
+            gap = float(gap)
+        except (TypeError, ValueError):
+            raise _validation.type_error("gap", "a number", gap) from None
+        if self.model is None:
+            raise RuntimeError(
+                "GapController must know the model whose rates it moves. Call "
+                "controller.set_model(model) before controller.step(gap)."
+            )
+        layers = settable_layers(self.model, self.layers)
+        if math.isfinite(gap):
+            error = gap - self.target
+            if abs(error) <= self.dead_band:
+                error = 0.0
+            step = error * (self.gain if error > 0 else self.lowering_gain)
+            limits = RateStep(self.min_rate, self.max_rate, self.slew_limit)
+            for layer in layers.values():
+                self.move(layer, limits.next_rate(layer.rate, step))
+            self._warn_if_out_of_reach(gap, error, layers.values())
+        return {path: layer.rate for path, layer in layers.items()}
 
     def _read_gap(self, logs):
         if self.monitor not in logs:

@@ -81,7 +81,9 @@ class BaseDropout(keras.layers.Layer):
     has_noise_per_sample = True
 
     # The last sentence of the error when the rate of this layer cannot be set.
-    _how_to_set_rate = "Pass a float 'rate' to the layer to set it yourself."
+    _how_to_set_rate = (
+        "Call kdropout.set_rates(model, {path: rate}) to replace what decides it."
+    )
 
     get_state = Alias(
         "_get_state",
@@ -114,12 +116,7 @@ class BaseDropout(keras.layers.Layer):
     def __init__(self, rate: RateLike, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self._rate_rule = rate_rules.resolve(rate)
-        if self._rate_rule.temperature is not None and not self.can_learn_rate:
-            raise TypeError(
-                f"'rate' of {type(self).__name__} must be a number in [0, 1] or a "
-                "schedule: its noise is not a mask that could be relaxed. "
-                f"Received: rate={rate!r}. Use kdropout.layers.Dropout to learn a rate."
-            )
+        self._check_can_learn(self._rate_rule, rate)
         self.seed = _validation.layer_seed(seed)
         self.seed_generator = keras.random.SeedGenerator(_int32_seed(self.seed))
         # The scope is unique to this layer: layers in two blocks may have the same
@@ -138,6 +135,15 @@ class BaseDropout(keras.layers.Layer):
             for name in super().__dir__()
             if not isinstance(vars(BaseDropout).get(name), Alias)
         ]
+
+    def _check_can_learn(self, rule, rate):
+        """Raise if a rule needs a mask that is differentiable in the rate."""
+        if rule.temperature is not None and not self.can_learn_rate:
+            raise TypeError(
+                f"'rate' of {type(self).__name__} must be a number in [0, 1] or a "
+                "schedule: its noise is not a mask that could be relaxed. "
+                f"Received: rate={rate!r}. Use kdropout.layers.Dropout to learn a rate."
+            )
 
     @property
     def weights(self) -> list[keras.Variable]:

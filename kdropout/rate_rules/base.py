@@ -8,7 +8,7 @@ import numpy as np
 from kdropout import _validation
 from kdropout._types import RateLike, Tensor
 
-_EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
+EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
 
 
 class RateRule:
@@ -150,7 +150,7 @@ class FixedRate(RateRule):
         return read(layer.rate_variables["rate"])
 
     def assign(self, layer: keras.layers.Layer, value: float) -> None:
-        write(layer.rate_variables["rate"], _check_rate(value, "a number in [0, 1]"))
+        write(layer.rate_variables["rate"], _check_assigned(layer, value))
 
     def argument(self, layer: keras.layers.Layer) -> Any:
         return self.rate
@@ -276,7 +276,18 @@ def _require_value(variable: keras.Variable) -> None:
         ) from None
 
 
-def _check_rate(rate, expected=_EXPECTED):
+def _check_assigned(layer, value):
+    """The number that is assigned to `layer.rate`, as a float."""
+    if callable(value) or isinstance(value, RateRule):
+        problem = (
+            f"must be a number in [0, 1]. Received: rate={value!r}. "
+            f"{layer._how_to_set_rate}"
+        )
+        raise _validation.argument_error(TypeError, "rate", problem)
+    return _check_rate(value, "a number in [0, 1]")
+
+
+def _check_rate(rate, expected=EXPECTED):
     """The argument `rate` as a float."""
     try:
         return _validation.number("rate", rate, 0.0, 1.0)

@@ -156,9 +156,8 @@ def convert(
         raise ValueError(
             f"'rate' would have no effect, because '{model.name}' has no layer to "
             "convert: its dropout layers are live already, and keep their rates: "
-            f"{_listed(kinds)}. Received: rate={rate!r}. To change numbers, call "
-            "kdropout.set_rates. Pass a schedule to the first call of convert, or to "
-            "the layers where you make them."
+            f"{_listed(kinds)}. Received: rate={rate!r}. To change them, call "
+            "kdropout.set_rates, which takes numbers and schedules."
         )
     with strategy_scope(model):
         made = _make_all(called, rate, off)

@@ -304,3 +304,23 @@ def test_fit_without_validation_data_is_reported():
     model.compile(optimizer="sgd", loss="mse", run_eagerly=True)
     with pytest.raises(ValueError, match="validation"):
         model.fit(x, y, epochs=2, verbose=0, callbacks=[GapController(0.1)])
+
+
+def test_step_moves_the_rates_in_a_loop_without_fit():
+    model = model_with_rates(a=0.2, b=0.5)
+    controller = GapController(0.1, gain=0.5)
+    controller.set_model(model)
+    moved = controller.step(0.5)
+    wanted = {"a": sigmoid(logit(0.2) + 0.2), "b": sigmoid(logit(0.5) + 0.2)}
+    assert moved == pytest.approx(wanted, rel=1e-6)
+    assert moved == rates(model)
+    assert controller.step(float("nan")) == moved
+
+
+def test_step_needs_a_model_and_a_number():
+    with pytest.raises(
+        RuntimeError, match=r"Call controller\.set_model\(model\) befor"
+    ):
+        GapController(0.1).step(0.5)
+    with pytest.raises(TypeError, match="'gap' must be a number. Received: gap='high'"):
+        GapController(0.1).step("high")

@@ -172,11 +172,16 @@ def test_what_is_saved_continues_on_one_device(measured):
     assert restored["steps"] == [STEPS_PER_EPOCH] * 2
 
 
-@pytest.mark.parametrize("way", ["convert", "insert"])
+@pytest.mark.parametrize("way", ["convert", "insert", "set_rates"])
 def test_surgery_outside_of_the_scope_gives_mirrored_layers(measured, way):
     # If they were not mirrored, each replica would count the step.
     assert measured[way]["step"] == [STEPS_PER_EPOCH] * REPLICAS
     assert measured[way]["rate"] == [measured[way]["rate"][0]] * REPLICAS
+
+
+def test_learned_rate_that_comes_later_is_the_same_on_all_replicas(measured):
+    first, second = measured["learned_later"]
+    assert first == second != np.float32(np.log(0.1 / 0.9))  # the logit at the start
 
 
 def test_mc_predict_returns_what_it_returns_on_one_device(measured):
@@ -448,11 +453,21 @@ def main(folder, documented_code):
     ramp = schedules.Ramp(START, END, STEPS)
     with strategy.scope():
         to_convert, to_insert = make_plain(0.5), make_plain(0.0)
+        to_set = make_plain(0.5)
     converted = kdropout.convert(to_convert, ramp)
     inserted = kdropout.insert(to_insert, ramp)
     inserted.compile(keras.optimizers.SGD(1e-3), "mse")
+    kdropout.convert(to_set)
+    continued(to_set)
+    kdropout.set_rates(to_set, kdropout.LearnedRate())  # the optimizer is built
+    continued(to_set)
+    measured["learned_later"] = locals_of(
+        to_set.get_layer("drop").rate_variables["logit"]
+    )
+    kdropout.set_rates(to_set, ramp)
     for way, model, name in (
         ("convert", converted, "drop"),
+        ("set_rates", to_set, "drop"),
         ("insert", inserted, "hidden_dropout"),
     ):
         continued(model)

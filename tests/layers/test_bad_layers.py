@@ -712,7 +712,11 @@ ASSIGNED_RATES = [
         "set schedule",
         lambda: setattr(dropout_in_model(0.5), "rate", schedules.LateDropout(0.5, 2)),
         TypeError,
-        ["'rate' must be", "a number in [0, 1]", "rate=LateDropout(rate=0.5, steps=2)"],
+        [
+            "'rate' must be a number in [0, 1]",
+            "rate=LateDropout(rate=0.5, steps=2)",
+            "Call kdropout.set_rates(model, {path: rate}) to replace what decides it",
+        ],
     ),
     Case(
         "set scheduled",
@@ -721,7 +725,7 @@ ASSIGNED_RATES = [
         [
             "rate of layer 'model/drop' is decided by schedule LateDropout",
             "rate=0.3",
-            "Pass a float 'rate' to the layer to set it yourself",
+            "Call kdropout.set_rates(model, {path: rate}) to replace what decides it",
         ],
     ),
     Case(
@@ -731,7 +735,7 @@ ASSIGNED_RATES = [
         [
             "rate of layer 'model/drop' is decided by gradient",
             "rate=0.3",
-            "Pass a float 'rate' to the layer to set it yourself",
+            "Call kdropout.set_rates(model, {path: rate}) to replace what decides it",
         ],
     ),
     Case(

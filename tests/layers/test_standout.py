@@ -162,7 +162,7 @@ def test_setting_the_rate_is_refused_with_a_remedy_that_exists():
     message = str(raised.value)
     assert "rate=0.3" in message
     # There is no argument 'rate' to pass: 'beta' and 'alpha' move the rate.
-    assert "Pass a float 'rate' to the layer" not in message
+    assert "kdropout.set_rates" not in message
     assert "beta" in message
 
 

@@ -6,7 +6,8 @@ from kdropout.rate_rules.base import FixedRate
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.rate_rules.scheduled import ScheduledRate
 from kdropout.schedules import Ramp
-from kdropout.surgery.keras_state import refresh, unlocked
+from kdropout.surgery.keras_state import refresh
+from kdropout.surgery.rules import replace_rule
 
 
 def check_can_set(path, layer, argument="space"):
@@ -50,20 +51,10 @@ def _apply(layer, setting):
         if isinstance(rule, RampedRate):
             rule.set_ramp(layer, setting)
             return False
-        _replace_rule(layer, RampedRate(setting))
+        replace_rule(layer, RampedRate(setting))
         return True
     if rule.settable:
         layer.rate = setting
         return False
-    _replace_rule(layer, FixedRate(setting))
+    replace_rule(layer, FixedRate(setting))
     return True
-
-
-def _replace_rule(layer, rule):
-    """Replace the rate rule of a layer and its variables."""
-    old = list(layer.rate_variables.values())
-    with unlocked(layer):
-        for variable in old:
-            layer._untrack_variable(variable)
-        layer.rate_variables = rule.build(layer)
-        layer._rate_rule = rule
