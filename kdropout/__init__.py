@@ -4,7 +4,7 @@ import importlib
 
 import kdropout._compat  # noqa: F401, first because it checks Keras
 from kdropout import callbacks, layers, schedules
-from kdropout.inference import Prediction, drop_fractions, mc_predict
+from kdropout.inference import Prediction, drop_fractions, fit_noise, mc_predict
 from kdropout.inspection import rates, set_rates, summary
 from kdropout.rate_rules import LearnedRate
 from kdropout.surgery import convert, insert, strip
@@ -17,6 +17,7 @@ __all__ = [
     "callbacks",
     "convert",
     "drop_fractions",
+    "fit_noise",
     "insert",
     "layers",
     "mc_predict",

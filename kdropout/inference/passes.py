@@ -1,9 +1,11 @@
 """Compiled passes through the head and the tail of a model."""
 
+import functools
+
 import keras
 from keras import ops
 
-from kdropout._sampling import sampling
+from kdropout._sampling import SameMasksScope, SamplingScope, sampling
 from kdropout.inference.randomness import PassScope
 
 
@@ -14,8 +16,9 @@ class Passes:
     # layer begin at those of the model. TensorFlow and JAX compile the passes. On
     # PyTorch, compilation takes longer than most predictions, so they run eagerly.
 
-    def __init__(self, model, split, samples_per_pass, watcher):
+    def __init__(self, model, split, samples_per_pass, watcher, same_masks=False):
         self._split = split
+        self._same_masks = same_masks
         self._watcher = watcher
         self._samples_per_pass = samples_per_pass
         compile_function = _COMPILERS[keras.backend.backend()]
@@ -34,8 +37,19 @@ class Passes:
             self._repeat(*pair) if has_batch else _with_mask(*pair)
             for pair, has_batch in zip(border, self._split.has_batch, strict=True)
         ]
-        with sampling(seed):
+        with sampling(seed, self._scope(repeated)):
             return self._split.run_tail(repeated, self._watcher)
+
+    def _scope(self, border):
+        """A function from a seed to the scope of a pass."""
+        if not self._same_masks:
+            return SamplingScope
+        sizes = [
+            value.shape[0]
+            for value, has_batch in zip(border, self._split.has_batch, strict=True)
+            if has_batch
+        ]
+        return functools.partial(SameMasksScope, num_rows=sizes[0] if sizes else None)
 
     def _repeat(self, value, mask):
         times = self._samples_per_pass
