@@ -113,16 +113,18 @@ def _quantiles(values, weights, levels):
     values = np.take_along_axis(values, order, axis=0).astype("float64")
     total, weights = weights.sum(), weights[order]
     ranks = np.cumsum(weights, axis=0) - 0.5 * (weights - 1.0)
-    found = []
-    for level in levels:
+    found = np.empty((len(levels), values.shape[1]))
+    for i, level in enumerate(levels):
         rank = level * (total + 1.0)
         above = (ranks <= rank).sum(axis=0)[None]
         first, last = np.maximum(above - 1, 0), np.minimum(above, len(values) - 1)
-        begin, end = (np.take_along_axis(values, i, axis=0)[0] for i in (first, last))
-        left, right = (np.take_along_axis(ranks, i, axis=0)[0] for i in (first, last))
-        inside = (right > left) & (end > begin)
+        (begin, end), (left, right) = (
+            [np.take_along_axis(array, place, axis=0)[0] for place in (first, last)]
+            for array in (values, ranks)
+        )
+        inside = (right > left) & (end > begin) & (rank > left)
         with np.errstate(invalid="ignore"):  # infinite outputs
             step = (end - begin) * (rank - left) / np.maximum(right - left, 1.0)
-        found.append(np.where(inside, begin + step, begin))
+        found[i] = np.where(inside, begin + step, begin)
     # NaN comes last in an order.
-    return np.where(np.isnan(values[-1]), np.nan, np.stack(found))
+    return np.where(np.isnan(values[-1]), np.nan, found)

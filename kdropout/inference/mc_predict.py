@@ -62,8 +62,8 @@ def mc_predict(
         verbose: 0 to show no progress bar, 1 to show one, or "auto" to show one if
             there are several batches. Defaults to "auto".
         noise_std: The standard deviation of the noise of the targets, in the unit of
-            the outputs: a number of at least 0, or an array that fits one row of the output.
-            For several outputs, a list or dict with one of these or None for each.
+            the outputs: a number of at least 0, or an array that fits one row of the
+            output. For several outputs, a list or dict with one of these or None each.
             `kdropout.fit_noise` estimates it. `total_std`, `quantile` and `interval` of
             the result then include it. Defaults to None.
         log_variance: The name or index of the output that is the log variance of the
@@ -117,9 +117,7 @@ def mc_predict(
     per_output.check_noise_std(noise_std)
     collector = Collector(return_samples, noise_std, log_variance, class_axis)
     batches = batches_of(model, x, batch_size)
-    return predict(
-        model, batches, collector, num_samples, seed, verbose, same_masks
-    )[0]
+    return predict(model, batches, collector, num_samples, seed, verbose, same_masks)[0]
 
 
 def batches_of(model, x, batch_size):
@@ -129,9 +127,7 @@ def batches_of(model, x, batch_size):
     return Batches(x, batch_size, preprocess_of(model))
 
 
-def predict(
-    model, batches, collector, num_samples, seed, verbose, same_masks=False
-):
+def predict(model, batches, collector, num_samples, seed, verbose, same_masks=False):
     """Add samples of all batches to a `Collector`.
 
     Returns:

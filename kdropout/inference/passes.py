@@ -16,9 +16,11 @@ class Passes:
     # layer begin at those of the model. TensorFlow and JAX compile the passes. On
     # PyTorch, compilation takes longer than most predictions, so they run eagerly.
 
-    def __init__(self, model, split, samples_per_pass, watcher, same_masks=False):
+    def __init__(self, model, split, samples_per_pass, watcher):
         self._split = split
-        self._same_masks = same_masks
+        # The number of inputs if they share masks, otherwise None. It is read when a
+        # pass is traced, which happens anew for each number.
+        self.num_rows = None
         self._watcher = watcher
         self._samples_per_pass = samples_per_pass
         compile_function = _COMPILERS[keras.backend.backend()]
@@ -37,19 +39,15 @@ class Passes:
             self._repeat(*pair) if has_batch else _with_mask(*pair)
             for pair, has_batch in zip(border, self._split.has_batch, strict=True)
         ]
-        with sampling(seed, self._scope(repeated)):
+        with sampling(seed, self._scope):
             return self._split.run_tail(repeated, self._watcher)
 
-    def _scope(self, border):
+    @property
+    def _scope(self):
         """A function from a seed to the scope of a pass."""
-        if not self._same_masks:
+        if self.num_rows is None:
             return SamplingScope
-        sizes = [
-            value.shape[0]
-            for value, has_batch in zip(border, self._split.has_batch, strict=True)
-            if has_batch
-        ]
-        return functools.partial(SameMasksScope, num_rows=sizes[0] if sizes else None)
+        return functools.partial(SameMasksScope, num_rows=self.num_rows)
 
     def _repeat(self, value, mask):
         times = self._samples_per_pass

@@ -39,6 +39,9 @@ def values(argument, value, structure):
             )
             raise _validation.value_error(argument, expected, value)
         parts = zip(value, structure, strict=True)
+    elif isinstance(value, dict):
+        expected = "one value, because the model has one output"
+        raise _validation.value_error(argument, expected, value)
     else:
         return [value]
     return [part for pair in parts for part in values(argument, *pair)]
@@ -155,8 +158,8 @@ def log_variance_pairs(log_variance, structure):
             "log_variance",
             "must be None for a model with one output. Received: "
             f"log_variance={log_variance!r}. If the output holds means and log "
-            "variances, make a model with both as outputs, such as "
-            "keras.Model(model.inputs, [model.output[..., :1], model.output[..., 1:]]).",
+            "variances, make a model with two outputs, such as keras.Model("
+            "model.inputs, [model.output[..., :1], model.output[..., 1:]]).",
         )
     if not isinstance(log_variance, dict):
         log_variance = {_other(log_variance, keys): log_variance}
@@ -172,7 +175,7 @@ def log_variance_pairs(log_variance, structure):
                 ValueError,
                 "log_variance",
                 f"must have the shape of its mean. Received: {variance!r} of shape "
-                f"{flat[j].shape[1:]} for {mean!r} of shape {flat[i].shape[1:]}, "
+                f"{flat[j].shape[2:]} for {mean!r} of shape {flat[i].shape[2:]}, "
                 "without the batch. Repeat it in the model.",
             )
         pairs[i] = j

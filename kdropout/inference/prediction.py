@@ -9,7 +9,7 @@ from keras import tree
 
 from kdropout import _validation
 from kdropout.inference import per_output
-from kdropout.inference.distribution import CAPACITY, Distribution, Sketch
+from kdropout.inference.distribution import Distribution, Sketch
 
 # How far probabilities may be from a sum of 1: 0.005 was seen in bfloat16.
 _TOLERANCE = 2.0**-7
@@ -86,8 +86,8 @@ class Prediction:
     samples: Any = None
     noise_variance: Any = None
     num_samples: int | None = None
-    # For each output, its `Distribution`, or None if its noise is known. None instead of
-    # the list if it would have been too large.
+    # For each output, its `Distribution`, or None if its noise is known. None instead
+    # of the list if it would have been too large.
     _distributions: Any = dataclasses.field(default=None, compare=False)
 
     @property
@@ -136,9 +136,9 @@ class Prediction:
 
         Raises:
             TypeError: If `q` does not consist of numbers.
-            ValueError: If `q` is not between 0 and 1. Also if, without known noise, more
-                than 2^26 values (256 MiB) would have to be kept: one for each sample
-                and number of the outputs, up to 512 samples.
+            ValueError: If `q` is not between 0 and 1. Also if, without known noise,
+                more than 2^26 values (256 MiB) would have to be kept: one for each
+                sample and number of the outputs, up to 512 samples.
 
         Example:
 
@@ -226,7 +226,7 @@ class Prediction:
             "or pass return_samples=True to mc_predict, which keeps all samples."
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shapes = tree.map_structure(lambda mean: str(mean.shape), self.mean)
         shapes = str(shapes).replace("'(", "(").replace(")'", ")")
         count = "" if self.num_samples is None else f", {self.num_samples} samples"
@@ -341,7 +341,6 @@ class Moments:
             self.is_zero = self.is_zero & ~samples.any(axis=(0, -1))
         if self.is_distribution.any():
             self.class_entropy = self.class_entropy + _class_entropy(samples).sum(0)
-
 
     def class_entropy_of_mean(self):
         """The entropy of the mean, as classes."""

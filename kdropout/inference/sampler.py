@@ -53,6 +53,7 @@ class Sampler:
             group_size = self._group_size(compiled, inputs, num_samples)
             passes = compiled.passes(group_size, self._same_masks)
             rows = _pad(inputs, self._num_rows) if compiled.may_pad else inputs
+            passes.num_rows = len(rows[0]) if self._same_masks else None
             border = self._run_head(passes, rows)
             if compiled.has_learned():
                 continue
@@ -119,12 +120,7 @@ class Sampler:
         layers = dropout_layers(self._model).values()
         apart = all(layer.has_noise_per_sample for layer in layers)
         split = compiled.split
-        if (
-            self._same_masks
-            or not apart
-            or compiled.is_alone
-            or not split.can_repeat
-        ):
+        if self._same_masks or not apart or compiled.is_alone or not split.can_repeat:
             return 1
         size = split.tail_size(max(size for a in inputs for size in (1, *a.shape[1:])))
         max_rows = _MAX_ROWS if size is None else _MAX_NUMBERS // size
@@ -171,7 +167,7 @@ class _CompiledModel:
         key = group_size, same_masks
         if key not in self._passes:
             self._passes[key] = Passes(
-                self._model, self.split, group_size, self.watcher, same_masks
+                self._model, self.split, group_size, self.watcher
             )
         return self._passes[key]
 

@@ -13,7 +13,7 @@ from keras import ops
 
 from kdropout import _compat, _replay, _validation, noise, rate_rules
 from kdropout._renamed import Alias
-from kdropout._sampling import active_scope, note_dropped, noise_shape
+from kdropout._sampling import active_scope, noise_shape, note_dropped
 from kdropout._types import RateLike, Shape, Tensor
 
 # Methods that a subclass could override in version 0.1. They are not called any more.

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kdropout import _replay, _validation, noise
-from kdropout._sampling import active_scope, note_dropped, noise_shape
+from kdropout._sampling import active_scope, noise_shape, note_dropped
 from kdropout._types import Tensor
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
