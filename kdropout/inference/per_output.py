@@ -27,7 +27,7 @@ def values(argument, value, structure):
         return [None] * len(tree.flatten(structure))
     if isinstance(structure, dict):
         if not isinstance(value, dict) or not set(value) <= set(structure):
-            names = ", ".join(map(repr, structure))
+            names = ", ".join(map(repr, sorted(structure)))
             expected = f"None or a dict with the names of outputs, which are {names}"
             raise _validation.value_error(argument, expected, value)
         parts = [(value.get(name), structure[name]) for name in sorted(structure)]

@@ -250,7 +250,7 @@ NOISE_STDS = [
         ["'noise_std' must be", expected, f"noise_std={value!r}"],
     )
     for kind, value, expected in [
-        ("dict", 0.1, "a dict with the names of outputs, which are 'mean', "),
+        ("dict", 0.1, "a dict with the names of outputs, which are 'log_variance', "),
         ("dict", {"wrong": 0.1}, "a dict with the names of outputs"),
         ("list", 0.1, "a list with a value or None for each of the 2 outputs"),
         ("list", [0.1], "a list with a value or None for each of the 2 outputs"),
