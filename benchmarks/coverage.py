@@ -18,7 +18,7 @@ Also:
 
     python -m benchmarks.coverage --data-dir DIR
 
-About 10 minutes on 2 cores. Writes results/coverage.csv and results/coverage.png, and
+About 15 minutes on 2 cores. Writes results/coverage.csv and results/coverage.png, and
 prints the table of docs/uncertainty.md: for each set, the mean over the splits, with
 Student's 95 % interval for it.
 """
@@ -126,7 +126,7 @@ def mean(rows, name, column):
 
 
 def values(rows, name, column):
-    return [row[column] for row in rows if row["set"] == name]
+    return [float(row[column]) for row in rows if row["set"] == name]
 
 
 def table(rows):
