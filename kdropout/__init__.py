@@ -4,7 +4,7 @@ import importlib
 
 import kdropout._compat  # noqa: F401, first because it checks Keras
 from kdropout import callbacks, layers, schedules
-from kdropout.inference import Prediction, drop_fractions, mc_predict
+from kdropout.inference import Prediction, drop_fractions, fit_noise, mc_predict
 from kdropout.inspection import rates, summary
 from kdropout.rate_rules import LearnedRate
 from kdropout.surgery import Placement, convert, insert, set_rates, strip
@@ -18,6 +18,7 @@ __all__ = [
     "callbacks",
     "convert",
     "drop_fractions",
+    "fit_noise",
     "insert",
     "layers",
     "mc_predict",

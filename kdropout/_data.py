@@ -82,8 +82,15 @@ class Batches:
             return 0
 
     def __iter__(self):
-        for batch in self._raw_batches():
-            yield batch if self._preprocess is None else self._preprocessed(batch)
+        for batch, _ in self.with_targets():
+            yield batch
+
+    def with_targets(self):
+        """Pairs of a batch and its targets, None if `x` does not hold any."""
+        for batch, targets in self._raw_batches():
+            if self._preprocess is not None:
+                batch = self._preprocessed(batch)
+            yield batch, targets
 
     def _num_rows(self):
         return len(tree.flatten(self.arrays)[0])
@@ -91,11 +98,13 @@ class Batches:
     def _raw_batches(self):
         if self.arrays is None:
             for batch in iterate_batches(self.dataset):
-                yield self._to_arrays(keras.utils.unpack_x_y_sample_weight(batch)[0])
+                inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(batch)
+                yield self._to_arrays(inputs), targets
             return
         for start in range(0, self._num_rows(), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            yield tree.map_structure(lambda array, rows=rows: array[rows], self.arrays)
+            inputs = tree.map_structure(lambda a, rows=rows: a[rows], self.arrays)
+            yield inputs, None
 
     def _to_arrays(self, x):
         if self._preprocess is not None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from keras import ops
 
+from kdropout import _validation
+
 _SCOPE = contextvars.ContextVar("kdropout_sampling", default=None)
 
 # Spreads the calls of one pass over the seeds: an odd number near 2^31 / golden ratio.
@@ -36,6 +38,33 @@ class SamplingScope:
     def note_dropped(self, drop):
         """Receive the mask of a call: 1 or True where a unit is dropped."""
 
+    def noise_shape(self, layer, shape, inputs_shape):
+        """The shape of the noise of a call, from the shape that the layer wants."""
+        return shape
+
+
+class SameMasksScope(SamplingScope):
+    """A scope in which all rows of a batch share their masks."""
+
+    def __init__(self, seed, num_rows):
+        super().__init__(seed)
+        self._num_rows = num_rows
+
+    def noise_shape(self, layer, shape, inputs_shape):
+        if isinstance(shape[0], int) and shape[0] == 1:
+            return shape
+        size = inputs_shape[0]  # TensorFlow does not always know it
+        if isinstance(size, int) and size != self._num_rows:
+            raise _validation.argument_error(
+                ValueError,
+                "same_masks",
+                "must be False for this model, because the first axis of the inputs "
+                f"of layer '{layer.name}' is not the batch. Received: same_masks=True, "
+                f"a batch of {self._num_rows}, and inputs of the layer of shape "
+                f"{inputs_shape}. Keep the batch on the first axis where you drop.",
+            )
+        return (1, *shape[1:])
+
 
 @contextlib.contextmanager
 def sampling(seed, scope=SamplingScope):
@@ -51,6 +80,14 @@ def sampling(seed, scope=SamplingScope):
 def active_scope():
     """The innermost `SamplingScope`, or None."""
     return _SCOPE.get()
+
+
+def noise_shape(layer, shape, inputs_shape):
+    """The shape of the noise of a call, which the active scope may change."""
+    scope = active_scope()
+    if scope is None:
+        return tuple(shape)
+    return scope.noise_shape(layer, tuple(shape), tuple(inputs_shape))
 
 
 def note_dropped(drop: Any) -> None:

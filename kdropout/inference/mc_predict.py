@@ -9,6 +9,7 @@ import keras
 from kdropout import _validation
 from kdropout._data import Batches, preprocess_of
 from kdropout._model_kinds import has_call, require_built_model
+from kdropout.inference import per_output
 from kdropout.inference.prediction import Collector, Prediction
 from kdropout.inference.sampler import Sampler
 from kdropout.inspection import dropout_layers
@@ -23,6 +24,10 @@ def mc_predict(
     seed: int | None = None,
     return_samples: bool = False,
     verbose: str | int = "auto",
+    noise_std: Any = None,
+    log_variance: str | int | dict | None = None,
+    class_axis: int | list | dict = -1,
+    same_masks: bool = False,
 ) -> Prediction:
     """Sample predictions with dropout on (Monte-Carlo dropout).
 
@@ -56,16 +61,35 @@ def mc_predict(
             networks. Defaults to False.
         verbose: 0 to show no progress bar, 1 to show one, or "auto" to show one if
             there are several batches. Defaults to "auto".
+        noise_std: The standard deviation of the noise of the targets, in the unit of
+            the outputs: a number of at least 0, or an array that fits one row of the
+            output. For several outputs, a list or dict with one of these or None each.
+            `kdropout.fit_noise` estimates it. `total_std`, `quantile` and `interval` of
+            the result then include it. Defaults to None.
+        log_variance: The name or index of the output that is the log variance of the
+            only other output; or a dict from the name or index of each mean to that of
+            its log variance. The result then includes this noise, as with `noise_std`.
+            Defaults to None.
+        class_axis: Integer other than 0, the axis of class probabilities in the
+            outputs, such as 1 for images with channels first. For several outputs, also
+            a list or dict with an integer or None for each. Defaults to -1.
+        same_masks: If True, each sample is one thinned network for all inputs. The same
+            seed gives the same thinned networks for other inputs. This takes one pass
+            for each sample and batch. Defaults to False, where each input has separate
+            masks in each sample.
 
     Returns:
         A `kdropout.Prediction`: NumPy arrays `mean`, `variance`, `std`, `entropy`,
-        `mutual_information` and `samples`, each in the structure of the outputs.
+        `mutual_information` and `samples`, each in the structure of the outputs, and
+        the methods `quantile` and `interval`.
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range, if the model has no `call` or is not
-            built, or if it has no dropout layer of kdropout with a rate above 0, so
-            that its uncertainty would be zero.
+        ValueError: If an argument is out of range or does not fit the outputs; if the
+            model has no `call` or is not built; if it has no dropout layer of kdropout
+            with a rate above 0, so that its uncertainty would be zero; or if
+            `same_masks` is True and other layers draw numbers, or a dropout layer has
+            inputs whose first axis is not the batch.
 
     Warns:
         UserWarning: If `seed` does not decide the numbers of some layers, such as
@@ -84,12 +108,33 @@ def mc_predict(
 
     Reference:
         Gal, Ghahramani 2016, "Dropout as a Bayesian approximation",
-        arXiv:1506.02142.
+        arXiv:1506.02142; for `log_variance`, Kendall, Gal 2017, "What uncertainties do
+        we need in Bayesian deep learning for computer vision?", arXiv:1703.04977.
     """
+    if not isinstance(same_masks, bool):
+        raise _validation.type_error("same_masks", "a bool", same_masks)
+    per_output.check_class_axis(class_axis)
+    per_output.check_noise_std(noise_std)
+    collector = Collector(return_samples, noise_std, log_variance, class_axis)
+    batches = batches_of(model, x, batch_size)
+    return predict(model, batches, collector, num_samples, seed, verbose, same_masks)[0]
+
+
+def batches_of(model, x, batch_size):
+    """The inputs of a prediction. The arguments are those of `mc_predict`."""
     _check_model(model)
-    num_samples = _validation.integer("num_samples", num_samples, low=1)
     batch_size = _validation.integer("batch_size", batch_size, low=1)
-    batches = Batches(x, batch_size, preprocess_of(model))
+    return Batches(x, batch_size, preprocess_of(model))
+
+
+def predict(model, batches, collector, num_samples, seed, verbose, same_masks=False):
+    """Add samples of all batches to a `Collector`.
+
+    Returns:
+        Tuple of the `Prediction`, and a list with the targets of each batch, None where
+        the data do not hold any.
+    """
+    num_samples = _validation.integer("num_samples", num_samples, low=1)
     seed = _validation.optional_seed(seed)
     is_seeded = seed is not None
     if not is_seeded:
@@ -100,16 +145,19 @@ def mc_predict(
     bar = keras.utils.Progbar(
         len(batches) or None, verbose=int(several or verbose == 1)
     )
-    sampler, collector = Sampler(model, seed), Collector(return_samples)
-    for index, batch in enumerate(batches):
+    sampler, targets = Sampler(model, seed, same_masks), []
+    for index, (batch, y) in enumerate(batches.with_targets()):
         for group in sampler.draw(batch, num_samples):
             collector.add(group)
         collector.end_batch()
+        targets.append(y)
         bar.update(index + 1)
     if not sampler.has_drawn:
-        raise ValueError(f"'x' must hold at least one batch. Received: x={x!r}")
+        raise ValueError(
+            f"'x' must hold at least one batch. Received: x={batches.dataset!r}"
+        )
     _warn_of_other_noise(sampler, is_seeded)
-    return collector.result()
+    return collector.result(), targets
 
 
 def _warn_of_other_noise(sampler, is_seeded):
@@ -120,7 +168,7 @@ def _warn_of_other_noise(sampler, is_seeded):
             f"{', '.join(map(repr, sampler.frozen))}. They draw once, when the model "
             "is compiled, and all samples share the result, as in 'predict'. Draw with "
             "keras.random and a keras.random.SeedGenerator.",
-            stacklevel=3,
+            stacklevel=4,
         )
     if is_seeded and sampler.unseeded:
         warnings.warn(
@@ -128,7 +176,7 @@ def _warn_of_other_noise(sampler, is_seeded):
             f"{', '.join(map(repr, sampler.unseeded))}. They draw other numbers in "
             "each call of mc_predict. Draw with keras.random and a "
             "keras.random.SeedGenerator.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

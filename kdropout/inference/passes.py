@@ -1,9 +1,11 @@
 """Compiled passes through the head and the tail of a model."""
 
+import functools
+
 import keras
 from keras import ops
 
-from kdropout._sampling import sampling
+from kdropout._sampling import SameMasksScope, SamplingScope, sampling
 from kdropout.inference.randomness import PassScope
 
 
@@ -16,6 +18,9 @@ class Passes:
 
     def __init__(self, model, split, samples_per_pass, watcher):
         self._split = split
+        # The number of inputs if they share masks, otherwise None. It is read when a
+        # pass is traced, which happens anew for each number.
+        self.num_rows = None
         self._watcher = watcher
         self._samples_per_pass = samples_per_pass
         compile_function = _COMPILERS[keras.backend.backend()]
@@ -34,8 +39,15 @@ class Passes:
             self._repeat(*pair) if has_batch else _with_mask(*pair)
             for pair, has_batch in zip(border, self._split.has_batch, strict=True)
         ]
-        with sampling(seed):
+        with sampling(seed, self._scope):
             return self._split.run_tail(repeated, self._watcher)
+
+    @property
+    def _scope(self):
+        """A function from a seed to the scope of a pass."""
+        if self.num_rows is None:
+            return SamplingScope
+        return functools.partial(SameMasksScope, num_rows=self.num_rows)
 
     def _repeat(self, value, mask):
         times = self._samples_per_pass

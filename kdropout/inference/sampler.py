@@ -5,6 +5,7 @@ import contextlib
 import numpy as np
 from keras import ops, tree
 
+from kdropout import _validation
 from kdropout._model_kinds import has_known_graph
 from kdropout.inference.passes import Passes
 from kdropout.inference.randomness import Watcher, seeded
@@ -23,9 +24,13 @@ _CACHE = "_kdropout_passes"
 class Sampler:
     """Draws samples of a model, batch after batch."""
 
-    def __init__(self, model, seed):
+    # With `same_masks`, each pass draws one sample, and the passes of every batch have
+    # the same seeds.
+
+    def __init__(self, model, seed, same_masks=False):
         self._model = model
         self._seed = seed
+        self._same_masks = same_masks
         self._num_passes = 0
         self._num_rows = 0
         self._compiled = None
@@ -42,10 +47,13 @@ class Sampler:
         # A smaller last batch is padded, because another shape would be compiled again.
         self._num_rows = max(self._num_rows, num_rows)
         self._compiled = compiled = self._current(batch, inputs)
+        if self._same_masks:
+            self._num_passes = 0
         while True:
             group_size = self._group_size(compiled, inputs, num_samples)
-            passes = compiled.passes(group_size)
+            passes = compiled.passes(group_size, self._same_masks)
             rows = _pad(inputs, self._num_rows) if compiled.may_pad else inputs
+            passes.num_rows = len(rows[0]) if self._same_masks else None
             border = self._run_head(passes, rows)
             if compiled.has_learned():
                 continue
@@ -53,6 +61,8 @@ class Sampler:
             if not compiled.has_learned():
                 break
         compiled.watcher.is_done = True
+        if self._same_masks:
+            compiled.refuse_other_draws()
         for left in range(num_samples, 0, -group_size):
             if left < num_samples:
                 outputs = self._run_tail(passes, border)
@@ -110,7 +120,7 @@ class Sampler:
         layers = dropout_layers(self._model).values()
         apart = all(layer.has_noise_per_sample for layer in layers)
         split = compiled.split
-        if not apart or compiled.is_alone or not split.can_repeat:
+        if self._same_masks or not apart or compiled.is_alone or not split.can_repeat:
             return 1
         size = split.tail_size(max(size for a in inputs for size in (1, *a.shape[1:])))
         max_rows = _MAX_ROWS if size is None else _MAX_NUMBERS // size
@@ -152,13 +162,27 @@ class _CompiledModel:
         """True if rows may be added. A state that is written may depend on all rows."""
         return self.split.has_fixed_batch or not self._writes_state
 
-    def passes(self, group_size):
+    def passes(self, group_size, same_masks):
         """The compiled passes that draw `group_size` samples at a time."""
-        if group_size not in self._passes:
-            self._passes[group_size] = Passes(
+        key = group_size, same_masks
+        if key not in self._passes:
+            self._passes[key] = Passes(
                 self._model, self.split, group_size, self.watcher
             )
-        return self._passes[group_size]
+        return self._passes[key]
+
+    def refuse_other_draws(self):
+        """Raise an error if the model draws numbers that rows cannot share."""
+        if self._random_operations:
+            names = sorted({repr(layer.name) for layer in self._random_operations})
+            raise _validation.argument_error(
+                ValueError,
+                "same_masks",
+                "must be False for a model in which other layers than those of "
+                "kdropout draw numbers, because these differ between the inputs. "
+                f"Received: same_masks=True, and a model in which {', '.join(names)} "
+                "draws. Put kdropout's layers in their place.",
+            )
 
     def has_learned(self):
         """Return whether the last pass showed something new and must run again."""

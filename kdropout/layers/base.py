@@ -13,7 +13,7 @@ from keras import ops
 
 from kdropout import _compat, _replay, _validation, noise, rate_rules
 from kdropout._renamed import Alias
-from kdropout._sampling import active_scope, note_dropped
+from kdropout._sampling import active_scope, noise_shape, note_dropped
 from kdropout._types import RateLike, Shape, Tensor
 
 # Methods that a subclass could override in version 0.1. They are not called any more.
@@ -266,8 +266,12 @@ class BaseDropout(keras.layers.Layer):
 
     def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
         """The outputs in training."""
-        shape = tuple(self.get_noise_shape(ops.shape(inputs)))
-        return self.apply_noise(inputs, shape, rate, seed)
+        return self.apply_noise(inputs, self._noise_shape(inputs), rate, seed)
+
+    def _noise_shape(self, inputs: Tensor) -> Shape:
+        """The shape of the noise of this call."""
+        shape = ops.shape(inputs)
+        return noise_shape(self, self.get_noise_shape(shape), shape)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         draw = self._draw(inputs, training)

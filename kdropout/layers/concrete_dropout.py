@@ -131,7 +131,7 @@ class ConcreteDropout(DropoutWrapper):
         return per_axis(shape, 0, channels)
 
     def _drop(self, inputs: Tensor, rate: Tensor, seed: Tensor) -> Tensor:
-        shape = self.get_noise_shape(ops.shape(inputs))
+        shape = self._noise_shape(inputs)
         return self.layer(self.apply_noise(inputs, shape, rate, seed))
 
     def _add_rate_penalty(self, inputs: Tensor, training: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kdropout import _validation
+from kdropout._sampling import active_scope
 from kdropout._types import RateLike, Shape, Tensor
 from kdropout.layers.base import BaseDropout
 
@@ -71,7 +72,8 @@ class Dropout(BaseDropout):
             return super()._drop(inputs, rate, seed)
         import tensorflow as tf  # only TensorFlow has tensors of unknown rank
 
-        units = super()._drop(tf.reshape(inputs, (-1,)), rate, seed)
+        flat = (-1,) if active_scope() is None else (tf.shape(inputs)[0], -1)
+        units = super()._drop(tf.reshape(inputs, flat), rate, seed)
         return tf.reshape(units, tf.shape(inputs))
 
     def get_noise_shape(self, shape: Shape) -> Shape:

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kdropout import _replay, _validation, noise
-from kdropout._sampling import active_scope, note_dropped
+from kdropout._sampling import active_scope, noise_shape, note_dropped
 from kdropout._types import Tensor
 from kdropout.layers import linear_map
 from kdropout.layers.wrapper import DropoutWrapper
@@ -110,7 +110,8 @@ class Standout(DropoutWrapper):
             has_units = ops.size(keep_probability) > 0
             mean = ops.where(has_units, ops.mean(keep_probability), 1.0)
             self._observe(1.0 - mean)
-        u = noise.uniform(ops.shape(outputs), seed)
+        shape = ops.shape(outputs)
+        u = noise.uniform(noise_shape(self, shape, shape), seed)
         keep = ops.less(u, keep_probability)
         note_dropped(ops.logical_not(keep))
         return ops.where(keep, outputs, ops.zeros((), outputs.dtype))

@@ -235,8 +235,41 @@ SHAPES = [
     for shape in [(4, 5), (4, 3, 2), (4,)]
 ]
 
+
+def two_outputs():
+    inputs = keras.Input((3,))
+    dropped = layers.Dropout(0.5)(inputs)
+    return keras.Model(inputs, [dropped, keras.ops.sum(dropped, axis=1)], name="net")
+
+
+CLASS_AXES = [
+    Case(
+        f"predict class_axis {value!r}",
+        lambda make_model=make_model, value=value: kdropout.mc_predict(
+            make_model(), X, verbose=0, class_axis=value
+        ),
+        error,
+        ["'class_axis' must be", expected, "Received: class_axis="],
+    )
+    for make_model, value, error, expected in [
+        (dropout_model, 0, ValueError, "an axis other than 0, which is the batch"),
+        (dropout_model, 2, ValueError, "an axis of the outputs other than the batch"),
+        (dropout_model, -2, ValueError, "has the shape ('batch', 1)"),
+        (dropout_model, 1.0, TypeError, "an integer, or a list or dict of integers"),
+        (dropout_model, True, TypeError, "an integer, or a list or dict"),
+        (dropout_model, None, TypeError, "an integer, or a list or dict"),
+        (dropout_model, "last", TypeError, "an integer, or a list or dict"),
+        (dropout_model, {"a": 1}, ValueError, "because the model has one output"),
+        (two_outputs, 1, ValueError, "has the shape ('batch',)"),
+        (two_outputs, [1], ValueError, "a list with a value or None for each"),
+        (two_outputs, [0, None], ValueError, "an axis other than 0"),
+        (two_outputs, ["a", None], TypeError, "an integer, or a list or dict"),
+    ]
+]
+
 CASES = (
-    NUMBERS_OF_SAMPLES
+    CLASS_AXES
+    + NUMBERS_OF_SAMPLES
     + BATCH_SIZES
     + SEEDS
     + NO_INPUTS
@@ -253,6 +286,7 @@ def test_bad_input_error_names_argument_value_and_remedy(case):
 
 
 def test_every_argument_has_a_case():
-    # 'return_samples' is a flag, which accepts any truth value.
-    unchecked = {"return_samples"}
+    # 'return_samples' is a flag, which accepts any truth value. The cases of the others
+    # are in test_noise.py and test_same_masks.py.
+    unchecked = {"return_samples", "noise_std", "log_variance", "same_masks"}
     assert arguments_without_case([kdropout.mc_predict], CASES) == unchecked

@@ -68,9 +68,9 @@ def test_rounded_probabilities_are_still_classes(dtype, units):
     np.testing.assert_allclose(prediction.entropy, total, rtol=1e-4)
 
 
-def collected(*batches):
+def collected(*batches, **arguments):
     """Collect a prediction from batches of samples that arrive in two groups each."""
-    collector = Collector(return_samples=False)
+    collector = Collector(return_samples=False, **arguments)
     for samples in batches:
         for group in (slice(2), slice(2, None)):
             collector.add(keras.tree.map_structure(lambda a, g=group: a[g], samples))
@@ -175,3 +175,75 @@ def test_one_sample_has_variance_0():
     prediction = predict("softmax", num_samples=1)
     np.testing.assert_array_equal(prediction.variance, 0.0)
     np.testing.assert_allclose(prediction.mutual_information, 0.0, atol=1e-6)
+
+
+def channels_first(samples):
+    """Put the classes, on the last axis, after the rows."""
+    return np.moveaxis(samples, -1, 2)
+
+
+MAPS = np.random.default_rng(0).dirichlet(np.ones(3), (5, 4, 2, 6))
+
+
+@pytest.mark.parametrize("axis", [1, -3, np.int64(1)])
+def test_classes_on_another_axis_have_the_entropy_of_the_last(axis):
+    expected = collected(MAPS)
+    prediction = collected(channels_first(MAPS), class_axis=axis)
+    assert prediction.entropy.shape == (4, 2, 6)
+    for name in ("entropy", "mutual_information"):
+        np.testing.assert_allclose(
+            getattr(prediction, name), getattr(expected, name), rtol=1e-5, atol=1e-6
+        )
+    # Along the last axis, they are numbers in [0, 1].
+    assert collected(channels_first(MAPS)).entropy.shape == (4, 3, 2, 6)
+
+
+def test_classes_on_another_axis_may_be_broken_or_padded():
+    samples = channels_first(MAPS).copy()
+    samples[3, 1, 0, 1, 2] = np.nan
+    samples[:, 2, :, 0, 0] = 0.0
+    entropy = collected(samples, class_axis=1).entropy
+    assert np.argwhere(np.isnan(entropy)).tolist() == [[1, 1, 2], [2, 0, 0]]
+
+
+def test_units_keep_their_shape_with_another_class_axis():
+    samples = 0.5 * channels_first(MAPS)
+    prediction = collected(samples, class_axis=1)
+    assert prediction.entropy.shape == (4, 3, 2, 6)
+    np.testing.assert_array_equal(prediction.entropy, collected(samples).entropy)
+
+
+@pytest.mark.parametrize("class_axis", [{"maps": 1}, {"maps": 1, "rows": -1}])
+def test_each_output_has_its_class_axis(class_axis):
+    samples = {"maps": channels_first(MAPS), "rows": SAMPLES}
+    prediction = collected(samples, class_axis=class_axis)
+    assert prediction.entropy["maps"].shape == (4, 2, 6)
+    assert prediction.entropy["rows"].shape == (4,)
+    in_order = collected(list(samples.values()), class_axis=[1, None])
+    assert [part.shape for part in in_order.entropy] == [(4, 2, 6), (4,)]
+
+
+def test_a_convolutional_model_has_classes_on_axis_1():
+    inputs = keras.Input((3, 4, 4))
+    dropped = layers.Dropout(0.5)(inputs)
+    model = keras.Model(inputs, keras.layers.Softmax(axis=1)(dropped))
+    x = np.ones((2, 3, 4, 4))
+    prediction = kdropout.mc_predict(model, x, 5, seed=1, class_axis=1, verbose=0)
+    assert prediction.entropy.shape == (2, 4, 4)
+    np.testing.assert_allclose(
+        prediction.entropy, entropy(*np.moveaxis(prediction.mean, 1, 0)), rtol=1e-4
+    )
+
+
+def test_repr_is_one_short_line():
+    names = "mean, variance, entropy, mutual_information"
+    assert repr(collected(SAMPLES)) == (
+        f"<Prediction of shape (4, 3), 5 samples: {names}>"
+    )
+    prediction = collected({"a": 3 * SAMPLES, "b": SAMPLES[..., 0]})
+    assert repr(prediction) == (
+        f"<Prediction of shape {{'a': (4, 3), 'b': (4,)}}, 5 samples: {names}>"
+    )
+    made = kdropout.Prediction(np.ones(3), np.ones(3), None, None, np.ones((2, 3)))
+    assert repr(made) == "<Prediction of shape (3,): mean, variance, samples>"
+    assert collected(SAMPLES).num_samples == 5
