@@ -72,7 +72,7 @@ def check_layer(
 def check_config_round_trip(make_layer, input_shape):
     layer = make_layer()
     config = layer.get_config()
-    copy = type(layer).from_config(config)
+    copy = type(layer).from_config(dict(config))  # some classes take items out
     _require(copy.get_config() == config, "get_config changes in a round trip", layer)
     serialized = keras.saving.serialize_keras_object(layer)
     again = keras.saving.deserialize_keras_object(json.loads(json.dumps(serialized)))

@@ -1,5 +1,7 @@
 """The attention layers of Keras without weights for its heads, with a live rate."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,6 +13,8 @@ class LiveAttention(RateArguments):
     """Base class of attention layers that drop their attention weights."""
 
     _rate_defaults = {"dropout": 0.0}
+
+    dropout_layer: Any
 
     def _apply_scores(
         self,

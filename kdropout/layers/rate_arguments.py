@@ -112,7 +112,8 @@ class RateArguments:
             name: None if layer is None else layer._rate_rule.argument(layer)
             for name, layer in layers.items()
         }
-        return {**super().get_config(), **rates}
+        config = super().get_config()  # type: ignore[misc]
+        return {**config, **rates}
 
 
 def rate_layers(kind, rates, arguments):

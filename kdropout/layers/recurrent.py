@@ -8,6 +8,7 @@ in it.
 """
 
 import functools
+from typing import Any
 
 import keras
 from keras import ops
@@ -16,7 +17,7 @@ from kdropout._sampling import active_scope
 from kdropout._types import Tensor
 from kdropout.layers.rate_arguments import RateArguments
 
-_NO_DROPOUT = {"dropout": None, "recurrent_dropout": None}
+_NO_DROPOUT: dict[str, Any] = {"dropout": None, "recurrent_dropout": None}
 
 
 class LiveCell(RateArguments):
@@ -25,7 +26,10 @@ class LiveCell(RateArguments):
     _rate_defaults = _NO_DROPOUT
 
     # The number of masks if each gate has its own.
-    _num_gates = None
+    _num_gates: int | None = None
+
+    dropout_layer: Any
+    recurrent_dropout_layer: Any
 
     def _make_live(self, layers):
         super()._make_live(layers)
@@ -62,13 +66,16 @@ class LiveCell(RateArguments):
         return ops.unstack(masks, num_gates, axis=1)
 
     def call(self, inputs: Tensor, states: list[Tensor], training: bool = False):
-        return super().call(inputs, states, training=training or _is_sampling())
+        training = training or _is_sampling()
+        return super().call(inputs, states, training=training)  # type: ignore[misc]
 
 
 class LiveRecurrent(RateArguments):
     """Base class of recurrent layers that make a cell with live rates themselves."""
 
     _rate_defaults = _NO_DROPOUT
+
+    cell: Any
 
     @property
     def dropout_layer(self) -> keras.layers.Layer | None:
@@ -90,6 +97,12 @@ class LiveRecurrent(RateArguments):
 
     def _copy_rates_to(self, plain):
         pass  # they are those of the cell
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "seed": self.cell.seed,
+        }  # SimpleRNN leaves it out
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         # Here, and not in `call`, because layers of Keras ask it for a fast kernel.

@@ -69,7 +69,8 @@ class SelfAttention(keras.layers.Layer):
         self.attention = attention
 
     def build(self, input_shape):
-        self.attention.build([input_shape, input_shape])
+        if not self.attention.built:
+            self.attention.build([input_shape, input_shape])
 
     def call(self, inputs):
         return self.attention([inputs, inputs])
@@ -83,8 +84,8 @@ class SelfAttention(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        attention = keras.saving.deserialize_keras_object(config.pop("attention"))
-        return cls(attention, **config)
+        attention = keras.saving.deserialize_keras_object(config["attention"])
+        return cls(**{**config, "attention": attention})
 
 
 def both(kind, *arguments):
