@@ -11,15 +11,24 @@ import pytest
 
 TESTS = pathlib.Path(__file__).parent
 
-# Folders that CI runs on TensorFlow only. The files of a search and of a job, the
-# report, the processes and TensorBoard do not depend on the backend.
-FOLDERS_ON_ONE_BACKEND = [
+# Folders and files that CI runs on TensorFlow only. The spaces, files and algorithms of a
+# search, jobs, the report, the processes, TensorBoard and the graphs of models do not
+# depend on the backend. How a trial trains does.
+ON_ONE_BACKEND = [
     TESTS / "dashboard",
     TESTS / "docs",
+    TESTS / "inference" / "test_data.py",
+    TESTS / "inference" / "test_prediction.py",
+    TESTS / "surgery" / "test_copied_state.py",
+    TESTS / "surgery" / "test_insert.py",
+    TESTS / "surgery" / "test_placement.py",
     TESTS / "tuning" / "job",
     TESTS / "tuning" / "report",
     TESTS / "tuning" / "search_log",
+    TESTS / "tuning" / "space",
     TESTS / "tuning" / "storage",
+    TESTS / "tuning" / "trials" / "test_lasting_interrupt.py",
+    TESTS / "tuning" / "tuners",
     TESTS / "tuning" / "workers",
 ]
 
@@ -27,7 +36,7 @@ FOLDERS_ON_ONE_BACKEND = [
 def pytest_collection_modifyitems(items):
     """Mark the tests of these folders like a `pytestmark` in each of their files."""
     for item in items:
-        if item.path.parent in FOLDERS_ON_ONE_BACKEND:
+        if {item.path, item.path.parent} & set(ON_ONE_BACKEND):
             item.add_marker(pytest.mark.on_one_backend)
 
 

@@ -45,8 +45,9 @@ TRAINING_CHECKS = ("compiled_fit", "nesting", "saved_training_continues")
 CASES = [
     (layer, rate)
     for layer, (kind, _, _) in LAYERS.items()
-    for rate in (("float", "learned") if layer in OTHER_RANKS else RATES)
-    if rate != "learned" or kind.can_learn_rate
+    for rate in (RATES if layer == "Dropout" else ("float", "our_schedule", "learned"))
+    if (rate != "learned" or kind.can_learn_rate)
+    and (rate != "our_schedule" or layer not in OTHER_RANKS)
 ]
 WRAPPED = {
     "Dense": (lambda: keras.layers.Dense(4, activation="relu"), (6,)),

@@ -219,6 +219,7 @@ def test_callback_moves_each_rate_and_fit_drops_at_it(name, monkeypatch):
             assert np.array_equal(counts, rate * sizes)
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.slow
 def test_head_dropout_of_efficient_net_moves_in_a_compiled_fit():
     model = kdropout.convert(efficient_net())
