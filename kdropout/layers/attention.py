@@ -27,7 +27,8 @@ class LiveAttention(RateArguments):
         if scores_mask is not None:
             scores = _mask_scores(scores, scores_mask)
         weights = ops.softmax(scores, axis=-1)
-        weights = self.dropout_layer(weights, training=training)
+        if self.dropout_layer is not None:
+            weights = self.dropout_layer(weights, training=training)
         return ops.matmul(weights, value), weights
 
 
@@ -51,7 +52,8 @@ class Attention(LiveAttention, keras.layers.Attention):
         use_scale: If True, the layer learns a factor for the scores. Defaults to False.
         score_mode: "dot" or "concat", how scores are computed. Defaults to "dot".
         dropout: Float in [0, 1], the probability of dropping an attention weight; or a
-            schedule; or a `kdropout.LearnedRate`. Defaults to 0.
+            schedule; or a `kdropout.LearnedRate`; or None for no dropout. Defaults to
+            0.
         seed: Integer seed of the masks, or None for a random seed. Defaults to None.
         **kwargs: Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
@@ -94,7 +96,8 @@ class AdditiveAttention(LiveAttention, keras.layers.AdditiveAttention):
         use_scale: If True, the layer learns a factor for each feature of the scores.
             Defaults to True.
         dropout: Float in [0, 1], the probability of dropping an attention weight; or a
-            schedule; or a `kdropout.LearnedRate`. Defaults to 0.
+            schedule; or a `kdropout.LearnedRate`; or None for no dropout. Defaults to
+            0.
         **kwargs: Arguments of `keras.layers.AdditiveAttention`, such as `seed`, the
             seed of the masks, and `name`.
 

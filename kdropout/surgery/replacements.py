@@ -1,5 +1,6 @@
 """Replaces layers of a model in place, by layers of other classes."""
 
+from kdropout import rate_rules
 from kdropout._keras_classes import (
     live_counterpart,
     live_kind,
@@ -44,7 +45,7 @@ class LiveLayer:
         self._live = kind.from_config(
             {
                 **arguments,
-                "rate": rate,
+                "rate": rate_rules.resolve(rate),
                 "seed": getattr(layer, "seed", None) if seed is None else seed,
                 "name": layer.name,
                 "dtype": layer.dtype_policy,

@@ -38,7 +38,137 @@ def with_dropout_before_the_output():
     )
 
 
+def live_dropout(layer):
+    return layers.Dropout(0.5)
+
+
+def with_sum():
+    inputs = keras.Input((3,))
+    outputs = keras.layers.Add(name="sum")([inputs, keras.layers.Dropout(0.5)(inputs)])
+    return keras.Model(inputs, outputs)
+
+
+def with_lstm(dropout=0.5):
+    lstm = keras.layers.LSTM(3, dropout=dropout, name="lstm")
+    return keras.Sequential([keras.Input((4, 3)), lstm])
+
+
 CASES = [
+    Case(
+        "also a list",
+        lambda: kdropout.convert(with_keras_dropout(), also=[keras.layers.Dropout]),
+        TypeError,
+        [
+            "'also' must be a dict from classes of layers to functions",
+            "Received: also=",
+        ],
+    ),
+    Case(
+        "also from a name",
+        lambda: kdropout.convert(with_keras_dropout(), also={"drop": live_dropout}),
+        TypeError,
+        ["'also' must be a dict from classes of layers to functions", "'drop'"],
+    ),
+    Case(
+        "also to a rate",
+        lambda: kdropout.convert(
+            with_keras_dropout(), also={keras.layers.Dropout: 0.5}
+        ),
+        TypeError,
+        ["'also' must be a dict from classes of layers to functions", "0.5"],
+    ),
+    Case(
+        "also to a class",
+        lambda: kdropout.convert(
+            with_keras_dropout(), also={keras.layers.Dropout: layers.Dropout}
+        ),
+        TypeError,
+        ["'also' must be a dict from classes of layers to functions"],
+    ),
+    Case(
+        "also to a layer of Keras",
+        lambda: kdropout.convert(
+            with_keras_dropout(), also={keras.layers.Dropout: lambda layer: layer}
+        ),
+        TypeError,
+        [
+            "'also' must map Dropout to a function that returns a dropout layer",
+            "'drop'",
+        ],
+    ),
+    Case(
+        "also to a wrapper",
+        lambda: kdropout.convert(
+            with_keras_dropout(),
+            also={
+                keras.layers.Dropout: lambda layer: layers.DropConnect(
+                    keras.layers.Dense(3), 0.5
+                )
+            },
+        ),
+        TypeError,
+        ["'also' must map Dropout to a function that returns a dropout layer"],
+    ),
+    Case(
+        "also of a class that is not there",
+        lambda: kdropout.convert(
+            with_keras_dropout(), also={keras.layers.GaussianDropout: live_dropout}
+        ),
+        ValueError,
+        ["'also' must map classes of layers in the model", "GaussianDropout", "Dense"],
+    ),
+    Case(
+        "also of a layer with weights",
+        lambda: kdropout.convert(
+            with_keras_dropout(), also={keras.layers.Dense: live_dropout}
+        ),
+        ValueError,
+        ["'also' must map layers without weights", "Dense", "has 2"],
+    ),
+    Case(
+        "also of a layer with two inputs",
+        lambda: kdropout.convert(with_sum(), also={keras.layers.Add: live_dropout}),
+        ValueError,
+        ["'also' must map layers with one input", "Add", "'sum' has several"],
+    ),
+    Case(
+        "rate of an argument that is not there",
+        lambda: kdropout.convert(with_lstm(), {"lstm/recurent_dropout": 0.5}),
+        ValueError,
+        [
+            "'rate' must name",
+            "Did you mean 'lstm/recurrent_dropout'?",
+            "'lstm/dropout', 'lstm/recurrent_dropout'",
+        ],
+    ),
+    Case(
+        "rate of an argument above 1",
+        lambda: kdropout.convert(with_lstm(), {"lstm/recurrent_dropout": 1.5}),
+        ValueError,
+        ["'recurrent_dropout' of LSTM", A_RATE, "rate=1.5"],
+    ),
+    Case(
+        "recurrent layers without dropout",
+        lambda: kdropout.convert(with_lstm(dropout=0.0)),
+        ValueError,
+        [
+            "'model' must hold dropout layers",
+            "Rates of 0 become live if you name them: 'lstm/dropout'",
+            "kdropout.convert(model, {'lstm/dropout': 0.2})",
+        ],
+    ),
+    Case(
+        "in_place a string",
+        lambda: kdropout.strip(with_keras_dropout(layers.Dropout), in_place="yes"),
+        TypeError,
+        ["'in_place' must be True or False", "in_place='yes'"],
+    ),
+    Case(
+        "in_place of a plain model",
+        lambda: kdropout.strip(plain_model(), in_place=True),
+        ValueError,
+        ["'model' must hold dropout layers of kdropout", "already plain"],
+    ),
     Case(
         "convert of no layers",
         lambda: kdropout.convert(with_keras_dropout(), {}),
