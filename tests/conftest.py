@@ -13,7 +13,7 @@ TESTS = pathlib.Path(__file__).parent
 
 # Folders and files that CI runs on TensorFlow only. The spaces, files and algorithms of
 # a search, jobs, the report, the processes, TensorBoard and the graphs of models do not
-# depend on the backend. How a trial trains does.
+# depend on the backend. The training of a trial depends on it.
 ON_ONE_BACKEND = [
     TESTS / "dashboard",
     TESTS / "docs",

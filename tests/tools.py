@@ -18,6 +18,14 @@ BACKEND = keras.backend.backend()
 # Major and minor version, for tests of what older versions of Keras do not do.
 KERAS = tuple(int(number) for number in keras.__version__.split(".")[:2])
 
+# The names of the dropout layers of kdropout. The others are layers of Keras with live
+# rates.
+DROPOUT_LAYERS = {
+    name
+    for name in kdropout.layers.__all__
+    if issubclass(getattr(kdropout.layers, name), kdropout.layers.BaseDropout)
+} - {"BaseDropout"}
+
 # The words in which errors describe every argument `rate` of a layer.
 A_RATE = "a number in [0, 1], a schedule or a LearnedRate"
 

@@ -159,7 +159,7 @@ CASES = [
         [
             "'layers' must name layers whose rate was given as a number",
             "'drop' (gradient)",
-            "Leave them out, or pass a number as their 'rate'",
+            "Leave them out, or call kdropout.set_rates to give them numbers",
         ],
     ),
     Case(

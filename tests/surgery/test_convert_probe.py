@@ -417,7 +417,7 @@ def test_model_without_call_is_converted_by_its_parts():
     model = Wrapped(network())
     assert messages_of_convert(model) == []
     assert kdropout.rates(model) == {"net/drop": 0.3}
-    with pytest.raises(ValueError, match="Use kdropout.strip.*'net'"):
+    with pytest.raises(ValueError, match="Use strip.*'net'"):
         kdropout.strip(model)
     with pytest.raises(TypeError, match=r"no call\(\).*kdropout.insert"):
         kdropout.insert(model, 0.1)

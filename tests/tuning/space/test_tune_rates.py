@@ -175,17 +175,29 @@ def test_dropout_inside_attention_is_searched():
     assert list(kdropout.rates(model).values()) == [0.5]
 
 
-def test_dropout_that_is_not_a_layer_gives_a_warning():
+class OwnDropout(keras.layers.Dropout):
+    """A class that `convert` does not know."""
+
+
+def test_dropout_of_another_kind_gives_a_warning():
     model = keras.Sequential(
         [
             keras.Input((4, 3)),
-            keras.layers.LSTM(2, dropout=0.2, name="lstm"),
+            OwnDropout(0.2, name="own"),
             keras.layers.Dropout(0.5, name="drop"),
         ]
     )
-    with pytest.warns(UserWarning, match="'lstm'"):
+    with pytest.warns(UserWarning, match="'own'"):
         tuned(model)
     assert kdropout.rates(model) == {"drop": 0.5}
+
+
+def test_rates_of_a_recurrent_layer_are_tuned():
+    model = keras.Sequential(
+        [keras.Input((4, 3)), keras.layers.LSTM(2, dropout=0.2, name="lstm")]
+    )
+    tuned(model)
+    assert kdropout.rates(model) == {"lstm/dropout": 0.2}
 
 
 def test_rates_of_other_rules_do_not_change():
