@@ -111,7 +111,7 @@ class Subclassed(keras.Model):
         self.drop = keras.layers.Dropout(0.5, name="drop")
         self.dense = keras.layers.Dense(1)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):  # Keras 3.8 passes no mode on without it
         return self.dense(self.drop(self.lstm(inputs)))
 
 
