@@ -14,6 +14,9 @@ from kdropout import _validation
 
 _SCOPE = contextvars.ContextVar("kdropout_sampling", default=None)
 
+# The attribute of a model that holds its compiled passes, like `predict_function`.
+PASSES = "_kdropout_passes"
+
 # Spreads the calls of one pass over the seeds: an odd number near 2^31 / golden ratio.
 _CALL_STRIDE = 0x4F1BBCDD
 

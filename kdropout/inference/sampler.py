@@ -7,6 +7,7 @@ from keras import ops, tree
 
 from kdropout import _validation
 from kdropout._model_kinds import has_known_graph
+from kdropout._sampling import PASSES
 from kdropout.inference.passes import Passes
 from kdropout.inference.randomness import Watcher, seeded
 from kdropout.inference.split_model import SplitModel, UnsplitModel, input_keys
@@ -16,9 +17,6 @@ from kdropout.inspection import dropout_layers, walk
 _MAX_NUMBERS = 2**24
 # The largest number of rows in a pass of a model whose steps are not known.
 _MAX_ROWS = 128
-
-# The attribute of a model that holds its compiled passes, like `predict_function`.
-_CACHE = "_kdropout_passes"
 
 
 class Sampler:
@@ -105,14 +103,14 @@ class Sampler:
             [id(part) for part in parts],
             repr(tree.map_structure(lambda array: array.ndim, batch)),
         )
-        cache = vars(self._model).get(_CACHE)
+        cache = vars(self._model).get(PASSES)
         if cache is None or cache[0] != key:
             ranks = [array.ndim for array in inputs]
             known = has_known_graph(self._model) and ranks == [
                 len(tensor.shape) for tensor in self._model.inputs
             ]
             cache = (key, _CompiledModel(self._model, None if known else batch))
-            vars(self._model)[_CACHE] = cache
+            vars(self._model)[PASSES] = cache
         return cache[1]
 
     def _group_size(self, compiled, inputs, num_samples):

@@ -1,4 +1,4 @@
-"""The attention layers of Keras without weights for its heads, with a live rate."""
+"""The attention layers of Keras that have one head, with a live rate."""
 
 from typing import Any
 

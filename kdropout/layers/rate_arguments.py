@@ -10,7 +10,7 @@ from kdropout._types import RateLike
 from kdropout.layers.dropout import Dropout
 
 # Keras draws a mask only if the argument is between 0 and 1, and asks when the graph is
-# traced. So Keras sees this number for each live rate, and 0 if there is no dropout.
+# traced. So Keras sees this number for each live rate, and 0 for an argument of None.
 _SHOWN = 0.5
 
 # The distance between the seeds of two rates of a layer. Layers with the seeds 1, 2, 3
@@ -60,8 +60,8 @@ class RateArguments:
     def _make_plain(self):
         """Give the layer the class of Keras, with the rates in effect."""
         rates = self._rates_in_effect()
-        for name in rates:
-            self._tracker.untrack(getattr(self, f"{name}_layer"))
+        for name, layer in self._rate_layers().items():
+            self._tracker.untrack(layer)
             delattr(self, f"{name}_layer")
         self.__class__ = self._keras_kind
         for name, rate in rates.items():
@@ -74,10 +74,14 @@ class RateArguments:
 
     def _rates_in_effect(self):
         """Dict from argument to float."""
-        layers = {name: getattr(self, f"{name}_layer") for name in self._rate_defaults}
         return {
-            name: 0.0 if layer is None else layer.rate for name, layer in layers.items()
+            name: 0.0 if layer is None else layer.rate
+            for name, layer in self._rate_layers().items()
         }
+
+    def _rate_layers(self):
+        """Dict from argument to the layer that draws its masks, or None."""
+        return {name: getattr(self, f"{name}_layer") for name in self._rate_defaults}
 
     @classmethod
     def _plain_configuration(cls, config):
@@ -107,10 +111,9 @@ class RateArguments:
         )
 
     def get_config(self) -> dict[str, Any]:
-        layers = {name: getattr(self, f"{name}_layer") for name in self._rate_defaults}
         rates = {
             name: None if layer is None else layer._rate_rule.argument(layer)
-            for name, layer in layers.items()
+            for name, layer in self._rate_layers().items()
         }
         config = super().get_config()  # type: ignore[misc]
         return {**config, **rates}

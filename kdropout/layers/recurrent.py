@@ -99,10 +99,8 @@ class LiveRecurrent(RateArguments):
         pass  # they are those of the cell
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "seed": self.cell.seed,
-        }  # SimpleRNN leaves it out
+        # Keras's SimpleRNN leaves the seed out.
+        return {**super().get_config(), "seed": self.cell.seed}
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         # Here, and not in `call`, because layers of Keras ask it for a fast kernel.

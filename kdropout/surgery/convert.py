@@ -255,8 +255,8 @@ def _check_also(also, layers):
 
 def _candidates(model, layers, rate, also):
     """The rates that become live, and those that are off and stay so: two dicts."""
-    owners = {"": model, **dict(layers)}
-    places = {id(layer): path for path, layer in layers}
+    around = {"": model, **dict(layers)}
+    owners = {layer: around[path.rpartition("/")[0]] for path, layer in layers}
     candidates, off = {}, {}
     for found in keras_rates(model):
         if type(found.layer) in also:
@@ -264,14 +264,12 @@ def _candidates(model, layers, rate, also):
         # An argument of 0 means that there is no dropout. It stays, unless it is named.
         is_named = isinstance(rate, dict) and found.path in rate
         group = off if found.is_off and not is_named else candidates
-        owner = owners[places[id(found.layer)].rpartition("/")[0]]
-        group[found.path] = _Candidate(found, owner)
+        group[found.path] = _Candidate(found, owners[found.layer])
     for path, layer in layers:
         if type(layer) in also:
             example = _made_by_user(path, layer, also[type(layer)])
             found = KerasRate(path, layer, example.rate)
-            owner = owners[path.rpartition("/")[0]]
-            candidates[path] = _Candidate(found, owner, example)
+            candidates[path] = _Candidate(found, owners[layer], example)
     return candidates, off
 
 

@@ -461,25 +461,25 @@ def _head_before(classifier):
 
 def _has_layer_before(call):
     """Return whether the outputs of a call depend on a layer with weights."""
-    pending = {call}
-    while pending:
-        call = pending.pop()
-        if call.step.has_weights:
-            return True
-        pending.update(call.sources)
-    return False
+    return any(before.step.has_weights for before in _backwards(call))
 
 
 def _transforms_at_one_resolution(call):
     """Return whether a layer lies between a call and the last change of resolution."""
+    return any(
+        before.step.transforms
+        for before in _backwards(call, lambda call: call.step.changes_resolution)
+    )
+
+
+def _backwards(call, is_last=lambda call: False):
+    """Yield a call and those that its outputs depend on, up to the last ones."""
     pending = {call}
     while pending:
         call = pending.pop()
-        if call.step.transforms:
-            return True
-        if not call.step.changes_resolution:
+        yield call
+        if not is_last(call):
             pending.update(call.sources)
-    return False
 
 
 def _all_parts(part):

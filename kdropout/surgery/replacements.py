@@ -7,6 +7,7 @@ from kdropout._keras_classes import (
     plain_layer,
     set_plain_rate,
 )
+from kdropout._sampling import PASSES
 from kdropout.inspection import walk
 from kdropout.layers import BaseDropout, Standout
 from kdropout.layers.rate_arguments import RateArguments, rate_layers
@@ -123,7 +124,7 @@ def make_plain(model):
             set_plain_rate(plain, layer.rate)
             _become(layer, plain, {name: vars(layer)[name] for name in _WRAPPED})
     for part in [model, *trained]:
-        vars(part).pop("_kdropout_passes", None)
+        vars(part).pop(PASSES, None)
     refresh([model, *(layer for _, layer in layers), *trained])
 
 
