@@ -4,7 +4,7 @@
     python -m benchmarks layer_cost mc_predict
 
 Each benchmark runs on every installed backend that it supports. All together take about
-50 minutes on 2 cores, which nothing else should use. The docstring of each file says
+60 minutes on 2 cores, which nothing else should use. The docstring of each file says
 what it measures. `gpu` needs a GPU, and `speed_table` sums up the results of the
 others.
 """
@@ -20,6 +20,7 @@ SCRIPTS = {
     "import_time": (("tensorflow", "jax", "torch"), False),
     "layer_cost": (("tensorflow", "jax", "torch"), False),
     "training_step": (("tensorflow", "jax", "torch"), False),
+    "recurrent_cost": (("tensorflow", "jax", "torch"), False),
     "live_rate": (("tensorflow", "jax"), False),
     "callback_cost": (("tensorflow",), True),
     "mc_predict": (("tensorflow", "jax", "torch"), False),

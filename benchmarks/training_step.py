@@ -131,16 +131,31 @@ def measure(name, builds=BUILDS, rounds=ROUNDS, steps=STEPS):
 
 def step_times(name, arms, rounds, steps):
     """Dict from arm to the milliseconds of a training step, one for each round."""
-    blocks = {arm: block(name, *arms[arm], steps) for arm in arms}
+    blocks = {
+        arm: block(network(name, *arms[arm]), MODELS[name][2], steps) for arm in arms
+    }
     for run in blocks.values():
         run()  # caches and thread pools fill
     seconds = timing.in_turn(blocks, rounds)
     return {arm: [1e3 * s / steps for s in values] for arm, values in seconds.items()}
 
 
-def block(name, dropout, live_rate, steps):
-    """A function that runs some training steps, and waits for the last one."""
-    step = _STEP[BACKEND](*model_and_batch(name, dropout, live_rate))
+def network(name, dropout, live_rate):
+    """A model with layers of class `dropout`, at the rate of `MODELS` or a live one."""
+    build, rate, _ = MODELS[name]
+    keras.utils.set_random_seed(0)
+    model = build(lambda x: x if dropout is None else dropout(rate)(x))
+    if live_rate is not None:
+        kdropout.set_rates(model, live_rate)
+    return model
+
+
+def block(model, batch_size, steps):
+    """A function that trains a model for some steps, and waits for the last one."""
+    model.compile(optimizer(), LOSS)
+    batch = random_batch(model, batch_size)
+    model.train_on_batch(*batch)  # builds the optimizer, makes and traces the function
+    step = _STEP[BACKEND](model, batch)
 
     def run():
         for _ in range(steps):
@@ -148,19 +163,6 @@ def block(name, dropout, live_rate, steps):
         devices.wait(outputs)
 
     return run
-
-
-def model_and_batch(name, dropout, live_rate):
-    """A compiled model with layers of class `dropout`, and its batch."""
-    build, rate, batch_size = MODELS[name]
-    keras.utils.set_random_seed(0)
-    model = build(lambda x: x if dropout is None else dropout(rate)(x))
-    if live_rate is not None:
-        kdropout.set_rates(model, live_rate)
-    model.compile(optimizer(), LOSS)
-    batch = random_batch(model, batch_size)
-    model.train_on_batch(*batch)  # builds the optimizer, makes and traces the function
-    return model, batch
 
 
 def optimizer():

@@ -5,7 +5,7 @@ import tempfile
 
 import keras
 
-from benchmarks.studies import figures, findings, methods, trainings
+from benchmarks.studies import confirmations, findings, methods, trainings
 from kdropout import layers, tuning
 
 NAME = "layer_search"
@@ -60,7 +60,7 @@ def run(search, data_dir):
             output=folder,
         )
         report = tuning.run_job(job, verbose=0)
-    return _row(report)
+    return confirmations.row(report, lambda accuracy: 100 * (1 - accuracy))
 
 
 def load(data, samples, noise, updates, seeds, data_dir):
@@ -82,64 +82,19 @@ def build(data):
     return model
 
 
-def _row(report):
-    confirmation = report.confirmation
-    (found,), (uniform,) = confirmation.search, confirmation.uniform
-    gains = {(c.label, c.reference): c for c in confirmation.comparisons}
-    row = {
-        "rates": " ".join(f"{r:.2f}" for r in confirmation.candidates[found].values()),
-        "uniform": uniform,
-    }
-    labels = {"none": "no dropout", "uniform": uniform, "found": found}
-    for name, label in labels.items():
-        scores = confirmation.scores_of(label).values()
-        row[f"errors_{name}"] = " ".join(f"{100 * (1 - s):.2f}" for s in scores)
-    for name, pair in (
-        ("found_none", (found, "no dropout")),
-        ("found_uniform", (found, uniform)),
-        ("uniform_none", (uniform, "no dropout")),
-    ):
-        gain = gains[pair].gain
-        row[f"gain_{name}"] = round(100 * gain.mean, 3)
-        row[f"half_width_{name}"] = round(100 * gain.half_width, 3)
-    return row
-
-
 def tables(rows):
-    lines = []
-    for row in rows:
-        errors = [
-            findings.mean(_errors(row, name)) for name in ("none", "uniform", "found")
-        ]
-        lines.append([_title(row), row["rates"].replace(" ", ", "), *errors])
-        lines[-1] += [_gain(row, pair) for pair in ("found_uniform", "found_none")]
-        lines[-1][3] += f" ({row['uniform'].removeprefix('uniform ')})"
     header = ["task", "rates found: inputs, hidden 1, 2", "no dropout, %"]
     header += ["best single rate, %", "a rate for each, %"]
     header += ["gain over the single rate", "gain over none"]
+    lines = [[title(row), *confirmations.cells(row)] for row in rows]
     return findings.table(header, lines)
 
 
-def _title(row):
+def title(row):
     noise = f", {row['noise']:.0%} wrong labels" if row["noise"] else ""
     return f"{trainings.TITLES[row['data']]}, {row['samples']:,} images{noise}"
 
 
-def _errors(row, name):
-    return [float(word) for word in row[f"errors_{name}"].split()]
-
-
-def _gain(row, pair):
-    gain, width = row[f"gain_{pair}"], row[f"half_width_{pair}"]
-    verdict = " better" if gain > width else " worse" if gain < -width else ""
-    return f"{gain:+.2f} ({gain - width:+.2f} to {gain + width:+.2f}){verdict}"
-
-
 def draw(rows):
-    figure, axes = figures.panels(len(rows), 4.2, 1.9)
-    for axis, row in zip(axes, rows, strict=True):
-        labels = ("a single rate", "a rate for each")
-        groups = [_errors(row, name) for name in ("uniform", "found")]
-        figures.differences(axis, labels, groups, _errors(row, "none"), 3)
-        figures.finish(axis, _title(row), "points of test error, against no dropout")
-    return figure
+    xlabel = "points of test error, against no dropout"
+    return confirmations.draw(rows, title, [xlabel] * len(rows))

@@ -31,6 +31,12 @@ class LiveAttention(RateArguments):
             weights = self.dropout_layer(weights, training=training)
         return ops.matmul(weights, value), weights
 
+    def get_config(self) -> dict[str, Any]:
+        # The Attention of Keras 3.8 leaves the seed out.
+        drop = self.dropout_layer
+        seed = None if drop is None else drop.seed
+        return {**super().get_config(), "seed": seed}
+
 
 def _mask_scores(scores, mask):
     """The scores, with a large negative number where the mask is False."""

@@ -107,7 +107,11 @@ def built_optimizers():
 
 def variables_of(optimizer):
     """The variables that a built optimizer trains."""
-    return list(optimizer._trainable_variables)
+    # The `LossScaleOptimizer` of some versions leaves them to the optimizer inside.
+    own = list(optimizer._trainable_variables)
+    return own or [
+        variable for inner in _inner(optimizer) for variable in variables_of(inner)
+    ]
 
 
 class OptimizerState:
@@ -156,12 +160,13 @@ class OptimizerState:
     def train(self, variables):
         """Build the optimizer for a list of variables."""
         optimizer = self._optimizer
-        for inner in self._inner:
-            inner.train(variables)
         self._track(self._tracked[: self._num_first])
         optimizer._trainable_variables_indices = {}
         optimizer.built = False
         optimizer.build(list(variables))
+        # After `build`, which may build the optimizer inside once more.
+        for inner in self._inner:
+            inner.train(variables)
         places = {id(variable): place for place, variable in enumerate(self._trained)}
         for name, scalar in self._scalars.items():
             _copy(scalar, getattr(optimizer, name))

@@ -16,6 +16,7 @@ from kdropout.layers import (
     Standout,
 )
 from kdropout.schedules import Cyclic, Ramp
+from kdropout.surgery.keras_state import variables_of
 from tests.tools import (
     BACKEND,
     CountedModel,
@@ -285,25 +286,32 @@ def test_optimizer_keeps_its_state_when_a_learned_rate_comes_and_goes(name):
     before, names = arrays(optimizer.variables), names_of(optimizer)
     set_rates(model, {"second": LearnedRate()})
     trained = list(map(id, model.trainable_variables))
-    assert list(map(id, optimizer._trainable_variables)) == trained
+    assert list(map(id, variables_of(optimizer))) == trained
     fresh = OPTIMIZERS[name]()
     fresh.build(model.trainable_variables)
     assert names_of(optimizer) == names_of(fresh)
     kept = [
         numpy(variable)
         for variable in optimizer.variables
-        if "rate_logit" not in variable.path
+        if not is_of_a_rate(variable)
     ]
     assert_same(kept, before)
     make_a_step(optimizer, model.trainable_variables)  # Keras knows them all
     values = arrays(optimizer.variables)
-    is_kept = ["rate_logit" not in path for path in paths_of(optimizer)]
+    is_kept = [not is_of_a_rate(variable) for variable in optimizer.variables]
     set_rates(model, {"second": 0.3})
     assert names_of(optimizer) == names
     assert_same(
         arrays(optimizer.variables),
         [value for value, kept in zip(values, is_kept, strict=True) if kept],
     )
+
+
+def is_of_a_rate(variable):
+    """Return whether state of an optimizer belongs to a rate that is learned."""
+    # In Keras 3.8, the name of an accumulator does not tell to which variable it belongs.
+    is_accumulator = variable.name == "accumulator"
+    return "rate_logit" in variable.path or (is_accumulator and variable.ndim == 0)
 
 
 def make_a_step(optimizer, variables):
@@ -486,9 +494,16 @@ def test_masks_and_mixed_precision_stay():
     set_rates(model, RAMP)
     assert drop.rate_variables["rate"].dtype == "float32"
     assert "int" in drop.rate_variables["step"].dtype
-    outputs = model(np.ones((2, 5, 3), "float32"), training=True)
+    x = np.ones((2, 5, 3), "float32")
+    outputs = model(x, training=True)
     assert keras.backend.standardize_dtype(outputs.dtype) == "bfloat16"
-    assert getattr(outputs, "_keras_mask", None) is not None
+    # Keras 3.8 loses masks when it casts.
+    plain = keras.layers.Dropout(0.3, dtype="mixed_bfloat16")(masking(x))
+    assert has_mask(outputs) == has_mask(plain)
+
+
+def has_mask(tensor):
+    return getattr(tensor, "_keras_mask", None) is not None
 
 
 def test_functions_and_callbacks_of_kdropout_see_the_rule():
