@@ -309,7 +309,7 @@ def test_optimizer_keeps_its_state_when_a_learned_rate_comes_and_goes(name):
 
 def is_of_a_rate(variable):
     """Return whether state of an optimizer belongs to a rate that is learned."""
-    # In Keras 3.8, the name of an accumulator does not tell to which variable it belongs.
+    # In Keras 3.8, the name of an accumulator is the same for all variables.
     is_accumulator = variable.name == "accumulator"
     return "rate_logit" in variable.path or (is_accumulator and variable.ndim == 0)
 
