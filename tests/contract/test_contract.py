@@ -42,12 +42,12 @@ OTHER_RANKS = ("SpatialDropout1D", "SpatialDropout3D", "DropBlock1D", "DropBlock
 OTHER_SCHEDULES = ("keras_schedule", "callable")
 # These train a network, which takes most of the time of the contract.
 TRAINING_CHECKS = ("compiled_fit", "nesting", "saved_training_continues")
+# The kind of rate and the kind of layer are independent, so no full product is needed.
 CASES = [
     (layer, rate)
     for layer, (kind, _, _) in LAYERS.items()
-    for rate in (RATES if layer == "Dropout" else ("float", "our_schedule", "learned"))
-    if (rate != "learned" or kind.can_learn_rate)
-    and (rate != "our_schedule" or layer not in OTHER_RANKS)
+    for rate in (RATES if layer == "Dropout" else ("float", "learned"))
+    if rate != "learned" or (kind.can_learn_rate and layer not in OTHER_RANKS)
 ]
 WRAPPED = {
     "Dense": (lambda: keras.layers.Dense(4, activation="relu"), (6,)),
@@ -121,9 +121,8 @@ HOLDER_CASES = [
     (holder, rate)
     for holder in HOLDERS
     for rate in ("float", "our_schedule", "learned")
-    if rate == "float" or holder in ("LSTM", "GRU", "ConvLSTM2D", "Attention")
+    if rate == "float" or holder in ("LSTM", "ConvLSTM2D", "Attention")
 ]
-# The kind of rate and the kind of layer are independent, so no full product is needed.
 DROP_CONNECTS = {
     f"DropConnect-{rate}": lambda layer, rate=rate: layers.DropConnect(
         layer, RATES[rate](), seed=1

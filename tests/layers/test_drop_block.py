@@ -38,6 +38,7 @@ def numbers(*shape):
     return (signs * rng.uniform(0.5, 1.5, shape)).astype("float32")
 
 
+@pytest.mark.on_one_backend
 @larger_block_is_meant
 @pytest.mark.parametrize("layer, sizes, block_size", CASES + LARGER_THAN_THE_MAP)
 def test_share_dropped_is_the_rate(layer, sizes, block_size):

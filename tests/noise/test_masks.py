@@ -47,6 +47,7 @@ def test_share_dropped_over_all_possible_draws_is_the_rate(rate, every_draw):
     assert np.count_nonzero(~numpy(keep)) == drop_probability(rate) * 2**24
 
 
+@pytest.mark.on_one_backend
 @pytest.mark.parametrize("dtype", HALF)
 @pytest.mark.parametrize("rate", RATES[1:-1])
 def test_mean_scale_over_all_possible_draws_is_exact(rate, dtype, every_draw):

@@ -276,7 +276,17 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+# These have state of the same kinds as others.
+LIKE_OTHERS = ("plain SGD", "Adam", "Adadelta", "Adagrad", "Adamax", "Lion", "Lamb")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LIKE_OTHERS else ())
+        for name in OPTIMIZERS
+    ],
+)
 def test_optimizer_keeps_its_state_when_a_learned_rate_comes_and_goes(name):
     optimizer = OPTIMIZERS[name]()
     model = network(optimizer=optimizer)

@@ -32,7 +32,7 @@ def graph():
     x = keras.layers.GaussianDropout(0.5, name="gauss")(x)
     outputs = keras.layers.Dense(1)(keras.layers.Dropout(0.5, name="drop")(x))
     model = keras.Model(inputs, outputs)
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)  # much faster for a single step
     return kdropout.convert(model, also={StochasticDepth: make_drop_path})
 
 
@@ -77,6 +77,7 @@ def test_layers_are_those_of_keras_and_no_object_of_kdropout_remains():
     model.fit(X, Y, verbose=0)  # still compiled
 
 
+@pytest.mark.slow
 def test_file_of_the_model_loads_without_kdropout(tmp_path):
     model = kdropout.strip(graph(), in_place=True)
     model.save(tmp_path / "model.keras")
@@ -170,6 +171,7 @@ def test_schedules_and_learned_rates_leave_no_variable():
     assert model.get_layer("lstm").dropout == pytest.approx(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="SavedModel is of TensorFlow")
 def test_recurrent_model_exports_as_a_saved_model(tmp_path):
     import tensorflow as tf
@@ -179,6 +181,22 @@ def test_recurrent_model_exports_as_a_saved_model(tmp_path):
     loaded = tf.saved_model.load(tmp_path / "exported")
     expected = model.predict(X, verbose=0)
     np.testing.assert_allclose(numpy(loaded.serve(X)), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras exports from TensorFlow")
+# Keras 3.15 uses NumPy names for tf2onnx that NumPy 2 removed.
+@pytest.mark.filterwarnings("ignore:In the future `np.:FutureWarning")
+def test_recurrent_model_exports_to_onnx(tmp_path):
+    pytest.importorskip("tf2onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model = kdropout.strip(graph(), in_place=True)
+    expected = numpy(model(X))  # Keras exports to ONNX only what has been called
+    path = str(tmp_path / "model.onnx")
+    model.export(path, format="onnx", verbose=False)
+    session = runtime.InferenceSession(path)
+    (outputs,) = session.run(None, {session.get_inputs()[0].name: X})
+    np.testing.assert_allclose(outputs, expected, atol=1e-4)
 
 
 def test_standout_is_refused_and_nothing_changes():

@@ -212,7 +212,7 @@ def test_failing_picture_leaves_the_earlier_report_complete(
     ("paths", "num_trials", "confirmed"),
     [
         (("drop",), 1, False),
-        (("drop",), 4, True),
+        pytest.param(("drop",), 4, True, marks=pytest.mark.slow),
         pytest.param(
             tuple(f"encoder/block_{i}/attention/drop" for i in range(12)),
             12,
