@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kdropout import _validation
+from kdropout._model_kinds import has_call
 from kdropout.callbacks.metric_direction import check_directions, lower_is_better
 from kdropout.callbacks.training_sample import TrainingSample
 
@@ -54,9 +55,10 @@ class OverfittingGap(keras.callbacks.Callback):
 
     Raises:
         TypeError: If an argument is of the wrong type.
-        ValueError: If an argument is out of range or without data; when an epoch
-            ends, if `fit` has no validation data, or if the direction of a metric
-            is not known.
+        ValueError: If an argument is out of range or without data; when training
+            begins, if the model has neither a `call` nor its own `test_step`; when an
+            epoch ends, if `fit` has no validation data, or if the direction of a
+            metric is not known.
 
     Example:
 
@@ -93,6 +95,15 @@ class OverfittingGap(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._is_first_epoch = True
+        kind = type(self.model)
+        if not has_call(self.model) and kind.test_step is keras.Model.test_step:
+            raise ValueError(
+                "OverfittingGap needs a model that can be evaluated. Received: "
+                f"'{self.model.name}' of class {kind.__name__}, which has neither a "
+                "call() nor a test_step() of its own. Write test_step(self, data), "
+                "which returns the losses as train_step does, with training=False, "
+                "and pass validation data to fit."
+            )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._clean = None

@@ -188,7 +188,8 @@ def _check_model(model):
             f"'model' must have a call(). Received: '{model.name}' of class "
             f"{type(model).__name__}, which has none, so it cannot predict. Pass the "
             "model inside it that computes the outputs, and that train_step calls: "
-            "kdropout.mc_predict(model.<its attribute>, x)."
+            "kdropout.mc_predict(model.<its attribute>, x). If there is no such model, "
+            "write call(self, inputs, training=None), which computes them."
         )
     found = dropout_layers(model)
     if not found:

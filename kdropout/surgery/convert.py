@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import warnings
 from collections.abc import Callable
 
 import keras
@@ -20,14 +19,18 @@ from kdropout.inspection import (
 from kdropout.layers import BaseDropout
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
-from kdropout.rate_rules.scheduled import ClockedRate
+from kdropout.surgery import reports
 from kdropout.surgery.frozen import frozen_dropout
 from kdropout.surgery.keras_state import models_that_trained, refresh, strategy_scope
 from kdropout.surgery.probe import modes_of_calls
 from kdropout.surgery.replacements import LiveLayer, LiveRates
 
-# The number of layers that a warning lists. It counts the rest.
-_MAX_LISTED = 8
+# What to do with dropout of another kind.
+_ALSO = (
+    "If it is a layer, pass its class and a function that makes the layer of kdropout "
+    "in its place: kdropout.convert(model, also={TheClass: make_live}). Otherwise, set "
+    "it to 0 and put a layer of kdropout.layers there."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +159,7 @@ def convert(
         raise ValueError(
             f"'rate' would have no effect, because '{model.name}' has no layer to "
             "convert: its dropout layers are live already, and keep their rates: "
-            f"{_listed(kinds)}. Received: rate={rate!r}. To change them, call "
+            f"{reports.listed(kinds)}. Received: rate={rate!r}. To change them, call "
             "kdropout.set_rates, which takes numbers and schedules."
         )
     with strategy_scope(model):
@@ -167,15 +170,12 @@ def convert(
         for path, candidate in uncalled.items()
         if _is_news(candidate, rate)
     }
-    _warn(
+    reports.warn(
         frozen,
         "kdropout cannot make some dropout live, because it is not a dropout layer of "
-        "Keras or KerasHub, so it stays as it is: {}. If it is a layer, pass its class "
-        "and a function that makes the layer of kdropout in its place: "
-        "kdropout.convert(model, also={{TheClass: make_live}}). Otherwise, set it to 0 "
-        "and put a layer of kdropout.layers there.",
+        "Keras or KerasHub, so it stays as it is: {}. " + _ALSO,
     )
-    _warn(
+    reports.warn(
         _described(reported),
         "The model never calls some of its dropout layers, so they stay as they are, "
         "because a rate would have no effect: {}. If the layer around one was made "
@@ -184,28 +184,12 @@ def convert(
         "layer around it.",
     )
     paths = ours | {candidate.layer: path for path, candidate in called.items()}
-    _warn(
-        _where(paths, [layer for layer in paths if modes.get(layer) == {False}]),
-        "The model calls some dropout layers with training=False even in training, so "
-        "their rates act only in kdropout.mc_predict: {}. Leave 'training' out of the "
-        "call of the layer or model around them to switch them on.",
-    )
+    reports.warn_of_dropout_that_is_off(model, paths, modes)
     live = {layer: [layer] for layer in ours} | {
         replacement.layer: replacement.dropout_layers for replacement in made
     }
-    clocked = [
-        layer
-        for layer in paths
-        if any(isinstance(part._rate_rule, ClockedRate) for part in live[layer])
-    ]
-    modes = modes_of_calls(model, clocked, training=False)
-    _warn(
-        _where(paths, [layer for layer in clocked if True in modes.get(layer, ())]),
-        "The model calls some dropout layers with training=True also outside of "
-        "training, so each prediction and evaluation advances their schedule: {}. "
-        "Pass on the 'training' of the call around them, and draw samples with "
-        "kdropout.mc_predict, or pass a number as their rate.",
-    )
+    rules = {layer: [part._rate_rule for part in live[layer]] for layer in paths}
+    reports.warn_of_clocks_outside_of_training(model, paths, rules)
     trained = models_that_trained([replacement.layer for replacement in made])
     for replacement in made:
         replacement.apply()
@@ -339,20 +323,18 @@ def _nothing_to_convert(model, frozen, uncalled, off):
         f"'{model.name}', which has none. Add some with kdropout.insert."
     )
     if frozen:
-        message += (
-            " Dropout that is not a dropout layer of Keras or KerasHub cannot be made "
-            f"live: {_listed(frozen)}."
-        )
+        message += f" It has other dropout: {reports.listed(frozen)}. {_ALSO}"
     if uncalled:
         message += (
             " Dropout layers that the model never calls have no effect: "
-            f"{_listed(_described(uncalled))}. Make the layers around them with a "
-            "dropout above 0."
+            f"{reports.listed(_described(uncalled))}. Make the layers around them with "
+            "a dropout above 0."
         )
     if off:
         path = next(iter(off))
+        rates = reports.listed(_described(off))
         message += (
-            f" Rates of 0 become live if you name them: {_listed(_described(off))}. "
+            f" Rates of 0 become live if you name them: {rates}. "
             f"Call kdropout.convert(model, {{{path!r}: 0.2}})."
         )
     return message
@@ -373,21 +355,5 @@ def _make_all(candidates, rate, off):
     return [first[layer].replacement(rates[layer]) for layer in rates]
 
 
-def _where(paths, layers):
-    return {paths[layer]: type(layer).__name__ for layer in layers}
-
-
 def _described(candidates):
     return {path: candidate.description for path, candidate in candidates.items()}
-
-
-def _warn(found, message):
-    if found:
-        warnings.warn(message.format(_listed(found)), stacklevel=3)
-
-
-def _listed(found):
-    listed = [f"'{path}' ({what})" for path, what in found.items()]
-    if len(listed) > _MAX_LISTED:
-        listed[_MAX_LISTED:] = [f"and {len(listed) - _MAX_LISTED} more"]
-    return "; ".join(listed)

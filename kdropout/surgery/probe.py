@@ -25,7 +25,7 @@ def modes_of_calls(model, layers, training):
     # A Functional or Sequential model calls all its layers, in its own mode. The code
     # of other layers and models runs once with symbols in place of data, which changes
     # no variable. The dict does not contain layers inside code that needs data.
-    probe = _Probe(layers, training)
+    probe = _Probe(model, layers, training)
     probe.visit(model, None)
     return {
         layer: probe.modes[id(layer)]
@@ -34,8 +34,19 @@ def modes_of_calls(model, layers, training):
     }
 
 
+def trains_without_mode(model):
+    """Return whether Keras trains a model without telling it that this is training."""
+    # `fit` passes `training` to the `call` of a model that takes it, and to no other.
+    return (
+        isinstance(model, keras.Model)
+        and type(model).train_step is keras.Model.train_step
+        and "training" not in inspect.signature(model.call).parameters
+    )
+
+
 class _Probe:
-    def __init__(self, layers, training):
+    def __init__(self, model, layers, training):
+        self._without_mode = model if trains_without_mode(model) else None
         self._layers = {id(layer): layer for layer in layers}
         self._training = training
         self.modes = {key: set() for key in self._layers}
@@ -68,9 +79,10 @@ class _Probe:
 
     def _run(self, layer, arguments, inside):
         arguments = _specs(layer) if arguments is None else arguments
+        mode = {} if layer is self._without_mode else {"training": self._training}
 
         def run(args, kwargs):
-            return layer(*args, **{**kwargs, "training": self._training})
+            return layer(*args, **{**kwargs, **mode})
 
         for size in (None, _SIZE):
             try:

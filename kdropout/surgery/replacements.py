@@ -123,9 +123,10 @@ def make_plain(model):
             plain = plain_layer(type(layer), layer.get_config())
             set_plain_rate(plain, layer.rate)
             _become(layer, plain, {name: vars(layer)[name] for name in _WRAPPED})
-    for part in [model, *trained]:
+    parts = [model, *(layer for _, layer in layers), *trained]
+    for part in parts:
         vars(part).pop(PASSES, None)
-    refresh([model, *(layer for _, layer in layers), *trained])
+    refresh(parts)
 
 
 def _become(layer, plain, kept):

@@ -4,9 +4,10 @@ import keras
 
 from kdropout import _validation
 from kdropout._types import RateLike
-from kdropout.inspection import bring_up_to_date, select_layers
+from kdropout.inspection import bring_up_to_date, dropout_layers, select_layers
 from kdropout.rate_rules import resolve
 from kdropout.rate_rules.base import EXPECTED, FixedRate
+from kdropout.surgery.reports import warn_of_clocks_outside_of_training
 from kdropout.surgery.rules import replace_rules
 
 
@@ -47,7 +48,9 @@ def set_rates(model: keras.layers.Layer, rates: RateLike | dict[str, RateLike]) 
             around `model` trains.
 
     Warns:
-        UserWarning: If a saved model with a schedule would not load, as for a lambda.
+        UserWarning: If a saved model with a schedule would not load, as for a lambda;
+            or if the model calls a layer with a new schedule in training mode outside
+            of training.
 
     Example:
 
@@ -73,6 +76,10 @@ def set_rates(model: keras.layers.Layer, rates: RateLike | dict[str, RateLike]) 
         for layer, rate in numbers.items():
             layer.rate = rate
         if rules:
+            paths = {layer: path for path, layer in dropout_layers(model).items()}
+            paths = {layer: paths[layer] for layer in rules}
+            of_layers = {layer: [rule] for layer, rule in rules.items()}
+            warn_of_clocks_outside_of_training(model, paths, of_layers)
             replace_rules(model, rules)
     except Exception:
         for layer, rate in before.items():

@@ -70,12 +70,18 @@ def strip(model: keras.Model, in_place: bool = False) -> keras.Model:
         make_plain(model)
         return model
     if not has_call(model):
-        parts = [part.name for part in sublayers(model) if dropout_layers(part)]
-        raise ValueError(
+        parts = [
+            part.name
+            for part in sublayers(model)
+            if isinstance(part, keras.Model) and dropout_layers(part)
+        ]
+        message = (
             "'model' must have a call(), so that the copy can predict. Received: "
-            f"'{model.name}', which has none. Use strip(model, in_place=True), "
-            f"or strip the parts that you need: {', '.join(map(repr, parts))}"
+            f"'{model.name}', which has none. Use strip(model, in_place=True)"
         )
+        if parts:
+            message += f", or strip the models in it: {', '.join(map(repr, parts))}"
+        raise ValueError(message)
     try:
         return _plain_copy(model)
     except ValueError as error:

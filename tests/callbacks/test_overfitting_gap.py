@@ -281,6 +281,37 @@ def test_missing_validation_is_reported(kwargs):
     assert "Received: logs with ['loss']" in str(e.value)
 
 
+class Pair(keras.Model):
+    """A model without a `call`, which trains itself."""
+
+    def __init__(self):
+        super().__init__(name="pair")
+        self.part = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        self.num_steps = 0
+
+    def train_step(self, *args):
+        self.num_steps += 1
+        return {"own_loss": ops.convert_to_tensor(3.0)}
+
+
+class EvaluatedPair(Pair):
+    def test_step(self, *args):
+        return {"own_loss": ops.convert_to_tensor(4.0)}
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX has another train_step")
+def test_model_that_cannot_be_evaluated_is_refused_before_it_trains():
+    model = Pair()
+    model.compile("sgd", run_eagerly=True)
+    with pytest.raises(ValueError, match=r"'pair' of class Pair.*Write test_step"):
+        fit(model, OverfittingGap((X, Y)))
+    assert model.num_steps == 0
+    model = EvaluatedPair()
+    model.compile("sgd", run_eagerly=True)
+    logs = fit(model, OverfittingGap((X, Y)))
+    assert (logs["gap_own_loss"], logs["naive_gap_own_loss"]) == ([0.0], [1.0])
+
+
 def test_nonfinite_losses_reach_the_logs():
     gap = OverfittingGap((X, Y))
     logs = fit(linear(), gap, validation=(VAL_X, VAL_Y * np.nan))

@@ -518,3 +518,54 @@ def test_callbacks_on_a_plain_model_name_convert():
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match="kdropout.convert"):
         kdropout.set_rates(model, 0.5)
+
+
+class WithoutMode(keras.Model):
+    """Keras's `fit` does not tell it that it trains."""
+
+    def __init__(self):
+        super().__init__(name="without_mode")
+        self.drop = layers.Dropout(0.5, name="drop")
+        self.dense = layers.Dense(1)
+
+    def call(self, inputs):
+        return self.dense(self.drop(inputs))
+
+
+class WithMode(WithoutMode):
+    def call(self, inputs, training=None):
+        return super().call(inputs)
+
+
+@pytest.mark.parametrize("kind", [WithoutMode, WithMode])
+def test_model_that_keras_trains_without_its_dropout_is_reported(kind):
+    model = kind()
+    model(X)
+    model.compile("sgd", "mse")
+    schedule = kdropout.schedules.Ramp(0.0, 1.0, 10)
+    messages = messages_of_convert(model, rate=schedule)
+    model.fit(X, np.ones((8, 1)), epochs=3, verbose=0)
+    is_off = kdropout.rates(model)["drop"] == 0.0  # its clock stands still
+    assert is_off == (kind is WithoutMode) == bool(messages)
+    for message in messages:
+        assert "give call() of WithoutMode the argument 'training'" in message
+        assert "'drop' (Dropout)" in message and "training=None" in message
+
+
+def test_schedule_that_predictions_move_is_reported_by_set_rates():
+    model = Baked(True)
+    model(X)
+    kdropout.convert(model)
+    with pytest.warns(
+        UserWarning, match=r"advances their schedule.*'drop' \(Dropout\)"
+    ):
+        kdropout.set_rates(model, kdropout.schedules.Ramp(0.0, 1.0, 10))
+    kdropout.set_rates(model, 0.3)  # has no clock, so no warning
+
+
+def test_model_with_only_dropout_of_its_own_is_told_the_way():
+    model = keras.Sequential([keras.Input((4,)), WithP(name="own"), layers.Dense(1)])
+    with pytest.raises(
+        ValueError, match=r"'own' \(WithP with p=0.25\).*also={TheClass"
+    ):
+        kdropout.convert(model)

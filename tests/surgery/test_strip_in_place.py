@@ -155,6 +155,21 @@ def test_model_without_call():
     assert type(model.one.layers[0]) is keras.layers.Dropout
 
 
+def test_part_of_which_samples_were_drawn():
+    model = TrainsItself()
+    kdropout.convert(model)
+    kdropout.mc_predict(model.one, X[:, 0], 2, verbose=0)
+    kdropout.strip(model, in_place=True)
+    assert objects_of_kdropout(model.one) == []
+
+
+def test_models_that_can_be_stripped_are_named():
+    model = TrainsItself()
+    kdropout.convert(model)
+    with pytest.raises(ValueError, match=f"the models in it: '{model.one.name}'$"):
+        kdropout.strip(model)
+
+
 def test_schedules_and_learned_rates_leave_no_variable():
     inputs = keras.Input((5, 4))
     x = keras.layers.LSTM(3, dropout=0.5, name="lstm")(inputs)
