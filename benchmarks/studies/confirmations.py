@@ -1,6 +1,6 @@
 """Rows, lines and pictures of studies that search for rates and confirm what they find.
 
-The arms are no dropout, the best single rate and the rates found, on new seeds.
+They compare no dropout, the best single rate and the rates found, on new seeds.
 """
 
 from benchmarks.studies import figures, findings

@@ -94,8 +94,8 @@ def text(data_dir):
 def vowels(data_dir):
     """Recordings of two Japanese vowels by nine speakers, from the package aeon.
 
-    They have 12 channels and 7 to 29 steps, the rest of which is zero. Of the 270 that
-    the source calls training data, 200 train and 70 validate.
+    They have 12 channels and 7 to 29 steps; zeros follow the shorter ones. The source
+    has 270 for training, which are divided into 200 for training and 70 for validation.
     """
     from aeon.datasets import load_japanese_vowels
 

@@ -100,9 +100,9 @@ class OverfittingGap(keras.callbacks.Callback):
             raise ValueError(
                 "OverfittingGap needs a model that can be evaluated. Received: "
                 f"'{self.model.name}' of class {kind.__name__}, which has neither a "
-                "call() nor a test_step() of its own. Write test_step(self, data), "
-                "which returns the losses as train_step does, with training=False, "
-                "and pass validation data to fit."
+                "call() nor its own test_step(). Write test_step(self, data), which "
+                "returns the same losses for training=False, and pass validation data "
+                "to fit."
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -25,7 +25,7 @@ from kdropout.surgery.keras_state import models_that_trained, refresh, strategy_
 from kdropout.surgery.probe import modes_of_calls
 from kdropout.surgery.replacements import LiveLayer, LiveRates
 
-# What to do with dropout of another kind.
+# The way out for dropout of another kind.
 _ALSO = (
     "If it is a layer, pass its class and a function that makes the layer of kdropout "
     "in its place: kdropout.convert(model, also={TheClass: make_live}). Otherwise, set "

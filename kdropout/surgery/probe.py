@@ -35,7 +35,7 @@ def modes_of_calls(model, layers, training):
 
 
 def trains_without_mode(model):
-    """Return whether Keras trains a model without telling it that this is training."""
+    """Return whether `fit` calls a model in no mode, so its dropout is off."""
     # `fit` passes `training` to the `call` of a model that takes it, and to no other.
     return (
         isinstance(model, keras.Model)

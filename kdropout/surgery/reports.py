@@ -38,8 +38,8 @@ def warn_of_dropout_that_is_off(model, paths, modes):
     )
     if trains_without_mode(model):
         message += (
-            f" And give call() of {type(model).__name__} the argument 'training', or "
-            "Keras does not tell it that it trains: def call(self, inputs, "
+            f" And give call() of {type(model).__name__} the argument 'training', "
+            "which Keras passes only to a call() that has it: def call(self, inputs, "
             "training=None)."
         )
     off = [layer for layer in paths if modes.get(layer) == {False}]

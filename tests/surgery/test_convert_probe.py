@@ -521,7 +521,7 @@ def test_callbacks_on_a_plain_model_name_convert():
 
 
 class WithoutMode(keras.Model):
-    """Keras's `fit` does not tell it that it trains."""
+    """Its `call` does not take the mode, so that `fit` does not pass it."""
 
     def __init__(self):
         super().__init__(name="without_mode")
@@ -563,7 +563,7 @@ def test_schedule_that_predictions_move_is_reported_by_set_rates():
     kdropout.set_rates(model, 0.3)  # has no clock, so no warning
 
 
-def test_model_with_only_dropout_of_its_own_is_told_the_way():
+def test_refusal_of_a_model_with_other_dropout_names_the_way_out():
     model = keras.Sequential([keras.Input((4,)), WithP(name="own"), layers.Dense(1)])
     with pytest.raises(
         ValueError, match=r"'own' \(WithP with p=0.25\).*also={TheClass"
