@@ -32,12 +32,32 @@ ON_ONE_BACKEND = [
     TESTS / "tuning" / "workers",
 ]
 
+# Files whose tests are slow in sum: they search, or resume what was interrupted.
+SLOW = [
+    TESTS / "dashboard" / "test_plugin.py",
+    TESTS / "tuning" / "run" / "test_contents.py",
+    TESTS / "tuning" / "run" / "test_run_job.py",
+    TESTS / "tuning" / "search_log" / "test_search_log.py",
+    TESTS / "tuning" / "storage" / "test_damage.py",
+    TESTS / "tuning" / "storage" / "test_oracles.py",
+    TESTS / "tuning" / "trials" / "test_built_model.py",
+    TESTS / "tuning" / "trials" / "test_callbacks_of_trials.py",
+    TESTS / "tuning" / "trials" / "test_engine.py",
+    TESTS / "tuning" / "trials" / "test_lasting_interrupt.py",
+    TESTS / "tuning" / "trials" / "test_progress.py",
+    TESTS / "tuning" / "tuners" / "test_hyperband.py",
+    TESTS / "tuning" / "tuners" / "test_successive_halving.py",
+]
+
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of these folders like a `pytestmark` in each of their files."""
+    """Mark the tests of these files like a `pytestmark` in each of them."""
     for item in items:
-        if {item.path, item.path.parent} & set(ON_ONE_BACKEND):
+        places = {item.path, item.path.parent}
+        if places & set(ON_ONE_BACKEND):
             item.add_marker(pytest.mark.on_one_backend)
+        if places & set(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -41,7 +41,7 @@ class Search:
 
 
 def jobs(seeds):
-    return [Search("text", 80, TRIALS, seeds), Search("vowels", 60, TRIALS, seeds)]
+    return [Search("vowels", 60, TRIALS, seeds)]
 
 
 def run(search, data_dir):

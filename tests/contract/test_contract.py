@@ -174,7 +174,7 @@ def wrapper_is_like_another(wrapper, wrapped, check):
 
 def holder_is_like_another(holder, rate, check):
     is_usual = holder == "LSTM" or (holder, rate) == ("Attention", "float")
-    return check in TRAINING_CHECKS and not is_usual
+    return rate == "our_schedule" or (check in TRAINING_CHECKS and not is_usual)
 
 
 @pytest.mark.parametrize(

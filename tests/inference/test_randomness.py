@@ -223,6 +223,7 @@ def assert_standard_normal(noise):
         assert abs((noise[lag:] * noise[:-lag]).mean()) < 5 * error
 
 
+@pytest.mark.slow
 @pytest.mark.on_one_backend
 @pytest.mark.parametrize("build", [first, last, own_call])
 @pytest.mark.parametrize("kind", [*SEEDED, *UNSEEDED])
