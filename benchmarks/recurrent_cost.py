@@ -49,13 +49,7 @@ ARMS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.parse_args()
-    rows = []
-    for name in MODELS:
-        found = measure(name)
-        rows += found
-        print(*found, sep="\n", flush=True)
-    rows += reporting.rows_of_other_backends("recurrent_cost")
-    print(reporting.write_csv("recurrent_cost", rows))
+    reporting.measure_all("recurrent_cost", MODELS, measure)
 
 
 def measure(name):

@@ -48,6 +48,20 @@ def read_csv(name):
         return [*csv.DictReader(line for line in file if not line.startswith("#"))]
 
 
+def measure_all(name, places, measure):
+    """Write `results/<name>.csv` with the rows that `measure` returns for each place.
+
+    Rows of the other backends stay.
+    """
+    rows = []
+    for place in places:
+        found = measure(place)
+        rows += found
+        print(*found, sep="\n", flush=True)
+    rows += rows_of_other_backends(name)
+    print(write_csv(name, rows))
+
+
 def rows_of_other_backends(name):
     """The rows of `results/<name>.csv` that are not of the backend of this process."""
     own = keras.backend.backend()

@@ -88,13 +88,7 @@ MODELS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.parse_args()
-    rows = []
-    for name in MODELS:
-        found = measure(name)
-        rows += found
-        print(*found, sep="\n", flush=True)
-    rows += reporting.rows_of_other_backends("training_step")
-    print(reporting.write_csv("training_step", rows))
+    reporting.measure_all("training_step", MODELS, measure)
 
 
 def measure(name, builds=BUILDS, rounds=ROUNDS, steps=STEPS):

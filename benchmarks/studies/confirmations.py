@@ -3,18 +3,30 @@
 They compare no dropout, the best single rate and the rates found, on new seeds.
 """
 
+import tempfile
+
+import keras
+
 from benchmarks.studies import figures, findings
+from kdropout import tuning
 
 ARMS = ("none", "uniform", "found")
 
 
-def row(report, error):
+def run(error, **settings):
     """A dict of the rates that a search found, and the results of confirming them.
 
     Args:
-        report: The report of a job with `confirm.top` of 1.
         error: Linear function from a score to the error that the study shows.
+        **settings: Settings of a `kdropout.tuning.Job` with `confirm["top"]` of 1.
     """
+    keras.utils.clear_session()
+    with tempfile.TemporaryDirectory() as folder:
+        job = tuning.Job(**settings, output=folder)
+        return _row(tuning.run_job(job, verbose=0), error)
+
+
+def _row(report, error):
     confirmation = report.confirmation
     (found,), (uniform,) = confirmation.search, confirmation.uniform
     result = {

@@ -1,12 +1,11 @@
 """Is a rate for each layer, found by a search, better than the best single rate?"""
 
 import dataclasses
-import tempfile
 
 import keras
 
 from benchmarks.studies import confirmations, findings, methods, trainings
-from kdropout import layers, tuning
+from kdropout import layers
 
 NAME = "layer_search"
 SEEDS = 20  # of the confirmation; they differ from the seed of the search
@@ -37,30 +36,26 @@ def jobs(seeds):
 
 def run(search, data_dir):
     """A dict of the rates that the search found, and the results of confirming them."""
-    keras.utils.clear_session()
-    with tempfile.TemporaryDirectory() as folder:
-        job = tuning.Job(
-            model={"build": f"{HERE}:build"},
-            data={
-                "function": f"{HERE}:load",
-                "arguments": {**dataclasses.asdict(search), "data_dir": data_dir},
-            },
-            space={"*": (0.0, 0.8)},
-            search={
-                "algorithm": "BayesianOptimization",
-                "max_trials": TRIALS,
-                "seed": SEARCH_SEED,
-            },
-            objective={"metric": "val_loss", "scored_epoch": "last"},
-            training={
-                "epochs": round(search.updates * trainings.BATCH_SIZE / search.samples),
-                "batch_size": trainings.BATCH_SIZE,
-            },
-            confirm={"top": 1, "seeds": search.seeds, "metric": "accuracy"},
-            output=folder,
-        )
-        report = tuning.run_job(job, verbose=0)
-    return confirmations.row(report, lambda accuracy: 100 * (1 - accuracy))
+    return confirmations.run(
+        lambda accuracy: 100 * (1 - accuracy),
+        model={"build": f"{HERE}:build"},
+        data={
+            "function": f"{HERE}:load",
+            "arguments": {**dataclasses.asdict(search), "data_dir": data_dir},
+        },
+        space={"*": (0.0, 0.8)},
+        search={
+            "algorithm": "BayesianOptimization",
+            "max_trials": TRIALS,
+            "seed": SEARCH_SEED,
+        },
+        objective={"metric": "val_loss", "scored_epoch": "last"},
+        training={
+            "epochs": round(search.updates * trainings.BATCH_SIZE / search.samples),
+            "batch_size": trainings.BATCH_SIZE,
+        },
+        confirm={"top": 1, "seeds": search.seeds, "metric": "accuracy"},
+    )
 
 
 def load(data, samples, noise, updates, seeds, data_dir):

@@ -2,16 +2,12 @@
 
 import dataclasses
 import functools
-import math
-import pathlib
-import tempfile
 
 import keras
 import numpy as np
 
 import kdropout
 from benchmarks.studies import confirmations, findings
-from kdropout import tuning
 
 NAME = "recurrent"
 SEEDS = 5  # of the confirmation; they differ from the seed of the search
@@ -19,15 +15,10 @@ TRIALS = 20
 SEARCH_SEED = 1000
 HERE = "benchmarks.studies.recurrent"
 UNITS = 128
-PIECE = 64  # characters
-SYMBOLS = 65
 SPEAKERS = 9
 LARGEST = 0.7  # rate
-TITLES = {
-    "text": "Next character, 64,000 characters of Shakespeare",
-    "vowels": "Speaker of a vowel, 200 recordings",
-}
-UNIT = {"text": "bits per character", "vowels": "points of test error"}
+TITLES = {"vowels": "Speaker of a vowel, 200 recordings"}
+UNIT = {"vowels": "points of test error"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,48 +37,23 @@ def jobs(seeds):
 
 def run(search, data_dir):
     """A dict of the rates that the search found, and the results of confirming them."""
-    keras.utils.clear_session()
-    with tempfile.TemporaryDirectory() as folder:
-        job = tuning.Job(
-            model={"build": f"{HERE}:build_{search.task}"},
-            data={
-                "function": f"{HERE}:{search.task}",
-                "arguments": {"data_dir": data_dir},
-            },
-            space={"*": (0.0, LARGEST)},
-            search={
-                "algorithm": "BayesianOptimization",
-                "max_trials": search.trials,
-                "seed": SEARCH_SEED,
-            },
-            training={"epochs": search.epochs, "batch_size": 64},
-            confirm={"top": 1, "seeds": search.seeds, "metric": METRICS[search.task]},
-            output=folder,
-        )
-        report = tuning.run_job(job, verbose=0)
-    return confirmations.row(report, ERRORS[search.task])
+    return confirmations.run(
+        ERRORS[search.task],
+        model={"build": f"{HERE}:build_{search.task}"},
+        data={"function": f"{HERE}:{search.task}", "arguments": {"data_dir": data_dir}},
+        space={"*": (0.0, LARGEST)},
+        search={
+            "algorithm": "BayesianOptimization",
+            "max_trials": search.trials,
+            "seed": SEARCH_SEED,
+        },
+        training={"epochs": search.epochs, "batch_size": 64},
+        confirm={"top": 1, "seeds": search.seeds, "metric": METRICS[search.task]},
+    )
 
 
-METRICS = {"text": "loss", "vowels": "accuracy"}
-ERRORS = {
-    "text": lambda loss: loss / math.log(2.0),
-    "vowels": lambda accuracy: 100.0 * (1.0 - accuracy),
-}
-
-
-@functools.cache
-def text(data_dir):
-    """Pieces of Shakespeare and, for each character, the next one.
-
-    The pieces are 1,000 for training and 1,000 for validation, which do not overlap,
-    and 4,000 for the test.
-    """
-    path = pathlib.Path(data_dir) / "text" / "tinyshakespeare" / "input.txt"
-    _, codes = np.unique(list(path.read_text()), return_inverse=True)
-    x = codes[: 6000 * PIECE].reshape(-1, PIECE)
-    y = codes[1 : 6000 * PIECE + 1].reshape(-1, PIECE)
-    order = np.random.default_rng(0).permutation(len(x))
-    return tuple((x[rows], y[rows]) for rows in np.split(order, (1000, 2000)))
+METRICS = {"vowels": "accuracy"}
+ERRORS = {"vowels": lambda accuracy: 100.0 * (1.0 - accuracy)}
 
 
 @functools.cache
@@ -100,8 +66,7 @@ def vowels(data_dir):
     from aeon.datasets import load_japanese_vowels
 
     parts = [load_japanese_vowels(split) for split in ("train", "test")]
-    steps = max(series.shape[1] for series, _ in zip(*parts[0], strict=True))
-    steps = max(steps, *(series.shape[1] for series in parts[1][0]))
+    steps = max(series.shape[1] for x, _ in parts for series in x)
     (x, y), test = (
         (np.stack([_padded(one, steps) for one in x]), y.astype(int) - 1)
         for x, y in parts
@@ -113,12 +78,6 @@ def vowels(data_dir):
 
 def _padded(series, steps):
     return np.pad(series.T, ((0, steps - series.shape[1]), (0, 0))).astype("float32")
-
-
-def build_text(data):
-    """An LSTM that predicts the next character at each step."""
-    embedding = keras.layers.Embedding(SYMBOLS, 32)
-    return _network(data.input_shape, embedding, SYMBOLS, return_sequences=True)
 
 
 def build_vowels(data):
