@@ -34,19 +34,9 @@ def modes_of_calls(model, layers, training):
     }
 
 
-def trains_without_mode(model):
-    """Return whether `fit` calls a model in no mode, so its dropout is off."""
-    # `fit` passes `training` to the `call` of a model that takes it, and to no other.
-    return (
-        isinstance(model, keras.Model)
-        and type(model).train_step is keras.Model.train_step
-        and "training" not in inspect.signature(model.call).parameters
-    )
-
-
 class _Probe:
     def __init__(self, model, layers, training):
-        self._without_mode = model if trains_without_mode(model) else None
+        self._trained = model if is_trained_by_keras(model) else None
         self._layers = {id(layer): layer for layer in layers}
         self._training = training
         self.modes = {key: set() for key in self._layers}
@@ -79,10 +69,17 @@ class _Probe:
 
     def _run(self, layer, arguments, inside):
         arguments = _specs(layer) if arguments is None else arguments
-        mode = {} if layer is self._without_mode else {"training": self._training}
+        call, mode = layer, {"training": self._training}
+        if layer is self._trained:
+            # `fit` passes the mode only to a `call` that takes it. On JAX, the layers
+            # inside do not get it from the context, because there is none.
+            if "training" not in inspect.signature(layer.call).parameters:
+                mode = {}
+            if keras.backend.backend() == "jax":
+                call = layer.call
 
         def run(args, kwargs):
-            return layer(*args, **{**kwargs, **mode})
+            return call(*args, **{**kwargs, **mode})
 
         for size in (None, _SIZE):
             try:
@@ -129,6 +126,12 @@ class _Run(keras.Operation):
     def __init__(self, function):
         super().__init__()
         self.call = function
+
+
+def is_trained_by_keras(model):
+    """Return whether the training step of a model is that of Keras."""
+    is_model = isinstance(model, keras.Model)
+    return is_model and type(model).train_step is keras.Model.train_step
 
 
 def _trains_by_itself(model):

@@ -2,8 +2,9 @@
 
 import warnings
 
+from kdropout._model_kinds import is_functional, is_sequential
 from kdropout.rate_rules.scheduled import ClockedRate
-from kdropout.surgery.probe import modes_of_calls, trains_without_mode
+from kdropout.surgery.probe import is_trained_by_keras, modes_of_calls
 
 # The number of layers that a message lists. It counts the rest.
 _MAX_LISTED = 8
@@ -36,10 +37,12 @@ def warn_of_dropout_that_is_off(model, paths, modes):
         "their rates act only in kdropout.mc_predict: {}. Leave 'training' out of the "
         "call of the layer or model around them to switch them on."
     )
-    if trains_without_mode(model):
+    if is_trained_by_keras(model) and not (
+        is_functional(model) or is_sequential(model)
+    ):
         message += (
-            f" And give call() of {type(model).__name__} the argument 'training', "
-            "which Keras passes only to a call() that has it: def call(self, inputs, "
+            f" And let call() of {type(model).__name__} take the argument 'training', "
+            "and pass it on to the layers that it calls: def call(self, inputs, "
             "training=None)."
         )
     off = [layer for layer in paths if modes.get(layer) == {False}]
