@@ -112,8 +112,9 @@ class Subclassed(keras.Model):
         self.drop = keras.layers.Dropout(0.5, name="drop")
         self.dense = keras.layers.Dense(1)
 
-    def call(self, inputs, training=None):  # Keras 3.8 passes no mode on without it
-        return self.dense(self.drop(self.lstm(inputs)))
+    def call(self, inputs, training=None):
+        x = self.lstm(inputs, training=training)
+        return self.dense(self.drop(x, training=training))
 
 
 def test_subclassed_model_that_keras_cannot_copy():
