@@ -288,6 +288,7 @@ class Pair(keras.Model):
         super().__init__(name="pair")
         self.part = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
         self.num_steps = 0
+        self.built = True
 
     def train_step(self, *args):
         self.num_steps += 1
