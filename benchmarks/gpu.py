@@ -82,11 +82,16 @@ def measure(device, sizes, rounds, steps):
                 times = layer_times(size, dtype, one_pass)
                 yield rows_of(device, one_pass, times, "keras", dtype, size)
     for model in training_step.MODELS:
-        arms = training_step.ARMS
-        times = training_step.step_times(model, arms, rounds, steps)
+        times = step_times(model, training_step.ARMS, rounds, steps)
         yield rows_of(device, f"step of {model}", times, "none")
-    times = training_step.step_times("mlp", BRANCH_ARMS, rounds, steps)
+    times = step_times("mlp", BRANCH_ARMS, rounds, steps)
     yield rows_of(device, "branch in a step of mlp", times, "no branch")
+
+
+def step_times(model, arms, rounds, steps):
+    """Dict from arm to the milliseconds of a training step, one for each round."""
+    blocks = {name: training_step.block_of(model, *arms[name], steps) for name in arms}
+    return training_step.step_times(blocks, rounds, steps)
 
 
 def layer_times(size, dtype, one_pass):

@@ -18,7 +18,6 @@ is the standard error of this mean over the builds.
 
 import argparse
 import os
-import random
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -27,7 +26,7 @@ import numpy as np
 from keras import layers
 
 import kdropout
-from benchmarks import reporting, timing, training_step
+from benchmarks import reporting, training_step
 
 RATES = {"dropout": 0.2, "recurrent_dropout": 0.2}
 BUILDS = 6
@@ -54,16 +53,9 @@ def main():
 
 def measure(name):
     """Rows of all arms of a model."""
-    order, generator = list(ARMS), random.Random(0)
-    least = {arm: [] for arm in ARMS}
-    for _ in range(BUILDS):
-        generator.shuffle(order)
-        blocks = {arm: block(name, arm) for arm in order}
-        for run in blocks.values():
-            run()  # caches and thread pools fill
-        for arm, values in timing.in_turn(blocks, ROUNDS).items():
-            least[arm].append(1e3 * min(values) / STEPS)
-        keras.backend.clear_session()
+    least = training_step.least_times(
+        lambda arm: block(name, arm), ARMS, BUILDS, ROUNDS, STEPS
+    )
     return [
         {
             "backend": training_step.BACKEND,

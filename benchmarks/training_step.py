@@ -93,14 +93,9 @@ def main():
 
 def measure(name, builds=BUILDS, rounds=ROUNDS, steps=STEPS):
     """Rows of all arms of a model."""
-    order, generator = list(ARMS), random.Random(0)
-    least = {arm: [] for arm in ARMS}
-    for _ in range(builds):
-        generator.shuffle(order)
-        times = step_times(name, {arm: ARMS[arm] for arm in order}, rounds, steps)
-        for arm, values in times.items():
-            least[arm].append(min(values))
-        keras.backend.clear_session()
+    least = least_times(
+        lambda arm: block_of(name, *ARMS[arm], steps), ARMS, builds, rounds, steps
+    )
     mean = {arm: float(np.mean(values)) for arm, values in least.items()}
     added = {arm: value - mean["none"] for arm, value in mean.items()}
     spread = {
@@ -123,25 +118,41 @@ def measure(name, builds=BUILDS, rounds=ROUNDS, steps=STEPS):
     ]
 
 
-def step_times(name, arms, rounds, steps):
+def least_times(make_block, arms, builds, rounds, steps):
+    """Dict from arm to the least milliseconds of a training step in each build.
+
+    `make_block` makes the block of an arm, with a new model.
+    """
+    order, generator = list(arms), random.Random(0)
+    least = {arm: [] for arm in arms}
+    for _ in range(builds):
+        generator.shuffle(order)
+        blocks = {arm: make_block(arm) for arm in order}
+        for arm, values in step_times(blocks, rounds, steps).items():
+            least[arm].append(min(values))
+        keras.backend.clear_session()
+    return least
+
+
+def step_times(blocks, rounds, steps):
     """Dict from arm to the milliseconds of a training step, one for each round."""
-    blocks = {
-        arm: block(network(name, *arms[arm]), MODELS[name][2], steps) for arm in arms
-    }
     for run in blocks.values():
         run()  # caches and thread pools fill
     seconds = timing.in_turn(blocks, rounds)
     return {arm: [1e3 * s / steps for s in values] for arm, values in seconds.items()}
 
 
-def network(name, dropout, live_rate):
-    """A model with layers of class `dropout`, at the rate of `MODELS` or a live one."""
-    build, rate, _ = MODELS[name]
+def block_of(name, dropout, live_rate, steps):
+    """The block of a model with layers of class `dropout`.
+
+    They have the rate of `MODELS`, or a live one.
+    """
+    build, rate, batch_size = MODELS[name]
     keras.utils.set_random_seed(0)
     model = build(lambda x: x if dropout is None else dropout(rate)(x))
     if live_rate is not None:
         kdropout.set_rates(model, live_rate)
-    return model
+    return block(model, batch_size, steps)
 
 
 def block(model, batch_size, steps):

@@ -14,7 +14,7 @@ TESTS = pathlib.Path(__file__).parent
 # Folders and files that CI runs on TensorFlow only. The spaces, files and algorithms of
 # a search, jobs, the report, the processes, TensorBoard and the graphs of models do not
 # depend on the backend. The training of a trial depends on it.
-ON_ONE_BACKEND = [
+ON_ONE_BACKEND = {
     TESTS / "dashboard",
     TESTS / "docs",
     TESTS / "inference" / "test_data.py",
@@ -30,10 +30,10 @@ ON_ONE_BACKEND = [
     TESTS / "tuning" / "trials" / "test_lasting_interrupt.py",
     TESTS / "tuning" / "tuners",
     TESTS / "tuning" / "workers",
-]
+}
 
 # Files whose tests are slow in sum: they search, or resume what was interrupted.
-SLOW = [
+SLOW = {
     TESTS / "dashboard" / "test_plugin.py",
     TESTS / "tuning" / "run" / "test_contents.py",
     TESTS / "tuning" / "run" / "test_run_job.py",
@@ -47,16 +47,16 @@ SLOW = [
     TESTS / "tuning" / "trials" / "test_progress.py",
     TESTS / "tuning" / "tuners" / "test_hyperband.py",
     TESTS / "tuning" / "tuners" / "test_successive_halving.py",
-]
+}
 
 
 def pytest_collection_modifyitems(items):
     """Mark the tests of these files like a `pytestmark` in each of them."""
     for item in items:
         places = {item.path, item.path.parent}
-        if places & set(ON_ONE_BACKEND):
+        if places & ON_ONE_BACKEND:
             item.add_marker(pytest.mark.on_one_backend)
-        if places & set(SLOW):
+        if places & SLOW:
             item.add_marker(pytest.mark.slow)
 
 

@@ -35,7 +35,7 @@ class LiveAttention(RateArguments):
         # The Attention of Keras 3.8 leaves the seed out.
         drop = self.dropout_layer
         seed = None if drop is None else drop.seed
-        return {**super().get_config(), "seed": seed}
+        return {"seed": seed, **super().get_config()}
 
 
 def _mask_scores(scores, mask):

@@ -19,6 +19,7 @@ from kdropout.inspection import (
 from kdropout.layers import BaseDropout
 from kdropout.layers.wrapper import DropoutWrapper
 from kdropout.rate_rules import LearnedRate
+from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.surgery import reports
 from kdropout.surgery.frozen import frozen_dropout
 from kdropout.surgery.keras_state import models_that_trained, refresh, strategy_scope
@@ -188,8 +189,12 @@ def convert(
     live = {layer: [layer] for layer in ours} | {
         replacement.layer: replacement.dropout_layers for replacement in made
     }
-    rules = {layer: [part._rate_rule for part in live[layer]] for layer in paths}
-    reports.warn_of_clocks_outside_of_training(model, paths, rules)
+    clocked = {
+        layer: path
+        for layer, path in paths.items()
+        if any(isinstance(part._rate_rule, ClockedRate) for part in live[layer])
+    }
+    reports.warn_of_clocks_outside_of_training(model, clocked)
     trained = models_that_trained([replacement.layer for replacement in made])
     for replacement in made:
         replacement.apply()

@@ -136,9 +136,9 @@ def is_trained_by_keras(model):
 
 def _trains_by_itself(model):
     """Return whether a model has code other than `call` that calls its parts."""
-    return isinstance(model, keras.Model) and any(
-        getattr(type(model), name) is not getattr(keras.Model, name)
-        for name in ("train_step", "compute_loss")
+    return isinstance(model, keras.Model) and not (
+        is_trained_by_keras(model)
+        and type(model).compute_loss is keras.Model.compute_loss
     )
 
 

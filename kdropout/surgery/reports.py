@@ -3,7 +3,6 @@
 import warnings
 
 from kdropout._model_kinds import is_functional, is_sequential
-from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.surgery.probe import is_trained_by_keras, modes_of_calls
 
 # The number of layers that a message lists. It counts the rest.
@@ -49,22 +48,16 @@ def warn_of_dropout_that_is_off(model, paths, modes):
     warn(_where(paths, off), message, stacklevel=4)
 
 
-def warn_of_clocks_outside_of_training(model, paths, rules):
+def warn_of_clocks_outside_of_training(model, clocked):
     """Warn of layers with a schedule that a model calls in training mode always.
 
     Args:
         model: The model.
-        paths: Dict from layer to path.
-        rules: Dict from layer to the rules of its rates.
+        clocked: Dict from layer to path, of the layers with a schedule.
     """
-    clocked = [
-        layer
-        for layer in paths
-        if any(isinstance(rule, ClockedRate) for rule in rules[layer])
-    ]
     modes = modes_of_calls(model, clocked, training=False)
     warn(
-        _where(paths, [layer for layer in clocked if True in modes.get(layer, ())]),
+        _where(clocked, [layer for layer in clocked if True in modes.get(layer, ())]),
         "The model calls some dropout layers with training=True also outside of "
         "training, so each prediction and evaluation advances their schedule: {}. "
         "Pass on the 'training' of the call around them, and draw samples with "

@@ -7,6 +7,7 @@ from kdropout._types import RateLike
 from kdropout.inspection import bring_up_to_date, dropout_layers, select_layers
 from kdropout.rate_rules import resolve
 from kdropout.rate_rules.base import EXPECTED, FixedRate
+from kdropout.rate_rules.scheduled import ClockedRate
 from kdropout.surgery.reports import warn_of_clocks_outside_of_training
 from kdropout.surgery.rules import replace_rules
 
@@ -76,10 +77,12 @@ def set_rates(model: keras.layers.Layer, rates: RateLike | dict[str, RateLike]) 
         for layer, rate in numbers.items():
             layer.rate = rate
         if rules:
-            paths = {layer: path for path, layer in dropout_layers(model).items()}
-            paths = {layer: paths[layer] for layer in rules}
-            of_layers = {layer: [rule] for layer, rule in rules.items()}
-            warn_of_clocks_outside_of_training(model, paths, of_layers)
+            clocked = {
+                layer: path
+                for path, layer in dropout_layers(model).items()
+                if isinstance(rules.get(layer), ClockedRate)
+            }
+            warn_of_clocks_outside_of_training(model, clocked)
             replace_rules(model, rules)
     except Exception:
         for layer, rate in before.items():

@@ -71,7 +71,6 @@ def test_hparams_lists_each_trial_with_its_values_and_its_score(done):
     assert [info.name.tag for info in experiment.metric_infos] == ["best/score"]
 
 
-@pytest.mark.slow
 def test_running_tensorboard_shows_the_same(done, tmp_path):
     request = {"sliceSize": 10, "allowedStatuses": ["STATUS_SUCCESS", "STATUS_FAILURE"]}
     with start_tensorboard(done / "logs", tmp_path / "output") as board:
