@@ -1,5 +1,6 @@
 """Fixtures that apply to all tests."""
 
+import gc
 import os
 import pathlib
 import signal
@@ -39,6 +40,7 @@ SLOW = {
     TESTS / "tuning" / "run" / "test_run_job.py",
     TESTS / "tuning" / "search_log" / "test_search_log.py",
     TESTS / "tuning" / "storage" / "test_damage.py",
+    TESTS / "tuning" / "storage" / "test_failed_trials.py",
     TESTS / "tuning" / "storage" / "test_oracles.py",
     TESTS / "tuning" / "trials" / "test_built_model.py",
     TESTS / "tuning" / "trials" / "test_callbacks_of_trials.py",
@@ -58,6 +60,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.on_one_backend)
         if places & SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    """Keep what the packages hold out of each collection of garbage."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -148,6 +148,7 @@ def test_interrupt_ends_without_a_traceback(capsys, monkeypatch):
     assert capsys.readouterr().err == "\nkdropout demo: interrupted\n"
 
 
+@pytest.mark.slow
 @pytest.mark.on_one_backend
 def test_import_of_the_command_line_needs_no_optional_package():
     code = (

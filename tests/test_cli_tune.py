@@ -51,6 +51,7 @@ def main(*arguments):
     return code, out.getvalue(), err.getvalue()
 
 
+@pytest.mark.slow
 def test_tune_prints_the_answer_and_report_prints_it_in_full():
     code, out, err = main("tune", "job.yaml", "--set", "confirm.top=2")
     assert code == 0

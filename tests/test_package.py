@@ -15,6 +15,7 @@ pytestmark = pytest.mark.on_one_backend
 OPTIONAL = ("keras_tuner", "matplotlib", "pydantic", "ray", "sklearn", "tensorboard")
 
 
+@pytest.mark.slow
 def test_import_loads_no_optional_package():
     program = (
         "import sys, keras\n"

@@ -209,7 +209,10 @@ def test_summary_names_the_callback_as_the_source_of_the_rate():
     "stop",
     [
         keras.callbacks.EarlyStopping(restore_best_weights=True),
-        keras.callbacks.ModelCheckpoint("x.weights.h5", save_best_only=True),
+        pytest.param(
+            keras.callbacks.ModelCheckpoint("x.weights.h5", save_best_only=True),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_restoring_the_best_epoch_warns_once(stop, tmp_path, monkeypatch):

@@ -388,7 +388,7 @@ def test_later_callbacks_see_the_gap(tmp_path):
     assert {"clean_loss", "naive_gap_loss"} <= set(rows[0])
 
 
-@pytest.mark.parametrize("frequency", [2, [3, 4]])
+@pytest.mark.parametrize("frequency", [[3, 4], pytest.param(2, marks=pytest.mark.slow)])
 def test_csv_has_the_gap_columns_when_the_first_epoch_has_no_validation(
     tmp_path, frequency
 ):
@@ -483,7 +483,9 @@ EXCHANGES = {
 }
 
 
-@pytest.mark.parametrize("gap_first", [True, False])
+@pytest.mark.parametrize(
+    "gap_first", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("exchange", EXCHANGES)
 def test_gap_of_equal_data_is_0_if_any_callback_swaps_the_weights(exchange, gap_first):
     class Raw(keras.callbacks.Callback):
@@ -630,6 +632,7 @@ MONITORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MONITORS)
 def test_monitors_of_keras_need_the_mode_min(name, tmp_path):
     # As documented. This test fails when Keras learns the direction of a gap. Older

@@ -199,7 +199,13 @@ def test_drop_fractions_are_measured_on_demand(tmp_path):
     assert first != second  # measured again
 
 
-@pytest.mark.parametrize("more", [{}, {"update_freq": 1, "drop_fraction_data": X}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"update_freq": 1, "drop_fraction_data": X},
+        pytest.param({}, marks=pytest.mark.slow),
+    ],
+)
 def test_callback_does_not_change_the_training(tmp_path, more):
     def train(*callbacks):
         keras.utils.set_random_seed(3)

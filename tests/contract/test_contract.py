@@ -148,9 +148,7 @@ def with_checks(cases, is_like_another):
     for case in cases:
         for check in CHECKS:
             name = check.__name__.removeprefix("check_")
-            marks = [pytest.mark.slow, pytest.mark.on_one_backend]
-            if not is_like_another(*case, name):
-                marks = []
+            marks = [pytest.mark.slow] if is_like_another(*case, name) else []
             params.append(
                 pytest.param(*case, check, id="-".join((*case, name)), marks=marks)
             )
@@ -158,23 +156,20 @@ def with_checks(cases, is_like_another):
 
 
 def layer_is_like_another(layer, rate, check):
-    is_usual = layer == "Dropout" or (rate == "float" and layer not in OTHER_RANKS)
-    return rate in OTHER_SCHEDULES or (check in TRAINING_CHECKS and not is_usual)
+    return rate in OTHER_SCHEDULES or (check in TRAINING_CHECKS and layer != "Dropout")
 
 
 def wrapper_is_like_another(wrapper, wrapped, check):
-    is_usual = wrapped == "Dense" or (wrapper, wrapped) == (
-        "DropConnect-float",
-        "Conv2D",
-    )
     return wrapper.endswith(OTHER_SCHEDULES) or (
-        check in TRAINING_CHECKS and not is_usual
+        check in TRAINING_CHECKS
+        and (wrapper, wrapped) != ("DropConnect-float", "Dense")
     )
 
 
 def holder_is_like_another(holder, rate, check):
-    is_usual = holder == "LSTM" or (holder, rate) == ("Attention", "float")
-    return rate == "our_schedule" or (check in TRAINING_CHECKS and not is_usual)
+    return rate == "our_schedule" or (
+        check in TRAINING_CHECKS and (holder, rate) != ("Attention", "float")
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,7 +218,7 @@ class DrawsInComputeDtype(layers.Dropout):
     [
         (DropsAtInference, "inference is not 'undropped"),
         (DrawsInComputeDtype, "mixed_float16 gives outputs in float32"),
-        (ForgetsSeedState, "differs"),
+        pytest.param(ForgetsSeedState, "differs", marks=pytest.mark.slow),
     ],
 )
 def test_contract_error_names_the_broken_check(kind, message):

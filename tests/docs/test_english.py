@@ -28,6 +28,7 @@ SENTENCES = {
 }
 
 
+@pytest.mark.slow
 def test_project_is_written_in_plain_english():
     places = [place for place in english["find"]() if place.pattern != "long sentence"]
     assert [":".join(map(str, place)) for place in places] == []

@@ -45,7 +45,10 @@ def moments(model, rate, x=X):
         layers.GaussianDropout,
         # DropConnect has one mask for the whole batch, so the samples are drawn one by
         # one.
-        lambda rate: layers.Dropout(rate, noise_shape=(1, None)),
+        pytest.param(
+            lambda rate: layers.Dropout(rate, noise_shape=(1, None)),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_linear_model_has_the_moments_of_the_closed_form(kind, rate, assert_moments):
@@ -53,6 +56,7 @@ def test_linear_model_has_the_moments_of_the_closed_form(kind, rate, assert_mome
     assert_moments(predict(model), *moments(model, rate))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", RATES)
 def test_drop_connect_has_the_moments_of_the_closed_form(rate, assert_moments):
     dense = keras.layers.Dense(3, bias_initializer="ones")
@@ -120,7 +124,9 @@ def test_rows_of_a_batch_are_independent():
     assert np.abs(correlations(samples)).max() < SIGMAS
 
 
-@pytest.mark.parametrize("samples_per_pass", [1, 7, SAMPLES])
+@pytest.mark.parametrize(
+    "samples_per_pass", [pytest.param(1, marks=pytest.mark.slow), 7, SAMPLES]
+)
 def test_samples_of_a_row_are_independent(samples_per_pass, monkeypatch):
     monkeypatch.setattr(sampler, "_MAX_NUMBERS", 8 * 2 * samples_per_pass)
     samples = predict(linear(layers.Dropout(0.5), units=1), X[:2]).samples[..., 0]
@@ -165,6 +171,7 @@ def largest_distance(first, second):
     return np.abs(shares[0] - shares[1]).max() * np.sqrt(size)
 
 
+@pytest.mark.slow
 def test_convolutional_net_has_the_distribution_of_the_usual_loop():
     model = keras.Sequential([keras.Input((8, 8, 1))])
     for _ in range(2):

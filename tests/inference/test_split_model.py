@@ -170,7 +170,9 @@ def test_batch_may_be_merged_with_time_in_the_head(assert_moments):
     assert_moments(predict(model, SEQUENCES), *flat_moments(model))
 
 
-@pytest.mark.parametrize("num_samples", [2, SAMPLES])
+@pytest.mark.parametrize(
+    "num_samples", [2, pytest.param(SAMPLES, marks=pytest.mark.slow)]
+)
 def test_batch_may_be_on_another_axis_at_the_first_dropout(num_samples, assert_moments):
     inputs = keras.Input((5, 3))
     hidden = layers.Dropout(0.5)(ops.transpose(inputs, (1, 0, 2)))
@@ -182,6 +184,7 @@ def test_batch_may_be_on_another_axis_at_the_first_dropout(num_samples, assert_m
         assert_moments(prediction, *flat_moments(model))
 
 
+@pytest.mark.slow
 def test_batch_size_may_be_fixed(assert_moments):
     inputs = keras.Input(batch_shape=(4, 6))
     last = dense()

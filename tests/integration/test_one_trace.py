@@ -125,7 +125,9 @@ def train(jit_compile, each, dtype, kind="Dropout"):
     return mover.seen, model.entered, epochs * batches
 
 
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("each", ["epoch", "batch"])
 @pytest.mark.parametrize("jit_compile", COMPILATIONS)
 def test_one_trace_serves_all_rates(jit_compile, each, dtype):

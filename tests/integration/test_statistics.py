@@ -211,6 +211,7 @@ def test_neighbours_are_independent(rate):
     assert abs(sigmas[worst]) <= SIGMAS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_counts_of_many_calls_vary_like_the_binomial(rate):
     calls, units = 400, 20_000

@@ -162,7 +162,9 @@ class AlwaysTraining(keras.layers.Layer):
 @pytest.mark.skipif(
     BACKEND != "tensorflow", reason="JAX and PyTorch know all sizes when they run"
 )
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_maps_of_unknown_size_drop_like_maps_of_known_size(data_format, jit_compile):
     import tensorflow as tf

@@ -112,6 +112,7 @@ def test_residual_network_skips_dropped_blocks_and_keeps_its_expectation():
     np.testing.assert_allclose(inference, x + 6, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_residual_network_learns():
     model = residual_network(
         4,

@@ -154,7 +154,9 @@ def test_share_of_dropped_units_is_the_rate(kind):
         assert abs(fraction - rate) < 5 * error
 
 
-@pytest.mark.parametrize("kind", ["LSTM", "GRU", "ConvLSTM2D"])
+@pytest.mark.parametrize(
+    "kind", ["LSTM", "ConvLSTM2D", pytest.param("GRU", marks=pytest.mark.slow)]
+)
 def test_schedule_counts_once_for_each_training_call(kind):
     arguments, x = KINDS[kind]
     rates = {name: schedules.Ramp(0.0, 0.5, steps=100) for name in BOTH}
@@ -169,7 +171,9 @@ def test_schedule_counts_once_for_each_training_call(kind):
         assert layer.rate == pytest.approx(0.5 * (num_steps - 1) / 100)
 
 
-@pytest.mark.parametrize("kind", ["LSTM", "GRU", "ConvLSTM2D"])
+@pytest.mark.parametrize(
+    "kind", ["LSTM", "ConvLSTM2D", pytest.param("GRU", marks=pytest.mark.slow)]
+)
 def test_one_trace_serves_all_rates(kind):
     arguments, x = KINDS[kind]
     live = getattr(layers, kind)(*arguments, **BOTH)

@@ -73,6 +73,7 @@ def test_rate_moves_by_the_method(method, wanted):
         assert at == pytest.approx(wanted, abs=0.005)
 
 
+@pytest.mark.slow
 def test_network_without_dropout_has_no_rate(data_dir):
     row = trainings.run(Training("none", 300, 0, updates=100), data_dir)
     assert row["rates"] == row["rate_by_epoch"] == ""

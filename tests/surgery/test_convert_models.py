@@ -167,7 +167,15 @@ def test_each_rate_of_a_transformer_changes_the_outputs(name):
 @pytest.mark.skipif(
     keras.backend.backend() == "jax", reason="a training step has no values there"
 )
-@pytest.mark.parametrize("name", [*NAMES, "MultiHeadAttention", "subclassed"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("EfficientNetB0", marks=SLOW),
+        *NAMES[1:],
+        "MultiHeadAttention",
+        "subclassed",
+    ],
+)
 def test_callback_moves_each_rate_and_fit_drops_at_it(name, monkeypatch):
     model, x = FITTED[name]()
     kdropout.convert(model)
@@ -237,6 +245,7 @@ def test_head_dropout_of_efficient_net_moves_in_a_compiled_fit():
     assert abs(losses[1] - np.log(4)) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ATTENTION)
 def test_dropout_of_attention_scores_is_live_in_a_compiled_fit(kind):
     model = attention_model(kind, 0.2)

@@ -261,6 +261,7 @@ def test_layer_that_is_never_called_is_reported_and_not_listed(arguments):
 
 
 @needs_newer_keras_hub
+@pytest.mark.slow
 def test_gemma_block_without_dropout_is_reported():
     from keras_hub import models
 

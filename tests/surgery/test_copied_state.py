@@ -318,6 +318,7 @@ def saved_model(path):
     return outputs_of(model, [X, 2 * X])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["h5", "keras"])
 def test_models_from_files_are_converted_and_copied(format, tmp_path):
     path = tmp_path / f"model.{format}"

@@ -414,6 +414,7 @@ def test_result_trains_saves_and_loads(tmp_path):
         assert np.array_equal(*outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.on_one_backend
 def test_efficient_net_takes_dropout_after_chosen_layers():
     model = keras.applications.EfficientNetB0(

@@ -216,8 +216,8 @@ HOOKS = {
 @pytest.mark.parametrize(
     "hook",
     [
-        "on_epoch_begin",
         "on_train_batch_end",
+        pytest.param("on_epoch_begin", marks=pytest.mark.slow),
         pytest.param("on_epoch_end", marks=pytest.mark.slow),
         pytest.param("on_train_batch_begin", marks=pytest.mark.slow),
         pytest.param("on_test_batch_end", marks=pytest.mark.slow),

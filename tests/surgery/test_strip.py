@@ -192,6 +192,7 @@ def check(place, make_layer, shape, plain_kind):
     assert all(map(np.array_equal, before, after))
 
 
+@pytest.mark.slow
 def test_every_wrapper_in_a_trained_model_is_stripped():
     inputs = keras.Input((6,))
     x = layers.DropConnect(dense(), 0.3)(inputs)

@@ -74,6 +74,7 @@ def test_rates_that_only_turn_fair_coins_give_no_claim(number, null_runs):
     assert " than " not in report.verdict
 
 
+@pytest.mark.slow
 def test_report_says_that_rates_have_no_effect(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -278,6 +278,7 @@ def test_names_of_0_1_work_in_python():
         assert job.objective.epoch == "last"
 
 
+@pytest.mark.slow
 def test_import_of_kdropout_imports_no_package_of_jobs():
     code = (
         "import sys, kdropout\n"

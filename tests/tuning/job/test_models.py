@@ -76,6 +76,7 @@ def make_arrays(data, samples=12):
     return x, y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

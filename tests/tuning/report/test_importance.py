@@ -29,6 +29,7 @@ def test_importance_finds_the_planted_layer(make_trials):
     assert all(abs(one.mean) < 0.1 for one in others)
 
 
+@pytest.mark.slow
 def test_importance_of_noise_is_called_unreliable(make_trials):
     # In 20 searches where rates do nothing, each reaches the limit with probability
     # 1/100. More than two do so with probability 0.001.

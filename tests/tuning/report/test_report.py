@@ -219,8 +219,10 @@ def test_failing_picture_leaves_the_earlier_report_complete(
             True,
             marks=pytest.mark.slow,
         ),
-        (tuple(f"block{i}" for i in range(27)), 6, False),
-        ((*ODD, "層"), 5, True),
+        pytest.param(
+            tuple(f"block{i}" for i in range(27)), 6, False, marks=pytest.mark.slow
+        ),
+        pytest.param((*ODD, "層"), 5, True, marks=pytest.mark.slow),
     ],
     ids=["one trial", "one layer", "12 layers", "27 layers", "odd names"],
 )

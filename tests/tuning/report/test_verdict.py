@@ -147,6 +147,7 @@ def test_single_common_seed_gives_no_result():
     assert "fewer than two seeds" in describe(found, UNKNOWN)
 
 
+@pytest.mark.slow
 def test_searches_where_rates_do_nothing_claim_nothing(make_trials, make_train):
     # Each claims something by chance with a probability of about 0.004.
     for run in range(12):

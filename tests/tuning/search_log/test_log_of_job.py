@@ -23,6 +23,7 @@ def files(folder):
     return {path.relative_to(folder) for path in (folder / "tensorboard").rglob("*")}
 
 
+@pytest.mark.slow
 def test_log_agrees_with_the_report_and_resuming_repeats_nothing(tmp_path):
     report = run(tmp_path)
     payload = tabs.dropout(tmp_path / "tensorboard")
