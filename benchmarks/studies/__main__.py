@@ -3,10 +3,10 @@
     python -m benchmarks.studies --data-dir DIR
     python -m benchmarks.studies rate_sweep schedules --data-dir DIR
 
-The folder has `mnist/` and `fashion_mnist/`, and `uci/` for the study `uci`. The study
-`recurrent` needs the package aeon. A study does not repeat results that exist. To
-repeat them, remove `benchmarks/results/studies/<name>.csv`. All studies take about
-seven hours on 2 cores.
+The folder has `mnist/` and `fashion_mnist/`, `uci/` for the study `uci`, and `text/`
+for `recurrent`, which needs the package aeon as well. A study does not repeat results
+that exist. To repeat them, remove `benchmarks/results/studies/<name>.csv`. They take
+about eight hours on 2 cores.
 """
 
 import argparse

@@ -66,6 +66,7 @@ def draw(rows, title, xlabels):
         labels = ("a single rate", "a rate for each")
         groups = [errors(row, arm) for arm in ("uniform", "found")]
         figures.differences(axis, labels, groups, errors(row, "none"), 3)
+        axis.locator_params("x", nbins=5)
         figures.finish(axis, title(row), xlabel)
     return figure
 
