@@ -5,8 +5,9 @@
 
 The folder has `mnist/` and `fashion_mnist/`, `uci/` for the study `uci`, and `text/`
 for `recurrent`, which needs the package aeon as well. A study does not repeat results
-that exist. To repeat them, remove `benchmarks/results/studies/<name>.csv`. They take
-about eight hours on 2 cores.
+that exist. To repeat them, remove `benchmarks/results/studies/<name>.csv`.
+
+All studies take about eight hours on 2 cores.
 """
 
 import argparse

@@ -74,11 +74,12 @@ def text(data_dir):
     """
     path = pathlib.Path(data_dir) / "text" / "tinyshakespeare" / "input.txt"
     _, codes = np.unique(list(path.read_text()), return_inverse=True)
-    num_pieces = 640 + 640 + 4000
+    ends = np.cumsum((640, 640, 4000))
+    num_pieces = ends[-1]
     x = codes[: num_pieces * PIECE].reshape(-1, PIECE)
     y = codes[1 : num_pieces * PIECE + 1].reshape(-1, PIECE)
     order = np.random.default_rng(0).permutation(num_pieces)
-    return tuple((x[rows], y[rows]) for rows in np.split(order, (640, 1280)))
+    return tuple((x[rows], y[rows]) for rows in np.split(order, ends[:-1]))
 
 
 @functools.cache
