@@ -15,6 +15,7 @@ from keras import ops, tree
 
 from kdropout.callbacks import OverfittingGap, TensorBoardRates
 from kdropout.callbacks.rate_logger import RateReader
+from kdropout.tuning.live_numbers import LiveNumbers
 
 _DEFAULT_BATCH_SIZE = 32  # the default of Keras
 
@@ -62,7 +63,7 @@ class Trainer:
         if reason is None:
             data = self._data_of(arguments)
             if pooled.epochs is None:
-                pooled.epochs = _make_epochs(model, data)
+                pooled.epochs = _make_epochs(pooled, data, arguments["batch_size"])
             pooled.prepare()
             return _fit_by_epochs(model, pooled.epochs, data, arguments, seed)
         self._note(f"Trials train with fit, because {reason}.")
@@ -80,7 +81,7 @@ class Trainer:
 
     def _data_of(self, arguments):
         """The data on the device, which all trials of a search share."""
-        names = ("x", "y", "sample_weight", "validation_data")
+        names = ("x", "y", "sample_weight", "validation_data", "validation_split")
         given = [arguments[name] for name in names]
         if self._data is None or any(
             old is not new for old, new in zip(self._data[0], given, strict=True)
@@ -185,14 +186,14 @@ def _fit_arguments(model, args, kwargs):
     return bound.arguments
 
 
-def _make_epochs(model, data):
+def _make_epochs(pooled, data, batch_size):
     """The `Epochs` of a compiled model, for data of these shapes."""
-    _create_state(model, data.train, data.batch_size)
+    _create_state(pooled.model, data.train, batch_size)
     if keras.backend.backend() == "jax":
         from kdropout.tuning.epochs_jax import Epochs
     else:
         from kdropout.tuning.epochs_tensorflow import Epochs
-    return Epochs(model)
+    return Epochs(pooled.model, LiveNumbers(pooled.live_places))
 
 
 def _create_state(model, train, batch_size):
@@ -219,13 +220,16 @@ def _fit_by_epochs(model, epochs, data, arguments, seed):
     random.seed(seed)
     np.random.seed(seed)
     last = arguments["epochs"]
+    batch_size = int(arguments["batch_size"] or _DEFAULT_BATCH_SIZE)
+    validation_batch_size = int(arguments["validation_batch_size"] or batch_size)
+    epochs.begin()
     callbacks = keras.callbacks.CallbackList(
         list(arguments["callbacks"] or ()),
         add_history=True,
         model=model,
         verbose=0,
         epochs=last,
-        steps=-(-data.num_rows // data.batch_size),
+        steps=-(-data.num_rows // batch_size),
     )
     model.stop_training = False
     callbacks.on_train_begin()
@@ -234,15 +238,12 @@ def _fit_by_epochs(model, epochs, data, arguments, seed):
         callbacks.on_epoch_begin(epoch)
         callbacks.on_train_batch_begin(0)  # RateLogger reads the rates of the epoch
         order = _order(data.num_rows, arguments["shuffle"], seed, epoch)
-        logs = dict(epochs.train(data.train, order, data.batch_size))
+        logs = dict(epochs.train(data.train, order, batch_size))
         if data.validation is not None and _has_validation(arguments, epoch):
             callbacks.on_test_begin()
-            callbacks.on_test_batch_begin(
-                0
-            )  # OverfittingGap measures with these weights
-            validation_logs = epochs.evaluate(
-                data.validation, data.validation_batch_size
-            )
+            # OverfittingGap measures with these weights.
+            callbacks.on_test_batch_begin(0)
+            validation_logs = epochs.evaluate(data.validation, validation_batch_size)
             callbacks.on_test_end(validation_logs)
             for name, value in validation_logs.items():
                 logs[f"val_{name}"] = value
@@ -279,15 +280,11 @@ class TrialData:
         train: Tuple `(x, y)` or `(x, y, sample_weight)` of structures of tensors.
         validation: The same for validation, or None.
         num_rows: Integer, number of rows of `train`.
-        batch_size: Integer, batch size of training.
-        validation_batch_size: Integer, batch size of validation.
     """
 
     train: tuple
     validation: tuple | None
     num_rows: int
-    batch_size: int
-    validation_batch_size: int
 
 
 def _data_of_fit(arguments):
@@ -296,13 +293,10 @@ def _data_of_fit(arguments):
     validation = arguments["validation_data"]
     if validation is None and arguments["validation_split"]:
         train, validation = _split(train, arguments["validation_split"])
-    batch_size = int(arguments["batch_size"] or _DEFAULT_BATCH_SIZE)
     return TrialData(
         train=_to_tensors(train),
         validation=None if validation is None else _to_tensors(validation),
         num_rows=_num_rows(train),
-        batch_size=batch_size,
-        validation_batch_size=int(arguments["validation_batch_size"] or batch_size),
     )
 
 

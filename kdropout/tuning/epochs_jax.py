@@ -13,12 +13,17 @@ class Epochs:
     XLA compiles the loop over the steps of `fit` or `evaluate` as one computation.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, numbers):
         self._model = model
+        self._numbers = numbers
         self._train = jax.jit(
             self._train_epoch, static_argnames="batch_size", donate_argnums=0
         )
         self._evaluate = jax.jit(self._test_epoch, static_argnames="batch_size")
+
+    def begin(self):
+        """Begin a training with the live numbers that the model has now."""
+        self._numbers.read()
 
     def train(self, data, order, batch_size):
         """Train on the rows `order` of `data` and return the logs."""
@@ -31,7 +36,7 @@ class Epochs:
             model.optimizer.variables,
             model.metrics_variables,
         )
-        state = self._train(_values(groups), data, order, batch_size=batch_size)
+        state = self._run(self._train, groups, data, order, batch_size=batch_size)
         _assign(groups, state)
         return to_python(model.get_metrics_result())
 
@@ -45,7 +50,7 @@ class Epochs:
             model.non_trainable_variables,
             model.metrics_variables,
         )
-        state = self._evaluate(_values(groups), data, batch_size=batch_size)
+        state = self._run(self._evaluate, groups, data, batch_size=batch_size)
         _assign(groups, state)
         return to_python(model.get_metrics_result())
 
@@ -53,18 +58,25 @@ class Epochs:
         """Return True if an epoch changes only the variables of the model."""
         return True  # JAX has no other state
 
-    def _train_epoch(self, state, data, order, batch_size):
+    def _run(self, epoch, groups, *arguments, batch_size):
+        (numbers,) = _values([self._numbers.variables])
+        with self._numbers.in_place():
+            return epoch(_values(groups), numbers, *arguments, batch_size=batch_size)
+
+    def _train_epoch(self, state, numbers, data, order, batch_size):
         def batch_at(rows):
             return tree.map_structure(lambda a: a[rows], data)
 
-        return _run(self._model.train_step, state, batch_at, order, batch_size)
+        with self._numbers.traced_as(numbers):
+            return _run(self._model.train_step, state, batch_at, order, batch_size)
 
-    def _test_epoch(self, state, data, batch_size):
+    def _test_epoch(self, state, numbers, data, batch_size):
         def batch_at(rows):
             return tree.map_structure(lambda a: a[rows], data)
 
         order = jax.numpy.arange(len(tree.flatten(data)[0]))
-        return _run(self._model.test_step, state, batch_at, order, batch_size)
+        with self._numbers.traced_as(numbers):
+            return _run(self._model.test_step, state, batch_at, order, batch_size)
 
 
 def _run(step, state, batch_at, order, batch_size):

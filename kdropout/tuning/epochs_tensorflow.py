@@ -13,13 +13,18 @@ class Epochs:
     equal to the bit. The data are arguments of the graph and not constants.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, numbers):
         self._model = model
+        self._numbers = numbers
         self._train_step = self._as_in_fit(model.train_step)
         self._test_step = self._as_in_fit(model.test_step)
         self._train = tf.function(self._train_epoch, autograph=False)
         self._evaluate = tf.function(self._test_epoch, autograph=False)
         self._is_closed = {}  # by function
+
+    def begin(self):
+        """Begin a training with the live numbers that the model has now."""
+        self._numbers.read()
 
     def train(self, data, order, batch_size):
         """Train on the rows `order` of `data` and return the logs."""
@@ -38,15 +43,21 @@ class Epochs:
         return all(self._is_closed.values())
 
     def _run(self, function, *arguments):
-        logs = function(*arguments)
-        if function not in self._is_closed:
-            graph = function.get_concrete_function(*arguments)
-            self._is_closed[function] = self._holds_all_state_of(graph)
+        with self._numbers.in_place():
+            logs = function(*arguments)
+            if function not in self._is_closed:
+                graph = function.get_concrete_function(*arguments)
+                self._is_closed[function] = self._holds_all_state_of(graph)
         return to_python(logs)
 
     def _holds_all_state_of(self, graph):
         model = self._model
-        known = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+        known = [
+            *model.variables,
+            *model.optimizer.variables,
+            *model.metrics_variables,
+            *self._numbers.variables,
+        ]
         known = {variable.value.ref() for variable in known}
         definition = graph.graph.as_graph_def()
         nodes = [definition.node, *(f.node_def for f in definition.library.function)]

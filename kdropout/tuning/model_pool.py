@@ -108,7 +108,7 @@ class PooledModel:
                 self._build_optimizer()
             plan = plan_of(model)
             self._values = _values_but_rates(values, plan)
-            self._built = Snapshot(model)
+            self._built = Snapshot(model, with_surroundings=bool(self._values))
             self._rates = _rate_variables(model, plan)
         self._late = []  # variables that training creates, with their initial values
         self._starts = {}  # by the number of the execution: the values of variables
@@ -158,13 +158,23 @@ class PooledModel:
     def equals(self, fresh):
         """Return True if this model was equal to `fresh` when it was new.
 
-        The values of variables do not count.
+        The values of variables and the live numbers do not count. If the models were
+        built for other values of hyperparameters, these could also have changed what
+        the code of the user reads.
         """
         return (
             fresh.is_shared
-            and self._values == fresh._values
             and self._built.structure == fresh._built.structure
+            and (
+                self._values == fresh._values
+                or self._built.surroundings == fresh._built.surroundings
+            )
         )
+
+    @property
+    def live_places(self):
+        """The places of the live numbers of the model."""
+        return self._built.numbers if self.is_shared else []
 
     def has_start(self, execution):
         return execution in self._starts
@@ -207,7 +217,17 @@ class PooledModel:
             variable.assign(ops.copy(value))  # JAX would take over the array itself
         for old, new in zip(self._built.live, fresh._built.live, strict=True):
             vars(old).update(Snapshot.plain_attributes(new))
+        self._take_numbers(fresh._built.numbers)
         self.model.stop_training = False
+
+    def _take_numbers(self, numbers):
+        """Take over live numbers, which are constants of compiled steps of Keras."""
+        for old, new in zip(self._built.numbers, numbers, strict=True):
+            if old.value != new.value:
+                old.put(new.value)
+                self.model.train_function = None
+                if old.is_in_loss:
+                    self.model.test_function = None
 
     @contextlib.contextmanager
     def watching_global_random_numbers(self, seed):
@@ -299,7 +319,7 @@ def _can_be_shared(model):
 
 
 def _values_but_rates(values, plan):
-    """The hyperparameters whose effect may not be visible in the model's attributes."""
+    """The hyperparameters that may affect more than rates."""
     rates = () if plan is None else plan.names
     return {
         name: repr(value)

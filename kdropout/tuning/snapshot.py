@@ -2,6 +2,9 @@
 
 import functools
 import itertools
+import os
+import sys
+import sysconfig
 import types
 import weakref
 
@@ -11,6 +14,7 @@ from keras import ops
 
 from kdropout.layers.base import BaseDropout
 from kdropout.rate_rules.ramped import RampedRate
+from kdropout.tuning.live_numbers import places_of
 
 # Attributes that are left out: Keras creates them again when needed, or they are
 # compiled functions, or leftovers of the last call or training.
@@ -57,14 +61,17 @@ _LIVE = (keras.initializers.Initializer, keras.random.SeedGenerator)
 _PLAIN_KINDS = (bool, int, float, complex, str, bytes, type(None), type(...))
 _PLAIN = frozenset(_PLAIN_KINDS)
 _BACKENDS = ("tensorflow", "jax", "jaxlib")
+# Packages that need not be installed as files of their own.
+_PACKAGES = ("builtins", "keras", "keras_tuner", "kdropout", *_BACKENDS)
 _BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType)
 
 
 class Snapshot:
     """The structure of a model, and its live values.
 
-    Two models with equal structures compile to the same code. They give the same
-    results once one has the live values of the other.
+    Two models with equal structures compile to the same code, unless their own code
+    reads other things. They give the same results once one has the live values of the
+    other.
 
     The structure contains all attributes of the model, its layers, optimizer, losses
     and metrics, and of all objects that these refer to: plain values, arrays by
@@ -73,32 +80,34 @@ class Snapshot:
 
     Args:
         model: A compiled `keras.Model`.
+        with_surroundings: Boolean, whether to fill `surroundings`. Defaults to False.
 
     Attributes:
         structure: List of comparable values.
+        surroundings: List of comparable values of what the user's functions and classes
+            in `structure` read: global names, and attributes of classes.
         variables: List of all Keras variables, including those that Keras does not
             track.
         live: List of initializers and seed generators.
+        numbers: List of `Place`, the live numbers of optimizer, schedule and losses.
     """
 
-    def __init__(self, model):
-        self.structure = []
+    def __init__(self, model, with_surroundings=False):
+        self.structure = [_settings_of_keras()]
         self.variables = []
         self.live = []
+        self.numbers = []
+        self._code = [] if with_surroundings else None  # functions and classes
+        self._noted = set()  # their identities
+        self._taken_out = {}  # by identity of a dict: the keys of live numbers
         self._places = {}  # by identity: where an object was first met
         self._left_out = {}  # by class, per snapshot because a trial may make classes
         self._alive = []  # otherwise Python could reuse an identity
-        self._pending = [model]
-        # A loop, because recursion into a deep network would exceed Python's limit.
-        while self._pending:
-            value = self._pending.pop()
-            kind = type(value)
-            if kind in _PLAIN:  # most values are plain, so avoid a call here
-                # Use `repr` because NaN differs from itself, and 1 equals True and 1.0.
-                self.structure.append((kind, repr(value)))
-            else:
-                self._visit(value)
-        del self._places, self._left_out, self._alive, self._pending
+        self._pending = []
+        self._visit_all(model)
+        self.surroundings = self._surroundings() if with_surroundings else []
+        del self._places, self._left_out, self._alive, self._pending, self._code
+        del self._noted, self._taken_out
 
     @staticmethod
     def plain_attributes(live):
@@ -109,12 +118,34 @@ class Snapshot:
             if isinstance(value, _PLAIN_KINDS)
         }
 
+    def _visit_all(self, value):
+        self._pending.append(value)
+        # A loop, because recursion into a deep network would exceed Python's limit.
+        while self._pending:
+            value = self._pending.pop()
+            kind = type(value)
+            if kind in _PLAIN:  # most values are plain, so avoid a call here
+                # Use `repr` because NaN differs from itself, and 1 equals True and 1.0.
+                self.structure.append((kind, repr(value)))
+            else:
+                self._visit(value)
+
+    def _surroundings(self):
+        """The list `surroundings`, which grows while what it contains is visited."""
+        structure, self.structure = self.structure, []
+        while self._code:
+            self._visit_all(surroundings_of(self._code.pop()))
+        structure, self.structure = self.structure, structure
+        return structure
+
     def _visit(self, value):
         if isinstance(value, _PLAIN_KINDS):  # a subclass, such as an enum
             self.structure.append((type(value), repr(value)))
             return
         if isinstance(value, _BY_IDENTITY):
             self.structure.append((value,))
+            if isinstance(value, type):
+                self._note_code(value)
             return
         if id(value) in self._places:
             self.structure.append(("again", self._places[id(value)]))
@@ -126,6 +157,9 @@ class Snapshot:
         elif isinstance(value, np.ndarray | np.generic):
             self._visit_array(value)
         elif isinstance(value, dict):
+            if id(value) in self._taken_out:
+                left_out = self._taken_out[id(value)]
+                value = {k: v for k, v in value.items() if k not in left_out}
             parts = list(itertools.chain.from_iterable(value.items()))
             self._visit_parts("dict", value, parts)
         elif isinstance(value, list | tuple):
@@ -170,7 +204,15 @@ class Snapshot:
             content = array.tobytes()
             self.structure.append(("array", array.shape, str(array.dtype), content))
 
+    def _note_code(self, code):
+        """Note a function or class whose surroundings belong to the model."""
+        if self._code is not None and id(code) not in self._noted:
+            self._noted.add(id(code))
+            if is_of_user(code):
+                self._code.append(code)
+
     def _visit_function(self, function):
+        self._note_code(function)
         cells = function.__closure__ or ()
         enclosed = [part for cell in cells for part in _contents(cell)]
         parts = [
@@ -195,19 +237,25 @@ class Snapshot:
             self.live.append(value)
         live = self.plain_attributes(value) if is_live else {}
         kind = type(value)
+        self._note_code(kind)
         if kind not in self._left_out:
             self._left_out[kind] = _left_out_of(kind)
+        self._take_out(places_of(value))
+        left_out = self._left_out[kind] | self._taken_out.get(id(attributes), set())
         names = [
             name
             for name in sorted(attributes)
-            if not (
-                name in live
-                or name in self._left_out[kind]
-                or name.startswith(_OF_TRACKING)
-            )
+            if not (name in live or name in left_out or name.startswith(_OF_TRACKING))
         ]
         self.structure.append(("object", kind, *names))
         self._pending += [attributes[name] for name in names]
+
+    def _take_out(self, places):
+        """Take live numbers out of the structure, except for what is compiled."""
+        for place in places:
+            self.numbers.append(place)
+            self._taken_out.setdefault(id(place.holder), set()).add(place.key)
+            self.structure.append(("number", *place.structure))
 
     def _visit_object_of_backend(self, value):
         try:
@@ -241,6 +289,63 @@ class _Same:
         return isinstance(other, _Same) and self._value is other._value
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _settings_of_keras():
+    """The settings of Keras that are read when a model is compiled."""
+    config = keras.config
+    return config.floatx(), config.epsilon(), config.image_data_format()
+
+
+# Attributes of every class that are not code.
+_OF_CLASSES = {"__annotations__", "__dict__", "__doc__", "__weakref__"}
+
+# Folders of the standard library and of installed packages.
+_INSTALLED = tuple(
+    f"{path}{os.sep}"
+    for name, path in sysconfig.get_paths().items()
+    if name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+def is_of_user(code):
+    """Return True for a function or class that is not part of an installed package.
+
+    What an installed package reads does not change between two trials.
+    """
+    name = code.__module__
+    if not isinstance(name, str) or name.partition(".")[0] in _PACKAGES:
+        return False
+    module = sys.modules.get(name)
+    spec = getattr(module, "__spec__", None)
+    if spec is not None and spec.origin in ("built-in", "frozen"):
+        return False
+    file = getattr(module, "__file__", None) or ""
+    return not os.path.abspath(file).startswith(_INSTALLED)
+
+
+def surroundings_of(code):
+    """Return a dict of what a function reads by global names, or of a class."""
+    if isinstance(code, types.FunctionType):
+        names = sorted(_global_names(code.__code__))
+        return {n: code.__globals__[n] for n in names if n in code.__globals__}
+    attributes = {
+        name: _function_in(vars(code)[name])
+        for name in sorted({*vars(code)} - _OF_CLASSES)
+    }
+    return {"bases": code.__mro__[1:], **attributes}
+
+
+def _function_in(value):
+    if isinstance(value, property):
+        return (value.fget, value.fset, value.fdel)
+    return getattr(value, "__func__", value)
+
+
+def _global_names(code):
+    """The global names in a code object, and in the functions within it."""
+    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return {*code.co_names}.union(*map(_global_names, inner))
 
 
 def _left_out_of(kind):
