@@ -5,6 +5,7 @@ from kdropout._requirements import SEARCH_PACKAGES, check_packages, is_installed
 
 check_packages("kdropout.tuning", SEARCH_PACKAGES, "tuner", is_installed)
 
+from kdropout.tuning.confirmation_run import confirm, report_of
 from kdropout.tuning.job import Job, JobError, load_job
 from kdropout.tuning.job.run import load_report, run_job
 from kdropout.tuning.report import Report
@@ -30,9 +31,11 @@ __all__ = [
     "Report",
     "Schedules",
     "SuccessiveHalving",
+    "confirm",
     "load_job",
     "load_report",
     "plan_of",
+    "report_of",
     "run_job",
     "tune_rates",
 ]

@@ -9,6 +9,7 @@ trial can set other values.
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 
@@ -59,7 +60,7 @@ class Place:
         return self.key, self.value == 0.0
 
 
-def places_of(value: object) -> list[Place]:
+def places_of(value: Any) -> list[Place]:
     """Return the places of the live numbers of an optimizer, a schedule or a loss.
 
     Only classes of Keras have live numbers, because another class may use a number in

@@ -17,10 +17,11 @@ from kdropout.tuning.oracles import values_of_user
 from kdropout.tuning.snapshot import Snapshot
 from kdropout.tuning.space.plan import plan_of
 
-# The number of models that are kept. Most trials differ only in rates, and a search
-# over other hyperparameters repeats few of their values. More models would only take
-# memory.
-_SIZE = 4
+# The models that are kept may take this many bytes: their variables, the values with
+# which these begin, and roughly 10 MB of compiled code for a model. TensorFlow does not
+# return the memory of the code, so to keep fewer small models would save nothing.
+_MEMORY = 2**30
+_CODE = 10_000_000
 
 # The number of initial states that are kept of each model, one per execution.
 _STARTS = 8
@@ -57,7 +58,6 @@ class ModelPool:
         return pooled
 
     def _get(self, build, execution, values):
-        self._models = [pooled for pooled in self._models if pooled.is_as_prepared()]
         with contextlib.ExitStack() as stack:
             is_repeated = any(pooled.has_start(execution) for pooled in self._models)
             if is_repeated:
@@ -76,7 +76,9 @@ class ModelPool:
         else:
             pooled.become(fresh)
             self._models.remove(pooled)
-        self._models = [*self._models, pooled][-_SIZE:]
+        self._models.append(pooled)
+        while len(self._models) > 1 and self._num_bytes() > _MEMORY:
+            del self._models[0]
         return pooled
 
     def _new(self, build, values):
@@ -85,7 +87,14 @@ class ModelPool:
         return fresh
 
     def _find(self, fresh):
-        return next((pooled for pooled in self._models if pooled.equals(fresh)), None)
+        for pooled in [pooled for pooled in self._models if pooled.equals(fresh)]:
+            if pooled.is_as_prepared():
+                return pooled
+            self._models.remove(pooled)
+        return None
+
+    def _num_bytes(self):
+        return sum(pooled.num_bytes_kept() for pooled in self._models)
 
     def __reduce__(self):
         return ModelPool, ()  # another process compiles models itself
@@ -245,6 +254,11 @@ class PooledModel:
         if is_at_risk and float(keras.random.uniform(())) != first:
             self._is_closed = False
 
+    def num_bytes_kept(self):
+        """Return the approximate memory that the model takes while it is kept."""
+        starts = sum(value.nbytes for start in self._starts.values() for value in start)
+        return self.num_bytes() + starts + _CODE
+
     def num_bytes(self):
         """Return the approximate memory of the variables."""
         if not self.model.built:
@@ -283,6 +297,16 @@ def begin_anew():
         torch.compiler.reset()
 
 
+def fit_arguments_of(hypermodel, hp):
+    """Return the arguments of `fit` that a hypermodel chooses for a trial, as a dict.
+
+    KerasTuner has no such method. If a hypermodel has its own `fit` for this purpose,
+    its trials cannot share a compiled model.
+    """
+    choose = getattr(hypermodel, "fit_arguments", None)
+    return {} if choose is None else dict(choose(hp))
+
+
 class FreshNames(keras_tuner.HyperModel):
     """A hypermodel whose layers are numbered from the start in every build."""
 
@@ -294,6 +318,7 @@ class FreshNames(keras_tuner.HyperModel):
     def build(self, hp):
         begin_anew()
         model = self._hypermodel.build(hp)
+        fit_arguments_of(self._hypermodel, hp)  # it may declare hyperparameters
         self._on_build(model)
         return model
 

@@ -31,7 +31,7 @@ from kdropout.tuning.oracles import rung_of, values_of_user
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.space import plan_of
 from kdropout.tuning.space.dimension import Dimension, dimensions_of
-from kdropout.tuning.trial_records import trial_records
+from kdropout.tuning.trial_records import searched_dimensions, trial_records
 from kdropout_dashboard import tags
 
 # The kinds of event files that a search writes.
@@ -180,7 +180,7 @@ class SearchLog:
         records = trial_records(trials, plan, self._epochs)
         if not any(record.completed for record in records):
             return None
-        return measure_importance(records, dimensions_of(plan))
+        return measure_importance(records, searched_dimensions(trials, plan))
 
     @contextlib.contextmanager
     def _reporting_write_errors(self):

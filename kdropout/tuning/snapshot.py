@@ -311,7 +311,7 @@ _INSTALLED = tuple(
 def is_of_user(code):
     """Return True for a function or class that is not part of an installed package.
 
-    What an installed package reads does not change between two trials.
+    Two trials read the same from an installed package.
     """
     name = code.__module__
     if not isinstance(name, str) or name.partition(".")[0] in _PACKAGES:

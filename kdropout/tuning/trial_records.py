@@ -7,6 +7,7 @@ from keras_tuner.engine.trial import Trial
 
 from kdropout.tuning.oracles import rung_of
 from kdropout.tuning.report import TrialRecord
+from kdropout.tuning.space.dimension import dimensions_of, is_other, other_dimensions
 
 _LONGEST = 500  # characters; a message of TensorFlow may contain a whole graph
 _COLOURS = re.compile(r"\x1b\[\d*m")
@@ -15,6 +16,16 @@ _COLOURS = re.compile(r"\x1b\[\d*m")
 def trial_records(trials, plan, epochs):
     """Return a `TrialRecord` for each trial."""
     return [_record(trial, plan, epochs) for trial in trials]
+
+
+def searched_dimensions(trials, plan):
+    """Return the `Dimension` of each hyperparameter of a search, rates first."""
+    declared = [
+        hyperparameter
+        for trial in trials
+        for hyperparameter in trial.hyperparameters.space
+    ]
+    return [*dimensions_of(plan), *other_dimensions(declared, plan)]
 
 
 def stored_trials(project):
@@ -74,6 +85,7 @@ def _record(trial, plan, epochs):
         epochs=values.get("tuner/epochs", epochs),
         message=failure_of(trial),
         rung=rung_of(trial),
+        other_values={n: value for n, value in values.items() if is_other(n, plan)},
     )
 
 

@@ -25,6 +25,7 @@ from kdropout.tuning.model_pool import (
     ModelPool,
     all_variables,
     begin_anew,
+    fit_arguments_of,
     optimizer_of,
 )
 from kdropout.tuning.oracles import StoredOracle, stored
@@ -280,6 +281,17 @@ class TrialEngine(keras_tuner.Tuner):
         best.restore()
         return pooled.model
 
+    def build_best_model(self) -> keras.Model:
+        """Build the model of the best trial, with its initial weights.
+
+        Returns:
+            A compiled `keras.Model` with the rates of the trial.
+
+        Raises:
+            RuntimeError: If no trial has completed.
+        """
+        return self._make_model(self.get_best_hyperparameters()[0], execution=0)
+
     def begin_training(self, trial: Trial, model: keras.Model, execution: int) -> None:
         """Hook for subclasses, called with the model of a trial before it trains."""
 
@@ -318,6 +330,7 @@ class TrialEngine(keras_tuner.Tuner):
 
     def _train(self, hp, pooled, args, kwargs):
         seed = self._seed_of(self._execution)
+        kwargs = {**kwargs, **fit_arguments_of(self.hypermodel, hp)}
         return self._trainer.train(self.hypermodel, hp, pooled, seed, args, kwargs)
 
     def _copies_of(self, callbacks):
@@ -433,6 +446,8 @@ class TrialEngine(keras_tuner.Tuner):
             )
         made = keras_tuner.HyperModel()
         made.build = hypermodel
+        if hasattr(hypermodel, "fit_arguments"):
+            made.fit_arguments = hypermodel.fit_arguments
         return made
 
     # The files of the project.

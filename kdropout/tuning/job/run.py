@@ -8,33 +8,28 @@ import sys
 import warnings
 
 import keras_tuner
-from tqdm import tqdm
 
 from kdropout import _validation
-from kdropout._files import replacing, write_json
+from kdropout._files import replacing
 from kdropout._requirements import is_installed
 from kdropout.callbacks.metric_direction import lower_is_better
-from kdropout.inspection import dropout_layers
-from kdropout.rate_rules.ramped import RampedRate
-from kdropout.schedules import Ramp
 from kdropout.tuning import tuners
+from kdropout.tuning.confirmation_run import CONFIRMATION_FILE, ConfirmationRun
 from kdropout.tuning.job.job import Job
 from kdropout.tuning.job.reading import read_job
-from kdropout.tuning.report import (
-    Report,
-    choose_candidates,
-    confirm,
-    scores_from_plain,
-    scores_to_plain,
-)
+from kdropout.tuning.report import Report
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.search_log import clear
 from kdropout.tuning.space import plan_of
-from kdropout.tuning.space.dimension import dimensions_of
 from kdropout.tuning.space.groups import make_group
 from kdropout.tuning.space.plan import RatePlan
 from kdropout.tuning.space.selection import select_groups
-from kdropout.tuning.trial_records import failure_of, stored_trials, trial_records
+from kdropout.tuning.trial_records import (
+    failure_of,
+    searched_dimensions,
+    stored_trials,
+    trial_records,
+)
 
 # The job as it was run, in the folder of its results.
 JOB_FILE = "job.yaml"
@@ -134,14 +129,15 @@ def _run(job, checked, resume, verbose):
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
         records = trial_records(trials, plan, job.training.epochs)
-        dimensions = dimensions_of(plan)
+        dimensions = searched_dimensions(trials, plan)
         importance = tuner.search_log.importance
         if importance is None:  # the log could not be written
             importance = measure_importance(records, dimensions)
         confirmation = None
         if job.confirm.seeds:
-            run = ConfirmationRun(job, tuner, checked, arguments, folder)
-            confirmation = run.run(records, plan, importance, show=verbose > 0)
+            confirmation = _confirm(
+                job, tuner, checked, arguments, folder, records, importance, verbose
+            )
     report = Report(
         records,
         job.objective.name,
@@ -274,123 +270,20 @@ def _fit_arguments(job, data):
     }
 
 
-CONFIRMATION_FILE = "confirmation.json"
-
-# A search does not reach executions with these numbers, so the initial weights are new.
-_FIRST_SEED = 1000
-
-
-class ConfirmationRun:
-    """The confirmation of one job, which can be interrupted and continued."""
-
-    def __init__(self, job, tuner, checked, arguments, folder):
-        self._job = job
-        self._tuner = tuner
-        self._data = checked.data
-        self._model = checked.model
-        self._arguments = arguments
-        self._file = folder / CONFIRMATION_FILE
-        self._kept = _read_scores(self._file)
-        self._hp = tuner.get_best_hyperparameters()[0]
-        self._metric = _metric(job)
-
-    def run(self, records, plan, importance, show):
-        """Return the `Confirmation`, or None if there is nothing to confirm."""
-        settings = plan.settings(self._hp.values).values()
-        candidates = choose_candidates(
-            records,
-            self._job.objective.resolved_direction,
-            top=self._job.confirm.top,
-            importance=importance,
-            use_values=any(isinstance(setting, Ramp) for setting in settings),
-        )
-        if len(candidates) < 2:
-            return None  # the best trials have no dropout
-        seeds = range(_FIRST_SEED, _FIRST_SEED + self._job.confirm.seeds)
-        measure = self._measure()
-        with ConfirmationProgress(candidates, seeds, measure, show) as progress:
-            return confirm(
-                candidates,
-                self._train,
-                seeds,
-                self._direction(),
-                measure=measure,
-                progress=progress.update,
-                save=lambda scores: self._save(candidates, scores),
-                partial=self._earlier(candidates),
-            )
-
-    def _train(self, setting, seed):
-        """Train a model with these rates, and return the score of its best epoch."""
-
-        def prepare(model):
-            plan = plan_of(model)
-            if plan.names <= setting.keys():
-                plan.assign(model, setting)
-            else:
-                _give_rates(model, setting)
-
-        model = self._tuner.train_anew(self._hp, seed, prepare, **self._arguments)
-        x, y = self._measured()
-        return model.evaluate(x, y, verbose=0, return_dict=True)[self._metric]
-
-    def _measured(self):
-        held_out = self._data.validation if self._data.test is None else self._data.test
-        return held_out if isinstance(held_out, tuple) else (held_out, None)
-
-    def _measure(self):
-        kind = "validation" if self._data.test is None else "test"
-        return f"{kind} {self._metric}"
-
-    def _direction(self):
-        known = self._job.objective.directions
-        lower = lower_is_better(self._metric, self._model, known)
-        return "min" if lower else "max"
-
-    def _save(self, candidates, scores):
-        """Write the scores so far, and earlier ones that this run does not need.
-
-        A later run with another metric, more seeds or more trials may need them.
-        """
-        now = [
-            {"measure": self._measure(), **score}
-            for score in scores_to_plain(candidates, scores)
-        ]
-        written = [_training(score) for score in now]
-        others = [score for score in self._kept if _training(score) not in written]
-        write_json(self._file, {"scores": [*others, *now]})
-
-    def _earlier(self, candidates):
-        """The scores of these candidates from earlier runs of the job."""
-        measure = self._measure()
-        plain = [score for score in self._kept if score["measure"] == measure]
-        return scores_from_plain(candidates, plain)
-
-
-def _read_scores(file):
-    """Read the scores in a file, a list of dicts."""
-    try:
-        content = json.loads(file.read_text())
-        # kdropout 0.1 wrote the measure once.
-        shared = {"measure": content["measure"]} if "measure" in content else {}
-        scores = [{**shared, **score} for score in content["scores"]]
-        return [{name: score[name] for name in _FIELDS} for score in scores]
-    except FileNotFoundError:
-        return []
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"'{file}' must contain the scores of the confirmation so far, but cannot "
-            f"be read: {error!r}. Delete the file to run the trainings of the "
-            "confirmation again."
-        ) from None
-
-
-_FIELDS = ("measure", "label", "setting", "seed", "score")
-
-
-def _training(score):
-    """The training that a score in a file belongs to."""
-    return score["measure"], score["setting"], score["seed"]
+def _confirm(job, tuner, checked, arguments, folder, records, importance, verbose):
+    """Return the `Confirmation` of a job, or None if there is nothing to confirm."""
+    metric, data = _metric(job), checked.data
+    lower = lower_is_better(metric, checked.model, job.objective.directions)
+    run = ConfirmationRun(
+        tuner,
+        held_out=data.validation if data.test is None else data.test,
+        kind="validation" if data.test is None else "test",
+        metric=metric,
+        direction="min" if lower else "max",
+        arguments=arguments,
+        file=folder / CONFIRMATION_FILE,
+    )
+    return run.run(records, importance, job.confirm.top, job.confirm.seeds, verbose > 0)
 
 
 def _metric(job):
@@ -400,58 +293,6 @@ def _metric(job):
     if job.objective.needs_gap and job.objective.gap_limit is None:
         return "loss"  # a small gap does not make a good model
     return job.objective.metric.removeprefix("val_")
-
-
-def _give_rates(model, rates):
-    """Set constant rates, even for layers whose schedule was searched."""
-    layers = dropout_layers(model)
-    for path, rate in rates.items():
-        rule = layers[path]._rate_rule
-        if isinstance(rule, RampedRate):
-            rule.set_ramp(layers[path], Ramp(rate, rate, steps=1))
-        else:
-            layers[path].rate = rate
-
-
-class ConfirmationProgress:
-    """Shows a bar on a terminal, or prints one line for each seed."""
-
-    def __init__(self, labels, seeds, measure, show):
-        self._labels, self._seeds = list(labels), list(seeds)
-        self._show = show
-        self._scores = {}
-        has_bar = show and sys.stderr.isatty()
-        self._bar = tqdm(
-            total=len(self._labels) * len(self._seeds),
-            desc="Confirmation",
-            disable=not has_bar,
-            dynamic_ncols=True,
-        )
-        if show and not has_bar:
-            count = len(self._labels)
-            self._say(f"Confirmation: {count} settings with new seeds, {measure}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._bar.close()
-
-    def update(self, done, total, label, seed, score):
-        """Show the result of a training, with the arguments of `progress`."""
-        self._bar.update(done - self._bar.n)
-        self._scores[label, seed] = "failed" if score is None else f"{score:.4g}"
-        if self._bar.disable and self._show and label == self._labels[-1]:
-            scores = [
-                f"{setting} {self._scores[setting, seed]}"
-                for setting in self._labels
-                if (setting, seed) in self._scores  # others were trained earlier
-            ]
-            number = f"{self._seeds.index(seed) + 1}/{len(self._seeds)}"
-            self._say(f"Seed {seed} ({number}): {', '.join(scores)}")
-
-    def _say(self, line):
-        print(line, file=sys.stderr, flush=True)
 
 
 def _write_plan(folder, job, checked):
@@ -532,7 +373,7 @@ def load_report(folder: str | os.PathLike) -> Report:
         job.objective.resolved_direction,
         baseline,
         task=_read_task(folder),
-        dimensions=dimensions_of(plan),
+        dimensions=searched_dimensions(trials, plan),
     )
 
 

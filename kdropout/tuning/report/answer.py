@@ -136,8 +136,14 @@ def _code(report):
     trial = report.trial_to_use
     if trial is not None and is_schedule(trial):
         values = _short(report.best_values)
-        return f"kdropout.tuning.plan_of(model).assign(model, {values})"
-    return f"kdropout.set_rates(model, {_short(report.best_rates)})"
+        line = f"kdropout.tuning.plan_of(model).assign(model, {values})"
+    else:
+        line = f"kdropout.set_rates(model, {_short(report.best_rates)})"
+    others = _short(report.best_other_values)
+    if not others:
+        return line
+    named = ", ".join(f"{name}={value!r}" for name, value in others.items())
+    return f"{line}  # with {named}"
 
 
 def _short(values):
@@ -149,8 +155,9 @@ def _short(values):
 
 
 def _next_step(report):
-    setting = report.best_values or report.best_rates
-    edges = find_edges(report.trials, report.direction, report.limits, setting)
+    setting = {**(report.best_values or report.best_rates), **report.best_other_values}
+    logs = [entry.name for entry in report.dimensions or () if entry.is_log]
+    edges = find_edges(report.trials, report.direction, report.limits, setting, logs)
     confirmation_step = _confirmation_step(report)
     edge_steps = [str(edge) for edge in edges]
     steps = [_failures_step(report)]
@@ -264,7 +271,9 @@ class Edge:
         is_upper: Bool, True for an upper limit, False for a lower one.
         is_known: Bool, True if the space is known. If False, the limit is the farthest
             value that was tried.
-        is_rate: Bool, True for a limit of rates, False for a limit of steps.
+        kind: String, "rate", "steps", or "other" for a limit of a hyperparameter that
+            is neither.
+        is_log: Bool, True if the values are spread over their logarithm.
         is_exact: Bool, True if the values are equal to the limit, False if they are
             close to it.
         trials: Integer, the number of best trials that have a value at the limit.
@@ -276,7 +285,8 @@ class Edge:
     limit: float
     is_upper: bool
     is_known: bool
-    is_rate: bool
+    kind: str
+    is_log: bool
     is_exact: bool
     trials: int
     of: int
@@ -284,7 +294,8 @@ class Edge:
 
     def __str__(self):
         """A sentence: the layers at this limit, and where to widen the space."""
-        what = "a rate" if self.is_rate else "a number of steps"
+        kinds = {"rate": "a rate", "steps": "a number of steps", "other": "a value"}
+        what = kinds[self.kind]
         near = "of exactly" if self.is_exact else "close to"
         if self.is_known:
             which = f"the {'upper' if self.is_upper else 'lower'} limit of the space"
@@ -307,8 +318,11 @@ class Edge:
 
     def _farther(self):
         """The wider limit that the sentence proposes."""
-        if not self.is_rate:
+        if self.kind == "steps":
             return 2 * self.limit if self.is_upper else self.limit // 2
+        if self.kind == "other":
+            factor = 10.0 if self.is_log else 2.0
+            return self.limit * factor if self.is_upper else self.limit / factor
         return round((self.limit + 1.0) / 2.0, 3) if self.is_upper else 0.0
 
 
@@ -321,13 +335,14 @@ class _AtLimit:
     is_chosen: bool
 
 
-def find_edges(trials, direction, limits=None, setting=()):
+def find_edges(trials, direction, limits=None, setting=(), logs=()):
     """Return the limits that the best trials reach, the most frequent first.
 
     A limit counts if the best trial or the recommended setting has a value at it, or if
     at least half of the best trials have one. Rates of 0 and 1 do not count, because no
     rate lies beyond them. Without `limits`, the farthest value that was tried counts as
-    a limit if several trials have exactly this value.
+    a limit if several trials have exactly this value. `logs` are the names of the
+    hyperparameters whose values are spread over their logarithm.
     """
     done, setting = completed(trials), dict(setting)
     best = ranked(trials, direction)[:_BEST]
@@ -337,17 +352,24 @@ def find_edges(trials, direction, limits=None, setting=()):
         if np.ptp(column) <= SAME:
             continue
         for is_upper in (False, True):
-            limit, near = _limit(name, column, limits, is_upper)
-            if limit is None or _is_natural(name, limit, is_upper):
+            is_log, kind = name in logs, _kind(name, done[0])
+            limit, near = _limit(name, column, limits, is_upper, is_log)
+            if limit is None or _is_natural(kind, limit, is_upper):
                 continue
-            at_limit = [abs(_values(trial)[name] - limit) <= near for trial in best]
+
+            def is_near(value, limit=limit, near=near, is_log=is_log):
+                if value is None:
+                    return False
+                distance = np.log(value / limit) if is_log else value - limit
+                return bool(abs(distance) <= near)
+
+            at_limit = [is_near(_values(trial)[name]) for trial in best]
             value = setting.get(name, setting.get(_without_prefix(name)))
-            is_chosen = value is not None and abs(value - limit) <= near
-            by_limit[_is_rate(name), is_upper, limit].append(
-                _AtLimit(name, at_limit, is_chosen)
+            by_limit[kind, is_log, is_upper, limit].append(
+                _AtLimit(name, at_limit, is_near(value))
             )
     edges = []
-    for (is_rate, is_upper, limit), members in by_limit.items():
+    for (kind, is_log, is_upper, limit), members in by_limit.items():
         at_limit = np.any([member.trials for member in members], axis=0)
         is_chosen = any(member.is_chosen for member in members)
         is_frequent = 2 * at_limit.sum() >= len(best)
@@ -364,7 +386,8 @@ def find_edges(trials, direction, limits=None, setting=()):
                 limit=limit,
                 is_upper=is_upper,
                 is_known=limits is not None,
-                is_rate=is_rate,
+                kind=kind,
+                is_log=is_log,
                 is_exact=max(distances) <= SAME,
                 trials=int(at_limit.sum()),
                 of=len(best),
@@ -380,7 +403,7 @@ def find_edges(trials, direction, limits=None, setting=()):
 
 def _values(trial):
     """The hyperparameters of a trial, or its rates if it has none."""
-    return trial.values or trial.rates
+    return {**(trial.values or trial.rates), **trial.other_values}
 
 
 def _numeric_names(done):
@@ -396,28 +419,34 @@ def _numeric_names(done):
     ]
 
 
-def _limit(name, column, limits, is_upper):
+def _limit(name, column, limits, is_upper, is_log):
     """The limit of a hyperparameter, or None, and the distance that counts as at it."""
     if limits is not None:
         if name not in limits:
             return None, 0.0
         low, high = limits[name]
-        return float(high if is_upper else low), _NEAR * (high - low)
+        size = np.log(high / low) if is_log else high - low
+        return float(high if is_upper else low), _NEAR * size
     limit = float(column.max() if is_upper else column.min())
     if np.count_nonzero(np.abs(column - limit) <= SAME) < 2:
         return None, 0.0
     return limit, SAME
 
 
-def _is_rate(name):
+def _kind(name, trial):
+    """The kind of `Edge` of a hyperparameter."""
+    if name in trial.other_values:
+        return "other"
     part = name.rpartition("/")[2]
-    return part not in SCHEDULE or part == "start"
+    return "rate" if part not in SCHEDULE or part == "start" else "steps"
 
 
-def _is_natural(name, limit, is_upper):
+def _is_natural(kind, limit, is_upper):
     """True if no value can lie beyond a limit."""
-    if not _is_rate(name):
+    if kind == "steps":
         return not is_upper and limit <= 1.0
+    if kind == "other":
+        return not is_upper and limit <= 0.0
     return limit >= 1.0 if is_upper else limit <= 0.0
 
 

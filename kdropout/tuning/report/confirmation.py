@@ -12,18 +12,19 @@ from kdropout._statistics import Interval
 from kdropout.tuning.report.importance import (
     UNIFORM_STEP,
     Importance,
-    learn,
-    uniform_scores,
+    measure_importance,
 )
 from kdropout.tuning.report.records import (
     DIRECTIONS,
     SCHEDULE,
     TrialRecord,
+    completed,
     is_schedule,
     ranked,
 )
 
-# From layer to rate, or from hyperparameter to value.
+# From layer to rate, or from hyperparameter to value. Other hyperparameters, such as
+# the learning rate, are always there.
 Setting = dict[str, float | int | str | bool]
 # From (label, seed) to score.
 Scores = dict[tuple[str, int], float]
@@ -64,6 +65,11 @@ def choose_candidates(
     expects the best score. If the forest explains too little, it is the mean rate of
     the best trial.
 
+    If other hyperparameters were searched, such as the learning rate, each setting has
+    values of these. A setting of the search has those of its trial. No dropout and the
+    uniform rate have those of the trial for which the forest expects the best score
+    with their rate, or those of the best trial if the forest explains too little.
+
     Args:
         trials: Sequence of `TrialRecord`, such as `Report.trials`.
         direction: "min" or "max": the direction in which scores are better.
@@ -98,17 +104,27 @@ def choose_candidates(
     top = _validation.integer("top", top, low=1)
     best = ranked(trials, direction)
     paths = list(best[0].rates)
-    chosen: dict[str, Setting] = {BASELINE: dict.fromkeys(paths, 0.0)}
+    _check_names(best[0])
+    is_one_rate = all(len({*trial.rates.values()}) < 2 for trial in best)
+    if importance is None and uniform is None and not is_one_rate:
+        importance = measure_importance(trials, seed=seed)
+
+    def everywhere(rate):
+        others = _other_values(rate, trials, direction, importance)
+        return {**dict.fromkeys(paths, rate), **others}
+
+    chosen: dict[str, Setting] = {BASELINE: everywhere(0.0)}
     if uniform is not None:
         uniform = _validation.number("uniform", uniform, 0.0, 1.0, open_low=True)
-    elif any(len(set(trial.rates.values())) > 1 for trial in best):
-        scores = _uniform_scores(trials, importance, seed)
+    elif not is_one_rate:
+        scores = {} if importance is None else importance.uniform
         uniform = best_uniform_rate(trials, direction, scores)
     if uniform:
-        chosen[f"{UNIFORM}{uniform:g}"] = dict.fromkeys(paths, uniform)
+        chosen[f"{UNIFORM}{uniform:g}"] = everywhere(uniform)
     settings = []
     for trial in best:
-        setting = dict(trial.values if use_values else trial.rates)
+        setting = {**(trial.values if use_values else trial.rates)}
+        setting |= trial.other_values
         if _has_dropout(trial) and setting not in settings:
             settings.append(setting)
     for number, setting in enumerate(settings[:top], 1):
@@ -120,7 +136,10 @@ def trial_of(setting, trials, direction):
     """Return the best trial with this setting, or None if there is none."""
     for trial in ranked(trials, direction):
         is_constant = not is_schedule(trial)
-        if setting == trial.values or (is_constant and setting == trial.rates):
+        others = trial.other_values
+        if setting == {**trial.values, **others}:
+            return trial
+        if is_constant and setting == {**trial.rates, **others}:
             return trial
     return None
 
@@ -153,11 +172,27 @@ def best_uniform_rate(trials, direction, scores):
     )
 
 
-def _uniform_scores(trials, importance, seed):
-    if importance is not None:
-        return importance.uniform
-    forest, _ = learn(trials, seed=seed)
-    return {} if forest is None else uniform_scores(forest)
+def _check_names(trial):
+    """Raise if a name is that of a layer and of another hyperparameter."""
+    both = sorted({*trial.rates} & {*trial.other_values})
+    if both:
+        raise _validation.argument_error(
+            ValueError,
+            "trials",
+            "must not have a hyperparameter with the name of a dropout layer. "
+            f"Received: '{both[0]}'. Rename the layer or the hyperparameter.",
+        )
+
+
+def _other_values(rate, trials, direction, importance):
+    """The values of the other hyperparameters for a setting with one rate."""
+    by_rate = {} if importance is None else importance.with_others
+    if not by_rate:
+        return dict(ranked(trials, direction)[0].other_values)
+    nearest = min(by_rate, key=lambda tried: abs(tried - rate))
+    choose = np.argmin if direction == "min" else np.argmax
+    best = completed(trials)[int(choose(by_rate[nearest]))]
+    return dict(best.other_values)
 
 
 def _rounded(rate):

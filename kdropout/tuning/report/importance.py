@@ -99,7 +99,7 @@ class Marginal:
 
     @property
     def kind(self) -> str:
-        """String, "rate" or the part of a schedule: "start", "steps" or "shape"."""
+        """String, "rate", a part of a schedule ("start", "steps", "shape"), "other"."""
         return "rate" if self.dimension.sets_rate else self.dimension.kind
 
     @property
@@ -121,6 +121,10 @@ class Importance:
         uniform: Dict from rate to the expected score if all layers have this rate. It
             is empty if the forest explains too little, or if the report was read from
             a file. Defaults to {}.
+        with_others: Dict from rate, including 0, to the expected score of each
+            completed trial if all layers had this rate, and the other hyperparameters
+            kept their values. It is empty like `uniform`, or if only rates were
+            searched. Defaults to {}.
     """
 
     features: tuple[FeatureImportance, ...]
@@ -129,6 +133,9 @@ class Importance:
     problem: str
     marginals: tuple[Marginal, ...] = ()
     uniform: dict[float, float] = dataclasses.field(default_factory=dict, compare=False)
+    with_others: dict[float, tuple[float, ...]] = dataclasses.field(
+        default_factory=dict, compare=False
+    )
 
     @property
     def reliable(self) -> bool:
@@ -154,6 +161,7 @@ def measure_importance(trials, dimensions=None, seed=0, trees=TREES, repeats=REP
         problem=_problem(num_trials, forest.r2),
         marginals=_marginals(forest),
         uniform=uniform_scores(forest),
+        with_others=scores_with_others(forest),
     )
 
 
@@ -189,9 +197,9 @@ def moved_columns(done, dimensions=None):
     for dimension in dimensions:
         if dimension.rate_of:
             values = [trial.rates[dimension.rate_of] for trial in done]
-        elif all(dimension.name in trial.values for trial in done):
-            values = [trial.values[dimension.name] for trial in done]
         else:
+            values = [_value(trial, dimension) for trial in done]
+        if any(value is None for value in values):
             continue
         if dimension.levels:
             texts = [str(value) for value in values]
@@ -202,6 +210,12 @@ def moved_columns(done, dimensions=None):
         if np.ptp(column) > 0.0:
             columns[dimension] = column
     return columns
+
+
+def _value(trial, dimension):
+    """The value of a trial on a dimension, or None if it has none."""
+    values = trial.other_values if dimension.kind == "other" else trial.values
+    return values.get(dimension.name)
 
 
 def _features(forest, seed, repeats):
@@ -247,7 +261,8 @@ def _marginals(forest):
         column = forest.table[:, index]
         grid = np.unique(column)
         if len(grid) > _MOST_GRID_POINTS and not dimension.levels:
-            grid = np.linspace(grid[0], grid[-1], _POINTS)
+            spread = np.geomspace if dimension.is_log else np.linspace
+            grid = spread(grid[0], grid[-1], _POINTS)
         by_tree = forest.by_tree([index], grid)
         marginals.append(
             Marginal(
@@ -282,6 +297,20 @@ def uniform_scores(forest):
         rates = np.array([(tried.min() + tried.max()) / 2])
     scores = forest.by_tree(columns, rates).mean(axis=0)
     return dict(zip(rates.tolist(), scores.tolist(), strict=True))
+
+
+def scores_with_others(forest):
+    """Return the dict `Importance.with_others`."""
+    are_rates = np.array([dimension.sets_rate for dimension in forest.dimensions])
+    kinds = {dimension.kind for dimension in forest.dimensions}
+    uniform = uniform_scores(forest)
+    if not uniform or "other" not in kinds:
+        return {}
+    scores = {}
+    for rate in (0.0, *uniform):
+        table = np.where(are_rates, rate, forest.table)
+        scores[rate] = tuple(forest.model.predict(table).tolist())
+    return scores
 
 
 def comparable_scores(done):

@@ -89,7 +89,12 @@ def _rates(report):
         if before:
             row.insert(1, _number(before.get(path)))
         rows.append(row)
-    return "## The rates\n\n" + _table(header, rows)
+    text = "## The rates\n\n" + _table(header, rows)
+    others = report.best_other_values
+    if not others:
+        return text
+    rows = [[escape(name), escape(value_text(value))] for name, value in others.items()]
+    return f"{text}\n\n{_table(['hyperparameter', 'value to use'], rows)}"
 
 
 def _importance(report):
@@ -123,13 +128,19 @@ def _trials(report):
     done = completed(report.trials)
     scores = format_of(report.objective, [trial.score for trial in done])
     best = ranked(report.trials, report.direction)
+    others = list(best[0].other_values)
     rows = [
-        [escape(trial.trial_id), scores.score(trial.score), _first_rates(trial)]
+        [
+            escape(trial.trial_id),
+            scores.score(trial.score),
+            _first_rates(trial),
+            *[escape(value_text(trial.other_values.get(name))) for name in others],
+        ]
         for trial in best[:_MOST_TRIALS]
     ]
     score = f"{escape(report.objective)} ({better_sign(report.direction)} is better)"
     title = f"## The best of {len(best)} completed trials"
-    names = ["trial", score, "rates"]
+    names = ["trial", score, "rates", *map(escape, others)]
     if best[0].rung:  # the order is not that of the scores
         names.append("epochs")
         rows = [
@@ -211,9 +222,12 @@ def _setting_name(report, label):
     """The label of a setting, followed by its trial if the search found it."""
     setting = report.confirmation.candidates[label]
     trial = trial_of(setting, report.trials, report.direction)
-    if trial is None or label not in report.confirmation.search:
-        return escape(label)
-    return escape(f"{label} (trial {trial.trial_id})")
+    remarks = []
+    if trial is not None and label in report.confirmation.search:
+        remarks.append(f"trial {trial.trial_id}")
+    for name in report.best_trial.other_values:
+        remarks.append(f"{name} {value_text(setting.get(name))}")
+    return escape(f"{label} ({', '.join(remarks)})" if remarks else label)
 
 
 def _mean_score(scores, measured):
@@ -368,6 +382,11 @@ def _table(header, rows):
     """A table of cells that are already escaped."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def value_text(value):
+    """Return the text of a value of a hyperparameter."""
+    return str(value) if isinstance(value, (str, bool)) else _number(value)
 
 
 def _number(value):

@@ -39,6 +39,8 @@ class TrialRecord:
         rung: Integer, the last rung of late halving that the trial reached: 0 up to the
             first rung, 1 up to the second, and so on. Trials of later rungs rank
             first, whatever their scores. Defaults to 0.
+        other_values: Dict from the name of a hyperparameter that sets no rate, such as
+            the learning rate, to its value. Defaults to {}.
 
     Example:
 
@@ -56,6 +58,9 @@ class TrialRecord:
     epochs: int | None = None
     message: str = ""
     rung: int = 0
+    other_values: dict[str, float | int | str | bool] = dataclasses.field(
+        default_factory=dict
+    )
 
     def __post_init__(self):
         score, message = _finite(self.score), self.message
@@ -67,6 +72,7 @@ class TrialRecord:
         object.__setattr__(self, "score", score)
         object.__setattr__(self, "message", message)
         object.__setattr__(self, "values", _plain_values(self.values))
+        object.__setattr__(self, "other_values", _plain_values(self.other_values))
         object.__setattr__(self, "rates", rates)
         object.__setattr__(self, "metrics", metrics)
 

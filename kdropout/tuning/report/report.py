@@ -147,7 +147,8 @@ class Report:
         if self.trial_to_use is not None:
             return dict(self.trial_to_use.rates)
         setting = self._recommended_setting or {}
-        return {path: float(rate) for path, rate in setting.items()}
+        paths = self.best_trial.rates
+        return {path: float(setting[path]) for path in paths if path in setting}
 
     @property
     def best_values(self) -> dict[str, float | int | str | bool]:
@@ -156,6 +157,18 @@ class Report:
         Empty if they are not the rates of a trial, such as one rate everywhere.
         """
         return {} if self.trial_to_use is None else dict(self.trial_to_use.values)
+
+    @property
+    def best_other_values(self) -> dict[str, float | int | str | bool]:
+        """The values of the hyperparameters that set no rate, to use with `best_rates`.
+
+        Dict from name, such as "learning_rate", to value. Empty if only rates were
+        searched.
+        """
+        if self.trial_to_use is not None:
+            return dict(self.trial_to_use.other_values)
+        setting, rates = self._recommended_setting or {}, self.best_trial.rates
+        return {name: value for name, value in setting.items() if name not in rates}
 
     @functools.cached_property
     def importance(self) -> Importance:
@@ -198,6 +211,7 @@ class Report:
             **dataclasses.asdict(self.answer),
             "best_rates": self.best_rates,
             "best_values": self.best_values,
+            "best_other_values": self.best_other_values,
             "recommended": self.recommended,
             "best_trial": self.best_trial.trial_id,
             "baseline": self.baseline,

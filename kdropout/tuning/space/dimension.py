@@ -2,17 +2,20 @@
 
 import dataclasses
 
+import keras_tuner
+
 from kdropout.tuning.space.rates import Rates
 
 
 @dataclasses.dataclass(frozen=True)
 class Dimension:
-    """One hyperparameter of a search over rates.
+    """One hyperparameter of a search.
 
     Args:
         name: String, name of the hyperparameter.
         layers: Tuple of the paths of the layers that it sets.
-        kind: "rate", or the part of a schedule: "start", "end", "steps" or "shape".
+        kind: "rate", the part of a schedule ("start", "end", "steps" or "shape"), or
+            "other" for a hyperparameter that sets no rate, such as the learning rate.
         low: Number, the lowest value.
         high: Number, the highest value.
         levels: Tuple of strings, the names of the values 0, 1, ... if they are not
@@ -24,6 +27,8 @@ class Dimension:
             hyperparameters in order of size, and for values that are not known.
             Defaults to "".
         label: String, the name that people see. Defaults to the name without "rate/".
+        is_log: Boolean, whether values are spread evenly over their logarithm. Defaults
+            to False.
     """
 
     name: str
@@ -35,6 +40,7 @@ class Dimension:
     grid: tuple[float, ...] = ()
     rate_of: str = ""
     label: str = ""
+    is_log: bool = False
 
     def __post_init__(self):
         if not self.label:
@@ -49,7 +55,8 @@ class Dimension:
         """Return a value as a number, or None if it is missing or not a level."""
         if not self.levels:
             return value
-        return self.levels.index(value) if value in self.levels else None
+        text = str(value)
+        return self.levels.index(text) if text in self.levels else None
 
     def plain(self):
         """Return a dict that JSON can store."""
@@ -72,6 +79,50 @@ def dimensions_of(plan):
         _dimension(hyperparameter, tuple(layers[hyperparameter.name]))
         for hyperparameter in plan.hyperparameters.values()
     ]
+
+
+def other_dimensions(hyperparameters, plan):
+    """Return the dimensions of the hyperparameters that do not set rates.
+
+    Args:
+        hyperparameters: Iterable of hyperparameters of KerasTuner, such as `hp.space`.
+        plan: `RatePlan` of a model of the search.
+
+    Returns:
+        List of `Dimension`, in the order in which they were declared.
+    """
+    dimensions = {}
+    for hyperparameter in hyperparameters:
+        if not is_other(hyperparameter.name, plan):
+            continue
+        dimension = _other(hyperparameter)
+        if dimension is not None:
+            dimensions.setdefault(dimension.name, dimension)
+    return list(dimensions.values())
+
+
+def is_other(name, plan):
+    """Return True for a hyperparameter of the user that sets no rate."""
+    # A model of another trial may have rates that this plan does not know.
+    return name not in plan.names and not name.startswith(("tuner/", "rate/"))
+
+
+def _other(hyperparameter):
+    """The dimension of a hyperparameter, or None if it has a single value."""
+    name, kinds = hyperparameter.name, keras_tuner.engine.hyperparameters
+    if isinstance(hyperparameter, (kinds.Float, kinds.Int)):
+        low, high = hyperparameter.min_value, hyperparameter.max_value
+        is_log = hyperparameter.sampling in ("log", "reverse_log")
+        return Dimension(name, (), "other", low, high, is_log=is_log)
+    if isinstance(hyperparameter, kinds.Boolean):
+        return Dimension(name, (), "other", 0, 1, levels=("False", "True"))
+    if not isinstance(hyperparameter, kinds.Choice) or len(hyperparameter.values) < 2:
+        return None
+    values = hyperparameter.values
+    if isinstance(values[0], str):
+        return Dimension(name, (), "other", 0, len(values) - 1, levels=tuple(values))
+    grid = tuple(sorted(values))
+    return Dimension(name, (), "other", grid[0], grid[-1], grid=grid)
 
 
 def parts_of(plan):

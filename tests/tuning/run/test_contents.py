@@ -10,7 +10,7 @@ import pytest
 from kdropout import tuning
 from kdropout.tuning import Job, JobError
 from kdropout.tuning import project_lock as lock_module
-from kdropout.tuning.job.run import ConfirmationRun
+from kdropout.tuning.confirmation_run import ConfirmationRun
 from tests.tuning.run.conftest import make_job
 
 pytestmark = [

@@ -7,7 +7,7 @@ import pytest
 from kdropout import tuning
 from kdropout.tuning import JobError, Report
 from kdropout.tuning.checkpoint import BestEpoch
-from kdropout.tuning.job.run import ConfirmationRun
+from kdropout.tuning.confirmation_run import ConfirmationRun
 from tests.tuning.run.conftest import make_job, run
 
 NUM_TEST = 30  # samples of iris that are used neither for training nor for validation

@@ -267,7 +267,7 @@ def test_layers_that_only_some_models_have_cost_no_compilation(compiled, tmp_pat
     assert compiled.models == 2
 
 
-# What a model reads from its surroundings.
+# The surroundings of a model: what its code reads.
 
 
 @keras.saving.register_keras_serializable("tests")
