@@ -121,6 +121,23 @@ list of these. |
 has a ramp. shared: all layers have one ramp. |
 """
 
+_HYPERPARAMETERS = """\
+Other numbers that are searched together with the rates. Each key is the dotted key of a
+number of this job, as in `--set`: any key of `model`, or `training.batch_size`.
+
+| value | meaning |
+|---|---|
+| `[0.0001, 0.01]` | searched between the two |
+| `{low: 16, high: 128}` | the same. Between two integers, only integers are tried |
+| `{low: ..., high: ..., sampling: log}` | drawn evenly on that scale, or on `linear`. \
+`learning_rate` and `weight_decay` default to `log`, if `low` is above 0 |
+| `{values: [[64, 64], [256, 256]]}` | a list to choose from |
+
+Trials that differ in the learning rate, the weight decay, the momentum or the label \
+smoothing share one compiled model, like trials that differ in rates. Each other value \
+costs one compilation.
+"""
+
 
 def render():
     """The documentation of all keys of a job, as Markdown."""
@@ -141,7 +158,7 @@ def render():
         "go with each of them:\n",
     ]
     parts += _sections(schema.ALGORITHMS, leave_out={"algorithm"})
-    parts += ["## `space`\n", _SPACE]
+    parts += ["## `space`\n", _SPACE, "## `hyperparameters`\n", _HYPERPARAMETERS]
     parts += _section("objective", schema.ObjectiveSettings, level="##")
     parts.append("You can write `name` in place of `{metric: name}`.\n")
     parts += _section("training", schema.TrainingSettings, level="##")

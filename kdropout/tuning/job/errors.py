@@ -69,9 +69,12 @@ def dotted(key):
 
 
 def place_of(key, places):
-    """Return the place of the value at a dotted key, like `place_of_path`."""
-    parts = tuple(int(p) if p.isdecimal() else p for p in key.split("."))
-    return place_of_path(parts, places)
+    """Return the place of the value at a dotted key, like `place_of_path`.
+
+    A name within the key may contain dots as well.
+    """
+    around = [path for path in places if f"{key}.".startswith(f"{dotted(path)}.")]
+    return places[max(around, key=len)] if around else places.get((), "")
 
 
 def place_of_path(key, places):

@@ -12,7 +12,7 @@ import keras
 import keras_tuner
 import numpy as np
 import yaml
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from kdropout import _validation
 from kdropout._data import iterate_batches
@@ -42,7 +42,10 @@ from kdropout.tuning.job.fields import (
     RayAddress,
     Settings,
     invalid,
+    invalid_parts,
+    problems_of,
 )
+from kdropout.tuning.job.hyperparameters import BATCH_SIZE, with_values
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, keep_contents, locked
 from kdropout.tuning.job.references import blame_exits
@@ -51,6 +54,7 @@ from kdropout.tuning.job.schema import (
     AnyModel,
     AnySearch,
     ConfirmSettings,
+    Hyperparameters,
     MlpModel,
     Objective,
     ObjectiveSettings,
@@ -146,6 +150,11 @@ class Job(Settings):
         description="The rates to choose from, by layer path or glob. Defaults to "
         "[0.0, 0.8] for each layer whose rate is a number.",
     )
+    hyperparameters: Hyperparameters = Field(
+        default={},
+        description="Other numbers to search together with the rates, by their dotted "
+        "key, such as model.optimizer.learning_rate.",
+    )
     objective: Objective = Field(
         default=ObjectiveSettings(), description="The number to optimise."
     )
@@ -197,6 +206,16 @@ class Job(Settings):
             text = text_about_names("The job", problems)
             warnings.warn(text, DeprecationWarning, stacklevel=3)
         return settings
+
+    @model_validator(mode="after")
+    def _check_hyperparameters(self):
+        problems = []
+        for name, choice in self.hyperparameters.items():
+            for value in choice.examples:
+                problems += _problems_with(self, name, value)
+        if problems:
+            raise invalid_parts(problems)
+        return self
 
     @model_validator(mode="after")
     def _check_rungs(self):
@@ -373,6 +392,33 @@ class Job(Settings):
             raise self.error(error.key, error.message) from error
 
 
+def _problems_with(job, name, value):
+    """The problems with one value of a hyperparameter, as keys and messages."""
+    outer, *inner = name.split(".")
+    settings = job.training if name == BATCH_SIZE else job.model
+    try:
+        if name == BATCH_SIZE:
+            type(settings).model_validate({"batch_size": value})
+        else:
+            with_values(settings, {name: value})
+    except ValidationError as error:
+        return [
+            (("hyperparameters", name), _about_key(key, inner, outer, message))
+            for key, message in problems_of(error, type(settings), outer)
+        ]
+    except (TypeError, ValueError, AttributeError) as error:
+        return [(("hyperparameters", name), f"does not fit the job: {error}")]
+    return []
+
+
+def _about_key(key, inner, outer, message):
+    """The message of an error about the value of a hyperparameter."""
+    same = [str(part) for part in key] == inner
+    return (
+        message if same else f"does not fit '{dotted((outer, *key))}', which {message}"
+    )
+
+
 def make_callbacks(objective, training, data):
     """Make callbacks, with those that write logs before those that read them."""
     callbacks, direction = [], objective.resolved_direction
@@ -457,7 +503,9 @@ def check_job(job):
     hp = keras_tuner.HyperParameters()
     begin_anew()  # so that layers without a name have the same paths as in the trials
     model = build.build()
+    _check_models(job, build, data, model)
     baseline, digests = _rates_before(model), digests_of_model(model)
+    build.declare(hp)
     try:
         model = build.give_rates(hp, model)
     except (TypeError, ValueError) as error:
@@ -469,6 +517,37 @@ def check_job(job):
     _check_confirmation(job.confirm, logged)
     metrics = tuple(name for name in logged if name != "loss")
     return Checked(data, build, model, hp, metrics, baseline, digests)
+
+
+def _check_models(job, build, data, model):
+    """Raise if a value of a hyperparameter gives a model with other dropout layers."""
+    if BATCH_SIZE in job.hyperparameters and data.is_dataset:
+        raise InvalidSetting(
+            f"hyperparameters.{BATCH_SIZE}",
+            "only applies to arrays, because a dataset has batches. Received: "
+            f"{type(data.x_train).__name__}.",
+        )
+    paths = [*_rates_before(model)]
+    for name, choice in job.hyperparameters.items():
+        for value in choice.examples:
+            begin_anew()
+            try:
+                others = [*_rates_before(build.build({name: value}))]
+            except InvalidSetting as error:
+                key = f"hyperparameters.{name}"
+                if error.key.startswith("hyperparameters."):
+                    raise
+                raise InvalidSetting(
+                    key, f"with {value!r}, {error.key} {error.message}"
+                ) from error
+            if others != paths:
+                raise InvalidSetting(
+                    f"hyperparameters.{name}",
+                    "must not change the dropout layers, because their rates are "
+                    f"compared. Received: {value!r} with the layers "
+                    f"{', '.join(others) or 'none'}, and {', '.join(paths) or 'none'} "
+                    "without it. Run a job for each number of layers.",
+                )
 
 
 def _rates_before(model):

@@ -3,7 +3,8 @@
 import math
 import os
 import pathlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -12,6 +13,14 @@ from kdropout._validation import nearest
 from kdropout.layers import Dropout, SpatialDropout2D
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.fields import make_optimizer
+from kdropout.tuning.job.hyperparameters import (
+    BATCH_SIZE,
+    NoSuchNumber,
+    default_of,
+    of_optimizer,
+    set_in_optimizer,
+    with_values,
+)
 from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.schema import BuildModel, FileModel
 from kdropout.tuning.tune_rates import tune_parsed
@@ -66,7 +75,37 @@ class ModelBuilder:
         self.chosen_loss = None
 
     def __call__(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        return self.give_rates(hp, self.build())
+        return self.give_rates(hp, self.build(self.declare(hp)))
+
+    def declare(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """Declare the hyperparameters of the job that set no rates.
+
+        Args:
+            hp: `keras_tuner.HyperParameters` of the trial.
+
+        Returns:
+            Dict from dotted key, such as "model.units", to its value in this trial.
+        """
+        job = self.job
+        return {
+            name: choice.declare(
+                hp, name, default_of(name, job.model, job.training.batch_size)
+            )
+            for name, choice in job.hyperparameters.items()
+        }
+
+    def fit_arguments(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """Return the arguments of `fit` that this trial chooses.
+
+        Args:
+            hp: `keras_tuner.HyperParameters` of the trial.
+
+        Returns:
+            Dict, which is empty if the job does not search the batch size.
+        """
+        if BATCH_SIZE not in self.job.hyperparameters:
+            return {}
+        return {"batch_size": self.declare(hp)[BATCH_SIZE]}
 
     def give_rates(
         self, hp: keras_tuner.HyperParameters, model: keras.Model
@@ -82,8 +121,12 @@ class ModelBuilder:
         """
         return tune_parsed(hp, model, self.job.choices)
 
-    def build(self) -> keras.Model:
+    def build(self, values: Mapping[str, Any] | None = None) -> keras.Model:
         """Build a compiled model with the rates that it has before a search.
+
+        Args:
+            values: Dict from dotted keys of the job, such as "model.units", to other
+                values than those of the job, or None. Defaults to None.
 
         Returns:
             `keras.Model`.
@@ -91,20 +134,32 @@ class ModelBuilder:
         Raises:
             InvalidSetting: If no model can be built for the job and its data.
         """
-        settings = self.job.model
+        values = {} if values is None else values
+        settings = with_values(self.job.model, values)
         if isinstance(settings, BuildModel):
-            model = self._call_user()
+            model = self._call_user(settings)
         elif isinstance(settings, FileModel):
             model = _load("model.file", self.job.folders[-1], settings.file)
         else:
-            model = self._build_architecture()
+            model = self._build_architecture(settings)
+        if model.compiled and self.job.model.optimizer is None:
+            # The model keeps its own optimizer, with these numbers.
+            settings = settings.model_copy(update={"optimizer": None})
+            numbers = of_optimizer(values)
+        else:
+            numbers = {}
         with blame_user_code("model", "cannot be compiled"):
-            self._compile(model)
+            self._compile(model, settings)
+        try:
+            set_in_optimizer(model, numbers)
+        except NoSuchNumber as error:
+            key = f"hyperparameters.model.optimizer.{error.name}"
+            raise InvalidSetting(key, error.problem) from None
         return model
 
-    def _build_architecture(self):
+    def _build_architecture(self, settings):
         try:
-            return build_architecture(self.job.model, self.description)
+            return build_architecture(settings, self.description)
         except InvalidSetting:
             raise
         except Exception as error:  # from a backend, if the memory is too small
@@ -116,8 +171,7 @@ class ModelBuilder:
                 "smaller.",
             ) from error
 
-    def _call_user(self):
-        settings = self.job.model
+    def _call_user(self, settings):
         key, reference = "model.build", settings.build
         model = call_reference(
             key, reference, settings.arguments, self.job.folders, data=self.description
@@ -128,8 +182,8 @@ class ModelBuilder:
             )
         return model
 
-    def _compile(self, model):
-        settings, labels = self.job.model, self.description.labels
+    def _compile(self, model, settings):
+        labels = self.description.labels
         given = (settings.optimizer, settings.loss, settings.metrics)
         if model.compiled and given == (None, None, None):
             return

@@ -122,6 +122,7 @@ def _refuse_other(job, folder, earlier):
         f"{_shown(now.get(key, missing), missing)} in this job"
         for key in dict.fromkeys([*before, *now])
         if before.get(key, missing) != now.get(key, missing)
+        and not (key not in before and now[key] in (None, {}))  # a newer key
     ]
     if differing:
         raise InvalidSetting(

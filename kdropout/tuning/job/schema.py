@@ -40,6 +40,11 @@ from kdropout.tuning.job.fields import (
     one_of,
     other_keys,
 )
+from kdropout.tuning.job.hyperparameters import (
+    Choice,
+    plain_hyperparameters,
+    read_hyperparameters,
+)
 from kdropout.tuning.space.parsing import parse_all, to_plain
 from kdropout.tuning.space.rates import Rates
 
@@ -662,6 +667,16 @@ Space = Annotated[
     dict[str, Any],
     BeforeValidator(_read_space),
     PlainSerializer(plain_space),
+    WithJsonSchema({"type": "object"}),
+]
+
+
+# The key `hyperparameters`.
+
+Hyperparameters = Annotated[
+    dict[str, Choice],
+    BeforeValidator(read_hyperparameters),
+    PlainSerializer(plain_hyperparameters),
     WithJsonSchema({"type": "object"}),
 ]
 

@@ -26,6 +26,9 @@ _BEST = 10
 # A value counts as at a limit within this share of the space.
 _NEAR = 0.01
 
+# With no more values than this, a hyperparameter is a choice between a few.
+_FEW = 4
+
 # Layers beyond this number are counted, but not named.
 _MOST_NAMES = 4
 
@@ -365,15 +368,21 @@ def find_edges(trials, direction, limits=None, setting=(), logs=()):
 
             at_limit = [is_near(_values(trial)[name]) for trial in best]
             value = setting.get(name, setting.get(_without_prefix(name)))
-            by_limit[kind, is_log, is_upper, limit].append(
+            is_coarse = len(np.unique(column)) <= _FEW
+            by_limit[kind, is_log, is_coarse, is_upper, limit].append(
                 _AtLimit(name, at_limit, is_near(value))
             )
     edges = []
-    for (kind, is_log, is_upper, limit), members in by_limit.items():
+    for (kind, is_log, is_coarse, is_upper, limit), members in by_limit.items():
         at_limit = np.any([member.trials for member in members], axis=0)
         is_chosen = any(member.is_chosen for member in members)
-        is_frequent = 2 * at_limit.sum() >= len(best)
-        if not at_limit.any() or not (at_limit[0] or is_chosen or is_frequent):
+        if kind == "other" and is_coarse:
+            # One of a few values to choose from is often a limit.
+            counts = 2 * at_limit.sum() > len(best)
+        else:
+            is_frequent = 2 * at_limit.sum() >= len(best)
+            counts = at_limit[0] or is_chosen or is_frequent
+        if not at_limit.any() or not counts:
             continue
         distances = [
             abs(_values(trial)[member.name] - limit)
