@@ -118,7 +118,7 @@ class PooledModel:
             plan = plan_of(model)
             self._values = _values_but_rates(values, plan)
             self._built = Snapshot(model, with_surroundings=bool(self._values))
-            self._rates = _rate_variables(model, plan)
+            self._chosen = _rate_variables(model, plan) | _learning_rate(model)
         self._late = []  # variables that training creates, with their initial values
         self._starts = {}  # by the number of the execution: the values of variables
 
@@ -189,7 +189,10 @@ class PooledModel:
         return execution in self._starts
 
     def begins_like(self, execution, fresh):
-        """Return True if `fresh` starts like this execution, except for the rates."""
+        """Return True if `fresh` starts like this execution.
+
+        Rates and the learning rate, which a trial chooses, do not count.
+        """
         return self.has_start(execution) and all(
             np.array_equal(ops.convert_to_numpy(value), start)
             for variable, start, value in zip(
@@ -198,7 +201,7 @@ class PooledModel:
                 fresh._built.variables,
                 strict=True,
             )
-            if id(variable) not in self._rates
+            if id(variable) not in self._chosen
         )
 
     def keep_start(self, execution, fresh):
@@ -361,6 +364,12 @@ def _rate_variables(model, plan):
         for path in (() if plan is None else plan.paths)
         for variable in layers[path].rate_variables.values()
     }
+
+
+def _learning_rate(model):
+    """The identity of the variable that holds the learning rate, in a set."""
+    value = model.optimizer.learning_rate
+    return {id(value)} if isinstance(value, keras.Variable) else set()
 
 
 @contextlib.contextmanager
