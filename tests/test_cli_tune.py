@@ -15,7 +15,7 @@ import time
 import pytest
 
 import kdropout
-from kdropout import cli
+from kdropout import cli, tuning
 from kdropout.cli.common import PACKAGES
 from kdropout.cli.main import make_parser
 from kdropout.tuning.report import pictures
@@ -84,8 +84,13 @@ def test_check_shows_the_search_and_writes_nothing():
     code, out, err = main("check", "job.yaml", "--set", "search.max_trials=7")
     assert (code, err) == (0, "")
     lines = [line.split(maxsplit=1) for line in out.splitlines()]
+    y = tuning.load_job("job.yaml").make_data().y_train
+    counts = [f"{n} {(y == n).sum()} ({(y == n).mean():.1%})" for n in range(3)]
+    guess = lines.pop(3)
+    assert guess[0] == "guess" and guess[1].startswith("always '")
     assert lines == [
-        ["data", "90 samples of shape (4,)"],
+        ["rows", "90 training, 30 validation, 30 test; samples of shape (4,)"],
+        ["classes", f"{', '.join(counts)}, of the training labels"],
         [
             "task",
             "classification of 3 classes (labels are integers); "

@@ -13,6 +13,7 @@ import keras_tuner
 import numpy as np
 import yaml
 from pydantic import Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
 
 from kdropout import _validation
 from kdropout._data import iterate_batches
@@ -42,6 +43,7 @@ from kdropout.tuning.job.fields import (
     RayAddress,
     Settings,
     invalid,
+    invalid_parts,
 )
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, keep_contents, locked
@@ -207,6 +209,17 @@ class Job(Settings):
                 raise invalid(error.problem, "training", "epochs") from None
         return self
 
+    @model_validator(mode="after")
+    def _infer_direction(self):
+        try:
+            self.objective.infer_direction(self.model.metrics or ())
+        except PydanticCustomError as error:
+            parts = error.context["parts"]
+            raise invalid_parts(
+                [(("objective", *key), m) for key, m in parts]
+            ) from None
+        return self
+
     @property
     def path(self) -> str | None:
         """Path of the file of the job, or None."""
@@ -259,7 +272,8 @@ class Job(Settings):
         Raises:
             JobError: If the data cannot be loaded or used for training.
         """
-        return self._located(prepare, self.data, self.folders)
+        class_weight = self.training.class_weight
+        return self._located(prepare, self.data, self.folders, class_weight)
 
     def make_hypermodel(self, data: Data) -> ModelBuilder:
         """Make the function `build(hp) -> model` for KerasTuner, which can be pickled.

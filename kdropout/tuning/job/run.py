@@ -266,6 +266,7 @@ def _fit_arguments(job, data):
     return {
         "x": data.x_train,
         "y": data.y_train,
+        "sample_weight": data.fit_weight,
         "validation_data": data.validation,
         "epochs": job.training.epochs,
         "shuffle": job.training.shuffle,
@@ -331,12 +332,15 @@ class ConfirmationRun:
                 _give_rates(model, setting)
 
         model = self._tuner.train_anew(self._hp, seed, prepare, **self._arguments)
-        x, y = self._measured()
-        return model.evaluate(x, y, verbose=0, return_dict=True)[self._metric]
+        scores = model.evaluate(**self._measured(), verbose=0, return_dict=True)
+        return scores[self._metric]
 
     def _measured(self):
-        held_out = self._data.validation if self._data.test is None else self._data.test
-        return held_out if isinstance(held_out, tuple) else (held_out, None)
+        """The arguments of `evaluate`, with given weights and without class weights."""
+        data = self._data
+        if data.test is None:
+            return {"x": data.x_val, "y": data.y_val, "sample_weight": data.w_val}
+        return {"x": data.x_test, "y": data.y_test, "sample_weight": data.w_test}
 
     def _measure(self):
         kind = "validation" if self._data.test is None else "test"

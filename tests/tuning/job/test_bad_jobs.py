@@ -421,8 +421,8 @@ CASES = [
     ),
     BadJob(
         "a file of another kind",
-        "data: {csv: d.csv, target: y}\n",
-        ["Received: 'csv', 'target'. Other files, such as CSV,", "my_data:load}"],
+        "data: {excel: d.xlsx, target: y}\n",
+        ["Received: 'excel', 'target'. Other files are read by", "my_data:load}"],
     ),
     BadJob(
         "kind of search as text",
@@ -584,7 +584,7 @@ def test_hint_is_at_the_intended_key(job_of):
     for text, hint in (
         ("data: {seed: 1, txet: a}\n", "Did you mean 'text'?"),
         ("data: {label_noise: 0.1, kears: mnist}\n", "Did you mean 'keras'?"),
-        ("data: {csv: a, test: b}\n", None),
+        ("data: {feather: a, test: b}\n", None),
     ):
         with pytest.raises(JobError) as raised:
             job_of(text)
