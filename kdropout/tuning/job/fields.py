@@ -140,6 +140,7 @@ _EXPECTED = {
     "finite_number": "must be a finite number",
     "literal_error": "must be {expected}",
     "string_too_short": "must not be empty",
+    "string_too_long": "must have a length of at most {max_length}",
     "too_short": "must have at least {min_length} entries",
     "too_long": "must have no more than {max_length} entries",
 }
