@@ -39,7 +39,7 @@ def encode(table, pairs, standardize):
         import sklearn.impute
         import sklearn.pipeline
         import sklearn.preprocessing
-    plan = _Plan(table.key, pairs["train"][0])
+    plan = _Plan(table, pairs["train"][0])
     plan.check_size(sum(len(y) for _, y in pairs.values()))
     numbers = [sklearn.impute.SimpleImputer(strategy="mean")]
     if standardize:
@@ -77,17 +77,17 @@ def encode(table, pairs, standardize):
 class _Plan:
     """The features of each column, from the training rows."""
 
-    def __init__(self, key, train):
-        self._key, self._train = key, train
+    def __init__(self, table, train):
+        self._key, self._inputs, self._train = table.key, table.inputs, train
         self._dropped = {}
         self.numbers, self.categories, self.with_missing = [], [], []
         self._values = {}  # by category: the number of values
-        for name, values in train.items():
-            self._add(name, values)
+        for name in table.inputs:
+            self._add(name, train[name])
         self.used = [*self.numbers, *self.categories]
         if not self.used:
             raise InvalidSetting(
-                key,
+                table.key,
                 "must have an input with at least two values in the training rows. "
                 f"These have one value: {listed(self._dropped)}.",
             )
@@ -141,7 +141,7 @@ class _Plan:
     def columns(self, pairs):
         """Return a `Column` for each input, with what was done."""
         inputs = {part: x for part, (x, _) in pairs.items()}
-        return tuple(self._column(name, inputs) for name in self._train)
+        return tuple(self._column(name, inputs) for name in self._inputs)
 
     def _column(self, name, inputs):
         if name in self._dropped:

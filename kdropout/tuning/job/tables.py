@@ -60,6 +60,7 @@ class Table:
             a value is missing. With the key `text`, it is one array of texts.
         labels: String, the kind of the labels, "classes" or "numbers".
         class_names: Tuple of the names of the classes, or None for a regression.
+        inputs: Tuple of the names of the inputs, in the order of the file.
         unused: Tuple of `Column`, for the columns that are not used.
         text: String, the column of texts that is the only input, or None.
         columns: Tuple of `Column`, for the inputs. Empty before `encode`.
@@ -69,6 +70,7 @@ class Table:
     parts: dict
     labels: str
     class_names: tuple | None
+    inputs: tuple
     unused: tuple
     text: str | None = None
     columns: tuple = ()
@@ -96,7 +98,15 @@ def read_table(key, settings):
         if settings.sample_weight is not None:
             pair = (*pair, _read_weights(settings, part, frame, targets[part]))
         parts[part] = pair
-    return Table(key, parts, labels, class_names, chosen.unused, settings.text)
+    return Table(
+        key,
+        parts,
+        labels,
+        class_names,
+        chosen.inputs,
+        chosen.unused,
+        settings.text,
+    )
 
 
 @contextlib.contextmanager
@@ -172,6 +182,7 @@ def _read_csv(pandas, key, path, settings):
                 na_values=list(settings.missing_values or ()),
                 index_col=False,
                 low_memory=False,
+                float_precision="round_trip",
             )
     except (ValueError, OSError, pandas.errors.ParserWarning) as error:
         reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. ")

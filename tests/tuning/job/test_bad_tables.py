@@ -326,7 +326,7 @@ CASES = [
     ),
     BadTable(
         "unknown part",
-        ["data.csv.val: is not a known key ", "train, validation, test"],
+        ["data.csv.val: is not a known key", "train, validation, test"],
         csv="{train: t.csv, val: t.csv}",
     ),
     # Other keys
