@@ -409,7 +409,7 @@ _FORM = ("class_name", "config")
 def make_optimizer(value):
     """Make an optimizer from its name, or from a dict with its name and arguments."""
     if isinstance(value, dict) and "class_name" in value:
-        return _make_object("an optimizer", value, _OPTIMIZERS)
+        return _make_object("an optimizer", _with_schedule(value), _OPTIMIZERS)
     settings = {"name": value} if isinstance(value, str) else value
     if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
         raise invalid(
@@ -422,6 +422,16 @@ def make_optimizer(value):
     if optimizer is None:
         raise _unknown("an optimizer", name, _OPTIMIZERS)
     return _with_arguments(optimizer, name, arguments)
+
+
+def _with_schedule(value):
+    """Replace a mapping at `config.learning_rate` by the schedule that it describes."""
+    config = value.get("config")
+    rate = config.get("learning_rate") if isinstance(config, dict) else None
+    if not isinstance(rate, dict):
+        return value
+    schedule = _make_object("a schedule", rate, _SCHEDULES, "config", "learning_rate")
+    return {**value, "config": {**config, "learning_rate": schedule}}
 
 
 def make_loss(value):
@@ -438,33 +448,39 @@ def make_metric(value):
     return _make_object("a metric", value, _METRICS)
 
 
-def _make_object(what, value, classes):
-    """Make an object of Keras from a dict with `class_name` and `config`."""
+def _make_object(what, value, classes, *outer):
+    """Make an object of Keras from a dict with `class_name` and `config`.
+
+    `outer` is the key of the dict within the checked value.
+    """
     if not isinstance(value, dict) or not isinstance(value.get("class_name"), str):
         raise invalid(
             f"must be the name of {what}, or a mapping such as {{class_name: "
-            f"{_EXAMPLES[what]}}}. Received: {shorten(value)}"
+            f"{_EXAMPLES[what]}}}. Received: {shorten(value)}",
+            *outer,
         )
     for key in value:
         if key not in _FORM:
             raise invalid(
                 f"is not a known key.{nearest(key, _FORM)} The keys are: "
                 f"{', '.join(_FORM)}. Put the arguments into 'config'.",
+                *outer,
                 key,
             )
     name, config = value["class_name"], value.get("config", {})
     if not isinstance(config, dict):
-        raise invalid(f"must be a mapping. Received: {shorten(config)}", "config")
+        raise invalid(
+            f"must be a mapping. Received: {shorten(config)}", *outer, "config"
+        )
     kind = classes.get(name) or classes.get(name.lower().replace("_", ""))
     if kind is None:
-        raise _unknown(what, name, classes, "class_name")
-    return _with_arguments(kind, name, config, "config")
+        raise _unknown(what, name, classes, *outer, "class_name")
+    return _with_arguments(kind, name, config, *outer, "config")
 
 
 def _with_arguments(kind, name, arguments, *key):
     try:
-        # Unlike the constructor, this makes a schedule from its class and arguments.
-        return kind.from_config(dict(arguments))
+        return kind(**arguments)
     except Exception as error:  # from the check of any argument
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise invalid(
@@ -478,6 +494,7 @@ _EXAMPLES = {
     "an optimizer": "Adam, config: {learning_rate: 0.001}",
     "a loss": "BinaryFocalCrossentropy, config: {gamma: 2.0}",
     "a metric": "AUC, config: {curve: PR, name: auc_pr}",
+    "a schedule": "CosineDecay, config: {initial_learning_rate: 0.01, ...}",
 }
 
 
@@ -540,6 +557,9 @@ def _classes(module, base):
 
 
 _OPTIMIZERS = _classes(keras.optimizers, keras.optimizers.Optimizer)
+_SCHEDULES = _classes(
+    keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule
+)
 _LOSSES = _classes(keras.losses, keras.losses.Loss)
 _METRICS = _classes(keras.metrics, keras.metrics.Metric)
 

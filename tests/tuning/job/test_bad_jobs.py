@@ -200,7 +200,60 @@ CASES = [
     BadJob(
         "metric that needs arguments",
         mlp("metrics: [precision_at_recall]"),
-        ["so its name is not enough"],
+        [
+            "so its name is not enough",
+            "Write {class_name: precision_at_recall, config: {...}}",
+        ],
+    ),
+    BadJob(
+        "unknown class of a metric",
+        mlp("metrics: [accuracy, {class_name: ACU}]"),
+        [
+            "line 1, model.metrics.1.class_name: must be a metric of Keras. Received:",
+            "'ACU'. Did you mean 'AUC'?",
+        ],
+    ),
+    BadJob(
+        "argument of a metric",
+        mlp("metrics: [{class_name: AUC, config: {curv: PR}}]"),
+        ["model.metrics.0.config: has arguments that 'AUC' does not", "{'curv': 'PR'}"],
+    ),
+    BadJob(
+        "value of an argument",
+        mlp("metrics: [{class_name: AUC, config: {curve: ABC}}]"),
+        ["model.metrics.0.config: has arguments that 'AUC' does not", "'ABC'"],
+    ),
+    BadJob(
+        "arguments beside the class",
+        mlp("metrics: [{class_name: AUC, curve: PR}]"),
+        [
+            "model.metrics.0.curve: is not a known key",
+            "Put the arguments into 'config'",
+        ],
+    ),
+    BadJob(
+        "arguments as a text",
+        mlp("loss: {class_name: Huber, config: 3}"),
+        ["model.loss.config: must be a mapping. Received: 3"],
+    ),
+    BadJob(
+        "loss without a class",
+        mlp("loss: {name: huber}"),
+        ["model.loss: must be the name of a loss, or a mapping such as {class_name:"],
+    ),
+    BadJob(
+        "unknown schedule of an optimizer",
+        mlp(
+            "optimizer: {class_name: Adam, config: {learning_rate: {class_name: Cos}}}"
+        ),
+        [
+            "model.optimizer.config.learning_rate.class_name: must be a schedule of Keras"
+        ],
+    ),
+    BadJob(
+        "unknown class of an optimizer",
+        mlp("optimizer: {class_name: Adan}"),
+        ["model.optimizer.class_name: must be an optimizer", "Did you mean 'Adam'?"],
     ),
     BadJob(
         "no reference",
