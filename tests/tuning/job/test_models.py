@@ -179,7 +179,8 @@ def test_losses_metrics_and_optimizers_may_have_arguments(job_of):
     # A trial builds equal objects again.
     again = checked.build.build()
     assert again.loss is not checked.model.loss
-    assert again.get_compile_config() == checked.model.get_compile_config()
+    assert again.loss.get_config() == checked.model.loss.get_config()
+    assert float(np.array(again.optimizer.learning_rate)) == 0.5
 
 
 @pytest.mark.parametrize(
