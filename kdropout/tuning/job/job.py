@@ -530,7 +530,8 @@ def _evaluate(model, data, chosen_loss):
         raise InvalidSetting(
             "model",
             f"does not fit the data, with inputs of shape {_shapes(x)} and labels of "
-            f"shape {_shapes(y)}: {type(error).__name__}: {reason[:500]}",
+            f"shape {_shapes(y)}: {type(error).__name__}: "
+            f"{reason[:500].rstrip('.')}.{_about_texts(x)}",
         ) from error
     if not np.isfinite(logged["loss"]):
         raise InvalidSetting(
@@ -571,6 +572,17 @@ def _check_probabilities(outputs, loss):
             f"layer activation='{activation}', or compile the model in the function "
             "with a loss of logits.",
         )
+
+
+def _about_texts(x):
+    """A sentence for inputs that are texts on a backend that has none."""
+    has_texts = any(array.dtype.kind == "O" for array in keras.tree.flatten(x))
+    if not has_texts or keras.backend.backend() == "tensorflow":
+        return ""
+    return (
+        " The inputs are texts, and layers such as TextVectorization take them on the "
+        "backend tensorflow only: set KERAS_BACKEND=tensorflow."
+    )
 
 
 def _shapes(values):

@@ -52,7 +52,10 @@ def _rows(data):
         return f"batches of samples of shape {data.input_shape}"
     parts = {"training": data.y_train, "validation": data.y_val, "test": data.y_test}
     counts = [f"{len(y):,} {name}" for name, y in parts.items() if y is not None]
-    return f"{', '.join(counts)}; samples of shape {data.input_shape}"
+    samples = f"samples of shape {data.input_shape}"
+    if data.description.input_dtype == "string":
+        samples = "samples are texts"
+    return f"{', '.join(counts)}; {samples}"
 
 
 def _columns(table):

@@ -22,6 +22,8 @@ def callbacks_of(objective, **training):
         ("val_accuracy", "max"),
         ("val_root_mean_squared_error", "min"),
         ("val_output_auc", "max"),
+        ("val_AUC", "max"),
+        ("val_MeanSquaredError", "min"),
         ("gap_loss", "min"),
         ("gap_accuracy", "min"),  # a gap is positive where the model overfits
         ("clean_accuracy", "max"),
