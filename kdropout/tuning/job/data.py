@@ -231,7 +231,7 @@ def prepare(settings, folders, class_weight=None):
         texts=_texts_of(x_train),
     )
     if class_weight is not None:
-        class_weight = class_weights(class_weight, y_train, labels, class_names)
+        class_weight = class_weights(class_weight, y_train, description)
     return Data(
         x_train,
         y_train,
@@ -253,6 +253,7 @@ def prepare(settings, folders, class_weight=None):
 def _check_arrays(key, parts, named):
     """Return a dict from part to `(x, y)`, and one to weights, after their checks."""
     pairs, weights = {}, {}
+    is_checked = parts.table is not None or parts.class_names is not None
     for name, part in named.items():
         if part is None:
             continue
@@ -263,13 +264,15 @@ def _check_arrays(key, parts, named):
                 f"data. Received: {type(part).__name__}",
             )
         x, y, *given = part
-        if parts.table is None:
+        given = [array for array in given if array is not None]
+        if not is_checked:
             x, y = check_pair(key, name, x, y)
+            given = [check_weights(key, f"w_{name}", array, y) for array in given]
         pairs[name] = (x, y)
-        if given and given[0] is not None:
-            weights[name] = check_weights(key, f"w_{name}", given[0], y)
-        if parts.table is None:
+        if not is_checked:
             check_same_shapes(key, pairs["train"], pairs[name], name)
+        if given:
+            (weights[name],) = given
     return pairs, weights
 
 

@@ -115,7 +115,8 @@ def importing(key):
     try:
         yield
     except ModuleNotFoundError as error:
-        name = {"sklearn": "scikit-learn"}.get(error.name, error.name)
+        package = (error.name or "").partition(".")[0]
+        name = {"sklearn": "scikit-learn"}.get(package, package)
         raise InvalidSetting(
             key,
             f"needs {name}. Run: pip install {name}. The extra 'tuner' of kdropout has "

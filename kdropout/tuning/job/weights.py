@@ -65,27 +65,25 @@ def check_not_all_zero(key, part, weights):
         )
 
 
-def class_weights(class_weight, y, labels, class_names):
+def class_weights(class_weight, y, description):
     """Return a dict from the number of each class to its weight.
 
     Args:
         class_weight: "balanced", or dict from the text of a label to a weight.
         y: Array of the training labels, with classes as numbers.
-        labels: String, a value of `Description.labels`.
-        class_names: Tuple of the names of the classes, or None.
+        description: `Description` of the data.
     """
     key = "training.class_weight"
+    labels, num_classes = description.labels, description.num_classes
+    class_names = description.class_names
     is_row = labels == "one-hot"
-    if not is_row and (labels != "classes" or y.ndim > 1 and y.shape[-1] != 1):
+    if not is_row and (labels != "classes" or (y.ndim > 1 and y.shape[-1] != 1)):
         raise InvalidSetting(
             key,
             "needs one class for each sample: integers, texts or one-hot rows. "
             f"Received: {labels} of shape {y.shape[1:]}.",
         )
     classes = y.argmax(-1) if is_row else np.round(y.reshape(-1)).astype("int32")
-    num_classes = y.shape[-1] if is_row else int(classes.max()) + 1
-    if class_names is not None:
-        num_classes = len(class_names)
     counts = np.bincount(classes, minlength=num_classes)
     if class_weight == "balanced":
         occurring = np.flatnonzero(counts)

@@ -1,6 +1,7 @@
 """Tables that cannot be used are refused, with the column, the row and the way out."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -382,6 +383,17 @@ def test_too_many_features_are_refused_before_they_take_memory(
     monkeypatch.setattr(features, "MOST_BYTES", 100)
     with pytest.raises(JobError, match="features and 4 GiB as float32"):
         job_of(text).make_data()
+
+
+@pytest.mark.parametrize("package", ["pandas", "sklearn"])
+def test_missing_package_is_named(package, tmp_path, job_of, monkeypatch):
+    (tmp_path / "t.csv").write_text(table())
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    name = {"sklearn": "scikit-learn"}.get(package, package)
+    with pytest.raises(JobError, match=f"data.csv: needs {name}. Run: pip install"):
+        job_of("data: {csv: t.csv, target: label}").make_data()
 
 
 def test_parquet_needs_pyarrow(tmp_path, job_of, monkeypatch):

@@ -83,6 +83,11 @@ def test_labels_of_a_file_count_as_they_are_written(job_of):
         job_of("model: {build: 'a:b', arguments: {0: 1}}")
 
 
+def test_label_may_be_absent_from_the_training_rows():
+    parts = {"x_val": X[:6], "y_val": Y[:6], "y_train": Y % 2}
+    assert data_of({2: 3.0, 1: 2.0}, **parts).class_weight == {2: 3.0, 1: 2.0}
+
+
 def test_given_weights_are_split_with_their_samples():
     data = data_of(w_train=W)
     whole = {tuple(x): w for x, w in zip(X.astype("float32"), W, strict=True)}

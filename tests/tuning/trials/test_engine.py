@@ -114,10 +114,8 @@ def test_weights_of_classes_need_no_fit(tmp_path, capsys):
 @pytest.mark.on_one_backend
 def test_weights_of_samples_and_classes_are_refused_like_in_fit(tmp_path):
     both = {"class_weight": {0: 2.0}, "sample_weight": weights(35)}
-    for kind in (tuning.RandomSearch, keras_tuner.RandomSearch):
-        tuner = random_search(tmp_path / kind.__module__, kind=kind)
-        with pytest.raises(RuntimeError, match="class_weight. and .sample_weight"):
-            search(tuner, **both)
+    trials = search(random_search(tmp_path), **both)
+    assert all("`class_weight` and `sample_weight`" in t.message for t in trials)
 
 
 @ONLY_COMPILED
