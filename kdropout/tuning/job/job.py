@@ -530,8 +530,8 @@ def _evaluate(model, data, chosen_loss):
         raise InvalidSetting(
             "model",
             f"does not fit the data, with inputs of shape {_shapes(x)} and labels of "
-            f"shape {_shapes(y)}: {type(error).__name__}: "
-            f"{reason[:500].rstrip('.')}.{_about_texts(x)}",
+            f"shape {_shapes(y)}: {type(error).__name__}: {reason[:500]}"
+            f"{_about_texts(x)}",
         ) from error
     if not np.isfinite(logged["loss"]):
         raise InvalidSetting(
@@ -580,8 +580,8 @@ def _about_texts(x):
     if not has_texts or keras.backend.backend() == "tensorflow":
         return ""
     return (
-        " The inputs are texts, and layers such as TextVectorization take them on the "
-        "backend tensorflow only: set KERAS_BACKEND=tensorflow."
+        " (The inputs are texts, and layers such as TextVectorization take them on the "
+        "backend tensorflow only: set KERAS_BACKEND=tensorflow.)"
     )
 
 

@@ -186,7 +186,7 @@ def _read_csv(pandas, key, path, settings):
                 float_precision="round_trip",
             )
     except (ValueError, OSError, pandas.errors.ParserWarning) as error:
-        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. ")
+        reason = " ".join(str(error).split())
         raise InvalidSetting(
             key,
             f"must be a table with the same number of columns in each line. '{path}' "

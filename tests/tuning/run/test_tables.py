@@ -192,3 +192,17 @@ def test_shipped_table_is_that_of_its_script_and_passes_its_check(monkeypatch):
     assert checked.metrics == ("auc_pr",) and checked.model.output_shape == (None, 1)
     assert set(data.class_weight) == {0, 1}
     assert sum("missing" in column.note for column in data.table.columns) == 2
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "tensorflow", reason="TensorFlow takes texts"
+)
+def test_other_backends_refuse_texts_with_the_way_out(tmp_path):
+    name = f"texts_{tmp_path.name.replace('-', '_')}"
+    pathlib.Path(f"{name}.py").write_text(TEXT_MODEL)
+    rows = [f"a {word} film,{word}" for word in ("good", "bad") * 20]
+    pathlib.Path("t.csv").write_text("\n".join(["review,label", *rows]))
+    data = {"csv": "t.csv", "target": "label", "text": "review"}
+    job = make_job(tmp_path, data=data, model={"build": f"{name}:build"})
+    with pytest.raises(tuning.JobError, match="inputs are texts.*KERAS_BACKEND=tens"):
+        job.check()
