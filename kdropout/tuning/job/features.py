@@ -32,7 +32,7 @@ def encode(table, pairs, standardize):
         empty = sum(text == "" for x, _ in pairs.values() for text in x)
         note = f"{empty} empty or missing: an empty text" if empty else ""
         column = Column(table.text, "text", 1, note)
-        return pairs, dataclasses.replace(table, columns=(column,))
+        return pairs, dataclasses.replace(table, columns=(column,), parts={})
     with importing(table.key):
         import pandas
         import sklearn.compose
@@ -71,7 +71,7 @@ def encode(table, pairs, standardize):
         for part, (_, y) in pairs.items()
     }
     columns = plan.columns(pairs)
-    return encoded, dataclasses.replace(table, columns=columns)
+    return encoded, dataclasses.replace(table, columns=columns, parts={})
 
 
 class _Plan:

@@ -57,7 +57,8 @@ class Table:
         key: String, dotted key of the source.
         parts: Dict from "train", "val" and "test" to `(x, y)`, or to `(x, y, weights)`.
             `x` is a dict from column to array: numbers with NaN, or texts with None, if
-            a value is missing. With the key `text`, it is one array of texts.
+            a value is missing. With the key `text`, it is one array of texts. Empty
+            after `encode`.
         labels: String, the kind of the labels, "classes" or "numbers".
         class_names: Tuple of the names of the classes, or None for a regression.
         inputs: Tuple of the names of the inputs, in the order of the file.
