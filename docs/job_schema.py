@@ -36,6 +36,7 @@ The guide [A search as a job](../docs/jobs.md) explains jobs and their reports.
 
 | file | shows |
 |---|---|
+| `table.yaml` | a CSV file with missing values; weights of classes; no download |
 | `digits_mlp.yaml` | wrong labels, where the rate decides; no download, 2 minutes |
 | `mnist_mlp.yaml` | Hyperband; a rate for the inputs |
 | `fashion_cnn.yaml` | channels; a limit on the overfitting gap |

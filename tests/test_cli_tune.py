@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import kdropout
-from kdropout import cli
+from kdropout import cli, tuning
 from kdropout.cli.common import PACKAGES
 from kdropout.cli.main import make_parser
 from kdropout.tuning.report import pictures
@@ -84,8 +85,13 @@ def test_check_shows_the_search_and_writes_nothing():
     code, out, err = main("check", "job.yaml", "--set", "search.max_trials=7")
     assert (code, err) == (0, "")
     lines = [line.split(maxsplit=1) for line in out.splitlines()]
+    y = tuning.load_job("job.yaml").make_data().y_train
+    counts = [f"{n} {(y == n).sum()} ({(y == n).mean():.1%})" for n in range(3)]
+    guess = lines.pop(3)
+    assert guess[0] == "guess" and guess[1].startswith("always '")
     assert lines == [
-        ["data", "90 samples of shape (4,)"],
+        ["rows", "90 training, 30 validation, 30 test; samples of shape (4,)"],
+        ["classes", f"{', '.join(counts)}, of the training labels"],
         [
             "task",
             "classification of 3 classes (labels are integers); "
@@ -98,6 +104,53 @@ def test_check_shows_the_search_and_writes_nothing():
         ["rate/dense1_drop:", "0.1 to 0.5"],
     ]
     assert [path.name for path in pathlib.Path().iterdir()] == ["job.yaml"]
+
+
+def test_check_shows_what_it_understood_of_a_table(tmp_path):
+    rows = [
+        f"{row},{row % 5},{'' if row % 10 == 0 else row * 1.5},{'xyz'[row % 3]},7,"
+        f"{row % 3},{'yes' if row % 4 == 0 else 'no'}"
+        for row in range(60)
+    ]
+    header = "id,size,price,kind,same,weight,buys"
+    pathlib.Path("t.csv").write_text("\n".join([header, *rows]))
+    data = "csv: t.csv, target: buys, ignore: id, sample_weight: weight"
+    pathlib.Path("job.yaml").write_text(
+        f"data: {{{data}}}\ntraining: {{class_weight: {{yes: 5}}}}\n"
+    )
+    code, out, err = main("check", "job.yaml")
+    assert (code, err) == (0, "")
+    made = tuning.load_job("job.yaml").make_data()
+    share = (made.y_train == 0).mean()
+    accuracy = (made.y_test == 0).mean()
+    logs = np.log([share, 1 - share])[made.y_test]
+    mean = np.nanmean([float(row.split(",")[2] or "nan") for row in rows])
+    lines = " ".join(out.split())
+    for part in (
+        "rows 36 training, 12 validation, 12 test; samples of shape (6,)",
+        "columns 3 become 6 features",
+        "size number 1 price number 2 6 missing: replaced by the mean",
+        "and marked by a feature kind category 3 same not used - only the value 7.0",
+        "id not used - in 'ignore'",
+        f"classes no {(made.y_train == 0).sum()} ({share:.1%}), yes",
+        "weights training samples 0 to 2; validation samples 0 to 2; test",
+        "classes yes 5 (training loss only)",
+        "classification of 2 classes (labels are texts: 'no', 'yes')",
+        f"guess always 'no': test accuracy {accuracy:.4g}, crossentropy "
+        f"{-(logs * made.w_test).mean():.4g}",
+    ):
+        assert part in lines, part
+    assert 30.0 < mean < 60.0
+
+
+def test_check_shows_the_error_of_the_mean_for_a_regression():
+    pathlib.Path("job.yaml").write_text("data: {sklearn: diabetes}\n")
+    code, out, _ = main("check", "job.yaml")
+    made = tuning.load_job("job.yaml").make_data()
+    error = np.sqrt(np.square(made.y_test).mean())
+    assert code == 0 and "the mean of the training targets" in out
+    assert f"root_mean_squared_error {error:.4g}" in out
+    assert f"unit of the target {error * float(made.target_scale):.4g}" in out
 
 
 def test_all_faults_are_reported_at_once_with_their_places():

@@ -83,8 +83,10 @@ def lower_is_better(name, model, directions):
         **directions,
     }
     for candidate in _endings(name):
-        if candidate in known:
-            return known[candidate] == "min"
+        # A job or `compile` may name a metric by its class, such as "AUC".
+        for form in (candidate, _snake_case(candidate)):
+            if form in known:
+                return known[form] == "min"
     raise ValueError(
         f"'directions' must say whether a lower value of '{name}' is better, because "
         f"its name does not show it. Received: directions={directions!r}. Pass "

@@ -7,9 +7,9 @@ from kdropout.cli.common import add_job, needs_tuner, read_job
 
 _TEXT = """\
 Check a job without training: read the file, load the data, build the model, and
-evaluate it on a few samples. The command prints the hyperparameters to search, and the
-task: whether the labels are classes, and the loss. If anything is wrong, it prints
-where and how to fix it, and exits with 1.
+evaluate it on a few samples. The command prints the rows and columns, the task, the
+loss, the weights, the score of a guess that ignores the inputs, and the hyperparameters
+to search. If anything is wrong, it prints where and how to fix it, and exits with 1.
 
 A job is code: the functions and files that it names as 'build', 'file' and 'function'
 run with your rights when you check it. Check only jobs that you trust.
@@ -36,14 +36,16 @@ def add_to(commands):
 
 def _check(options):
     needs_tuner()
+    from kdropout.tuning.job.summary import guess_of, summary_of
+
     job = read_job(options)
     checked = job.check()
-    description = checked.data.description
-    size = description.num_samples
-    print(
-        f"data      {size or 'batches of'} samples of shape {description.input_shape}"
-    )
+    for title, text in summary_of(checked.data):
+        print(f"{title:9} {text}")
     print(f"task      {checked.task}")
+    guess = guess_of(checked.data)
+    if guess is not None:
+        print(f"guess     {_score_text(guess)}")
     variables = checked.model.trainable_variables
     size = sum(math.prod(variable.shape) for variable in variables)
     print(f"model     {size:,} trainable parameters")
@@ -53,6 +55,11 @@ def _check(options):
     for hyperparameter in checked.hyperparameters.space:
         config = hyperparameter.get_config()
         print(f"  {config['name']}: {_domain(config)}")
+
+
+def _score_text(guess):
+    scores = [f"{name} {value:.4g}" for name, value in guess.scores.items()]
+    return f"{guess.prediction}: {guess.part} {', '.join(scores)}"
 
 
 def _budget(job):

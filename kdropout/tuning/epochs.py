@@ -15,6 +15,7 @@ from keras import ops, tree
 
 from kdropout.callbacks import OverfittingGap, TensorBoardRates
 from kdropout.callbacks.rate_logger import RateReader
+from kdropout.tuning.class_weights import weights_of_samples
 from kdropout.tuning.live_numbers import LiveNumbers
 
 _DEFAULT_BATCH_SIZE = 32  # the default of Keras
@@ -42,7 +43,7 @@ _BATCH_HOOKS = (
 )
 # These hooks act only before the first batch of a pass. A compiled epoch calls them.
 _ONCE_A_PASS = (RateReader.on_train_batch_begin, OverfittingGap.on_test_batch_begin)
-_MUST_BE_NONE = ("class_weight", "steps_per_epoch", "validation_steps")
+_MUST_BE_NONE = ("steps_per_epoch", "validation_steps")
 
 # The classes of tensors that have rows, unlike sparse and ragged ones.
 _DENSE = ("EagerTensor", "ArrayImpl")
@@ -81,7 +82,14 @@ class Trainer:
 
     def _data_of(self, arguments):
         """The data on the device, which all trials of a search share."""
-        names = ("x", "y", "sample_weight", "validation_data", "validation_split")
+        names = (
+            "x",
+            "y",
+            "sample_weight",
+            "class_weight",
+            "validation_data",
+            "validation_split",
+        )
         given = [arguments[name] for name in names]
         if self._data is None or any(
             old is not new for old, new in zip(self._data[0], given, strict=True)
@@ -153,6 +161,8 @@ def _why_not_with_arguments(arguments):
         _is_array(arguments["sample_weight"]) and _is_array(arguments["y"])
     ):
         return "sample_weight is more than one array"
+    if arguments["class_weight"] is not None and not _can_weight_classes(arguments):
+        return "class_weight is given for labels that are not one array"
     validation = arguments["validation_data"]
     if validation is not None and not (
         isinstance(validation, (tuple, list)) and _are_arrays(tuple(validation))
@@ -164,6 +174,16 @@ def _why_not_with_arguments(arguments):
         if _acts_at_batches(callback):
             return f"the callback {type(callback).__name__} acts at batches"
     return None
+
+
+def _can_weight_classes(arguments):
+    """True if `fit` accepts the weights of classes. Otherwise `fit` raises an error."""
+    return (
+        isinstance(arguments["class_weight"], dict)
+        and arguments["sample_weight"] is None
+        and _is_array(arguments["y"])
+        and arguments["y"].ndim <= 2
+    )
 
 
 def _acts_at_batches(callback):
@@ -293,6 +313,9 @@ def _data_of_fit(arguments):
     validation = arguments["validation_data"]
     if validation is None and arguments["validation_split"]:
         train, validation = _split(train, arguments["validation_split"])
+    if arguments["class_weight"] is not None:  # like `fit`, after the split
+        x, y, _ = train
+        train = (x, y, weights_of_samples(y, arguments["class_weight"]))
     return TrialData(
         train=_to_tensors(train),
         validation=None if validation is None else _to_tensors(validation),

@@ -3,12 +3,14 @@
 import pathlib
 import re
 import shlex
+import shutil
 
 import pytest
 import yaml
 
 from kdropout import tuning
 from kdropout.cli.main import make_parser
+from kdropout.tuning.job.summary import guess_of, summary_of
 from kdropout.tuning.report import pictures
 from tests.tools import linked_files, run_code_of
 
@@ -77,7 +79,21 @@ def test_files_that_are_linked_exist(page):
     assert [path for path in linked_files(DOCS / page) if not path.exists()] == []
 
 
+def test_the_table_in_the_guide_is_understood_as_shown(tmp_path, monkeypatch):
+    (tmp_path / "job.yaml").write_text(blocks("jobs.md", "yaml")[0])
+    shutil.copy(ROOT / "tuner_configs" / "table.csv", tmp_path / "customers.csv")
+    monkeypatch.chdir(tmp_path)
+    checked = tuning.load_job("job.yaml").check()
+    lines = [f"{title:9} {text}" for title, text in summary_of(checked.data)]
+    (shown,) = [b for b in blocks("jobs.md", "text") if b.startswith("rows ")]
+    *shown, task, guess = shown.splitlines()
+    assert lines == shown
+    assert task == f"task      {checked.task}"
+    scores = guess_of(checked.data).scores
+    assert all(f"{name} {value:.4g}" in guess for name, value in scores.items())
+
+
 def test_the_job_in_the_guide_is_the_one_that_it_quotes():
-    _, block = blocks("jobs.md", "yaml")
+    (block,) = [b for b in blocks("jobs.md", "yaml") if "sklearn: digits" in b]
     shipped = tuning.load_job(ROOT / "tuner_configs" / "digits_mlp.yaml").model_dump()
     assert tuning.Job.model_validate(yaml.safe_load(block)).model_dump() == shipped

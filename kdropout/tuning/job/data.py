@@ -11,15 +11,25 @@ from kdropout._data import iterate_batches
 from kdropout._label_noise import with_noise
 from kdropout.tuning.job.digests import digest_of_arrays
 from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.features import encode
 from kdropout.tuning.job.references import blame_user_code
 from kdropout.tuning.job.schema import (
     TABLES,
+    CsvData,
     KerasData,
+    ParquetData,
     SklearnData,
     TextData,
     UciData,
 )
 from kdropout.tuning.job.sources import check_pair, check_same_shapes, read_source
+from kdropout.tuning.job.tables import Table
+from kdropout.tuning.job.weights import (
+    check_not_all_zero,
+    check_weights,
+    class_weights,
+    training_weights,
+)
 
 # The sum of probabilities with few digits may differ from 1 by this much.
 _TOLERANCE = 1e-3
@@ -52,6 +62,10 @@ class Description:
             the task. Defaults to None.
         class_names: Tuple of the texts that the classes stand for, in the order of
             their numbers, or None if the labels are not texts. Defaults to None.
+        texts: Array of the training inputs that are texts, for example to adapt a
+            `keras.layers.TextVectorization` in the function that builds a model. With
+            several inputs, a structure with None for the other inputs. None if the
+            inputs are not texts, or are a dataset. Defaults to None.
     """
 
     task: str
@@ -63,6 +77,7 @@ class Description:
     num_samples: int | None
     labels: str | None = None
     class_names: tuple | None = None
+    texts: Any = dataclasses.field(default=None, repr=False, compare=False)
 
     def __post_init__(self):
         if self.labels is None:
@@ -89,6 +104,15 @@ class Data:
             1.
         digests: Dict from "train", "val" and "test" to the digest of the arrays after
             the split and before scaling. Empty with datasets. Defaults to {}.
+        w_train: Array of the given weights of the training samples, or None.
+        w_val: The same for validation.
+        w_test: The same for the test.
+        class_weight: Dict from the number of a class to the weight that the job gives
+            it, or None. Defaults to None.
+        fit_weight: Array of the weights of the training samples for `fit`: `w_train`
+            times the weights of the classes. None without either. Defaults to None.
+        table: `kdropout.tuning.job.tables.Table` with the columns of a table, or None
+            for other data. Defaults to None.
     """
 
     x_train: Any
@@ -101,21 +125,29 @@ class Data:
     target_mean: Any = dataclasses.field(default_factory=lambda: np.float32(0.0))
     target_scale: Any = dataclasses.field(default_factory=lambda: np.float32(1.0))
     digests: dict = dataclasses.field(default_factory=dict)
+    w_train: Any = None
+    w_val: Any = None
+    w_test: Any = None
+    class_weight: dict | None = None
+    fit_weight: Any = None
+    table: Table | None = None
 
     @property
     def training(self) -> Any:
-        """The training data: a tuple `(x, y)`, or a dataset."""
-        return _pair(self.x_train, self.y_train)
+        """The training data: `(x, y)`, `(x, y, w_train)`, or a dataset."""
+        return _part(self.x_train, self.y_train, self.w_train)
 
     @property
     def validation(self) -> Any:
-        """The validation data: a tuple `(x, y)`, or a dataset."""
-        return _pair(self.x_val, self.y_val)
+        """The validation data: `(x, y)`, `(x, y, w_val)`, or a dataset."""
+        return _part(self.x_val, self.y_val, self.w_val)
 
     @property
     def test(self) -> Any:
-        """The test data: a tuple `(x, y)` or a dataset, or None without a test set."""
-        return None if self.x_test is None else _pair(self.x_test, self.y_test)
+        """The test data, in the same form, or None without a test set."""
+        if self.x_test is None:
+            return None
+        return _part(self.x_test, self.y_test, self.w_test)
 
     @property
     def is_dataset(self) -> bool:
@@ -138,61 +170,132 @@ class Data:
         return self.description.num_classes
 
 
-def _pair(x, y):
-    return x if y is None else (x, y)
+def _part(x, y, weights):
+    if y is None:
+        return x
+    return (x, y) if weights is None else (x, y, weights)
 
 
-def prepare(settings, folders):
-    """Read, check, split, add noise to and scale the data of a job."""
+def prepare(settings, folders, class_weight=None):
+    """Read, check, split, add noise to and scale the data of a job.
+
+    `class_weight` is the value of `training.class_weight`.
+    """
     key, parts = read_source(settings, folders)
     named = {"train": parts.train, "val": parts.validation, "test": parts.test}
-    if not _is_pair(parts.train):
-        return _prepare_datasets(key, settings, named)
-    pairs = {}
-    for name, part in named.items():
-        if part is None:
-            continue
-        if not _is_pair(part):
-            raise InvalidSetting(
-                key,
-                f"the {name} data must be a tuple (x, y) of arrays, like the training "
-                f"data. Received: {type(part).__name__}",
-            )
-        pairs[name] = check_pair(key, name, *part)
-        check_same_shapes(key, pairs["train"], pairs[name], name)
-    labels = find_labels(key, settings, pairs)
+    if not _are_arrays(parts.train):
+        return _prepare_datasets(key, settings, named, class_weight)
+    pairs, weights = _check_arrays(key, parts, named)
+    if parts.table is None and parts.class_names is None:
+        labels = find_labels(key, settings, pairs)
+        pairs, class_names = number_classes(pairs)
+    else:
+        labels = "classes" if parts.table is None else parts.table.labels
+        class_names = parts.class_names
     task = "regression" if labels == "numbers" else "classification"
-    pairs, class_names = number_classes(pairs)
     generator = np.random.default_rng(settings.seed)
-    pairs = split(settings, pairs, generator)
+    pairs, weights = _split_with_weights(settings, pairs, weights, generator)
+    for name, array in weights.items():
+        place = "data.sample_weight" if parts.table is not None else key
+        check_not_all_zero(place, name, array)
     num_classes, num_tokens = count_classes(key, labels, pairs), count_tokens(pairs)
+    if class_names is not None:  # the last one may be rare, and in no part
+        num_classes = len(class_names)
     if isinstance(settings, TextData):  # classes and tokens are the same characters
         num_classes = num_tokens = max(num_classes, num_tokens)
     if settings.label_noise:
         pairs = _with_noise(settings, pairs, labels, num_classes, generator)
     # Compute them before scaling, whose last bits differ between machines.
-    digests = {name: digest_of_arrays(pair) for name, pair in pairs.items()}
-    mean, scale = np.float32(0.0), np.float32(1.0)
-    if _is_standardized(settings):
+    digests = {
+        name: digest_of_arrays(_part(*pair, weights.get(name)))
+        for name, pair in pairs.items()
+    }
+    mean, scale, table = np.float32(0.0), np.float32(1.0), None
+    is_standardized = _is_standardized(settings)
+    if parts.table is not None:
+        pairs, table = encode(parts.table, pairs, is_standardized)
+        if is_standardized and task == "regression":
+            pairs, mean, scale = standardize_targets(pairs)
+    elif is_standardized:
         pairs, mean, scale = standardize(pairs, task)
-    num_samples = len(pairs["train"][1])
+    x_train, y_train = pairs["train"]
     description = describe(
         task,
-        *pairs["train"],
+        x_train,
+        y_train,
         num_classes=num_classes,
         num_tokens=num_tokens,
-        num_samples=num_samples,
+        num_samples=len(y_train),
         labels=labels,
         class_names=class_names,
+        texts=_texts_of(x_train),
     )
-    test = pairs.get("test", (None, None))
+    if class_weight is not None:
+        class_weight = class_weights(class_weight, y_train, description)
     return Data(
-        *pairs["train"], *pairs["val"], *test, description, mean, scale, digests
+        x_train,
+        y_train,
+        *pairs["val"],
+        *pairs.get("test", (None, None)),
+        description,
+        mean,
+        scale,
+        digests,
+        w_train=weights.get("train"),
+        w_val=weights.get("val"),
+        w_test=weights.get("test"),
+        class_weight=class_weight,
+        fit_weight=training_weights(weights.get("train"), class_weight, y_train),
+        table=table,
     )
 
 
-def _is_pair(part):
+def _check_arrays(key, parts, named):
+    """Return a dict from part to `(x, y)`, and one to weights, after their checks."""
+    pairs, weights = {}, {}
+    is_checked = parts.table is not None or parts.class_names is not None
+    for name, part in named.items():
+        if part is None:
+            continue
+        if not _are_arrays(part):
+            raise InvalidSetting(
+                key,
+                f"the {name} data must be a tuple (x, y) of arrays, like the training "
+                f"data. Received: {type(part).__name__}",
+            )
+        x, y, *given = part
+        given = [array for array in given if array is not None]
+        if not is_checked:
+            x, y = check_pair(key, name, x, y)
+            given = [check_weights(key, f"w_{name}", array, y) for array in given]
+        pairs[name] = (x, y)
+        if not is_checked:
+            check_same_shapes(key, pairs["train"], pairs[name], name)
+        if given:
+            (weights[name],) = given
+    return pairs, weights
+
+
+def _split_with_weights(settings, pairs, weights, generator):
+    """Split the pairs of arrays, and their weights in the same way."""
+    parts = {name: _part(*pair, weights.get(name)) for name, pair in pairs.items()}
+    parts = split(settings, parts, generator)
+    pairs = {name: part[:2] for name, part in parts.items()}
+    return pairs, {name: part[2] for name, part in parts.items() if len(part) == 3}
+
+
+def _are_arrays(part):
+    """True for `(x, y)` or `(x, y, weights)`, and False for an iterable of batches."""
+    if isinstance(part, tuple) and len(part) == 3:
+        return not isinstance(part[2], tuple)
     return isinstance(part, (tuple, list)) and len(part) == 2
+
+
+def _texts_of(x):
+    """The inputs that are texts, with None for others, or None if there are none."""
+    texts = _map(lambda array: array if array.dtype.kind == "O" else None, x)
+    leaves = [array for array in keras.tree.flatten(x) if array.dtype.kind == "O"]
+    return texts if leaves else None
 
 
 def _with_noise(settings, pairs, labels, num_classes, generator):
@@ -216,13 +319,20 @@ def _with_noise(settings, pairs, labels, num_classes, generator):
 
 def _is_standardized(settings):
     if settings.standardize is None:
-        table = isinstance(settings, SklearnData) and settings.sklearn in TABLES
-        return table or isinstance(settings, UciData)
+        if isinstance(settings, SklearnData):
+            return settings.sklearn in TABLES
+        return isinstance(settings, (CsvData, ParquetData, UciData))
     return settings.standardize
 
 
-def _prepare_datasets(key, settings, parts):
+def _prepare_datasets(key, settings, parts, class_weight):
     """Prepare datasets, of which only the first batch is checked."""
+    if class_weight is not None:
+        raise InvalidSetting(
+            "training.class_weight",
+            "only applies to arrays. Received: datasets from the function. Add sample "
+            "weights to the batches, (x, y, sample_weight), or return arrays.",
+        )
     names = ("label_noise", "standardize", "train_size", "validation_size")
     given = [name for name in names if getattr(settings, name)]
     if given:
@@ -251,13 +361,28 @@ def _prepare_datasets(key, settings, parts):
     description = describe(
         task, *first["train"], num_classes=num_classes, labels=labels
     )
-    columns = [part if _is_pair(part) else (part, None) for part in parts.values()]
-    return Data(*(value for column in columns for value in column), description)
+    columns = [_columns_of(key, name, part) for name, part in parts.items()]
+    return Data(
+        *(value for x, y, _ in columns for value in (x, y)),
+        description,
+        w_val=columns[1][2],
+        w_test=columns[2][2],
+    )
+
+
+def _columns_of(key, name, part):
+    """Inputs, labels and weights of a part next to a training dataset."""
+    if not _are_arrays(part):
+        return part, None, None
+    x, y, *given = part
+    if not given or given[0] is None:
+        return x, y, None
+    return x, y, check_weights(key, f"w_{name}", given[0], np.asarray(y))
 
 
 def _first_batch(key, name, part):
-    if _is_pair(part):
-        return part
+    if _are_arrays(part):
+        return part[:2]
     if not hasattr(part, "__iter__") and not hasattr(part, "__getitem__"):
         raise InvalidSetting(
             key,
@@ -366,6 +491,13 @@ def standardize(pairs, task):
         ]
         x = keras.tree.pack_sequence_as(x, arrays)
         scaled[name] = (x, (y - mean) / scale if task == "regression" else y)
+    return scaled, mean, scale
+
+
+def standardize_targets(pairs):
+    """Shift and scale the targets only, by those of the training data."""
+    mean, scale = _moments(pairs["train"][1])
+    scaled = {name: (x, (y - mean) / scale) for name, (x, y) in pairs.items()}
     return scaled, mean, scale
 
 

@@ -2,11 +2,13 @@
 
 import functools
 import itertools
+import math
 import operator
 import os
 import pathlib
 import re
 import typing
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import keras
@@ -138,6 +140,7 @@ _EXPECTED = {
     "finite_number": "must be a finite number",
     "literal_error": "must be {expected}",
     "string_too_short": "must not be empty",
+    "string_too_long": "must have a length of at most {max_length}",
     "too_short": "must have at least {min_length} entries",
     "too_long": "must have no more than {max_length} entries",
 }
@@ -227,6 +230,117 @@ _LONGEST_NAME = 255
 PathText = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
 
 
+class PartFiles(Settings):
+    """The files of the parts of the data."""
+
+    train: PathText
+    validation: PathText | None = None
+    test: PathText | None = None
+
+
+def _read_files(value):
+    if isinstance(value, PartFiles):
+        return value
+    if isinstance(value, dict):
+        try:
+            return PartFiles.model_validate(value)
+        except ValidationError as error:
+            raise invalid_parts(problems_of(error, PartFiles)) from None
+    if not isinstance(value, str) or not value:
+        raise invalid(
+            "must be a path, or a mapping such as {train: a.csv, validation: b.csv}. "
+            f"Received: {shorten(value)}"
+        )
+    return _check_path(value)
+
+
+# A file, or one for each part of the data.
+Files = Annotated[
+    str | PartFiles,
+    BeforeValidator(_read_files),
+    Field(json_schema_extra={"kind": "path, or {train: path, validation: path, ...}"}),
+]
+
+
+def _read_names(value):
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not names:
+        raise invalid(f"must be a name, or a list of names. Received: {shorten(value)}")
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise invalid(f"must be a text. Received: {shorten(name)}", index)
+    return tuple(dict.fromkeys(names))
+
+
+# Names of columns, which may be written as one text.
+Names = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
+
+
+def _read_image_size(value):
+    sides = value if isinstance(value, (list, tuple)) else [value, value]
+    if len(sides) != 2 or not all(_is_side(side) for side in sides):
+        raise invalid(
+            "must be the number of pixels of both sides, or [height, width]: integers "
+            f"from 1 to {_LARGEST_SIDE}. Received: {shorten(value)}"
+        )
+    return tuple(sides)
+
+
+def _is_side(value):
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return is_integer and 1 <= value <= _LARGEST_SIDE
+
+
+_LARGEST_SIDE = 10_000
+
+ImageSize = Annotated[
+    tuple[int, int],
+    BeforeValidator(_read_image_size),
+    Field(json_schema_extra={"kind": "integer, or [height, width]"}),
+]
+
+
+def label_text(value):
+    """The text by which a job names a class."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
+
+
+def _read_class_weight(value):
+    if isinstance(value, str) and value == "balanced":
+        return value
+    if not isinstance(value, Mapping) or not value:
+        hint = nearest(value, ("balanced",)) if isinstance(value, str) else ""
+        raise invalid(
+            "must be 'balanced', or a mapping from label to weight such as {no: 1, "
+            f"yes: 5}}. Received: {shorten(value)}.{hint}"
+        )
+    weights = {label_text(label): weight for label, weight in value.items()}
+    problems = [
+        (
+            (label,),
+            f"must be a finite number of at least 0. Received: {shorten(weight)}",
+        )
+        for label, weight in weights.items()
+        if isinstance(weight, bool)
+        or not isinstance(weight, (int, float))
+        or not 0.0 <= weight < math.inf
+    ]
+    if problems:
+        raise invalid_parts(problems)
+    return {label: float(weight) for label, weight in weights.items()}
+
+
+ClassWeight = Annotated[
+    str | dict[str, float],
+    BeforeValidator(_read_class_weight),
+    Field(json_schema_extra={"kind": "`balanced`, or {label: weight, ...}"}),
+]
+
+
 def _check_size(value: Any):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise invalid(f"{_SIZE} Received: {shorten(value)}")
@@ -288,8 +402,14 @@ def _check_reference(value):
 Reference = Annotated[str, AfterValidator(_check_reference)]
 
 
+# The form in which Keras writes an object with arguments.
+_FORM = ("class_name", "config")
+
+
 def make_optimizer(value):
-    """Make an optimizer from a name, or from a dict with `name` and arguments."""
+    """Make an optimizer from its name, or from a dict with its name and arguments."""
+    if isinstance(value, dict) and "class_name" in value:
+        return _make_object("an optimizer", _with_schedule(value), _OPTIMIZERS)
     settings = {"name": value} if isinstance(value, str) else value
     if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
         raise invalid(
@@ -298,18 +418,84 @@ def make_optimizer(value):
         )
     arguments = dict(settings)
     name = arguments.pop("name")
-    classes = _classes(keras.optimizers, keras.optimizers.Optimizer)
-    optimizer = classes.get(name) or classes.get(name.lower())
+    optimizer = _OPTIMIZERS.get(name) or _OPTIMIZERS.get(name.lower())
     if optimizer is None:
-        raise _unknown("an optimizer", name, classes)
+        raise _unknown("an optimizer", name, _OPTIMIZERS)
+    return _with_arguments(optimizer, name, arguments)
+
+
+def _with_schedule(value):
+    """Replace a mapping at `config.learning_rate` by the schedule that it describes."""
+    config = value.get("config")
+    rate = config.get("learning_rate") if isinstance(config, dict) else None
+    if not isinstance(rate, dict):
+        return value
+    schedule = _make_object("a schedule", rate, _SCHEDULES, "config", "learning_rate")
+    return {**value, "config": {**config, "learning_rate": schedule}}
+
+
+def make_loss(value):
+    """Return a loss for `compile`: a name, or an object for a class and arguments."""
+    if isinstance(value, str):
+        return value
+    return _make_object("a loss", value, _LOSSES)
+
+
+def make_metric(value):
+    """Return a metric for `compile`: a name, or an object for a class and arguments."""
+    if isinstance(value, str):
+        return value
+    return _make_object("a metric", value, _METRICS)
+
+
+def _make_object(what, value, classes, *outer):
+    """Make an object of Keras from a dict with `class_name` and `config`.
+
+    `outer` is the key of the dict within the checked value.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("class_name"), str):
+        raise invalid(
+            f"must be the name of {what}, or a mapping such as {{class_name: "
+            f"{_EXAMPLES[what]}}}. Received: {shorten(value)}",
+            *outer,
+        )
+    for key in value:
+        if key not in _FORM:
+            raise invalid(
+                f"is not a known key.{nearest(key, _FORM)} The keys are: "
+                f"{', '.join(_FORM)}. Put the arguments into 'config'.",
+                *outer,
+                key,
+            )
+    name, config = value["class_name"], value.get("config", {})
+    if not isinstance(config, dict):
+        raise invalid(
+            f"must be a mapping. Received: {shorten(config)}", *outer, "config"
+        )
+    kind = classes.get(name) or classes.get(name.lower().replace("_", ""))
+    if kind is None:
+        raise _unknown(what, name, classes, *outer, "class_name")
+    return _with_arguments(kind, name, config, *outer, "config")
+
+
+def _with_arguments(kind, name, arguments, *key):
     try:
-        return optimizer(**arguments)
-    except (TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        return kind(**arguments)
+    except Exception as error:  # from the check of any argument
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise invalid(
             f"has arguments that '{name}' does not accept: {reason}. Received: "
-            f"{arguments!r}"
+            f"{arguments!r}",
+            *key,
         ) from None
+
+
+_EXAMPLES = {
+    "an optimizer": "Adam, config: {learning_rate: 0.001}",
+    "a loss": "BinaryFocalCrossentropy, config: {gamma: 2.0}",
+    "a metric": "AUC, config: {curve: PR, name: auc_pr}",
+    "a schedule": "CosineDecay, config: {initial_learning_rate: 0.01, ...}",
+}
 
 
 def _check_optimizer(value):
@@ -318,26 +504,35 @@ def _check_optimizer(value):
     return value
 
 
-def _check_loss(name):
+def _check_loss(value):
+    if not isinstance(value, str):
+        make_loss(value)
+        return value
     try:
-        keras.losses.get(name)
+        keras.losses.get(value)
     except ValueError:
         names = _functions(keras.losses, keras.losses.Loss)
-        raise _unknown("a loss", name, names) from None
-    return name
+        raise _unknown("a loss", value, names) from None
+    return value
 
 
-def _check_metric(name):
-    if name in ("accuracy", "acc", "crossentropy", "ce"):  # only `compile` knows these
-        return name
+def _check_metric(value):
+    if not isinstance(value, str):
+        make_metric(value)
+        return value
+    if value in ("accuracy", "acc", "crossentropy", "ce"):  # `compile` knows these
+        return value
     try:
-        keras.metrics.get(name)
+        keras.metrics.get(value)
     except ValueError:
         names = {"accuracy", *_functions(keras.metrics, keras.metrics.Metric)}
-        raise _unknown("a metric", name, names) from None
+        raise _unknown("a metric", value, names) from None
     except TypeError as error:  # a metric with required arguments
-        raise invalid(f"needs arguments, so its name is not enough: {error}") from None
-    return name
+        raise invalid(
+            f"needs arguments, so its name is not enough: {error}. Write {{class_name: "
+            f"{value}, config: {{...}}}}"
+        ) from None
+    return value
 
 
 def _check_activation(name):
@@ -347,9 +542,9 @@ def _check_activation(name):
     return name
 
 
-def _unknown(what, name, names):
+def _unknown(what, name, names, *key):
     hint = nearest(name, names) or f" The names are: {', '.join(sorted(names))}"
-    return invalid(f"must be {what} of Keras. Received: {name!r}.{hint}")
+    return invalid(f"must be {what} of Keras. Received: {name!r}.{hint}", *key)
 
 
 def _classes(module, base):
@@ -359,6 +554,14 @@ def _classes(module, base):
         if isinstance(value, type) and issubclass(value, base) and value is not base:
             classes[name] = classes[name.lower()] = value
     return classes
+
+
+_OPTIMIZERS = _classes(keras.optimizers, keras.optimizers.Optimizer)
+_SCHEDULES = _classes(
+    keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule
+)
+_LOSSES = _classes(keras.losses, keras.losses.Loss)
+_METRICS = _classes(keras.metrics, keras.metrics.Metric)
 
 
 def _functions(module, base):
@@ -383,6 +586,14 @@ OptimizerName = Annotated[
     AfterValidator(_check_optimizer),
     Field(json_schema_extra={"kind": "text, or {name: text, learning_rate: ...}"}),
 ]
-LossName = Annotated[str, AfterValidator(_check_loss)]
-MetricName = Annotated[str, AfterValidator(_check_metric)]
+LossName = Annotated[
+    Any,
+    AfterValidator(_check_loss),
+    Field(json_schema_extra={"kind": "text, or {class_name: text, config: {...}}"}),
+]
+MetricName = Annotated[
+    Any,
+    AfterValidator(_check_metric),
+    Field(json_schema_extra={"kind": "text, or {class_name: text, config: {...}}"}),
+]
 ActivationName = Annotated[str, AfterValidator(_check_activation)]

@@ -200,14 +200,23 @@ def with_values(settings, values):
 def _put(tree, names, value):
     *outer, last = names
     for name in outer:
-        inner = tree.get(name)
-        if name == "optimizer" and inner is None:
-            inner = "adam"
-        if isinstance(inner, str):  # a name stands for a mapping
-            inner = {"name": inner}
-        tree[name] = inner = {} if inner is None else dict(inner)
-        tree = inner
+        tree[name] = _mapping(name, tree.get(name))
+        tree = tree[name]
+        if "class_name" in tree and "config" not in names:
+            tree["config"] = tree = dict(tree.get("config", {}))
     tree[last] = value
+
+
+def _mapping(name, value):
+    """A copy of the mapping at a key, for which a single name may stand."""
+    if name == "loss":
+        if value is None:
+            raise ValueError("Set model.loss, so that its arguments are known.")
+        return {"class_name": value} if isinstance(value, str) else dict(value)
+    if name == "optimizer":
+        value = "adam" if value is None else value
+        return {"name": value} if isinstance(value, str) else dict(value)
+    return {} if value is None else dict(value)
 
 
 def of_optimizer(values):
@@ -226,10 +235,12 @@ def default_of(name, settings, batch_size):
     if name.startswith(_OPTIMIZER) and settings.optimizer is None:
         config = make_optimizer("adam").get_config()
         return config.get(name.removeprefix(_OPTIMIZER))
-    value: Any = settings.model_dump()
+    value = settings.model_dump()
     for part in name.split(".")[1:]:
         if not isinstance(value, dict):
             return None
+        if part not in value and "config" in value:
+            value = value["config"]
         value = value.get(part)
     return list(value) if isinstance(value, tuple) else value
 

@@ -13,6 +13,7 @@ import keras_tuner
 import numpy as np
 import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from kdropout import _validation
 from kdropout._data import iterate_batches
@@ -226,6 +227,17 @@ class Job(Settings):
                 raise invalid(error.problem, "training", "epochs") from None
         return self
 
+    @model_validator(mode="after")
+    def _infer_direction(self):
+        try:
+            self.objective.infer_direction(self.model.metrics or ())
+        except PydanticCustomError as error:
+            parts = error.context["parts"]
+            raise invalid_parts(
+                [(("objective", *key), m) for key, m in parts]
+            ) from None
+        return self
+
     @property
     def path(self) -> str | None:
         """Path of the file of the job, or None."""
@@ -278,7 +290,8 @@ class Job(Settings):
         Raises:
             JobError: If the data cannot be loaded or used for training.
         """
-        return self._located(prepare, self.data, self.folders)
+        class_weight = self.training.class_weight
+        return self._located(prepare, self.data, self.folders, class_weight)
 
     def make_hypermodel(self, data: Data) -> ModelBuilder:
         """Make the function `build(hp) -> model` for KerasTuner, which can be pickled.
@@ -377,6 +390,8 @@ class Job(Settings):
         settings = self.model_dump(mode="json", exclude=set(NOT_DECISIVE))
         settings["search"].pop("max_trials", None)
         settings["data"].pop("data_dir", None)
+        # An earlier version had no such key, which counts as None.
+        settings["hyperparameters"] = settings["hyperparameters"] or None
         return settings
 
     def to_yaml(self) -> str:
@@ -595,7 +610,8 @@ def _evaluate(model, data, chosen_loss):
         raise InvalidSetting(
             "model",
             f"does not fit the data, with inputs of shape {_shapes(x)} and labels of "
-            f"shape {_shapes(y)}: {type(error).__name__}: {reason[:500]}",
+            f"shape {_shapes(y)}: {type(error).__name__}: {reason[:500]}"
+            f"{_about_texts(x)}",
         ) from error
     if not np.isfinite(logged["loss"]):
         raise InvalidSetting(
@@ -636,6 +652,17 @@ def _check_probabilities(outputs, loss):
             f"layer activation='{activation}', or compile the model in the function "
             "with a loss of logits.",
         )
+
+
+def _about_texts(x):
+    """A sentence for inputs that are texts on a backend that has none."""
+    has_texts = any(array.dtype.kind == "O" for array in keras.tree.flatten(x))
+    if not has_texts or keras.backend.backend() == "tensorflow":
+        return ""
+    return (
+        " (The inputs are texts, and layers such as TextVectorization take them on the "
+        "backend tensorflow only: set KERAS_BACKEND=tensorflow.)"
+    )
 
 
 def _shapes(values):

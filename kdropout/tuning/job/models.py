@@ -12,7 +12,7 @@ import keras_tuner
 from kdropout._validation import nearest
 from kdropout.layers import Dropout, SpatialDropout2D
 from kdropout.tuning.job.errors import InvalidSetting
-from kdropout.tuning.job.fields import make_optimizer
+from kdropout.tuning.job.fields import make_loss, make_metric, make_optimizer
 from kdropout.tuning.job.hyperparameters import (
     BATCH_SIZE,
     NoSuchNumber,
@@ -188,11 +188,11 @@ class ModelBuilder:
         if model.compiled and given == (None, None, None):
             return
         self.chosen_loss = None if settings.loss else self._loss_of(model)
-        metrics = settings.metrics
+        metrics = _METRICS[labels] if settings.metrics is None else settings.metrics
         model.compile(
             make_optimizer(settings.optimizer or "adam"),
-            loss=settings.loss or self.chosen_loss,
-            metrics=list(_METRICS[labels] if metrics is None else metrics),
+            loss=make_loss(settings.loss or self.chosen_loss),
+            metrics=[make_metric(metric) for metric in metrics],
         )
 
     def _loss_of(self, model):
@@ -257,7 +257,7 @@ def _mlp(settings, data):
         x = keras.layers.Flatten(name="flatten")(x)
     if settings.input_dropout:
         x = Dropout(settings.rate, name="input_drop")(x)
-    return keras.Model(inputs, _output(_dense(x, settings), data), name="mlp")
+    return keras.Model(inputs, _output(_dense(x, settings), settings, data), name="mlp")
 
 
 def _cnn(settings, data):
@@ -288,7 +288,7 @@ def _cnn(settings, data):
             settings.rate, data_format="channels_last", name=f"conv{index}_drop"
         )(x)
     x = _dense(keras.layers.Flatten(name="flatten")(x), settings)
-    return keras.Model(inputs, _output(x, data), name="cnn")
+    return keras.Model(inputs, _output(x, settings, data), name="cnn")
 
 
 def _transformer(settings, data):
@@ -319,7 +319,7 @@ def _transformer(settings, data):
     x = keras.layers.LayerNormalization(name="final_norm")(x)
     if not causal:
         x = keras.layers.GlobalAveragePooling1D(name="mean")(x)
-    return keras.Model(inputs, _output(x, data, causal), name="transformer")
+    return keras.Model(inputs, _output(x, settings, data, causal), name="transformer")
 
 
 def _block(x, settings, name, causal):
@@ -366,7 +366,40 @@ def _label_shape(data):
     return data.target_shape if data.labels == "classes" else data.target_shape[:-1]
 
 
-def _output(x, data, per_position=False):
+# Losses and metrics that compare the labels 0 and 1 with one probability, in lower case
+# and without underscores.
+_BINARY = {
+    "auc",
+    "binaryaccuracy",
+    "binarycrossentropy",
+    "binaryfocalcrossentropy",
+    "falsenegatives",
+    "falsepositives",
+    "precision",
+    "precisionatrecall",
+    "recall",
+    "recallatprecision",
+    "sensitivityatspecificity",
+    "specificityatsensitivity",
+    "truenegatives",
+    "truepositives",
+}
+
+
+def _is_binary(settings, data):
+    """True if the loss or a metric of the job needs the probability of class 1."""
+    if data.labels != "classes":
+        return False
+    given = settings.metrics or ()
+    if settings.loss is not None:
+        given = (settings.loss,)  # it decides, because a metric may fit both
+    names = [
+        value if isinstance(value, str) else value["class_name"] for value in given
+    ]
+    return any(name.lower().replace("_", "") in _BINARY for name in names)
+
+
+def _output(x, settings, data, per_position=False):
     """Add the layers that output probabilities or targets."""
     if data.task == "classification":
         if _label_shape(data) not in ((), (1,)) and not per_position:
@@ -375,11 +408,12 @@ def _output(x, data, per_position=False):
                 "needs one label for each sample. Received: labels of shape "
                 f"{data.target_shape}. Use 'build' instead of 'architecture'.",
             )
-        activation = "sigmoid" if data.labels == "flags" else "softmax"
-        dense = keras.layers.Dense(
-            data.num_classes, activation=activation, name="output"
-        )
-        return dense(x)
+        units, activation = data.num_classes, "softmax"
+        if data.labels == "flags":
+            activation = "sigmoid"
+        elif data.num_classes == 2 and not per_position and _is_binary(settings, data):
+            units, activation = 1, "sigmoid"
+        return keras.layers.Dense(units, activation=activation, name="output")(x)
     x = keras.layers.Dense(math.prod(data.target_shape), name="output")(x)
     if len(data.target_shape) > 1:
         x = keras.layers.Reshape(data.target_shape, name="targets")(x)

@@ -121,8 +121,8 @@ def _refuse_other(job, folder, earlier):
         f"{dotted(key)} is {_shown(before.get(key, missing), missing)} there and "
         f"{_shown(now.get(key, missing), missing)} in this job"
         for key in dict.fromkeys([*before, *now])
-        if before.get(key, missing) != now.get(key, missing)
-        and not (key not in before and now[key] in (None, {}))  # a newer key
+        # A key that an earlier version did not know has its default, None.
+        if before.get(key) != now.get(key)
     ]
     if differing:
         raise InvalidSetting(

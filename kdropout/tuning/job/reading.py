@@ -109,7 +109,7 @@ def _apply_overrides(tree, places, overrides):
             )
             continue
         try:
-            value = parse_value(text)
+            value = parse_value(text, tuple(key.split(".")))
             path = _put(tree, key.split("."), value)
         except ValueError as error:
             problems.append(Problem(place, key, str(error)))
@@ -219,12 +219,12 @@ def read_tree(path):
     return tree, reader.lines
 
 
-def parse_value(text):
-    """Return the plain value of a text in YAML."""
+def parse_value(text, key=()):
+    """Return the plain value of a text in YAML, the value of a key (a tuple)."""
     reader = _Reader()
     try:
         node = _Loader(text).get_single_node()
-        value = None if node is None else reader.value(node)
+        value = None if node is None else reader.value(node, key)
     except (yaml.YAMLError, RecursionError) as error:
         problem = getattr(error, "problem", None) or str(error)
         raise ValueError(f"is not YAML: {problem}.") from None
@@ -322,7 +322,9 @@ class _Reader:
             kind = name_node.tag.removeprefix(_CORE)
             if isinstance(name, str) and not _is_text(name):
                 self._note(line, key, _HALF_A_PAIR)
-            elif not isinstance(name_node, yaml.ScalarNode) or kind != "str":
+            elif not isinstance(name_node, yaml.ScalarNode) or (
+                kind != "str" and key != _LABELS
+            ):
                 problem = f"a key must be a text. Received: {shorten(name)}"
                 self._note(line, key, problem)
             elif name in mapping:
@@ -337,6 +339,9 @@ class _Reader:
     def _note(self, line, key, message):
         self.problems.append(Problem(f"line {line}", dotted(key), message))
 
+
+# The keys of this mapping are labels, which count as they are written: 0, yes, null.
+_LABELS = ("training", "class_weight")
 
 # An escape of YAML can write half a surrogate pair, which a file cannot store.
 _HALF_A_PAIR = "contains half of a surrogate pair, which is not a character. Remove it."

@@ -262,6 +262,7 @@ def _fit_arguments(job, data):
     return {
         "x": data.x_train,
         "y": data.y_train,
+        "sample_weight": data.fit_weight,
         "validation_data": data.validation,
         "epochs": job.training.epochs,
         "shuffle": job.training.shuffle,

@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
+    PrivateAttr,
     WithJsonSchema,
     model_validator,
 )
@@ -21,9 +22,13 @@ from kdropout.tuning.job.earlier_names import earlier_name
 from kdropout.tuning.job.errors import dotted
 from kdropout.tuning.job.fields import (
     ActivationName,
+    ClassWeight,
     Count,
+    Files,
+    ImageSize,
     LossName,
     MetricName,
+    Names,
     OptimizerName,
     PathText,
     Rate,
@@ -37,6 +42,7 @@ from kdropout.tuning.job.fields import (
     choose_by_value,
     invalid,
     invalid_parts,
+    make_metric,
     one_of,
     other_keys,
 )
@@ -61,19 +67,19 @@ Optimizer = Annotated[
 Loss = Annotated[
     LossName | None,
     Field(
-        description="Loss of Keras. Defaults to sparse_categorical_crossentropy for "
-        "integer labels, categorical_crossentropy for one-hot rows and probabilities, "
-        "binary_crossentropy for rows of 0 and 1 (and for one output), and "
-        "mean_squared_error for regression. The default losses of classes expect "
-        "probabilities."
+        description="Loss of Keras: its name, or its class and arguments. Defaults to "
+        "sparse_categorical_crossentropy for integer labels, categorical_crossentropy "
+        "for one-hot rows and probabilities, binary_crossentropy for rows of 0 and 1 "
+        "(and for one output), and mean_squared_error for regression. The default "
+        "losses of classes expect probabilities."
     ),
 ]
 Metrics = Annotated[
     Annotated[tuple[MetricName, ...], Field(strict=False)] | None,
     Field(
-        description="Metrics of Keras. Defaults to accuracy for classification "
-        "(binary_accuracy for rows of 0 and 1), and root_mean_squared_error for "
-        "regression."
+        description="Metrics of Keras: names, or classes and arguments. Defaults to "
+        "accuracy for classification (binary_accuracy for rows of 0 and 1), and "
+        "root_mean_squared_error for regression."
     ),
 ]
 
@@ -151,7 +157,7 @@ class BuildModel(Settings):
         description="Function that returns a Keras model, as module:function. Python "
         "also looks for the module in the folder of the job's file and in the current "
         "folder. If the function has a parameter `data`, it gets `data.input_shape`, "
-        "`data.num_classes`, `data.num_samples` and more."
+        "`data.num_classes`, `data.num_samples`, `data.texts` and more."
     )
     arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
     optimizer: Optimizer = None
@@ -206,13 +212,17 @@ UCI_FOLDERS = {
 # Sets that are tables, with columns of different units.
 TABLES = ("breast_cancer", "diabetes", "iris", "wine")
 
+# A column with more different whole numbers is one of amounts, and not of classes.
+MOST_INTEGER_CLASSES = 20
+
 # Keys for all data.
 Standardize = Annotated[
     bool | None,
     Field(
         description="If true, inputs and the targets of a regression are shifted and "
         "scaled, so that the training data have mean 0 and standard deviation 1. "
-        "Defaults to true for tables (of sklearn and uci), and to false otherwise."
+        "Defaults to true for tables (of csv, parquet, sklearn and uci), and to false "
+        "otherwise."
     ),
 ]
 LabelNoise = Annotated[
@@ -268,13 +278,162 @@ class SklearnData(Settings):
     seed: DataSeed = 0
 
 
+# Keys for tables.
+Target = Annotated[
+    Names,
+    Field(
+        description="Name of the column to predict, or a list of names for a "
+        "regression with several outputs.",
+        json_schema_extra={"kind": "text, or list of texts"},
+    ),
+]
+Features = Annotated[
+    Names | None,
+    Field(
+        description="Columns to use: names or globs. Defaults to all columns except "
+        "target and sample_weight.",
+        json_schema_extra={"kind": "text, or list of texts"},
+    ),
+]
+Ignore = Annotated[
+    Names | None,
+    Field(
+        description="Columns not to use: names or globs.",
+        json_schema_extra={"kind": "text, or list of texts"},
+    ),
+]
+Categorical = Annotated[
+    Names | None,
+    Field(
+        description="Columns of numbers that are categories: names or globs. Columns "
+        "of texts and of true and false always are.",
+        json_schema_extra={"kind": "text, or list of texts"},
+    ),
+]
+TextColumn = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        description="Column of texts that is the only input. The model gets them "
+        "unchanged, so it must begin with a text layer.",
+    ),
+]
+WeightColumn = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        description="Column of sample weights: numbers of at least 0.",
+    ),
+]
+MissingValues = Annotated[
+    Names | None,
+    Field(
+        description="Texts that stand for a missing value, in addition to an empty "
+        "cell, NA, N/A, NaN, null and None.",
+        json_schema_extra={"kind": "text, or list of texts"},
+    ),
+]
+TableTask = Annotated[
+    Literal["classification", "regression"] | None,
+    Field(
+        description="Defaults to classification if the target has texts, true and "
+        f"false, or at most {MOST_INTEGER_CLASSES} different whole numbers. Otherwise "
+        "it defaults to regression."
+    ),
+]
+
+
+class CsvData(Settings):
+    """A table in a file of comma-separated values, whose first line has the names.
+
+    Numbers are standardised. Texts become categories, and categories become one feature
+    for each value. Mean, deviation and categories are those of the training rows.
+    """
+
+    source: ClassVar[str] = "csv"
+    csv: Files = Field(
+        description="Path of the file, relative to the current folder. Or one path for "
+        "each part: {train: a.csv, validation: b.csv, test: c.csv}, where validation "
+        "and test are optional."
+    )
+    target: Target
+    features: Features = None
+    ignore: Ignore = None
+    categorical: Categorical = None
+    text: TextColumn = None
+    sample_weight: WeightColumn = None
+    missing_values: MissingValues = None
+    separator: str = Field(
+        ",", min_length=1, max_length=1, description="Character between two columns."
+    )
+    decimal: Literal[".", ","] = Field(
+        ".", description="Character before the decimals of a number."
+    )
+    train_size: TrainSize = None
+    validation_size: ValidationSize = None
+    task: TableTask = None
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
+
+
+class ParquetData(Settings):
+    """A table in a Parquet file, with the keys and rules of `csv`."""
+
+    source: ClassVar[str] = "parquet"
+    parquet: Files = Field(
+        description="Path of the file, relative to the current folder, or one path for "
+        "each part, as for csv. Needs the extra parquet."
+    )
+    target: Target
+    features: Features = None
+    ignore: Ignore = None
+    categorical: Categorical = None
+    text: TextColumn = None
+    sample_weight: WeightColumn = None
+    missing_values: MissingValues = None
+    train_size: TrainSize = None
+    validation_size: ValidationSize = None
+    task: TableTask = None
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
+
+
+class ImageData(Settings):
+    """A folder of images, with one subfolder for each class. Values are in [0, 1].
+
+    If the folder contains `train` and optionally `validation` and `test`, each of these
+    contains the subfolders of the classes.
+    """
+
+    source: ClassVar[str] = "images"
+    images: PathText = Field(
+        description="Path of the folder, relative to the current folder."
+    )
+    image_size: ImageSize | None = Field(
+        None,
+        description="Height and width to which images are resized. Defaults to their "
+        "size, which must then be the same for all.",
+    )
+    color_mode: Literal["rgb", "grayscale", "rgba"] = Field(
+        "rgb", description="Channels of the images: 3, 1 or 4."
+    )
+    train_size: TrainSize = None
+    validation_size: ValidationSize = None
+    standardize: Standardize = None
+    label_noise: LabelNoise = 0.0
+    seed: DataSeed = 0
+
+
 class NpzData(Settings):
     """A file of NumPy arrays."""
 
     source: ClassVar[str] = "npz"
     npz: PathText = Field(
         description="Path of an .npz file, relative to the current folder, with "
-        "x_train and y_train, and optionally x_val, y_val, x_test, y_test.",
+        "x_train and y_train, and optionally x_val, y_val, x_test, y_test, and the "
+        "sample weights w_train, w_val, w_test.",
     )
     train_size: TrainSize = None
     validation_size: ValidationSize = None
@@ -290,9 +449,9 @@ class FunctionData(Settings):
     source: ClassVar[str] = "function"
     function: Reference = Field(
         description="Function that returns (train, validation) or (train, validation, "
-        "test), as module:function. Each part is a tuple (x, y) of arrays, or a "
-        "tf.data.Dataset or another iterable of batches. For arrays, validation and "
-        "test may be None."
+        "test), as module:function. Each part is a tuple (x, y) or (x, y, "
+        "sample_weight) of arrays, or a tf.data.Dataset or another iterable of "
+        "batches. For arrays, validation and test may be None."
     )
     arguments: dict[str, Any] = Field({}, description="Arguments of the function.")
     train_size: TrainSize = None
@@ -373,19 +532,33 @@ class TextData(Settings):
 
 DATA_KINDS = {
     kind.source: kind
-    for kind in (SklearnData, NpzData, FunctionData, KerasData, UciData, TextData)
+    for kind in (
+        CsvData,
+        ParquetData,
+        ImageData,
+        SklearnData,
+        NpzData,
+        FunctionData,
+        KerasData,
+        UciData,
+        TextData,
+    )
 }
-AnyData = one_of(
-    "data",
-    DATA_KINDS,
-    choose_by_key(
-        tuple(DATA_KINDS),
-        other_keys(DATA_KINDS, DATA_KINDS),
-        " Other files, such as CSV, are read by a function of yours: {function: "
-        "my_data:load}.",
-    ),
-    "{sklearn: digits}",
+
+_data_by_key = choose_by_key(
+    tuple(DATA_KINDS),
+    other_keys(DATA_KINDS, DATA_KINDS),
+    " Other files are read by a function of yours: {function: my_data:load}.",
 )
+
+
+def _choose_data(value):
+    if "csv" in value or "parquet" in value:  # there, 'text' is the name of a column
+        value = {name: value[name] for name in value if name != "text"}
+    return _data_by_key(value)
+
+
+AnyData = one_of("data", DATA_KINDS, _choose_data, "{sklearn: digits}")
 
 
 # The keys `search` and `objective`.
@@ -554,8 +727,6 @@ class ObjectiveSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self):
-        if self.direction is None:
-            _infer_direction(self.metric)
         if self.gap_limit is not None and _is_gap(self.metric):
             raise invalid(
                 "must not be given if 'metric' is a gap. Received: "
@@ -566,10 +737,26 @@ class ObjectiveSettings(Settings):
 
     epoch: ClassVar = earlier_name("epoch", "scored_epoch")
 
+    # The direction that the class of a metric of the job shows, not its name.
+    _direction_of_class: Literal["min", "max"] | None = PrivateAttr(None)
+
+    def infer_direction(self, metrics):
+        """Find the direction from the name, or from the class of a metric of the job.
+
+        Args:
+            metrics: Sequence of names of metrics, and of mappings with `class_name`
+                and `config`.
+        """
+        if self.direction is not None:
+            return
+        made = [make_metric(metric) for metric in metrics if isinstance(metric, dict)]
+        self._direction_of_class = _infer_direction(self.metric, made)
+
     @property
     def resolved_direction(self):
         """String, "min" or "max"."""
-        return self.direction or _infer_direction(self.metric)
+        known = self.direction or self._direction_of_class
+        return known or _infer_direction(self.metric)
 
     @property
     def directions(self):
@@ -595,12 +782,12 @@ def _is_gap(name):
     return name.startswith(("gap_", "naive_gap_"))
 
 
-def _infer_direction(name):
+def _infer_direction(name, metrics=()):
     if _is_gap(name):
         return "min"
     try:
-        without_metrics = types.SimpleNamespace(metrics=[])
-        return "min" if lower_is_better(name, without_metrics, {}) else "max"
+        model = types.SimpleNamespace(metrics=metrics)
+        return "min" if lower_is_better(name, model, {}) else "max"
     except ValueError:
         hint = nearest(name, ("val_loss", "val_accuracy", "gap_loss", "loss"))
         raise invalid(
@@ -696,6 +883,12 @@ class TrainingSettings(Settings):
     )
     shuffle: bool = Field(
         True, description="If true, the samples are shuffled before each epoch."
+    )
+    class_weight: ClassWeight | None = Field(
+        None,
+        description="Weight of each class in the training loss: balanced, for weights "
+        "inversely proportional to the number of training samples, or a mapping from "
+        "label to weight. A class without a weight has weight 1.",
     )
 
 

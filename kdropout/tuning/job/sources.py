@@ -15,17 +15,25 @@ import numpy as np
 
 from kdropout._validation import nearest
 from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.images import read_images
 from kdropout.tuning.job.references import call_reference
 from kdropout.tuning.job.schema import TABLES, UCI_FOLDERS
+from kdropout.tuning.job.tables import Table, read_table
 
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """Tuples `(x, y)` or datasets; None for parts to split off the training data."""
+    """Tuples `(x, y)` or `(x, y, weights)` of arrays, or datasets.
+
+    A part that is None is split off the training data. Tables and images are checked
+    when they are read, and know the names of their classes.
+    """
 
     train: Any
     validation: Any = None
     test: Any = None
+    table: Table | None = None
+    class_names: tuple | None = None
 
 
 def read_source(settings, folders):
@@ -78,8 +86,29 @@ def _npz(key, settings, folders):
                 f"must contain '{missing}'.{nearest(missing, arrays)} Received: "
                 f"'{path}' with {', '.join(map(repr, arrays)) or 'nothing'}",
             )
+        weights = f"w_{part}"
+        if not given and weights in arrays:
+            raise InvalidSetting(
+                key,
+                f"must contain '{names[0]}' and '{names[1]}' for '{weights}'. "
+                f"Received: '{path}' with {', '.join(map(repr, arrays))}",
+            )
+        if weights in arrays:
+            names = (*names, weights)
         parts[part] = tuple(arrays[name] for name in names) if given else None
     return Parts(parts["train"], parts["val"], parts["test"])
+
+
+def _table(key, settings, folders):
+    table = read_table(key, settings)
+    parts = [table.parts.get(part) for part in ("train", "val", "test")]
+    return Parts(*parts, table=table, class_names=table.class_names)
+
+
+def _images(key, settings, folders):
+    images = read_images(key, settings)
+    parts = [images.parts.get(part) for part in ("train", "val", "test")]
+    return Parts(*parts, class_names=images.class_names)
 
 
 def _function(key, settings, folders):
@@ -111,6 +140,9 @@ def _text(key, settings, folders):
 
 
 _READERS = {
+    "csv": _table,
+    "parquet": _table,
+    "images": _images,
     "sklearn": _sklearn,
     "npz": _npz,
     "function": _function,

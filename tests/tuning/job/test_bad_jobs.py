@@ -200,7 +200,58 @@ CASES = [
     BadJob(
         "metric that needs arguments",
         mlp("metrics: [precision_at_recall]"),
-        ["so its name is not enough"],
+        [
+            "so its name is not enough",
+            "Write {class_name: precision_at_recall, config: {...}}",
+        ],
+    ),
+    BadJob(
+        "unknown class of a metric",
+        mlp("metrics: [accuracy, {class_name: ACU}]"),
+        [
+            "line 1, model.metrics.1.class_name: must be a metric of Keras. Received:",
+            "'ACU'. Did you mean 'AUC'?",
+        ],
+    ),
+    BadJob(
+        "argument of a metric",
+        mlp("metrics: [{class_name: AUC, config: {curv: PR}}]"),
+        ["model.metrics.0.config: has arguments that 'AUC' does not", "{'curv': 'PR'}"],
+    ),
+    BadJob(
+        "value of an argument",
+        mlp("metrics: [{class_name: AUC, config: {curve: ABC}}]"),
+        ["model.metrics.0.config: has arguments that 'AUC' does not", "'ABC'"],
+    ),
+    BadJob(
+        "arguments beside the class",
+        mlp("metrics: [{class_name: AUC, curve: PR}]"),
+        [
+            "model.metrics.0.curve: is not a known key",
+            "Put the arguments into 'config'",
+        ],
+    ),
+    BadJob(
+        "arguments as a text",
+        mlp("loss: {class_name: Huber, config: 3}"),
+        ["model.loss.config: must be a mapping. Received: 3"],
+    ),
+    BadJob(
+        "loss without a class",
+        mlp("loss: {name: huber}"),
+        ["model.loss: must be the name of a loss, or a mapping such as {class_name:"],
+    ),
+    BadJob(
+        "unknown schedule of an optimizer",
+        mlp(
+            "optimizer: {class_name: Adam, config: {learning_rate: {class_name: Cos}}}"
+        ),
+        ["model.optimizer.config.learning_rate.class_name: must be a schedule of"],
+    ),
+    BadJob(
+        "unknown class of an optimizer",
+        mlp("optimizer: {class_name: Adan}"),
+        ["model.optimizer.class_name: must be an optimizer", "Did you mean 'Adam'?"],
     ),
     BadJob(
         "no reference",
@@ -421,8 +472,8 @@ CASES = [
     ),
     BadJob(
         "a file of another kind",
-        "data: {csv: d.csv, target: y}\n",
-        ["Received: 'csv', 'target'. Other files, such as CSV,", "my_data:load}"],
+        "data: {excel: d.xlsx, target: y}\n",
+        ["Received: 'excel', 'target'. Other files are read by", "my_data:load}"],
     ),
     BadJob(
         "kind of search as text",
@@ -584,7 +635,7 @@ def test_hint_is_at_the_intended_key(job_of):
     for text, hint in (
         ("data: {seed: 1, txet: a}\n", "Did you mean 'text'?"),
         ("data: {label_noise: 0.1, kears: mnist}\n", "Did you mean 'keras'?"),
-        ("data: {csv: a, test: b}\n", None),
+        ("data: {feather: a, test: b}\n", None),
     ):
         with pytest.raises(JobError) as raised:
             job_of(text)

@@ -55,6 +55,41 @@ def test_a_number_keeps_the_rest_of_the_optimizer():
     assert isinstance(built.optimizer, keras.optimizers.SGD)
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "sgd",
+        {"name": "sgd", "learning_rate": 0.125},
+        {"class_name": "SGD", "config": {"learning_rate": 0.125}},
+    ],
+)
+def test_any_form_of_an_optimizer_takes_numbers(optimizer):
+    model = {"architecture": "mlp", "units": (8,), "optimizer": optimizer}
+    build = builder_of(job_with({LEARNING_RATE: [0.1, 1.0]}, model=model))
+    hp, built = values_in(build)
+    default = 0.1 if optimizer == "sgd" else 0.125
+    assert float(built.optimizer.learning_rate) == pytest.approx(default)
+    assert isinstance(built.optimizer, keras.optimizers.SGD)
+    _, built = values_in(build, **{LEARNING_RATE: 0.5})
+    assert float(built.optimizer.learning_rate) == 0.5
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "categorical_crossentropy",
+        {"class_name": "CategoricalCrossentropy", "config": {"from_logits": True}},
+    ],
+)
+def test_label_smoothing_is_an_argument_of_the_loss(loss):
+    model = {"architecture": "mlp", "units": (8,), "loss": loss}
+    job = job_with({"model.loss.label_smoothing": [0.1, 0.3]}, model=model)
+    _, built = values_in(builder_of(job), **{"model.loss.label_smoothing": 0.25})
+    assert built.loss.label_smoothing == 0.25
+    if isinstance(loss, dict):
+        assert built.loss.get_config()["from_logits"]
+
+
 def test_lists_are_chosen_as_a_whole():
     build = builder_of(job_with({UNITS: {"values": [[8, 8], [4, 16]]}}))
     hp, model = values_in(build, **{UNITS: "[4, 16]"})
@@ -206,6 +241,11 @@ BAD = [
         "an unknown key of the model",
         "{model.unit: {values: [[8, 8], [4, 4]]}}",
         ["hyperparameters.model.unit: is not a known key", "'units'"],
+    ),
+    Bad(
+        "a number of a loss that is not set",
+        "{model.loss.label_smoothing: [0.1, 0.2]}",
+        ["hyperparameters.model.loss.label_smoothing", "Set model.loss"],
     ),
     Bad(
         "an unknown number of the optimizer",

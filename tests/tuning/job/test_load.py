@@ -15,6 +15,7 @@ NAMES = [
     "fashion_cnn",
     "mnist_mlp",
     "schedule_search",
+    "table",
     "transformer_text",
     "uci_regression",
 ]

@@ -148,6 +148,68 @@ def test_job_compiles_with_its_settings():
     assert checked.build.build().optimizer is not optimizer
 
 
+def test_losses_metrics_and_optimizers_may_have_arguments(job_of):
+    text = """\
+        data: {sklearn: breast_cancer}
+        model:
+          architecture: mlp
+          units: [4]
+          loss: {class_name: BinaryFocalCrossentropy, config: {gamma: 3.5}}
+          metrics:
+            - accuracy
+            - {class_name: auc, config: {curve: PR, name: auc_pr}}
+            - {class_name: PrecisionAtRecall, config: {recall: 0.75}}
+          optimizer:
+            class_name: Adam
+            config:
+              learning_rate:
+                class_name: ExponentialDecay
+                config:
+                  {initial_learning_rate: 0.5, decay_steps: 10, decay_rate: 0.9}
+        objective: val_auc_pr
+        """
+    job = job_of(text)
+    assert job.objective.resolved_direction == "max"
+    assert job_of(job.to_yaml()).model_dump() == job.model_dump()
+    checked = job.check()
+    assert checked.model.loss.gamma == 3.5
+    assert checked.metrics == ("accuracy", "auc_pr", "precision_at_recall")
+    assert "loss binary_focal_crossentropy" in checked.task
+    assert float(np.array(checked.model.optimizer.learning_rate)) == 0.5
+    # A trial builds equal objects again.
+    again = checked.build.build()
+    assert again.loss is not checked.model.loss
+    assert again.loss.get_config() == checked.model.loss.get_config()
+    assert float(np.array(again.optimizer.learning_rate)) == 0.5
+
+
+@pytest.mark.parametrize(
+    "settings, units, loss",
+    [
+        ({}, 2, "sparse_categorical_crossentropy"),
+        ({"metrics": ["accuracy"]}, 2, "sparse_categorical_crossentropy"),
+        ({"metrics": ["AUC"]}, 1, "binary_crossentropy"),
+        ({"metrics": ["accuracy", "precision"]}, 1, "binary_crossentropy"),
+        ({"metrics": [{"class_name": "Recall"}]}, 1, "binary_crossentropy"),
+        ({"loss": "binary_crossentropy"}, 1, "binary_crossentropy"),
+        ({"loss": "sparse_categorical_crossentropy"}, 2, None),
+    ],
+)
+def test_two_classes_have_one_output_if_loss_or_metrics_need_it(settings, units, loss):
+    model = {"architecture": "mlp", "units": [4], **settings}
+    checked = Job(model=model, data={"sklearn": "breast_cancer"}).check()
+    assert checked.model.output_shape == (None, units)
+    assert checked.build.chosen_loss in (loss, None)
+    assert checked.model.loss == (loss or settings["loss"])
+
+
+def test_three_classes_have_three_outputs_with_any_metric():
+    model = {"architecture": "mlp", "metrics": ["AUC"]}
+    data = Job(data={"sklearn": "iris"}).make_data()
+    built = build_architecture(Job(model=model).model, data.description)
+    assert built.output_shape == (None, 3)
+
+
 def test_builder_can_be_sent_to_another_process_and_sets_the_rates():
     job = Job(
         model={"architecture": "mlp", "units": [4, 4]},

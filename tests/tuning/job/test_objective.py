@@ -22,6 +22,8 @@ def callbacks_of(objective, **training):
         ("val_accuracy", "max"),
         ("val_root_mean_squared_error", "min"),
         ("val_output_auc", "max"),
+        ("val_AUC", "max"),
+        ("val_MeanSquaredError", "min"),
         ("gap_loss", "min"),
         ("gap_accuracy", "min"),  # a gap is positive where the model overfits
         ("clean_accuracy", "max"),
@@ -29,6 +31,24 @@ def callbacks_of(objective, **training):
 )
 def test_direction_is_known_from_the_name(name, direction):
     assert Job(objective=name).objective.resolved_direction == direction
+
+
+@pytest.mark.parametrize(
+    "metric, name, direction",
+    [
+        ({"class_name": "AUC", "config": {"name": "ours"}}, "val_ours", "max"),
+        ({"class_name": "MeanSquaredError", "config": {"name": "ours"}}, "ours", "min"),
+        ({"class_name": "AUC", "config": {"name": "my_loss"}}, "val_my_loss", "max"),
+    ],
+)
+def test_direction_is_known_from_the_class_of_a_metric(metric, name, direction):
+    model = {"architecture": "mlp", "metrics": [metric]}
+    job = Job(model=model, objective=name)
+    assert job.objective.resolved_direction == direction
+    given = Job(model=model, objective={"metric": name, "direction": "min"})
+    assert given.objective.resolved_direction == "min"
+    with pytest.raises(ValueError, match="objective.direction|direction"):
+        Job(model={"architecture": "mlp", "metrics": [metric]}, objective="val_other")
 
 
 def test_direction_may_be_given():

@@ -50,6 +50,17 @@ def test_folder_of_another_job_is_refused_with_the_difference(job_of):
     assert (folder / "job.json").read_text() == before
 
 
+def test_key_that_an_earlier_version_did_not_know_has_its_default(job_of):
+    folder = job_of(JOB).claim_output()
+    content = json.loads((folder / "job.json").read_text())
+    del content["settings"]["training"]["class_weight"]
+    (folder / "job.json").write_text(json.dumps(content))
+    assert job_of(JOB).claim_output() == folder
+    (folder / "job.json").write_text(json.dumps(content))
+    with pytest.raises(JobError, match="class_weight is not set there and 'balanced'"):
+        job_of(JOB, "training.class_weight=balanced").claim_output()
+
+
 def test_space_written_by_0_1_is_the_same_job(job_of):
     ramp = "{start: 0, end: [0.1, 0.6], steps: [50, 200]}"
     space = f"a: [0, 0.5], b: {{values: [0.4, 0.1]}}, c: {{schedule: {ramp}}}, d: 0"

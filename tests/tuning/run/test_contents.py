@@ -132,6 +132,28 @@ def test_other_numbers_in_a_file_are_refused_before_training():
     assert len(resume(data={"npz": "d.npz"}).trials) == 2
 
 
+def test_changed_table_is_refused():
+    rows = [
+        f"{row % 7},{'ab'[row % 2]},{'no' if row % 3 else 'yes'}" for row in range(60)
+    ]
+    lines = ["size,kind,buys", *rows]
+    pathlib.Path("t.csv").write_text("\n".join(lines))
+    table = {"csv": "t.csv", "target": "buys"}
+    run(data=table)
+    pathlib.Path("t.csv").write_text("\n".join(lines) + "\n\n")  # the same rows
+    assert len(resume(data=table).trials) == 2
+    for column, value in ((0, "9"), (1, "c"), (2, "no")):
+        cells = lines[1].split(",")
+        cells[column] = value
+        pathlib.Path("t.csv").write_text(
+            "\n".join([lines[0], ",".join(cells), *rows[1:]])
+        )
+        with pytest.raises(JobError, match="data.csv: differs from what the trials"):
+            run(resume=True, trials=3, data=table)
+    pathlib.Path("t.csv").write_text("\n".join(lines))
+    assert len(run(resume=True, trials=3, data=table).trials) == 3
+
+
 def test_changed_part_is_named():
     x, y = np.ones((6, 4)), np.arange(6) % 3
     write_npz(x_val=x, y_val=y)

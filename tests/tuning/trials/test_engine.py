@@ -41,6 +41,16 @@ SLOW_VARIANT = [pytest.mark.slow, pytest.mark.on_one_backend]
             {"batch_size": None, "validation_batch_size": 4}, marks=SLOW_VARIANT
         ),
         pytest.param({"sample_weight": weights(35)}, marks=pytest.mark.slow),
+        {"class_weight": {0: 0.5, 2: 3.0}},
+        pytest.param(
+            {
+                "class_weight": {1: 2.0},
+                "validation_data": None,
+                "validation_split": 0.3,
+                "y": searches.Y[:35, None],
+            },
+            marks=SLOW_VARIANT,
+        ),
         pytest.param(
             {"validation_data": None, "validation_split": 0.3}, marks=SLOW_VARIANT
         ),
@@ -93,6 +103,19 @@ def test_callbacks_get_the_same_values_as_in_fit(tmp_path):
         seen.append(Record.seen)
     assert seen[0] == seen[1]
     assert len({entry[2] for entry in seen[0] if entry != "test"}) > 2  # it was moved
+
+
+@ONLY_COMPILED
+def test_weights_of_classes_need_no_fit(tmp_path, capsys):
+    search(random_search(tmp_path), verbose=1, class_weight={0: 2.0})
+    assert "Trials train with fit" not in capsys.readouterr().err
+
+
+@pytest.mark.on_one_backend
+def test_weights_of_samples_and_classes_are_refused_like_in_fit(tmp_path):
+    both = {"class_weight": {0: 2.0}, "sample_weight": weights(35)}
+    trials = search(random_search(tmp_path), **both)
+    assert all("`class_weight` and `sample_weight`" in t.message for t in trials)
 
 
 @ONLY_COMPILED
@@ -287,7 +310,6 @@ FALLBACKS = {
     ),
     "the model has its own train_step": ({}, build_own_step),
     "the training data are not arrays of numbers": (DATASET, build),
-    "class_weight is given": ({"class_weight": {0: 1.0, 1: 2.0, 2: 1.0}}, build),
     "steps_per_epoch is given": ({"steps_per_epoch": 2}, build),
     "validation_steps is given": ({"validation_steps": 1}, build),
 }
