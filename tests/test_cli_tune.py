@@ -55,7 +55,9 @@ def main(*arguments):
 def test_tune_prints_the_answer_and_report_prints_it_in_full():
     code, out, err = main("tune", "job.yaml", "--set", "confirm.top=2")
     assert code == 0
-    verdict, advice, call, next_step, written = out.strip().split("\n\n")
+    *answer, written, commands = out.strip().split("\n\n")
+    assert all(len(line) <= 88 for part in answer for line in part.splitlines())
+    verdict, advice, call, next_step = (" ".join(part.split()) for part in answer)
     assert "no dropout" in verdict and advice.startswith("Use ")
     assert next_step.startswith("Next: ")
     rates = ast.literal_eval(
@@ -65,6 +67,12 @@ def test_tune_prints_the_answer_and_report_prints_it_in_full():
     assert (
         written == f"Written: {os.path.join('results', 'report.md')} and its pictures."
     )
+    assert commands.splitlines() == [
+        "Commands:",
+        "  kdropout report results --html",
+        f"  tensorboard --logdir {os.path.join('results', 'tensorboard')}",
+        "  kdropout tune job.yaml --set confirm.top=2 --resume --set confirm.seeds=10",
+    ]
     assert "Trial 2 (3/3): val_loss" in err and "Seed 1001 (2/2): no dropout" in err
     code, out, err = main("report", "results")
     assert (code, err) == (0, "")
@@ -76,7 +84,7 @@ def test_tune_prints_the_answer_and_report_prints_it_in_full():
     assert err.startswith("kdropout tune: error: job.yaml cannot be used:\n  line 6, ")
     assert "--resume" in err
     code, again, err = main("tune", "job.yaml", "--resume", "--set", "confirm.top=2")
-    assert code == 0 and again.strip().startswith(verdict)
+    assert code == 0 and " ".join(again.split()).startswith(verdict)
 
 
 def test_check_shows_the_search_and_writes_nothing():

@@ -96,7 +96,7 @@ class Progress:
         parts = [
             f"Trial {trial.trial_id} ({number}): {name} {result}"
             + (f" with {values}" if values else ""),
-            f"stopped after {stopped} epochs" if stopped else "",
+            f"stopped after epoch {stopped}" if stopped else "",
             best_text,
             f"{seconds:.1f} s{self._time_left()}",
         ]
@@ -175,6 +175,8 @@ class Progress:
     def _time_left(self):
         """The expected rest of the search, as the end of a line."""
         total, limit = self.oracle.max_trials, self._budget.seconds_left
+        if total and self._num_ended() >= total:
+            return ""
         left = self._pace.seconds(total - self._num_ended()) if total else None
         if left is None:
             return "" if limit is None else f", at most {time_text(limit)} left"
@@ -227,7 +229,7 @@ class _Pace:
         if not self._num_ended or self._begun is None:
             return None
         elapsed = time.perf_counter() - self._begun
-        return max(0, num_trials) * elapsed / self._num_ended
+        return num_trials * elapsed / self._num_ended
 
 
 class _SignOfLife:

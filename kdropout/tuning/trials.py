@@ -8,7 +8,7 @@ import os
 import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -310,7 +310,8 @@ class TrialEngine(keras_tuner.Tuner):
             kwargs["initial_epoch"] = values["tuner/initial_epoch"]
         callbacks = kwargs.pop("callbacks", None)
         best = self._make_checkpoint()
-        results, rows = [], []
+        results: list = []
+        rows: list[dict[str, Any]] = []
         folder, start = self.get_trial_dir(trial.trial_id), time.perf_counter()
         histories.forget(folder)
         stopped_after = None
@@ -349,7 +350,7 @@ class TrialEngine(keras_tuner.Tuner):
             histories.write(folder, history)
         return results
 
-    def histories(self) -> dict[str, list[dict[str, float]]]:
+    def histories(self) -> dict[str, list[dict[str, Any]]]:
         """Return the metrics of each epoch of the trials that have ended.
 
         Returns:

@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import sys
+import textwrap
 import warnings
 
 import keras_tuner
@@ -17,7 +18,8 @@ from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.schedules import Ramp
-from kdropout.tuning import tuners
+from kdropout.tuning import histories, tuners
+from kdropout.tuning.budget import time_text
 from kdropout.tuning.job.job import Job
 from kdropout.tuning.job.reading import read_job
 from kdropout.tuning.report import (
@@ -27,6 +29,7 @@ from kdropout.tuning.report import (
     scores_from_plain,
     scores_to_plain,
 )
+from kdropout.tuning.report.confirmation import seeds_to_see
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.search_log import clear
 from kdropout.tuning.space import plan_of
@@ -133,7 +136,7 @@ def _run(job, checked, resume, verbose):
         warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
-        records = trial_records(trials, plan, job.training.epochs)
+        records = trial_records(trials, plan, job.training.epochs, folder / PROJECT)
         dimensions = dimensions_of(plan)
         importance = tuner.search_log.importance
         if importance is None:  # the log could not be written
@@ -171,6 +174,12 @@ def _search(tuner, arguments, verbose):
             f"{_about_failures(tuner)}"
         ) from error
     scores = [trial.score for trial in tuner.oracle.trials.values()]
+    if tuner.budget.timeout is not None and not tuner.oracle.end_order:
+        raise RuntimeError(
+            "No trial has ended within the timeout of "
+            f"{time_text(tuner.budget.timeout)}. Raise search.timeout or lower "
+            "training.epochs, and continue with --resume (in Python, resume=True)."
+        )
     if not any(score is not None and math.isfinite(score) for score in scores):
         raise RuntimeError(f"No trial has a usable score. {_about_failures(tuner)}")
 
@@ -179,8 +188,10 @@ def _about_failures(tuner):
     ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
     scores = [trial.score for trial in ended if trial.score is not None]
     way_out = (
-        "A resumed search does not repeat failed trials: fix the cause, and search in "
-        "another folder with --set output=FOLDER."
+        "Fix the cause, and run the failed trials again with --resume --retry-failed "
+        "(in Python, search.retry_failed and resume=True). If the fix changes the "
+        "model, the data or a key of the job, search in another folder with --set "
+        "output=FOLDER."
     )
     if scores and len(scores) == len(ended):
         value = "NaN" if all(map(math.isnan, scores)) else "NaN or infinite"
@@ -260,7 +271,10 @@ def _fit_arguments(job, data):
     """The dict of arguments that `search` passes to each training."""
     more = {} if data.is_dataset else {"batch_size": job.training.batch_size}
     callbacks = job.make_callbacks(data)
-    last_alone = job.objective.scored_epoch == "last" and not callbacks
+    compares_epochs = getattr(job.search, "median_stopping", False)
+    last_alone = (
+        job.objective.scored_epoch == "last" and not callbacks and not compares_epochs
+    )
     if last_alone and job.search.algorithm not in _IN_PARTS:
         more["validation_freq"] = job.training.epochs  # only the last epoch counts
     return {
@@ -308,6 +322,8 @@ class ConfirmationRun:
             return None  # the best trials have no dropout
         seeds = range(_FIRST_SEED, _FIRST_SEED + self._job.confirm.seeds)
         measure = self._measure()
+        if show:
+            self._announce(candidates, seeds)
         with ConfirmationProgress(candidates, seeds, measure, show) as progress:
             return confirm(
                 candidates,
@@ -319,6 +335,34 @@ class ConfirmationRun:
                 save=lambda scores: self._save(candidates, scores),
                 partial=self._earlier(candidates),
             )
+
+    def _announce(self, candidates, seeds):
+        """Print how many trainings follow, how long they take, and what they can show.
+
+        This goes to standard error, like all progress.
+        """
+        done = sum(seed in seeds for _, seed in self._earlier(candidates))
+        number = len(candidates) * len(seeds) - done
+        if not number:
+            return
+        trained = histories.of_trials(
+            self._tuner.project_dir, self._tuner.oracle.end_order
+        )
+        seconds = histories.seconds_per_epoch(trained.values())
+        text = f"Confirmation: {number} trainings"
+        if seconds is not None:
+            epochs = self._job.training.epochs
+            text += f", at most about {time_text(number * epochs * seconds)}"
+        if self._job.search.timeout is not None:
+            text += ", which search.timeout does not include"
+        needed = seeds_to_see(1.0, list(candidates))
+        enough = "are enough" if len(seeds) >= needed else "are too few"
+        text += (
+            f". The {len(seeds)} seeds {enough} to see an effect as large as one "
+            "standard deviation between seeds, for which about "
+            f"{needed} are needed (confirm.seeds)."
+        )
+        print(textwrap.fill(text, 88), file=sys.stderr, flush=True)
 
     def _train(self, setting, seed):
         """Train a model with these rates, and return the score of its best epoch."""
@@ -525,7 +569,7 @@ def load_report(folder: str | os.PathLike) -> Report:
         )
     job, _ = read_job(folder / JOB_FILE)  # it may use names of version 0.1
     plan, baseline = read_plan(folder, job)
-    records = trial_records(trials, plan, job.training.epochs)
+    records = trial_records(trials, plan, job.training.epochs, folder / PROJECT)
     return Report(
         records,
         job.objective.name,

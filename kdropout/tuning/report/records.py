@@ -39,6 +39,9 @@ class TrialRecord:
         rung: Integer, the last rung of late halving that the trial reached: 0 up to the
             first rung, 1 up to the second, and so on. Trials of later rungs rank
             first, whatever their scores. Defaults to 0.
+        stopped_after: Integer, the number of epochs after which the median of earlier
+            trials stopped the trial, or None. Its score is that of these epochs.
+            Defaults to None.
 
     Example:
 
@@ -56,6 +59,7 @@ class TrialRecord:
     epochs: int | None = None
     message: str = ""
     rung: int = 0
+    stopped_after: int | None = None
 
     def __post_init__(self):
         score, message = _finite(self.score), self.message

@@ -160,10 +160,10 @@ CASES = [
     BadModel(
         "setting of an unknown layer",
         "{architecture: mlp}\nsearch:\n  algorithm: SuccessiveHalving\n"
-        "  settings:\n  - 0.2\n  - {dense1_drop: 0.5}",
+        "  settings:\n  - 0.2\n  - {dense1_dorp: 0.5}",
         [
             "line 7, search.settings.1: must name hyperparameters",
-            "Did you mean 'rate/dense1_drop'?",
+            "Did you mean 'dense1_drop'?",
         ],
     ),
     BadModel(

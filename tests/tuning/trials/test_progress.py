@@ -44,8 +44,14 @@ def test_other_outputs_have_a_line_for_each_trial(tmp_path):
     text, best = run(tmp_path, is_terminal=False)
     lines = [line for line in text.splitlines() if line.startswith("Trial ")]
     assert len(lines) == 2
-    assert re.match(r"Trial 1 \(2/2\): val_loss [\d.]+, best val_loss", lines[1])
-    assert f"best val_loss {best:.5g}, " in lines[1]
+    values = r"first 0\.\d+, second 0\.\d+"
+    assert re.fullmatch(
+        rf"Trial 0 \(1/2\): val_loss [\d.]+ with {values}; best val_loss [\d.]+; "
+        r"[\d.]+ s, about \d+ s left",
+        lines[0],
+    )
+    assert re.match(rf"Trial 1 \(2/2\): val_loss [\d.]+ with {values}; ", lines[1])
+    assert f"best val_loss {best:.5g}; " in lines[1] and "left" not in lines[1]
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])
