@@ -25,7 +25,7 @@ EXPECTED = "a rate in [0, 1), or a dict from names of hyperparameters to values"
 
 
 class Targets:
-    """What the hyperparameters of a search set, learned from its models.
+    """The layers that each hyperparameter sets, learned from the models of a search.
 
     Attributes:
         are_known: Boolean, whether a model was seen.
@@ -189,27 +189,13 @@ class SettingReader:
 
     def _nearest(self, hyperparameter, number):
         """The value of a numeric hyperparameter that is closest to a number."""
-        options = self._options(hyperparameter)
+        options = _options(hyperparameter, self._on_grid)
         if options is not None:
             return min(options, key=lambda value: abs(value - number))
         low, high = hyperparameter.min_value, hyperparameter.max_value
         nearest = min(max(number, low), high)
         is_integer = isinstance(hyperparameter, kinds_of_hyperparameters.Int)
         return round(nearest) if is_integer else float(nearest)
-
-    def _options(self, hyperparameter):
-        """The allowed values of a numeric hyperparameter, or None for a range."""
-        if self._on_grid:
-            values = list(hyperparameter.values)
-            return [*dict.fromkeys([hyperparameter.default, *values])]
-        kinds = kinds_of_hyperparameters
-        if isinstance(hyperparameter, kinds.Choice):
-            return list(hyperparameter.values)
-        is_integer = isinstance(hyperparameter, kinds.Int)
-        any_value = (None, 1) if is_integer else (None,)
-        if hyperparameter.step in any_value:
-            return None
-        return list(hyperparameter.values)
 
     def _ranges(self, hyperparameters):
         """The ranges of the first few hyperparameters, in words."""
@@ -224,12 +210,12 @@ def ranges(hyperparameters, on_grid=False):
     by_name = {hp.name: hp for hp in hyperparameters}
     parts = []
     for name, hyperparameter in list(by_name.items())[:_MOST_NAMES]:
-        if hasattr(hyperparameter, "min_value") and not on_grid:
+        options = _options(hyperparameter, on_grid)
+        if options is None:
             low, high = hyperparameter.min_value, hyperparameter.max_value
             parts.append(f"{name!r} from {low:g} to {high:g}")
         else:
-            options = ", ".join(map(_shown, hyperparameter.values))
-            parts.append(f"{name!r} one of {options}")
+            parts.append(f"{name!r} one of {', '.join(map(_shown, options))}")
     more = len(by_name) - _MOST_NAMES
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
@@ -261,6 +247,21 @@ def _is_numeric(hyperparameter):
     if isinstance(hyperparameter, kinds.Choice):
         return not any(isinstance(v, (str, bool)) for v in hyperparameter.values)
     return isinstance(hyperparameter, (kinds.Float, kinds.Int))
+
+
+def _options(hyperparameter, on_grid):
+    """The allowed values of a hyperparameter, or None if it has a range."""
+    if not _is_numeric(hyperparameter):
+        return list(hyperparameter.values)
+    if on_grid:  # which begins with the default
+        values = [hyperparameter.default, *sorted(hyperparameter.values)]
+        return [*dict.fromkeys(values)]
+    kinds = kinds_of_hyperparameters
+    if isinstance(hyperparameter, kinds.Choice):
+        return list(hyperparameter.values)
+    is_integer = isinstance(hyperparameter, kinds.Int)
+    any_value = (None, 1) if is_integer else (None,)
+    return None if hyperparameter.step in any_value else list(hyperparameter.values)
 
 
 def _shown(option):

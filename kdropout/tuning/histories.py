@@ -24,7 +24,7 @@ EXECUTION, EPOCH = "execution", "epoch"
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What happened in the trainings of one trial.
+    """The epochs of all trainings of one trial.
 
     Args:
         rows: List of dicts, one for each epoch of each execution: "execution", "epoch"

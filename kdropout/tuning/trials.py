@@ -258,6 +258,7 @@ class TrialEngine(keras_tuner.Tuner):
                     self.reload()
                 if self._owns_files() and self._retries_failed:
                     self._own_oracle.put_back_failed()
+                self._note_warmup(kwargs.get("epochs"))
                 with self._logging(kwargs.get("epochs")), self._within_budget():
                     if self._ray_runner is None:
                         super().search(*args, **kwargs)
@@ -289,6 +290,19 @@ class TrialEngine(keras_tuner.Tuner):
                 )
         finally:
             self.budget.stop()
+
+    def _note_warmup(self, epochs):
+        rule = self._median_stopping
+        if (
+            rule is not None
+            and isinstance(epochs, int)
+            and epochs <= rule.warmup_epochs
+        ):
+            self.progress.note(
+                f"'median_stopping' stops no trial of {epochs} epochs, because its "
+                f"warmup_epochs are {rule.warmup_epochs}. Lower them to a quarter of "
+                "the epochs."
+            )
 
     def _note_timeout(self):
         oracle = self._own_oracle

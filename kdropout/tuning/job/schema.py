@@ -451,9 +451,9 @@ MedianRule = Annotated[
     Any,
     _entries_checked_by(_check_median_stopping),
     Field(
-        description="Whether to stop a trial that is worse than the median of earlier "
+        description="If true, a trial stops that is worse than the median of earlier "
         "trials at the same epoch. A mapping may set warmup_trials (5), the number of "
-        "trials that are never stopped, and warmup_epochs (0), the number of epochs "
+        "trials that are never stopped, and warmup_epochs (10), the number of epochs "
         "before the first comparison. High rates are stopped too often.",
         json_schema_extra={"kind": "true, false, or mapping"},
     ),
