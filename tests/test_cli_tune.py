@@ -293,6 +293,58 @@ def test_tune_and_report_name_the_task():
     assert f"Task: {task}" in main("report", "results")[1]
 
 
+def test_retry_without_resume_is_a_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["tune", "job.yaml", "--retry-failed"])
+    assert stop.value.code == 2
+    assert "--retry-failed needs --resume" in capsys.readouterr().err
+
+
+def test_failed_trials_run_again_with_retry_failed(monkeypatch):
+    from kdropout.tuning.trials import TrialEngine
+
+    train, failing = TrialEngine._train, [True]
+
+    def train_or_fail(self, hp, pooled, args, kwargs):
+        if failing and hp.values["rate/dense1_drop"] == 0.5:
+            raise ValueError("no training today")
+        return train(self, hp, pooled, args, kwargs)
+
+    monkeypatch.setattr(TrialEngine, "_train", train_or_fail)
+    monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
+    settings = ["--set=search.initial_trials=[0.5]", "--set=confirm.seeds=0"]
+    assert main("tune", "job.yaml", *settings)[0] == 0
+    assert sorted(completed()) == ["1", "2"]
+    failing.clear()
+    assert main("tune", "job.yaml", *settings, "--resume")[0] == 0
+    assert sorted(completed()) == ["1", "2"]
+    code, out, _ = main("tune", "job.yaml", *settings, "--resume", "--retry-failed")
+    assert code == 0 and sorted(completed()) == ["0", "1", "2"]
+    again = "--set search.retry_failed=true --resume --set confirm.seeds=10"
+    assert out.strip().endswith(again)
+
+
+def test_search_that_ran_out_of_time_ends_with_the_command_to_go_on(monkeypatch):
+    from kdropout.tuning.trials import TrialEngine
+
+    train = TrialEngine._train
+
+    def train_slowly(self, hp, pooled, args, kwargs):
+        result = train(self, hp, pooled, args, kwargs)
+        self.budget.begin(0.0)  # the time is over after the first trial
+        return result
+
+    monkeypatch.setattr(TrialEngine, "_train", train_slowly)
+    monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
+    settings = ["--set", "search.timeout=10min", "--set", "confirm.seeds=0"]
+    code, out, err = main("tune", "job.yaml", *settings)
+    assert code == 0 and list(completed()) == ["0"]
+    assert "The search stopped after its timeout of 10 min, with 1 trials." in err
+    assert out.strip().endswith(f"kdropout tune job.yaml {' '.join(settings)} --resume")
+    _, out, _ = main("check", "job.yaml", *settings)
+    assert "3 trials, 2 epochs, at most 10 min, objective val_loss" in out
+
+
 def test_help_of_check_warns_that_a_job_is_code(capsys):
     with pytest.raises(SystemExit):
         cli.main(["check", "--help"])

@@ -8,7 +8,13 @@ import shutil
 import sys
 import textwrap
 
-from kdropout.cli.common import Interrupted, add_job, needs_tuner, read_job
+from kdropout.cli.common import (
+    Interrupted,
+    WrongUsage,
+    add_job,
+    needs_tuner,
+    read_job,
+)
 
 _TEXT = """\
 Search for the best dropout rate of each layer, and test on new seeds whether it is
@@ -69,7 +75,7 @@ _WIDTH = 88
 
 def _tune(options):
     if options.retry_failed and not options.resume:
-        options.refuse(
+        raise WrongUsage(
             "--retry-failed needs --resume, because a new search has no failed trials"
         )
     needs_tuner()

@@ -359,7 +359,7 @@ class ConfirmationRun:
         enough = "are enough" if len(seeds) >= needed else "are too few"
         text += (
             f". The {len(seeds)} seeds {enough} to see an effect as large as one "
-            "standard deviation between seeds, for which about "
+            "standard deviation of the differences between seeds, for which about "
             f"{needed} are needed (confirm.seeds)."
         )
         print(textwrap.fill(text, 88), file=sys.stderr, flush=True)

@@ -167,6 +167,24 @@ CASES = [
         ],
     ),
     BadModel(
+        "initial trial of an unknown layer",
+        "{architecture: mlp}\nsearch:\n  initial_trials:\n"
+        "  - 0.2\n  - {dense1_dorp: 0.5}",
+        [
+            "line 6, search.initial_trials.1: must name hyperparameters",
+            "Did you mean 'dense1_drop'?",
+        ],
+    ),
+    BadModel(
+        "initial trial outside of the grid",
+        "{architecture: mlp}\nspace: {'*': {values: [0.1, 0.2]}}\n"
+        "search:\n  algorithm: GridSearch\n  initial_trials: [{dense1_drop: 0.5}]",
+        [
+            "line 6, search.initial_trials.0: must contain allowed values",
+            "'rate/dense1_drop': 0.5",
+        ],
+    ),
+    BadModel(
         "rate for a schedule",
         "{architecture: mlp}\nsearch: {algorithm: SuccessiveHalving}\n"
         "space: {'*': {schedule: {start: 0.1, end: [0.2, 0.6], steps: 9}}}",
