@@ -207,7 +207,9 @@ class MedianStopping:
         _validation.integer("warmup_trials", self.warmup_trials, low=1)
         _validation.integer("warmup_epochs", self.warmup_epochs, low=0)
 
-    def stops(self, score, epoch, curves, is_max):
+    def stops(
+        self, score: float, epoch: int, curves: list[dict[int, float]], is_max: bool
+    ) -> bool:
         """Return True if a training is to be stopped.
 
         Args:

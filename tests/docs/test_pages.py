@@ -78,6 +78,6 @@ def test_files_that_are_linked_exist(page):
 
 
 def test_the_job_in_the_guide_is_the_one_that_it_quotes():
-    _, block = blocks("jobs.md", "yaml")
+    _, block, *_ = blocks("jobs.md", "yaml")
     shipped = tuning.load_job(ROOT / "tuner_configs" / "digits_mlp.yaml").model_dump()
     assert tuning.Job.model_validate(yaml.safe_load(block)).model_dump() == shipped
