@@ -75,7 +75,8 @@ class TrialEngine(keras_tuner.Tuner):
     The chief and the workers of KerasTuner (`KERASTUNER_TUNER_ID`, ...) need a shared
     folder and the same seed. Scores arrive as numbers of 32 bits. If a worker was
     killed, start it again under the same name: it resumes its trial, and the chief
-    waits for it until then. Workers on Ray do not have these limits.
+    waits for it until then. After a `timeout`, the chief begins no trial, and running
+    ones go on to their end. Workers on Ray do not have these limits.
 
     Args:
         oracle: A `keras_tuner.Oracle`.
@@ -278,16 +279,8 @@ class TrialEngine(keras_tuner.Tuner):
                 yield
             except OutOfTime:
                 self.on_search_end()  # KerasTuner did not call it
-            if not self._owns_files():
-                return
-            if self.budget.is_over:
-                self._own_oracle.put_back_unended()
-                self._note_timeout()
-            elif self._own_oracle.is_out_of_patience():
-                self.progress.note(
-                    f"The search stopped, because the last {self.budget.patience} "
-                    f"trials did not improve the best {self.oracle.objective.name}."
-                )
+            if self._owns_files():
+                self._note_end()
         finally:
             self.budget.stop()
 
@@ -304,18 +297,27 @@ class TrialEngine(keras_tuner.Tuner):
                 "the epochs."
             )
 
-    def _note_timeout(self):
-        oracle = self._own_oracle
+    def _note_end(self):
+        """Say why the search has stopped, unless it has run all trials."""
+        oracle, is_over = self._own_oracle, self.budget.is_over
+        if is_over:
+            oracle.put_back_unended()
         unended = len(oracle.trials) - len(oracle.end_order)
         remaining = oracle.remaining_trials()
         if remaining is not None and remaining <= 0 and not unended:
-            return  # the search ended by itself
-        again = f" {unended} begun trial(s) will run again." if unended else ""
-        self.progress.note(
-            f"The search stopped after its timeout of {time_text(self.budget.timeout)}"
-            f", with {len(oracle.end_order)} trials.{again} Search again to continue, "
-            "with a new timeout."
-        )
+            return
+        if is_over:
+            again = f" {unended} begun trial(s) will run again." if unended else ""
+            self.progress.note(
+                "The search stopped after its timeout of "
+                f"{time_text(self.budget.timeout)}, with {len(oracle.end_order)} "
+                f"trials.{again} Search again to continue, with a new timeout."
+            )
+        elif oracle.is_out_of_patience():
+            self.progress.note(
+                f"The search stopped, because the last {self.budget.patience} trials "
+                f"did not improve the best {oracle.objective.name}."
+            )
 
     def run_trial(self, trial: Trial, *args, **kwargs) -> list:
         values = trial.hyperparameters.values

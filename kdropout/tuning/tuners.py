@@ -598,9 +598,9 @@ class SuccessiveHalving(TrialEngine):
         max_epochs: Integer, the number of epochs of a whole training. Defaults to 100.
         settings: Sequence of at least 2 settings. A number in [0, 1) is the rate for
             all layers: each hyperparameter that sets a rate gets the closest allowed
-            value. A dict maps names of hyperparameters to values. All other
-            hyperparameters get their defaults. Settings that become equal count once.
-            Defaults to (0.0, 0.2, 0.4, 0.6).
+            value. A dict maps names of hyperparameters, layer paths or globs to values.
+            All other hyperparameters get their defaults. Settings that become equal
+            count once. Defaults to (0.0, 0.2, 0.4, 0.6).
         rungs: Sequence of increasing fractions of `max_epochs` in (0, 1). At each of
             them, the better half of the settings continues, rounded up. Defaults to
             (0.5, 0.75).
