@@ -176,8 +176,7 @@ def finish(tuner):
 
 
 def results(folder):
-    """Return what is known of the trials, in their order: values, score, epochs ..."""
-    project = pathlib.Path(folder, "search")
+    """Return number, values, score and status of the trials, in their order."""
     state = json.loads(pathlib.Path(folder, "search", "oracle.json").read_text())
     trials = {trial["trial_id"]: trial for trial in state["trials"]}
     return [
@@ -186,16 +185,21 @@ def results(folder):
             trials[i]["hyperparameters"]["values"],
             trials[i]["score"],
             trials[i]["status"],
-            epochs_of(project / f"trial_{i}"),
         )
         for i in state["start_order"]
     ]
 
 
-def epochs_of(folder):
-    """Return the history of a trial without its duration, or None."""
-    history = histories.read(folder)
-    return None if history is None else (history.rows, history.stopped_after)
+def epochs(folder):
+    """Return the epochs of each trial, and when the median stopped it, or None."""
+    names = [name for name, *_ in results(folder)]
+    known = histories.of_trials(pathlib.Path(folder, "search"), names).values()
+    return [history and (history.rows, history.stopped_after) for history in known]
+
+
+def outcome(folder):
+    """Return all that two searches are compared by."""
+    return results(folder), epochs(folder)
 
 
 def ended(folder):
@@ -265,9 +269,9 @@ def kill_search(algorithm, num_kills, seed, **kwargs):
         start = time.monotonic()
         _require_end(wait(begin(algorithm, whole, **kwargs, timeout=None)))
         span = max(2 * (time.monotonic() - start) / num_kills, _SHORTEST_SPAN)
-        expected = results(whole)
-    row["trials"] = len(expected)
-    row["stopped"] = sum(bool(epochs and epochs[1]) for *_, epochs in expected)
+        expected = outcome(whole)
+    row["trials"] = len(expected[0])
+    row["stopped"] = sum(bool(entry and entry[1]) for entry in expected[1])
     while row["kills"] < num_kills:
         with tempfile.TemporaryDirectory() as folder:
             make = functools.partial(begin, algorithm, folder, **kwargs)
@@ -276,7 +280,7 @@ def kill_search(algorithm, num_kills, seed, **kwargs):
             _check_committed(row, folder)
             row["searches"] += 1
             row["trials_begun_again"] += len(notes(folder)) - row["trials"]
-            row["other_sequences"] += results(folder) != expected
+            row["other_sequences"] += outcome(folder) != expected
     return row
 
 
@@ -302,7 +306,7 @@ def kill_at_each_file(algorithm, num_files, **kwargs):
     row = {"algorithm": algorithm, "kills": 0, "lost": 0, "repeated_after_end": 0}
     with tempfile.TemporaryDirectory() as whole:
         _require_end(wait(begin(algorithm, whole, **kwargs, timeout=None)))
-        expected = results(whole)
+        expected = outcome(whole)
     row["other_sequences"] = 0
     for at in range(num_files):
         for late in (False, True):
@@ -313,7 +317,7 @@ def kill_at_each_file(algorithm, num_files, **kwargs):
                 _check_committed(row, folder)
                 _require_end(wait(begin(algorithm, folder, **kwargs)))
                 _check_committed(row, folder)
-                row["other_sequences"] += results(folder) != expected
+                row["other_sequences"] += outcome(folder) != expected
     return row
 
 
