@@ -58,6 +58,13 @@ def integer(name, value, low=0):
     return int(value)
 
 
+def boolean(name, value):
+    """Return `value` if it is True or False, or raise a TypeError."""
+    if not isinstance(value, bool):
+        raise type_error(name, "True or False", value)
+    return value
+
+
 def optional_seed(value):
     """Return a seed as an int below 2^31, or None.
 

@@ -56,7 +56,9 @@ def main(*arguments):
 def test_tune_prints_the_answer_and_report_prints_it_in_full():
     code, out, err = main("tune", "job.yaml", "--set", "confirm.top=2")
     assert code == 0
-    verdict, advice, call, next_step, written = out.strip().split("\n\n")
+    *answer, written, commands = out.strip().split("\n\n")
+    assert all(len(line) <= 88 for part in answer for line in part.splitlines())
+    verdict, advice, call, next_step = (" ".join(part.split()) for part in answer)
     assert "no dropout" in verdict and advice.startswith("Use ")
     assert next_step.startswith("Next: ")
     rates = ast.literal_eval(
@@ -66,6 +68,12 @@ def test_tune_prints_the_answer_and_report_prints_it_in_full():
     assert (
         written == f"Written: {os.path.join('results', 'report.md')} and its pictures."
     )
+    assert commands.splitlines() == [
+        "Commands:",
+        "  kdropout report results --html",
+        f"  tensorboard --logdir {os.path.join('results', 'tensorboard')}",
+        "  kdropout tune job.yaml --set confirm.top=2 --resume --set confirm.seeds=10",
+    ]
     assert "Trial 2 (3/3): val_loss" in err and "Seed 1001 (2/2): no dropout" in err
     code, out, err = main("report", "results")
     assert (code, err) == (0, "")
@@ -77,7 +85,7 @@ def test_tune_prints_the_answer_and_report_prints_it_in_full():
     assert err.startswith("kdropout tune: error: job.yaml cannot be used:\n  line 6, ")
     assert "--resume" in err
     code, again, err = main("tune", "job.yaml", "--resume", "--set", "confirm.top=2")
-    assert code == 0 and again.strip().startswith(verdict)
+    assert code == 0 and " ".join(again.split()).startswith(verdict)
 
 
 def test_check_shows_the_search_and_writes_nothing():
@@ -336,6 +344,58 @@ def test_tune_and_report_name_the_task():
     code, _, err = main("tune", "job.yaml", "--set", "confirm.seeds=0")
     assert code == 0 and f"Task: {task}" in err
     assert f"Task: {task}" in main("report", "results")[1]
+
+
+def test_retry_without_resume_is_a_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["tune", "job.yaml", "--retry-failed"])
+    assert stop.value.code == 2
+    assert "--retry-failed needs --resume" in capsys.readouterr().err
+
+
+def test_failed_trials_run_again_with_retry_failed(monkeypatch):
+    from kdropout.tuning.trials import TrialEngine
+
+    train, failing = TrialEngine._train, [True]
+
+    def train_or_fail(self, hp, pooled, args, kwargs):
+        if failing and hp.values["rate/dense1_drop"] == 0.5:
+            raise ValueError("no training today")
+        return train(self, hp, pooled, args, kwargs)
+
+    monkeypatch.setattr(TrialEngine, "_train", train_or_fail)
+    monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
+    settings = ["--set=search.initial_trials=[0.5]", "--set=confirm.seeds=0"]
+    assert main("tune", "job.yaml", *settings)[0] == 0
+    assert sorted(completed()) == ["1", "2"]
+    failing.clear()
+    assert main("tune", "job.yaml", *settings, "--resume")[0] == 0
+    assert sorted(completed()) == ["1", "2"]
+    code, out, _ = main("tune", "job.yaml", *settings, "--resume", "--retry-failed")
+    assert code == 0 and sorted(completed()) == ["0", "1", "2"]
+    again = "--set search.retry_failed=true --resume --set confirm.seeds=10"
+    assert out.strip().endswith(again)
+
+
+def test_search_that_ran_out_of_time_ends_with_the_command_to_go_on(monkeypatch):
+    from kdropout.tuning.trials import TrialEngine
+
+    train = TrialEngine._train
+
+    def train_slowly(self, hp, pooled, args, kwargs):
+        result = train(self, hp, pooled, args, kwargs)
+        self.budget.begin(0.0)  # the time is over after the first trial
+        return result
+
+    monkeypatch.setattr(TrialEngine, "_train", train_slowly)
+    monkeypatch.setattr(pictures, "draw_all", lambda report, folder: [])
+    settings = ["--set", "search.timeout=10min", "--set", "confirm.seeds=0"]
+    code, out, err = main("tune", "job.yaml", *settings)
+    assert code == 0 and list(completed()) == ["0"]
+    assert "The search stopped after its timeout of 10 min, with 1 trials." in err
+    assert out.strip().endswith(f"kdropout tune job.yaml {' '.join(settings)} --resume")
+    _, out, _ = main("check", "job.yaml", *settings)
+    assert "3 trials, 2 epochs, at most 10 min, objective val_loss" in out
 
 
 def test_help_of_check_warns_that_a_job_is_code(capsys):

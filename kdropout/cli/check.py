@@ -63,9 +63,13 @@ def _score_text(guess):
 
 
 def _budget(job):
+    from kdropout.tuning.budget import seconds_of, time_text
+
     trials = getattr(job.search, "max_trials", None)
     number = "" if trials is None else f"{trials} trials, "
-    return f"{job.search.algorithm}, {number}{job.training.epochs} epochs"
+    timeout = job.search.timeout
+    limit = "" if timeout is None else f", at most {time_text(seconds_of(timeout))}"
+    return f"{job.search.algorithm}, {number}{job.training.epochs} epochs{limit}"
 
 
 def _domain(config):

@@ -21,6 +21,10 @@ class Interrupted(KeyboardInterrupt):
     """An interrupt whose text has the command to continue."""
 
 
+class WrongUsage(Exception):
+    """Raised if options of a command do not fit each other."""
+
+
 def needs_tuner():
     """Raise an error before a command begins if packages are missing."""
     check_packages("this command", PACKAGES, "tuner", is_installed)

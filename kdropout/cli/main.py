@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from kdropout.cli import check, demo, report, tune
-from kdropout.cli.common import ERRORS, Interrupted
+from kdropout.cli.common import ERRORS, Interrupted, WrongUsage
 from kdropout.version import __version__
 
 _EXAMPLES = """\
@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except WrongUsage as error:
+        options.refuse(str(error))  # exits with 2
     except ERRORS as error:
         print(f"{options.prog}: error: {error}", file=sys.stderr)
         return 1

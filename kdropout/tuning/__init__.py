@@ -5,6 +5,7 @@ from kdropout._requirements import SEARCH_PACKAGES, check_packages, is_installed
 
 check_packages("kdropout.tuning", SEARCH_PACKAGES, "tuner", is_installed)
 
+from kdropout.tuning.budget import MedianStopping
 from kdropout.tuning.confirmation_run import confirm, report_of
 from kdropout.tuning.job import Job, JobError, load_job
 from kdropout.tuning.job.run import load_report, run_job
@@ -25,6 +26,7 @@ __all__ = [
     "Hyperband",
     "Job",
     "JobError",
+    "MedianStopping",
     "RandomSearch",
     "RatePlan",
     "Rates",

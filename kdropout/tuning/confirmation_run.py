@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import textwrap
 from typing import Any
 
 import keras
@@ -14,13 +15,16 @@ from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers
 from kdropout.rate_rules.ramped import RampedRate
 from kdropout.schedules import Ramp
+from kdropout.tuning import histories
 from kdropout.tuning import report as reports
+from kdropout.tuning.budget import time_text
 from kdropout.tuning.report import (
     Report,
     choose_candidates,
     scores_from_plain,
     scores_to_plain,
 )
+from kdropout.tuning.report.confirmation import seeds_to_see
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.report.records import is_schedule
 from kdropout.tuning.space.plan import plan_of
@@ -191,7 +195,7 @@ def _results(tuner, epochs):
         for trial in tuner.oracle.trials.values()
         if plan.names <= trial.hyperparameters.values.keys()
     ]
-    records = trial_records(trials, plan, epochs)
+    records = trial_records(trials, plan, epochs, tuner.project_dir)
     return model, records, searched_dimensions(trials, plan)
 
 
@@ -288,6 +292,8 @@ class ConfirmationRun:
         if len(candidates) < 2:
             return None  # the best trials have no dropout
         seeds = range(_FIRST_SEED, _FIRST_SEED + seeds)
+        if show:
+            self._announce(candidates, seeds)
         with ConfirmationProgress(candidates, seeds, self._measure, show) as progress:
             return reports.confirm(
                 candidates,
@@ -299,6 +305,33 @@ class ConfirmationRun:
                 save=lambda scores: self._save(candidates, scores),
                 partial=self._earlier(candidates),
             )
+
+    def _announce(self, candidates, seeds):
+        """Print how many trainings follow, how long they take, and what they can show.
+
+        This goes to standard error, like all progress.
+        """
+        done = sum(seed in seeds for _, seed in self._earlier(candidates))
+        number = len(candidates) * len(seeds) - done
+        if not number:
+            return
+        project, ended = self._tuner.project_dir, self._tuner.oracle.end_order
+        trained = histories.of_trials(project, ended)
+        seconds = histories.seconds_per_epoch(trained.values())
+        text = f"Confirmation: {number} trainings"
+        if seconds is not None:
+            epochs = self._arguments.get("epochs", 1)
+            text += f", at most about {time_text(number * epochs * seconds)}"
+        if self._tuner.budget.timeout is not None:
+            text += ", which the timeout of the search does not include"
+        needed = seeds_to_see(1.0, list(candidates))
+        enough = "are enough" if len(seeds) >= needed else "are too few"
+        text += (
+            f". The {len(seeds)} seeds {enough} to see an effect as large as one "
+            "standard deviation of the differences between seeds, for which about "
+            f"{needed} are needed."
+        )
+        print(textwrap.fill(text, 88), file=sys.stderr, flush=True)
 
     def _train(self, setting, seed):
         """Train a model with this setting, and return the score of its best epoch."""

@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from kdropout import _validation
 from kdropout._files import write_text
+from kdropout.tuning.budget import Budget
+from kdropout.tuning.given_settings import SettingReader, Targets
 from kdropout.tuning.halving import (
     RUNGS,
     SETTINGS,
@@ -22,7 +24,6 @@ from kdropout.tuning.halving import (
     distinct_values,
     epochs_of_rungs,
 )
-from kdropout.tuning.space.dimension import parts_of
 
 # If a search is rebuilt and its stream of random numbers cannot be recovered, it
 # continues with a seed that differs by this much.
@@ -54,11 +55,30 @@ class StoredOracle(keras_tuner.Oracle):
 
     _nan_epochs = "in every epoch"
 
+    # A grid search allows only the values of its grid.
+    _is_grid = False
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.budget = Budget()  # a tuner sets its own
+        self.initial_trials = ()
+        self.targets = Targets()
+        self._used_settings = []  # of `initial_trials`, those that became trials
         self._stamp = None  # of `oracle.json`, when this object last wrote or read it
         self._written = None  # the text of `oracle.json` that this object last wrote
         self._encoded = {}  # by trial: its content, and its JSON
+
+    @keras_tuner.synchronized
+    def create_trial(self, tuner_id):
+        has_begun = tuner_id in self.ongoing_trials
+        if not has_begun and (
+            self.budget.is_over or (not self._retry_queue and self.is_out_of_patience())
+        ):
+            self.tuner_ids.discard(tuner_id)  # KerasTuner's chief waits for the others
+            hyperparameters = self.get_space()
+            hyperparameters.values = {}
+            return Trial(hyperparameters, status=TrialStatus.STOPPED)
+        return super().create_trial(tuner_id)
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
@@ -87,6 +107,100 @@ class StoredOracle(keras_tuner.Oracle):
         is_max = self.objective.direction == "max"
         completed.sort(key=lambda trial: trial.score, reverse=is_max)
         return completed[:num_trials]
+
+    # The limits of a search, and its first trials.
+
+    def is_out_of_patience(self):
+        """Return True if too many trials have ended since the best score."""
+        patience = self.budget.patience
+        if patience is None or len(self.end_order) <= patience:
+            return False
+        best = self.get_best_trials(1)
+        first = self.end_order.index(best[0].trial_id) if best else -1
+        return len(self.end_order) - 1 - first >= patience
+
+    def put_back_unended(self):
+        """Put the trials that had begun but not ended in the queue."""
+        self.ongoing_trials = {}
+        ended = {*self.end_order, *self._retry_queue}
+        begun = [trial_id for trial_id in self.start_order if trial_id not in ended]
+        for trial_id in begun:
+            _forget_results(self.trials[trial_id])
+        # The queue is emptied from its end: the oldest trial comes first.
+        self._retry_queue = [*begun[::-1], *self._retry_queue]
+
+    def put_back_failed(self):
+        """Put the trials that have failed in the queue, and return their number.
+
+        A trial whose values are lost stays as it is.
+        """
+        failed = [
+            trial_id
+            for trial_id in self.end_order
+            if self.trials[trial_id].status == TrialStatus.FAILED
+            and self.trials[trial_id].hyperparameters.values
+        ]
+        self.end_order = [each for each in self.end_order if each not in failed]
+        for trial_id in failed:
+            self.trials[trial_id].status = TrialStatus.RUNNING
+            self._run_times[trial_id] = 0
+            _forget_results(self.trials[trial_id])
+        self._retry_queue = [*failed[::-1], *self._retry_queue]
+        return len(failed)
+
+    @property
+    def needs_model(self):
+        """True if a model must be seen before the first trial is proposed."""
+        return bool(self.initial_trials) and not self.targets.are_known
+
+    def initial_values(self):
+        """Return the values of each of `initial_trials`, a list of dicts, or raise."""
+        reader = SettingReader("initial_trials", self._is_grid)
+        space = self.hyperparameters.space
+        return [
+            reader.values(index, setting, space, self.targets)
+            for index, setting in enumerate(self.initial_trials)
+        ]
+
+    def max_initial_trials(self):
+        """Return how many of `initial_trials` can become trials, or None."""
+        return self.max_trials
+
+    def populate_space(self, trial_id):
+        values = self._next_initial_values()
+        if values is not None:
+            return {"status": TrialStatus.RUNNING, "values": values}
+        return super().populate_space(trial_id)
+
+    def get_state(self):
+        return {**super().get_state(), "initial_trials": self._used_settings}
+
+    def set_state(self, state):
+        super().set_state(state)
+        self._used_settings = state.get("initial_trials", [])
+
+    def _next_initial_values(self):
+        """The values of the next of `initial_trials` that is new, or None.
+
+        A setting that a trial has used is not repeated, even if later trials have
+        declared more hyperparameters.
+        """
+        if len(self._used_settings) == len(self.initial_trials) == 0:
+            return None
+        for setting, values in zip(
+            self.initial_trials, self.initial_values(), strict=True
+        ):
+            if setting not in self._used_settings:
+                self._used_settings = [*self._used_settings, setting]
+                if not self._duplicate(values):
+                    return values
+        return None
+
+    def _is_initial(self, trial):
+        """True if a trial has the values of one of `initial_trials`."""
+        if not self.initial_trials:
+            return False
+        return values_of_user(trial.hyperparameters.values) in self.initial_values()
 
     # The files.
 
@@ -128,7 +242,7 @@ class StoredOracle(keras_tuner.Oracle):
         except _UNREADABLE as error:
             self._rebuild_without(path, error)
         self._stamp = self._stamp_of_file()
-        self._run_again()
+        self.put_back_unended()
 
     def _save_trial(self, trial):
         path = pathlib.Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
@@ -157,16 +271,6 @@ class StoredOracle(keras_tuner.Oracle):
         if is_retried:
             _forget_results(trial)  # KerasTuner would keep those of the failed run
         return is_retried
-
-    def _run_again(self):
-        """Put the trials that had begun but not ended in the queue."""
-        self.ongoing_trials = {}
-        ended = {*self.end_order, *self._retry_queue}
-        begun = [trial_id for trial_id in self.start_order if trial_id not in ended]
-        for trial_id in begun:
-            _forget_results(self.trials[trial_id])
-        # The queue is emptied from its end: the oldest trial comes first.
-        self._retry_queue = [*begun[::-1], *self._retry_queue]
 
     def _load_trial_files(self):
         trials = []
@@ -222,10 +326,11 @@ class StoredOracle(keras_tuner.Oracle):
         self._tried_so_far = set()
         self._id_to_hash.clear()
         self._seed_state = self.seed
+        self._used_settings = []
 
     def replay(self, trial):
         """Advance to the state that proposed `trial`. Subclasses extend this."""
-        if not self.is_random(trial):
+        if self._is_initial(trial) or not self.is_random(trial):
             return
         values, seen = self._random_values(), trial.hyperparameters.values
         if values is None or any(seen.get(name) != values[name] for name in values):
@@ -362,6 +467,26 @@ class BayesianOptimizationOracle(
 class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
     """Hyperband that can be resumed."""
 
+    _is_proposing = False
+
+    def max_initial_trials(self):
+        # They are trials of the first rounds.
+        brackets = range(self._get_num_brackets())
+        first = sum(self._get_size(number, round_num=0) for number in brackets)
+        return first * self.hyperband_iterations
+
+    def populate_space(self, trial_id):
+        # The initial trials also belong to a bracket, so they replace random values.
+        self._is_proposing = True
+        try:
+            return keras_tuner.oracles.HyperbandOracle.populate_space(self, trial_id)
+        finally:
+            self._is_proposing = False
+
+    def _random_values(self):
+        values = self._next_initial_values() if self._is_proposing else None
+        return super()._random_values() if values is None else values
+
     def is_random(self, trial):
         return "tuner/trial_id" not in trial.hyperparameters.values
 
@@ -407,6 +532,24 @@ class HyperbandOracle(StoredOracle, keras_tuner.oracles.HyperbandOracle):
 
 class GridSearchOracle(StoredOracle, keras_tuner.oracles.GridSearchOracle):
     """Grid search that can be resumed."""
+
+    _is_grid = True
+
+    def populate_space(self, trial_id):
+        if not self.initial_trials:
+            return super().populate_space(trial_id)
+        values = self._next_initial_values() or self._first_of_grid()
+        if values is not None:
+            return {"status": TrialStatus.RUNNING, "values": values}
+        if any(each not in self._ordered_ids._memory for each in self.start_order):
+            self._find_order()  # gives the initial trials their places in the grid
+        return super().populate_space(trial_id)
+
+    def _first_of_grid(self):
+        """The defaults, with which the grid begins, or None if they were tried."""
+        space = self.get_space()
+        values = {hp.name: hp.default for hp in space.space if space.is_active(hp)}
+        return None if self._duplicate(values) else values
 
     @keras_tuner.synchronized
     def end_trial(self, trial):
@@ -503,19 +646,15 @@ class SuccessiveHalvingOracle(StoredOracle):
         self.epochs = epochs_of_rungs(max_epochs, self.rungs)
         self.max_epochs = self.epochs[-1]
         self.smoothing = _validation.integer("smoothing", smoothing, low=1)
-        self.has_learned = False
-        self._parts = {}  # by hyperparameter that sets rates: what it sets
         super().__init__(objective, **kwargs)
 
-    def learn(self, plan):
-        """Learn from the `RatePlan` of a model which hyperparameters set rates."""
-        self.has_learned = True
-        if plan is not None:
-            self._parts.update(parts_of(plan))
+    @property
+    def needs_model(self):
+        return not self.targets.are_known
 
     def settings_values(self):
         """Return the values of each setting, a list of dicts, or raise."""
-        return distinct_values(self.settings, self.hyperparameters.space, self._parts)
+        return distinct_values(self.settings, self.hyperparameters.space, self.targets)
 
     def populate_space(self, trial_id):
         settings, trials = self.settings_values(), self._trials_of_round(0)

@@ -21,6 +21,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from kdropout import _validation
 from kdropout._files import replacing
+from kdropout.tuning.budget import OutOfTime
 from kdropout.tuning.ray_arguments import PARTS_OF_GPU, host_and_port
 
 # A trial counts as failed after its worker died this many times.
@@ -190,9 +191,11 @@ class _Search:
             if trial is None:
                 break  # there are no more trials, or none until another one ends
             self._submit(name, trial)
-        return bool(self._running) or not idle
+        return bool(self._running) or not (idle or self._tuner.budget.is_over)
 
     def _next_trial(self, name):
+        if self._tuner.budget.is_over:
+            return None
         if self._lost:
             return self._lost.popleft()
         self._tuner.pre_create_trial()
@@ -207,11 +210,16 @@ class _Search:
         files = {}
         if parent is not None:
             files[parent] = _read_files(self._tuner.get_trial_dir(parent))
-        result = self._workers.ready[name].run.remote(trial.get_state(), files)
+        result = self._workers.ready[name].run.remote(
+            trial.get_state(),
+            files,
+            self._tuner.earlier_curves(),
+            self._tuner.budget.seconds_left,
+        )
         self._running[result] = (name, trial)
 
     def _wait(self):
-        future = self._workers.wait(list(self._running))
+        future = self._workers.wait(list(self._running), self._tuner.budget)
         if future in self._running:
             self._take(future)
 
@@ -225,6 +233,8 @@ class _Search:
         except ray.exceptions.RayError as error:
             self._begin_again(trial, error, self._workers.replace(name))
             return
+        if state is None:
+            return  # stopped by the timeout
         _write_files(self._tuner.get_trial_dir(trial.trial_id), files)
         if report is not None:
             self._oracle.update_trial(trial.trial_id, **report)
@@ -287,14 +297,21 @@ class _Workers:
         for _ in range(self.num_workers):
             self._start()
 
-    def wait(self, results):
-        """Wait for a result or for a worker to be ready, and return its future."""
+    def wait(self, results, budget):
+        """Wait for a result or for a worker to be ready, and return its future.
+
+        Return None if the budget is over before a trial runs.
+        """
         futures = [*results, *self._starting]
         done = []
         while not done:
             patience = None if self.ready else _PATIENCE
+            if not results and budget.seconds_left is not None:
+                patience = min(budget.seconds_left, _PATIENCE)
             done, _ = ray.wait(futures, num_returns=1, timeout=patience)
-            if not done:
+            if not done and not results and budget.is_over:
+                return None
+            if not done and not self.ready:
                 self._note(self._why_none_is_ready())
         if done[0] in self._starting:
             self._take_in(done[0])
@@ -430,17 +447,20 @@ class _Worker:
         """Return the Ray node and the folder of this worker, once it has started."""
         return ray.get_runtime_context().get_node_id(), self._folder
 
-    def run(self, state, files):
+    def run(self, state, files, curves, seconds_left):
         """Run a trial.
 
         Args:
             state: The result of `Trial.get_state()` of KerasTuner.
             files: Dict from the trials that this one continues to their files, as
                 `_read_files` returns them.
+            curves: The result of `earlier_curves` of the tuner of the search.
+            seconds_left: Seconds until the timeout of the search, or None.
 
         Returns:
-            Tuple of the state of the trial, the arguments for `oracle.update_trial`
-            (None if it failed) and the files of the trial.
+            Tuple of the state of the trial (None if the timeout has stopped it), the
+            arguments for `oracle.update_trial` (None if it failed) and the files of the
+            trial.
         """
         trial = Trial.from_state(state)
         oracle, reported = self._tuner.oracle, []
@@ -449,11 +469,16 @@ class _Worker:
         oracle.update_trial = lambda _, metrics, step=0: reported.append(
             {"metrics": metrics, "step": step}
         )
+        self._tuner.curves = curves
+        if seconds_left is not None:
+            self._tuner.budget.begin(seconds_left)
         try:
             for trial_id, contents in files.items():
                 _write_files(self._tuner.get_trial_dir(trial_id), contents)
             self._tuner._try_run_and_update_trial(trial, *self._args, **self._kwargs)
             left = _read_files(self._tuner.get_trial_dir(trial.trial_id))
+        except OutOfTime:
+            return None, None, {}
         finally:
             for trial_id in (trial.trial_id, *files):
                 shutil.rmtree(self._tuner.get_trial_dir(trial_id), ignore_errors=True)

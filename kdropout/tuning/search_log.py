@@ -90,6 +90,7 @@ class SearchLog:
 
     def on_trial_begin(self, trial):
         self._start[trial.trial_id] = time.time()
+        self._written.discard(trial.trial_id)  # a failed trial may run again
 
     def on_trial_end(self, trial):
         self._update()

@@ -3,8 +3,9 @@
 import json
 import re
 
-from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.trial import Trial, TrialStatus
 
+from kdropout.tuning import histories
 from kdropout.tuning.oracles import rung_of
 from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.space.dimension import dimensions_of, is_other, other_dimensions
@@ -13,9 +14,15 @@ _LONGEST = 500  # characters; a message of TensorFlow may contain a whole graph
 _COLOURS = re.compile(r"\x1b\[\d*m")
 
 
-def trial_records(trials, plan, epochs):
-    """Return a `TrialRecord` for each trial."""
-    return [_record(trial, plan, epochs) for trial in trials]
+def trial_records(trials, plan, epochs, project=None):
+    """Return a `TrialRecord` for each trial.
+
+    The folder `project` of the search shows which trials the median has stopped.
+    """
+    trials = list(trials)
+    ids = [] if project is None else [trial.trial_id for trial in trials]
+    known = histories.of_trials(project or "", ids)
+    return [_record(trial, plan, epochs, known.get(trial.trial_id)) for trial in trials]
 
 
 def searched_dimensions(trials, plan):
@@ -48,7 +55,7 @@ def failure_of(trial):
 
     Example:
 
-    >>> from keras_tuner.engine.trial import Trial
+    >>> from keras_tuner.engine.trial import Trial, TrialStatus
     >>> from kdropout.tuning.trial_records import failure_of
     >>> trial = Trial(None)
     >>> trial.message = '''Traceback (most recent call last):
@@ -72,8 +79,9 @@ def failure_of(trial):
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
-def _record(trial, plan, epochs):
+def _record(trial, plan, epochs, history):
     values = trial.hyperparameters.values
+    has_completed = trial.status == TrialStatus.COMPLETED and history is not None
     tracked = trial.metrics.metrics
     return TrialRecord(
         trial_id=trial.trial_id,
@@ -86,6 +94,7 @@ def _record(trial, plan, epochs):
         message=failure_of(trial),
         rung=rung_of(trial),
         other_values={n: value for n, value in values.items() if is_other(n, plan)},
+        stopped_after=history.stopped_after if has_completed else None,
     )
 
 

@@ -6,8 +6,9 @@ import json
 import numbers
 import os
 import pathlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import keras_tuner
@@ -17,8 +18,21 @@ from kdropout import _validation
 from kdropout._files import write_json
 from kdropout._requirements import is_installed
 from kdropout.callbacks import TensorBoardRates
+from kdropout.tuning import histories
+from kdropout.tuning.budget import (
+    Budget,
+    MedianStopping,
+    OutOfTime,
+    StopAtMedian,
+    StopAtTimeout,
+    Timeout,
+    check_supported,
+    checked_median_stopping,
+    time_text,
+)
 from kdropout.tuning.checkpoint import BestEpoch, load_values, save_values
 from kdropout.tuning.epochs import Trainer, has_own_fit
+from kdropout.tuning.given_settings import check_initial_trials
 from kdropout.tuning.interrupt import LastingInterrupt
 from kdropout.tuning.model_pool import (
     FreshNames,
@@ -33,6 +47,7 @@ from kdropout.tuning.progress import Progress, follow
 from kdropout.tuning.project_lock import ProjectLock
 from kdropout.tuning.ray_arguments import checked_address, checked_gpus
 from kdropout.tuning.search_log import SearchLog
+from kdropout.tuning.space import plan_of
 from kdropout.tuning.trial_records import failure_of
 
 if TYPE_CHECKING:
@@ -61,7 +76,8 @@ class TrialEngine(keras_tuner.Tuner):
     The chief and the workers of KerasTuner (`KERASTUNER_TUNER_ID`, ...) need a shared
     folder and the same seed. Scores arrive as numbers of 32 bits. If a worker was
     killed, start it again under the same name: it resumes its trial, and the chief
-    waits for it until then. Workers on Ray do not have these limits.
+    waits for it until then. After a `timeout`, the chief begins no trial, and running
+    ones go on to their end. Workers on Ray do not have these limits.
 
     Args:
         oracle: A `keras_tuner.Oracle`.
@@ -103,6 +119,22 @@ class TrialEngine(keras_tuner.Tuner):
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
             None.
+        timeout: Seconds after which the search stops, or a text such as "2min" or
+            "1h30m", or None for no limit. No trial begins afterwards, and a training
+            stops at the end of its epoch. The stopped trial has no score and runs again
+            when you resume the search. Each call of `search` has the whole time.
+            Defaults to None.
+        patience: Integer of at least 1, or None. The search stops when this many ended
+            trials in a row did not improve the best score. Defaults to None.
+        median_stopping: True, or a `kdropout.tuning.MedianStopping`, to stop a trial
+            that is worse than the median of earlier trials at the same epoch. It gets
+            the score that it has by then. The rule stops high rates too often, because
+            dropout slows a training down. Defaults to False.
+        initial_trials: Sequence of settings to try first, each a rate for all layers,
+            or a dict from hyperparameters or layer paths to values. Others get their
+            defaults. They count in `max_trials`. None for none. Defaults to None.
+        retry_failed: Boolean, whether `search` also runs the trials again that failed
+            in an earlier call. Defaults to False.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -136,13 +168,25 @@ class TrialEngine(keras_tuner.Tuner):
         threads_per_worker: int | None = None,
         gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
+        timeout: Timeout | None = None,
+        patience: int | None = None,
+        median_stopping: bool | MedianStopping | Mapping[str, int] = False,
+        initial_trials: Sequence[float | Mapping[str, object]] | None = None,
+        retry_failed: bool = False,
     ):
         self._scored_epoch = _validation.choice(
             "scored_epoch", scored_epoch, ("best", "last")
         )
         hypermodel = self._checked_hypermodel(hypermodel)
         oracle = stored(oracle)
-        self.progress = Progress(oracle)
+        self.budget = Budget(timeout, patience)
+        self._median_stopping = checked_median_stopping(median_stopping)
+        # In a worker, the curves with which the next trial is compared.
+        self.curves: list | None = None
+        self._retries_failed = _validation.boolean("retry_failed", retry_failed)
+        initial_trials = check_initial_trials(initial_trials)
+        self._give_limits_to(oracle, median_stopping, initial_trials)
+        self.progress = Progress(oracle, self.budget, self._stopped_after)
         self.search_log = None if log_dir is None else SearchLog(log_dir, oracle)
         followers: list = [self.progress]
         if self.search_log is not None:
@@ -190,6 +234,8 @@ class TrialEngine(keras_tuner.Tuner):
             self.reload()
         if self.search_log is not None and self._writes_log():
             self.search_log.claim(is_new=not oracle.trials, overwrite=overwrite)
+        if self._owns_files() and oracle.initial_trials:
+            oracle.initial_values()  # raises here, before anything is trained
 
     # The search.
 
@@ -212,7 +258,10 @@ class TrialEngine(keras_tuner.Tuner):
             with self._lock:
                 if self._owns_files() and self._own_oracle.was_overtaken():
                     self.reload()
-                with self._logging(kwargs.get("epochs")):
+                if self._owns_files() and self._retries_failed:
+                    self._own_oracle.put_back_failed()
+                self._note_warmup(kwargs.get("epochs"))
+                with self._logging(kwargs.get("epochs")), self._within_budget():
                     if self._ray_runner is None:
                         super().search(*args, **kwargs)
                     else:
@@ -221,6 +270,56 @@ class TrialEngine(keras_tuner.Tuner):
             self._trainer.forget_data()
             self.progress.close()
 
+    @contextlib.contextmanager
+    def _within_budget(self):
+        """A context in which the timeout ends the search without an error."""
+        if not self._is_keras_tuner_worker:  # its chief gives it no new trials
+            self.budget.begin()
+        try:
+            try:
+                yield
+            except OutOfTime:
+                self.on_search_end()  # KerasTuner did not call it
+            if self._owns_files():
+                self._note_end()
+        finally:
+            self.budget.stop()
+
+    def _note_warmup(self, epochs):
+        rule = self._median_stopping
+        if (
+            rule is not None
+            and isinstance(epochs, int)
+            and epochs <= rule.warmup_epochs
+        ):
+            self.progress.note(
+                f"'median_stopping' stops no trial of {epochs} epochs, because its "
+                f"warmup_epochs are {rule.warmup_epochs}. Lower them to a quarter of "
+                "the epochs."
+            )
+
+    def _note_end(self):
+        """Say why the search has stopped, unless it has run all trials."""
+        oracle, is_over = self._own_oracle, self.budget.is_over
+        if is_over:
+            oracle.put_back_unended()
+        unended = len(oracle.trials) - len(oracle.end_order)
+        remaining = oracle.remaining_trials()
+        if remaining is not None and remaining <= 0 and not unended:
+            return
+        if is_over:
+            again = f" {unended} begun trial(s) will run again." if unended else ""
+            self.progress.note(
+                "The search stopped after its timeout of "
+                f"{time_text(self.budget.timeout)}, with {len(oracle.end_order)} "
+                f"trials.{again} Search again to continue, with a new timeout."
+            )
+        elif oracle.is_out_of_patience():
+            self.progress.note(
+                f"The search stopped, because the last {self.budget.patience} trials "
+                f"did not improve the best {oracle.objective.name}."
+            )
+
     def run_trial(self, trial: Trial, *args, **kwargs) -> list:
         values = trial.hyperparameters.values
         if "tuner/epochs" in values:
@@ -228,8 +327,16 @@ class TrialEngine(keras_tuner.Tuner):
             kwargs["initial_epoch"] = values["tuner/initial_epoch"]
         callbacks = kwargs.pop("callbacks", None)
         best = self._make_checkpoint()
-        results = []
+        results: list = []
+        rows: list[dict[str, Any]] = []
+        folder, start = self.get_trial_dir(trial.trial_id), time.perf_counter()
+        histories.forget(folder)
+        stopped_after = None
         for execution in range(self.executions_per_trial):
+            if execution and self.budget.is_over:
+                raise OutOfTime
+            at_median = self._make_median_callbacks(execution)
+            at_timeout = StopAtTimeout(self.budget)
             copies = self._copies_of(callbacks)
             self._configure_tensorboard_dir(copies, trial, execution)
             self._give_log_folders(copies, trial, execution)
@@ -237,6 +344,9 @@ class TrialEngine(keras_tuner.Tuner):
                 _tuner_hooks(self, trial),
                 best,
                 self.progress.of_epochs(execution),
+                histories.EpochRecorder(rows, execution),
+                *at_median,
+                at_timeout,
             ]
             self._execution = execution
             with LastingInterrupt() as interrupt:
@@ -245,8 +355,77 @@ class TrialEngine(keras_tuner.Tuner):
                         trial, *args, callbacks=[*copies, *added, interrupt], **kwargs
                     )
                 )
+            if at_timeout.was_needed:
+                raise OutOfTime
+            if any(callback.was_needed for callback in at_median):
+                stopped_after = rows[-1][histories.EPOCH] + 1
+                break
         best.write(self._weights_file(trial))
+        if rows:
+            seconds = time.perf_counter() - start
+            history = histories.History(rows, seconds, stopped_after)
+            histories.write(folder, history)
         return results
+
+    def histories(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the metrics of each epoch of the trials that have ended.
+
+        Returns:
+            Dict from the id of a trial to a list of dicts, one for each epoch:
+            "execution" (the number of the training within the trial) and "epoch", both
+            from 0, and the metrics of the epoch. A metric that was not finite is NaN.
+            The list is empty for a trial without epochs, such as one that failed.
+
+        Example:
+
+        ```python
+        rows = tuner.histories()["03"]
+        losses = [row["val_loss"] for row in rows]
+        ```
+        """
+        return {
+            trial_id: [] if history is None else history.rows
+            for trial_id, history in self._stored_histories().items()
+        }
+
+    def _stored_histories(self):
+        """Dict from each ended trial to its `History`, or None."""
+        oracle = self._own_oracle
+        return histories.of_trials(self.project_dir, getattr(oracle, "end_order", ()))
+
+    # Trials that are stopped by the median of earlier ones.
+
+    def earlier_curves(self) -> list[list[dict[int, float]]]:
+        """Return the curves of the objective of the trials that have completed.
+
+        Returns:
+            List with an entry for each trial: a list with an entry for each execution,
+            a dict from epoch to value. Empty without `median_stopping`.
+        """
+        if self._median_stopping is None:
+            return []
+        objective, curves = self.oracle.objective, []
+        for trial_id, history in self._stored_histories().items():
+            if self._own_oracle.trials[trial_id].status == "COMPLETED" and history:
+                executions = range(self.executions_per_trial)
+                curves.append([history.curve(each, objective) for each in executions])
+        return curves
+
+    def _stopped_after(self, trial_id):
+        """The epoch after which the median stopped a trial, or None."""
+        if self._median_stopping is None:
+            return None
+        history = histories.of_trials(self.project_dir, [trial_id])[trial_id]
+        return None if history is None else history.stopped_after
+
+    def _make_median_callbacks(self, execution):
+        if self._median_stopping is None:
+            return []
+        earlier = self.earlier_curves() if self.curves is None else self.curves
+        curves = [trial[execution] for trial in earlier if trial[execution]]
+        keeps_best = self._scored_epoch == "best"
+        objective = self.oracle.objective
+        return [StopAtMedian(self._median_stopping, objective, curves, keeps_best)]
 
     def train_anew(
         self,
@@ -450,6 +629,64 @@ class TrialEngine(keras_tuner.Tuner):
             made.fit_arguments = hypermodel.fit_arguments
         return made
 
+    def _give_limits_to(self, oracle, median_stopping, initial_trials):
+        """Check that the oracle and the process support the limits, and set them."""
+        given = {
+            "timeout": self.budget.timeout,
+            "patience": self.budget.patience,
+            "median_stopping": median_stopping,
+            "initial_trials": initial_trials or None,
+            "retry_failed": self._retries_failed,
+        }
+        if not isinstance(oracle, StoredOracle):
+            for argument, value in given.items():
+                if value is not None and value is not False:
+                    raise _validation.argument_error(
+                        ValueError,
+                        argument,
+                        "needs an oracle of KerasTuner. Received: "
+                        f"{argument}={value!r}, with an oracle of the class "
+                        f"{type(oracle).__name__}. Leave the argument out, or use one "
+                        "of the classes in keras_tuner.oracles.",
+                    )
+            return
+        algorithm = type(oracle).__name__.removesuffix("Oracle")
+        check_supported(algorithm, **given)
+        if self._median_stopping is not None:
+            self._check_median_stopping(oracle, median_stopping)
+        most = oracle.max_initial_trials()
+        if most is not None and len(initial_trials) > most:
+            raise _validation.argument_error(
+                ValueError,
+                "initial_trials",
+                f"must not be more than the {most} trials that the search can begin "
+                f"with. Received: {len(initial_trials)} settings. Raise 'max_trials' "
+                "(in Hyperband, 'max_epochs' or 'hyperband_iterations'), or remove "
+                "settings.",
+            )
+        oracle.budget = self.budget
+        oracle.initial_trials = initial_trials
+
+    def _check_median_stopping(self, oracle, value):
+        """Raise if trials cannot be compared epoch by epoch."""
+        if "KERASTUNER_ORACLE_IP" in os.environ:
+            raise _validation.argument_error(
+                ValueError,
+                "median_stopping",
+                "is not supported with KERASTUNER_ORACLE_IP, because a worker of "
+                "KerasTuner does not know the earlier trials. Received: "
+                f"median_stopping={value!r}. Use 'workers' (on Ray) instead, or unset "
+                "the variable.",
+            )
+        if oracle.objective.name == "default_objective":
+            raise _validation.argument_error(
+                ValueError,
+                "median_stopping",
+                "needs an objective that is logged after each epoch. Received: "
+                f"median_stopping={value!r} and no 'objective'. Pass one such as "
+                "objective='val_loss'.",
+            )
+
     # The files of the project.
 
     def save(self) -> None:
@@ -458,6 +695,9 @@ class TrialEngine(keras_tuner.Tuner):
         write_json(self._tuner_file(), self.get_state())
 
     def reload(self) -> None:
+        if self._owns_files() and self._own_oracle.needs_model:
+            # Building a model shows which hyperparameters move rates.
+            self._populate_initial_space()
         self._is_reloaded = True
         state = self._saved_state()
         if not self._is_keras_tuner_worker:
@@ -542,6 +782,8 @@ class TrialEngine(keras_tuner.Tuner):
     def _learn(self, model):
         if self.search_log is not None:
             self.search_log.learn(model)
+        if isinstance(model, keras.Model) and self._owns_files():
+            self._own_oracle.targets.learn(plan_of(model))
 
     def _give_log_folders(self, callbacks, trial, execution):
         """Make each training write its curves to a separate folder."""

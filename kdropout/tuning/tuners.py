@@ -8,6 +8,7 @@ import keras
 import keras_tuner
 import numpy as np
 
+from kdropout.tuning.budget import MedianStopping, Timeout
 from kdropout.tuning.halving import RUNGS, SETTINGS
 from kdropout.tuning.oracles import (
     BayesianOptimizationOracle,
@@ -16,7 +17,6 @@ from kdropout.tuning.oracles import (
     RandomSearchOracle,
     SuccessiveHalvingOracle,
 )
-from kdropout.tuning.space import plan_of
 from kdropout.tuning.trials import Build, TrialEngine
 
 if TYPE_CHECKING:
@@ -85,6 +85,22 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
             None.
+        timeout: Seconds after which the search stops, or a text such as "2min" or
+            "1h30m", or None for no limit. No trial begins afterwards, and a training
+            stops at the end of its epoch. The stopped trial has no score and runs again
+            when you resume the search. Each call of `search` has the whole time.
+            Defaults to None.
+        patience: Integer of at least 1, or None. The search stops when this many ended
+            trials in a row did not improve the best score. Defaults to None.
+        median_stopping: True, or a `kdropout.tuning.MedianStopping`, to stop a trial
+            that is worse than the median of earlier trials at the same epoch. It gets
+            the score that it has by then. The rule stops high rates too often, because
+            dropout slows a training down. Defaults to False.
+        initial_trials: Sequence of settings to try first, each a rate for all layers,
+            or a dict from hyperparameters or layer paths to values. Others get their
+            defaults. They count in `max_trials`. None for none. Defaults to None.
+        retry_failed: Boolean, whether `search` also runs the trials again that failed
+            in an earlier call. Defaults to False.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -142,6 +158,11 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
         threads_per_worker: int | None = None,
         gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
+        timeout: Timeout | None = None,
+        patience: int | None = None,
+        median_stopping: bool | MedianStopping | Mapping[str, int] = False,
+        initial_trials: Sequence[float | Mapping[str, object]] | None = None,
+        retry_failed: bool = False,
     ):
         self.seed = seed  # KerasTuner's class has this attribute
         oracle = RandomSearchOracle(
@@ -176,6 +197,11 @@ class RandomSearch(keras_tuner.RandomSearch, TrialEngine):
             threads_per_worker=threads_per_worker,
             gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
+            timeout=timeout,
+            patience=patience,
+            median_stopping=median_stopping,
+            initial_trials=initial_trials,
+            retry_failed=retry_failed,
         )
 
 
@@ -246,6 +272,22 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
             None.
+        timeout: Seconds after which the search stops, or a text such as "2min" or
+            "1h30m", or None for no limit. No trial begins afterwards, and a training
+            stops at the end of its epoch. The stopped trial has no score and runs again
+            when you resume the search. Each call of `search` has the whole time.
+            Defaults to None.
+        patience: Integer of at least 1, or None. The search stops when this many ended
+            trials in a row did not improve the best score. Defaults to None.
+        median_stopping: True, or a `kdropout.tuning.MedianStopping`, to stop a trial
+            that is worse than the median of earlier trials at the same epoch. It gets
+            the score that it has by then. The rule stops high rates too often, because
+            dropout slows a training down. Defaults to False.
+        initial_trials: Sequence of settings to try first, each a rate for all layers,
+            or a dict from hyperparameters or layer paths to values. Others get their
+            defaults. They count in `max_trials`. None for none. Defaults to None.
+        retry_failed: Boolean, whether `search` also runs the trials again that failed
+            in an earlier call. Defaults to False.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -288,6 +330,11 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
         threads_per_worker: int | None = None,
         gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
+        timeout: Timeout | None = None,
+        patience: int | None = None,
+        median_stopping: bool | MedianStopping | Mapping[str, int] = False,
+        initial_trials: Sequence[float | Mapping[str, object]] | None = None,
+        retry_failed: bool = False,
     ):
         oracle = BayesianOptimizationOracle(
             objective=objective,
@@ -324,6 +371,11 @@ class BayesianOptimization(keras_tuner.BayesianOptimization, TrialEngine):
             threads_per_worker=threads_per_worker,
             gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
+            timeout=timeout,
+            patience=patience,
+            median_stopping=median_stopping,
+            initial_trials=initial_trials,
+            retry_failed=retry_failed,
         )
 
 
@@ -397,6 +449,22 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
             None.
+        timeout: Seconds after which the search stops, or a text such as "2min" or
+            "1h30m", or None for no limit. No trial begins afterwards, and a training
+            stops at the end of its epoch. The stopped trial has no score and runs again
+            when you resume the search. Each call of `search` has the whole time.
+            Defaults to None.
+        patience: Integer of at least 1, or None. The search stops when this many ended
+            trials in a row did not improve the best score. Defaults to None.
+        median_stopping: True, or a `kdropout.tuning.MedianStopping`, to stop a trial
+            that is worse than the median of earlier trials at the same epoch. It gets
+            the score that it has by then. The rule stops high rates too often, because
+            dropout slows a training down. Defaults to False.
+        initial_trials: Sequence of settings to try first, each a rate for all layers,
+            or a dict from hyperparameters or layer paths to values. Others get their
+            defaults. They count in `max_trials`. None for none. Defaults to None.
+        retry_failed: Boolean, whether `search` also runs the trials again that failed
+            in an earlier call. Defaults to False.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -441,6 +509,11 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
         threads_per_worker: int | None = None,
         gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
+        timeout: Timeout | None = None,
+        patience: int | None = None,
+        median_stopping: bool | MedianStopping | Mapping[str, int] = False,
+        initial_trials: Sequence[float | Mapping[str, object]] | None = None,
+        retry_failed: bool = False,
     ):
         oracle = HyperbandOracle(
             objective=objective,
@@ -476,6 +549,11 @@ class Hyperband(keras_tuner.Hyperband, TrialEngine):
             threads_per_worker=threads_per_worker,
             gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
+            timeout=timeout,
+            patience=patience,
+            median_stopping=median_stopping,
+            initial_trials=initial_trials,
+            retry_failed=retry_failed,
         )
 
     def _build_hypermodel(self, hp):
@@ -520,9 +598,9 @@ class SuccessiveHalving(TrialEngine):
         max_epochs: Integer, the number of epochs of a whole training. Defaults to 100.
         settings: Sequence of at least 2 settings. A number in [0, 1) is the rate for
             all layers: each hyperparameter that sets a rate gets the closest allowed
-            value. A dict maps names of hyperparameters to values. All other
-            hyperparameters get their defaults. Settings that become equal count once.
-            Defaults to (0.0, 0.2, 0.4, 0.6).
+            value. A dict maps names of hyperparameters, layer paths or globs to values.
+            All other hyperparameters get their defaults. Settings that become equal
+            count once. Defaults to (0.0, 0.2, 0.4, 0.6).
         rungs: Sequence of increasing fractions of `max_epochs` in (0, 1). At each of
             them, the better half of the settings continues, rounded up. Defaults to
             (0.5, 0.75).
@@ -575,6 +653,22 @@ class SuccessiveHalving(TrialEngine):
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
             None.
+        timeout: Seconds after which the search stops, or a text such as "2min" or
+            "1h30m", or None for no limit. No trial begins afterwards, and a training
+            stops at the end of its epoch. The stopped trial has no score and runs again
+            when you resume the search. Each call of `search` has the whole time.
+            Defaults to None.
+        patience: Integer of at least 1, or None. The search stops when this many ended
+            trials in a row did not improve the best score. Defaults to None.
+        median_stopping: True, or a `kdropout.tuning.MedianStopping`, to stop a trial
+            that is worse than the median of earlier trials at the same epoch. It gets
+            the score that it has by then. The rule stops high rates too often, because
+            dropout slows a training down. Defaults to False.
+        initial_trials: Sequence of settings to try first, each a rate for all layers,
+            or a dict from hyperparameters or layer paths to values. Others get their
+            defaults. They count in `max_trials`. None for none. Defaults to None.
+        retry_failed: Boolean, whether `search` also runs the trials again that failed
+            in an earlier call. Defaults to False.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -621,6 +715,11 @@ class SuccessiveHalving(TrialEngine):
         threads_per_worker: int | None = None,
         gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
+        timeout: Timeout | None = None,
+        patience: int | None = None,
+        median_stopping: bool | MedianStopping | Mapping[str, int] = False,
+        initial_trials: Sequence[float | Mapping[str, object]] | None = None,
+        retry_failed: bool = False,
     ):
         oracle = SuccessiveHalvingOracle(
             objective=objective,
@@ -655,20 +754,14 @@ class SuccessiveHalving(TrialEngine):
             threads_per_worker=threads_per_worker,
             gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
+            timeout=timeout,
+            patience=patience,
+            median_stopping=median_stopping,
+            initial_trials=initial_trials,
+            retry_failed=retry_failed,
         )
         if not self._is_keras_tuner_worker:
             oracle.settings_values()  # raises here, before anything is trained
-
-    def reload(self) -> None:
-        if not self._own_oracle.has_learned:
-            # Building a model shows which hyperparameters move rates.
-            self._populate_initial_space()
-        super().reload()
-
-    def _learn(self, model):
-        super()._learn(model)
-        if isinstance(model, keras.Model):
-            self._own_oracle.learn(plan_of(model))
 
     def _scored(self, history):
         smoothing = self._own_oracle.smoothing
@@ -739,6 +832,22 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
             tab "HParams" shows a row for each trial that has ended, and the tab
             "Dropout" shows the charts of the search. None to write nothing. Defaults to
             None.
+        timeout: Seconds after which the search stops, or a text such as "2min" or
+            "1h30m", or None for no limit. No trial begins afterwards, and a training
+            stops at the end of its epoch. The stopped trial has no score and runs again
+            when you resume the search. Each call of `search` has the whole time.
+            Defaults to None.
+        patience: Integer of at least 1, or None. The search stops when this many ended
+            trials in a row did not improve the best score. Defaults to None.
+        median_stopping: True, or a `kdropout.tuning.MedianStopping`, to stop a trial
+            that is worse than the median of earlier trials at the same epoch. It gets
+            the score that it has by then. The rule stops high rates too often, because
+            dropout slows a training down. Defaults to False.
+        initial_trials: Sequence of settings to try first, each a rate for all layers,
+            or a dict from hyperparameters or layer paths to values. Others get their
+            defaults. They count in `max_trials`. None for none. Defaults to None.
+        retry_failed: Boolean, whether `search` also runs the trials again that failed
+            in an earlier call. Defaults to False.
 
     Raises:
         MissingPackages: If `log_dir` is given and TensorBoard is not installed.
@@ -778,6 +887,11 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
         threads_per_worker: int | None = None,
         gpus_per_worker: float | None = None,
         log_dir: str | os.PathLike | None = None,
+        timeout: Timeout | None = None,
+        patience: int | None = None,
+        median_stopping: bool | MedianStopping | Mapping[str, int] = False,
+        initial_trials: Sequence[float | Mapping[str, object]] | None = None,
+        retry_failed: bool = False,
     ):
         self.seed = seed  # KerasTuner's class has this attribute
         oracle = GridSearchOracle(
@@ -812,4 +926,9 @@ class GridSearch(keras_tuner.GridSearch, TrialEngine):
             threads_per_worker=threads_per_worker,
             gpus_per_worker=gpus_per_worker,
             log_dir=log_dir,
+            timeout=timeout,
+            patience=patience,
+            median_stopping=median_stopping,
+            initial_trials=initial_trials,
+            retry_failed=retry_failed,
         )

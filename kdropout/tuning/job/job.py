@@ -21,6 +21,7 @@ from kdropout._validation import nearest
 from kdropout.callbacks import OverfittingGap
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers, keras_rates
+from kdropout.tuning.given_settings import SettingReader, Targets
 from kdropout.tuning.halving import distinct_values, epochs_of_rungs
 from kdropout.tuning.job.data import Data, prepare, task_text
 from kdropout.tuning.job.digests import ModelDigests, digests_of_model
@@ -55,6 +56,7 @@ from kdropout.tuning.job.schema import (
     AnyModel,
     AnySearch,
     ConfirmSettings,
+    GridSearch,
     Hyperparameters,
     MlpModel,
     Objective,
@@ -67,7 +69,6 @@ from kdropout.tuning.job.schema import (
 )
 from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.space import Rates, Schedules, plan_of
-from kdropout.tuning.space.dimension import parts_of
 
 # A prime number, so that labels and outputs of different sizes do not broadcast by
 # accident.
@@ -111,6 +112,9 @@ NOT_DECISIVE = (
     "gpus_per_worker",
     "output",
 )
+
+# Keys of `search` that may change as well: they decide which trials run, and not how.
+LIMITS = ("max_trials", "timeout", "patience", "initial_trials", "retry_failed")
 
 
 class Job(Settings):
@@ -219,12 +223,22 @@ class Job(Settings):
         return self
 
     @model_validator(mode="after")
-    def _check_rungs(self):
+    def _check_search(self):
         if isinstance(self.search, SuccessiveHalvingSearch):
             try:
                 epochs_of_rungs(self.training.epochs, self.search.rungs)
             except ValueError as error:
                 raise invalid(error.problem, "training", "epochs") from None
+        listed = len(getattr(self.search, "initial_trials", ()))
+        most = getattr(self.search, "max_trials", None)
+        if most is not None and listed > most:
+            raise invalid(
+                f"must not be more than the {most} trials of search.max_trials. "
+                f"Received: {listed} settings. Raise search.max_trials, or remove "
+                "settings.",
+                "search",
+                "initial_trials",
+            )
         return self
 
     @model_validator(mode="after")
@@ -384,11 +398,15 @@ class Job(Settings):
     def decisive(self) -> dict[str, Any]:
         """Return the settings that determine a trial, as plain values.
 
-        The number of trials does not count, because a search may continue with more
-        trials. The location of the data does not count either.
+        The number of trials and the other limits of the search do not count, because a
+        search may continue with more trials. The location of the data does not count
+        either.
         """
         settings = self.model_dump(mode="json", exclude=set(NOT_DECISIVE))
-        settings["search"].pop("max_trials", None)
+        for limit in LIMITS:
+            settings["search"].pop(limit, None)
+        if not settings["search"].get("median_stopping"):  # earlier versions lack it
+            settings["search"].pop("median_stopping", None)
         settings["data"].pop("data_dir", None)
         # An earlier version had no such key, which counts as None.
         settings["hyperparameters"] = settings["hyperparameters"] or None
@@ -525,8 +543,7 @@ def check_job(job):
         model = build.give_rates(hp, model)
     except (TypeError, ValueError) as error:
         raise _about_space(error) from error
-    if isinstance(job.search, SuccessiveHalvingSearch):
-        _check_settings(job.search.settings, hp, plan_of(model))
+    _check_settings(job.search, hp, Targets(plan_of(model)))
     logged = _evaluate(model, data, build.chosen_loss)
     _check_objective(job.objective, logged, model)
     _check_confirmation(job.confirm, logged)
@@ -580,10 +597,14 @@ def _about_space(error):
     return InvalidSetting(key, f"does not fit the model: {error}")
 
 
-def _check_settings(settings, hp, plan):
-    """Raise if the settings of late halving do not fit the space."""
+def _check_settings(search, hp, targets):
+    """Raise if listed settings of a search do not fit the space."""
     try:
-        distinct_values(settings, hp.space, parts_of(plan))
+        if isinstance(search, SuccessiveHalvingSearch):
+            distinct_values(search.settings, hp.space, targets)
+        reader = SettingReader("initial_trials", isinstance(search, GridSearch))
+        for index, setting in enumerate(getattr(search, "initial_trials", ())):
+            reader.values(index, setting, hp.space, targets)
     except (TypeError, ValueError) as error:
         raise InvalidSetting(dotted(("search", *error.key)), error.problem) from error
 

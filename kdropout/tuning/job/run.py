@@ -14,6 +14,7 @@ from kdropout._files import replacing
 from kdropout._requirements import is_installed
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.tuning import tuners
+from kdropout.tuning.budget import time_text
 from kdropout.tuning.confirmation_run import CONFIRMATION_FILE, ConfirmationRun
 from kdropout.tuning.job.job import Job
 from kdropout.tuning.job.reading import read_job
@@ -128,7 +129,7 @@ def _run(job, checked, resume, verbose):
         warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
-        records = trial_records(trials, plan, job.training.epochs)
+        records = trial_records(trials, plan, job.training.epochs, folder / PROJECT)
         dimensions = searched_dimensions(trials, plan)
         importance = tuner.search_log.importance
         if importance is None:  # the log could not be written
@@ -167,6 +168,12 @@ def _search(tuner, arguments, verbose):
             f"{_about_failures(tuner)}"
         ) from error
     scores = [trial.score for trial in tuner.oracle.trials.values()]
+    if tuner.budget.timeout is not None and not tuner.oracle.end_order:
+        raise RuntimeError(
+            "No trial has ended within the timeout of "
+            f"{time_text(tuner.budget.timeout)}. Raise search.timeout or lower "
+            "training.epochs, and continue with --resume (in Python, resume=True)."
+        )
     if not any(score is not None and math.isfinite(score) for score in scores):
         raise RuntimeError(f"No trial has a usable score. {_about_failures(tuner)}")
 
@@ -175,8 +182,10 @@ def _about_failures(tuner):
     ended = [tuner.oracle.trials[name] for name in tuner.oracle.end_order]
     scores = [trial.score for trial in ended if trial.score is not None]
     way_out = (
-        "A resumed search does not repeat failed trials: fix the cause, and search in "
-        "another folder with --set output=FOLDER."
+        "Fix the cause, and run the failed trials again with --resume --retry-failed "
+        "(in Python, search.retry_failed and resume=True). If the fix changes the "
+        "model, the data or a key of the job, search in another folder with --set "
+        "output=FOLDER."
     )
     if scores and len(scores) == len(ended):
         value = "NaN" if all(map(math.isnan, scores)) else "NaN or infinite"
@@ -256,7 +265,10 @@ def _fit_arguments(job, data):
     """The dict of arguments that `search` passes to each training."""
     more = {} if data.is_dataset else {"batch_size": job.training.batch_size}
     callbacks = job.make_callbacks(data)
-    last_alone = job.objective.scored_epoch == "last" and not callbacks
+    compares_epochs = getattr(job.search, "median_stopping", False)
+    last_alone = (
+        job.objective.scored_epoch == "last" and not callbacks and not compares_epochs
+    )
     if last_alone and job.search.algorithm not in _IN_PARTS:
         more["validation_freq"] = job.training.epochs  # only the last epoch counts
     return {
@@ -367,7 +379,7 @@ def load_report(folder: str | os.PathLike) -> Report:
         )
     job, _ = read_job(folder / JOB_FILE)  # it may use names of version 0.1
     plan, baseline = read_plan(folder, job)
-    records = trial_records(trials, plan, job.training.epochs)
+    records = trial_records(trials, plan, job.training.epochs, folder / PROJECT)
     return Report(
         records,
         job.objective.name,

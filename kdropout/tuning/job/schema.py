@@ -1,5 +1,6 @@
 """The keys of a job: what each may be, what it means and its default."""
 
+import dataclasses
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,6 +18,13 @@ from pydantic import (
 from kdropout._renamed import warn_about_name
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout.tuning.budget import (
+    UNSUPPORTED,
+    checked_median_stopping,
+    problem_of_unsupported,
+    seconds_of,
+)
+from kdropout.tuning.given_settings import check_initial_trials
 from kdropout.tuning.halving import RUNGS, SETTINGS, check_rungs, check_settings
 from kdropout.tuning.job.earlier_names import earlier_name
 from kdropout.tuning.job.errors import dotted
@@ -577,6 +585,97 @@ Executions = Annotated[
 MaxTrials = Annotated[Count, Field(description="Number of settings to try.")]
 
 
+def _entries_checked_by(check):
+    """Return a validator of a list that reports an error at the entry."""
+
+    def validate(value):
+        try:
+            return check(value)
+        except (TypeError, ValueError) as error:
+            raise invalid(error.problem, *error.key[1:]) from None
+
+    return AfterValidator(validate)
+
+
+def _check_timeout(value):
+    if value is not None:
+        seconds_of(value)
+    return value  # as it was written, such as 2min
+
+
+def _check_median_stopping(value):
+    rule = checked_median_stopping(value)
+    return False if rule is None else dataclasses.asdict(rule)
+
+
+Timeout = Annotated[
+    Any,
+    _entries_checked_by(_check_timeout),
+    Field(
+        description="Time after which the search stops: seconds, or a text such as "
+        "2min or 1h30m. A training stops at the end of its epoch, and runs again with "
+        "--resume, which has the whole time again. The confirmation is not included.",
+        json_schema_extra={"kind": "seconds above 0, or text"},
+    ),
+]
+Patience = Annotated[
+    Count | None,
+    Field(
+        description="Number of trials in a row without a better score after which the "
+        "search stops."
+    ),
+]
+MedianRule = Annotated[
+    Any,
+    _entries_checked_by(_check_median_stopping),
+    Field(
+        description="If true, a trial stops that is worse than the median of earlier "
+        "trials at the same epoch. A mapping may set warmup_trials (5), the number of "
+        "trials that are never stopped, and warmup_epochs (10), the number of epochs "
+        "before the first comparison. High rates are stopped too often.",
+        json_schema_extra={"kind": "true, false, or mapping"},
+    ),
+]
+InitialTrials = Annotated[
+    Any,
+    _entries_checked_by(check_initial_trials),
+    Field(
+        description="Settings to try first. Each is the rate of all layers, as near as "
+        "the space allows, or a mapping from layer paths, globs or hyperparameters to "
+        "values. They count in max_trials.",
+        json_schema_extra={"kind": "list of rates in [0, 1), or of mappings"},
+    ),
+]
+RetryFailed = Annotated[
+    bool,
+    Field(
+        description="If true, --resume also runs the trials again that have failed. "
+        "The command line has --retry-failed."
+    ),
+]
+
+
+def _without_unsupported(algorithm):
+    """Return a validator that explains why an algorithm lacks a key."""
+
+    def validate(cls, settings):
+        if isinstance(settings, dict):
+            raise_for = [name for name in UNSUPPORTED[algorithm] if settings.get(name)]
+            if raise_for:
+                raise invalid_parts(
+                    [
+                        (
+                            (name,),
+                            problem_of_unsupported(algorithm, name, settings[name]),
+                        )
+                        for name in raise_for
+                    ]
+                )
+        return settings
+
+    return model_validator(mode="before")(classmethod(validate))
+
+
 class RandomSearch(Settings):
     """Draws settings at random."""
 
@@ -584,6 +683,11 @@ class RandomSearch(Settings):
     max_trials: MaxTrials = 20
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
+    timeout: Timeout = None
+    patience: Patience = None
+    median_stopping: MedianRule = False
+    initial_trials: InitialTrials = ()
+    retry_failed: RetryFailed = False
 
 
 class BayesianSearch(Settings):
@@ -604,6 +708,11 @@ class BayesianSearch(Settings):
     )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
+    timeout: Timeout = None
+    patience: Patience = None
+    median_stopping: MedianRule = False
+    initial_trials: InitialTrials = ()
+    retry_failed: RetryFailed = False
 
 
 class HyperbandSearch(Settings):
@@ -620,20 +729,13 @@ class HyperbandSearch(Settings):
     )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
+    timeout: Timeout = None
+    initial_trials: InitialTrials = ()
+    retry_failed: RetryFailed = False
 
     iterations: ClassVar = earlier_name("iterations", "hyperband_iterations")
 
-
-def _entries_checked_by(check):
-    """Return a validator of a list that reports an error at the entry."""
-
-    def validate(value):
-        try:
-            return check(value)
-        except (TypeError, ValueError) as error:
-            raise invalid(error.problem, *error.key[1:]) from None
-
-    return AfterValidator(validate)
+    _explain = _without_unsupported("Hyperband")
 
 
 class SuccessiveHalvingSearch(Settings):
@@ -670,6 +772,10 @@ class SuccessiveHalvingSearch(Settings):
     )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
+    timeout: Timeout = None
+    retry_failed: RetryFailed = False
+
+    _explain = _without_unsupported("SuccessiveHalving")
 
 
 class GridSearch(Settings):
@@ -682,6 +788,11 @@ class GridSearch(Settings):
     )
     seed: SearchSeed = 0
     executions_per_trial: Executions = 1
+    timeout: Timeout = None
+    patience: Patience = None
+    median_stopping: MedianRule = False
+    initial_trials: InitialTrials = ()
+    retry_failed: RetryFailed = False
 
 
 ALGORITHMS = {

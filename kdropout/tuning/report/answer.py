@@ -210,10 +210,7 @@ def _confirmation_step(report):
             f"{now} seeds are too few to compare the settings, so train with more: "
             f"{_command(SEEDS)}."
         )
-    numbers = {
-        comparison: confirmation.seeds_to_decide(comparison) for comparison in undecided
-    }
-    numbers = {comparison: number for comparison, number in numbers.items() if number}
+    numbers = _seeds_to_decide(confirmation, undecided)
     if not numbers:
         names = _between(confirmation, undecided[0])
         return f"Not even {MOST_SEEDS} seeds would decide between {names}."
@@ -223,6 +220,28 @@ def _confirmation_step(report):
         f"{_between(confirmation, nearest)}, if the difference is as large as "
         f"measured: {_command(numbers[nearest])}."
     )
+
+
+def proposed_seeds(report):
+    """Return the number of seeds that the next step proposes, or None."""
+    confirmation = report.confirmation
+    if confirmation is None:
+        return SEEDS if has_dropout(report) else None
+    if report.recommended is None:
+        return None
+    undecided = _undecided(confirmation)
+    if undecided and len(confirmation.seeds) < FEWEST_SEEDS:
+        return SEEDS
+    return min(_seeds_to_decide(confirmation, undecided).values(), default=None)
+
+
+def _seeds_to_decide(confirmation, comparisons):
+    """Dict from comparison to number of seeds, of those that seeds can decide."""
+    numbers = {
+        comparison: confirmation.seeds_to_decide(comparison)
+        for comparison in comparisons
+    }
+    return {comparison: number for comparison, number in numbers.items() if number}
 
 
 def _undecided(confirmation):

@@ -496,14 +496,8 @@ class Confirmation:
             return None
         if np.ptp(gains) <= ROUNDING * np.abs(gains).max():
             return None
-        from scipy import stats
-
-        counts = np.arange(len(gains) + 1, MOST_SEEDS + 1)
-        quantiles = stats.t.ppf(0.5 + self.confidence / 2.0, df=counts - 1)
-        quantiles += stats.t.ppf(_POWER, df=counts - 1)
-        widths = quantiles * gains.std(ddof=1) / np.sqrt(counts)
-        enough = counts[widths <= abs(gains.mean())]
-        return int(enough[0]) if len(enough) else None
+        effect = abs(gains.mean()) / gains.std(ddof=1)
+        return _seeds_for(effect, self.confidence, len(gains) + 1)
 
     @functools.cached_property
     def _by_pair(self):
@@ -574,6 +568,43 @@ class Confirmation:
         if against == "worse" or (against == "undecided" and uniform_helps):
             return uniform
         return found
+
+
+def seeds_to_see(effect: float, labels: Sequence[str]) -> int | None:
+    """Return the number of seeds that shows an effect in four of five confirmations.
+
+    Args:
+        effect: Float above 0, the mean of the paired differences, divided by their
+            standard deviation between seeds.
+        labels: Labels of the settings to confirm, as `choose_candidates` returns them.
+            They decide the number of comparisons, and so the confidence of each.
+
+    Returns:
+        Integer of at least 2, or None if it exceeds `MOST_SEEDS`.
+
+    Example:
+
+    >>> from kdropout.tuning.report.confirmation import seeds_to_see
+    >>> seeds_to_see(1.0, ["no dropout", "uniform 0.3", "search 1"])
+    19
+    """
+    candidates: dict[str, Setting] = {label: {} for label in labels}
+    planned = Confirmation(candidates, (), "min", "score", {})
+    return _seeds_for(effect, planned.confidence, 2)
+
+
+def _seeds_for(effect, confidence, fewest):
+    """The smallest number of seeds whose interval excludes 0 with the power `_POWER`.
+
+    (t(1 - alpha / 2; n - 1) + t(power; n - 1)) / sqrt(n) <= effect
+    """
+    from scipy import stats
+
+    counts = np.arange(fewest, MOST_SEEDS + 1)
+    quantiles = stats.t.ppf(0.5 + confidence / 2.0, df=counts - 1)
+    quantiles += stats.t.ppf(_POWER, df=counts - 1)
+    enough = counts[quantiles / np.sqrt(counts) <= effect]
+    return int(enough[0]) if len(enough) else None
 
 
 # Scores as plain data.

@@ -289,6 +289,13 @@ def _about_search(report):
         f"completed ones. Score: {escape(report.objective)}, "
         f"{better_sign(report.direction)} is better. kdropout {__version__}."
     )
+    stopped = [trial for trial in done if trial.stopped_after is not None]
+    if stopped:
+        text += (
+            f" The median of earlier trials stopped {len(stopped)} of the completed "
+            "trials early. Their scores are those up to then, so importance and curves "
+            "show rates that learn slowly as worse than they are."
+        )
     fixed = fixed_rates(report.trials)
     if fixed:
         names = ", ".join(

@@ -41,6 +41,9 @@ class TrialRecord:
             first, whatever their scores. Defaults to 0.
         other_values: Dict from the name of a hyperparameter that sets no rate, such as
             the learning rate, to its value. Defaults to {}.
+        stopped_after: Integer, the number of epochs after which the median of earlier
+            trials stopped the trial, or None. Its score is that of these epochs.
+            Defaults to None.
 
     Example:
 
@@ -61,6 +64,7 @@ class TrialRecord:
     other_values: dict[str, float | int | str | bool] = dataclasses.field(
         default_factory=dict
     )
+    stopped_after: int | None = None
 
     def __post_init__(self):
         score, message = _finite(self.score), self.message

@@ -514,6 +514,82 @@ CASES = [
         ["a list of 1", "from 0"],
         overrides=["model.units.1=4"],
     ),
+    # Limits of the search
+    *(
+        BadJob(
+            f"timeout {value}",
+            f"search:\n  timeout: {value}\n",
+            [
+                "line 2, search.timeout: must be a number of seconds above 0, or a "
+                "text such as '90s', '2min' or '1h30m'. Received: timeout=",
+            ],
+        )
+        for value in ("0", "-5", ".nan", ".inf", "soon", "''", "true", "[2]")
+    ),
+    BadJob(
+        "no patience",
+        "search:\n  patience: 0\n",
+        ["line 2, search.patience: must be at least 1. Received: 0"],
+    ),
+    BadJob(
+        "median as number",
+        "search:\n  median_stopping: 3\n",
+        [
+            "line 2, search.median_stopping: must be True, False, or a",
+            "in a job: true, false, or a mapping",
+        ],
+    ),
+    BadJob(
+        "misspelt key of the median",
+        "search:\n  median_stopping: {warmup_epoch: 3}\n",
+        ["search.median_stopping: must have no other keys", "'warmup_epochs'?"],
+    ),
+    BadJob(
+        "bad value of the median",
+        "search:\n  median_stopping:\n    warmup_trials: 0\n",
+        [
+            "line 3, search.median_stopping.warmup_trials: must be an integer of at",
+            "Received: warmup_trials=0",
+        ],
+    ),
+    BadJob(
+        "retry as text",
+        "search:\n  retry_failed: often\n",
+        ["line 2, search.retry_failed: must be true or false", "'often'"],
+    ),
+    BadJob(
+        "initial trials as number",
+        "search:\n  initial_trials: 0.2\n",
+        ["line 2, search.initial_trials: must be a sequence", "Received"],
+    ),
+    BadJob(
+        "a bad initial trial",
+        "search:\n  initial_trials:\n  - 0.2\n  - 1.2\n",
+        ["line 4, search.initial_trials.1: must be a rate in [0, 1)", "1.2"],
+    ),
+    BadJob(
+        "more initial trials than trials",
+        "search:\n  max_trials: 1\n  initial_trials: [0.2, 0.3]\n",
+        ["line 3, search.initial_trials: must not be more than the 1 trials", "Raise"],
+    ),
+    *(
+        BadJob(
+            f"{key} of {algorithm}",
+            f"search:\n  algorithm: {algorithm}\n  {key}: {value}\n",
+            [
+                f"line 3, search.{key}: is not supported by {algorithm}. Received: "
+                f"{key}=",
+                way_out,
+            ],
+        )
+        for algorithm, key, value, way_out in [
+            ("Hyperband", "median_stopping", "true", "Use RandomSearch"),
+            ("Hyperband", "patience", "3", "Use 'timeout'"),
+            ("SuccessiveHalving", "median_stopping", "true", "Use RandomSearch"),
+            ("SuccessiveHalving", "patience", "3", "Use 'timeout'"),
+            ("SuccessiveHalving", "initial_trials", "[0.2]", "Pass them as 'settings'"),
+        ]
+    ),
     BadJob(
         "override that is not YAML",
         MLP,

@@ -160,10 +160,28 @@ CASES = [
     BadModel(
         "setting of an unknown layer",
         "{architecture: mlp}\nsearch:\n  algorithm: SuccessiveHalving\n"
-        "  settings:\n  - 0.2\n  - {dense1_drop: 0.5}",
+        "  settings:\n  - 0.2\n  - {dense1_dorp: 0.5}",
         [
             "line 7, search.settings.1: must name hyperparameters",
-            "Did you mean 'rate/dense1_drop'?",
+            "Did you mean 'dense1_drop'?",
+        ],
+    ),
+    BadModel(
+        "initial trial of an unknown layer",
+        "{architecture: mlp}\nsearch:\n  initial_trials:\n"
+        "  - 0.2\n  - {dense1_dorp: 0.5}",
+        [
+            "line 6, search.initial_trials.1: must name hyperparameters",
+            "Did you mean 'dense1_drop'?",
+        ],
+    ),
+    BadModel(
+        "initial trial outside of the grid",
+        "{architecture: mlp}\nspace: {'*': {values: [0.1, 0.2]}}\n"
+        "search:\n  algorithm: GridSearch\n  initial_trials: [{dense1_drop: 0.5}]",
+        [
+            "line 6, search.initial_trials.0: must contain allowed values",
+            "'rate/dense1_drop': 0.5",
         ],
     ),
     BadModel(

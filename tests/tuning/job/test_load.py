@@ -184,17 +184,56 @@ def test_job_and_its_errors_can_be_sent_to_another_process(job_of):
 
 def test_decisive_settings_are_those_that_decide_a_trial(job_of):
     first = job_of(SHORT).decisive()
-    for same in ("workers=2", "output=there", "confirm.seeds=0", "search.max_trials=2"):
+    for same in (
+        "workers=2",
+        "output=there",
+        "confirm.seeds=0",
+        "search.max_trials=2",
+        "search.timeout=2min",
+        "search.patience=5",
+        "search.initial_trials=[0.2]",
+        "search.retry_failed=true",
+        "search.median_stopping=false",
+    ):
         assert job_of(SHORT, same).decisive() == first, same
     for other in (
         "training.epochs=4",
         "search.seed=1",
+        "search.median_stopping=true",
         "space.x=[0, 0.3]",
         "data.seed=2",
     ):
         assert job_of(SHORT, other).decisive() != first, other
     # With the default written out, it is the same job.
     assert job_of(SHORT, "training.batch_size=32").decisive() == first
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("search.timeout=90", 90),
+        ("search.timeout=1h30m", "1h30m"),
+        ("search.timeout=null", None),
+        ("search.patience=null", None),
+        (
+            "search.median_stopping=true",
+            {"warmup_trials": 5, "warmup_epochs": 10},
+        ),
+        (
+            "search.median_stopping={warmup_trials: 3}",
+            {"warmup_trials": 3, "warmup_epochs": 10},
+        ),
+        (
+            "search.initial_trials=[0.2, {dense1_drop: 0.5}]",
+            (0.2, {"dense1_drop": 0.5}),
+        ),
+    ],
+)
+def test_limits_of_a_search_are_read_and_written(text, value, job_of):
+    job = job_of(SHORT, text)
+    key = text.partition("=")[0].partition(".")[2]
+    assert getattr(job.search, key) == value
+    assert job_of(job.to_yaml()).search == job.search
 
 
 def test_job_can_be_made_in_python():

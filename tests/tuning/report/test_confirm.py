@@ -195,3 +195,27 @@ def test_equal_differences_with_all_seeds_claim_nothing():
         CANDIDATES, lambda rates, seed: scores[rates["b"]][seed], range(2), "max"
     )
     assert {one.verdict for one in found.comparisons} == {"undecided"}
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_number_of_seeds_has_the_power_that_it_promises(count):
+    """The power of a paired t test, from the noncentral t distribution."""
+    from scipy import stats
+
+    from kdropout.tuning.report.confirmation import seeds_to_see
+
+    # One setting of the search needs 1 comparison, and a uniform one adds 2.
+    labels = {
+        1: ["no dropout", "search 1"],
+        3: ["no dropout", "uniform 0.3", "search 1"],
+        7: ["no dropout", "uniform 0.3", "search 1", "search 2", "search 3"],
+    }[count]
+
+    def power(seeds):
+        bound = stats.t.ppf(1 - 0.01 / count / 2, df=seeds - 1)
+        return stats.nct.sf(bound, df=seeds - 1, nc=seeds**0.5)
+
+    seeds = seeds_to_see(1.0, labels)
+    assert power(seeds) >= 0.78 and power(seeds - 2) < 0.8
+    assert seeds_to_see(0.5, labels) > 3 * seeds
+    assert seeds_to_see(1e-3, labels) is None

@@ -18,15 +18,19 @@ import signal
 import sys
 import tempfile
 import time
+import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras_tuner
 
 from kdropout import tuning
+from kdropout.tuning import histories
 
 # Long enough that kills also hit a trial, and not only the files.
 _SECONDS_PER_TRIAL = 0.002
+
+_EPOCHS = 4
 
 # In seconds; a child also needs some time to begin.
 _SHORTEST_SPAN = 0.03
@@ -65,9 +69,42 @@ class Plain:
         return function_of(trial.hyperparameters.values)
 
 
-def make_kind(base):
+class WithoutModel(keras_tuner.HyperModel):
+    """A hypermodel for `InEpochs`, which does not build a model."""
+
+    def build(self, hp):
+        return None
+
+
+class InEpochs:
+    """Computes the function in epochs, with the callbacks of a training."""
+
+    notes = None  # path of a file
+
+    def run_trial(self, trial, *args, **kwargs):
+        with open(self.notes, "a") as file:
+            file.write(f"{trial.trial_id}\n")
+        return super().run_trial(trial, *args, **kwargs)
+
+    def _build_and_fit_model(self, trial, *args, callbacks, **kwargs):
+        model = types.SimpleNamespace(stop_training=False, variables=[])
+        for callback in callbacks:
+            callback.set_params({"epochs": _EPOCHS})
+            callback.set_model(model)
+        score = function_of(trial.hyperparameters.values) + 0.01 * self._execution
+        for epoch in range(_EPOCHS):
+            time.sleep(_SECONDS_PER_TRIAL / _EPOCHS)
+            logs = {"score": score + 0.02 / (1 + epoch)}
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        return logs
+
+
+def make_kind(base, way):
     """Return the tuner `base` with the function instead of training."""
-    return type(base.__name__, (Plain, base), {})
+    return type(base.__name__, (way, base), {})
 
 
 ALGORITHMS = {
@@ -96,6 +133,20 @@ ALGORITHMS = {
     ),
 }
 
+# A search that is stopped by its timeout every few trials, and then goes on.
+LIMITED = {
+    "limited": (
+        tuning.RandomSearch,
+        {
+            "max_trials": 30,
+            "executions_per_trial": 2,
+            "timeout": 0.04,
+            "median_stopping": {"warmup_trials": 3, "warmup_epochs": 1},
+            "initial_trials": [{"rate/first": 0.5, "kind": "deep"}, {}],
+        },
+    )
+}
+
 # This replaces `max_trials` for a short search of 6 or 7 trials.
 SHORT = {
     "hyperband": {"max_epochs": 3, "hyperband_iterations": 1},
@@ -105,12 +156,23 @@ SHORT = {
 
 def make_tuner(algorithm, folder, **kwargs):
     """Make a tuner of a new or existing search in `folder`."""
-    base, arguments = ALGORITHMS[algorithm]
+    base, arguments = {**ALGORITHMS, **LIMITED}[algorithm]
     arguments = {"objective": keras_tuner.Objective("score", "min"), **arguments}
-    kind = make_kind(base)
+    is_limited = algorithm in LIMITED
+    kind = make_kind(base, InEpochs if is_limited else Plain)
     kind.notes = pathlib.Path(folder, "notes")
     arguments = {"hyperparameters": space(), "seed": 3, **arguments, **kwargs}
-    return kind(None, directory=folder, project_name="search", **arguments)
+    hypermodel = WithoutModel() if is_limited else None
+    return kind(hypermodel, directory=folder, project_name="search", **arguments)
+
+
+def finish(tuner):
+    """Search, again after each timeout, until the search ends by itself."""
+    tuner.search(verbose=0)
+    while tuner.budget.timeout is not None and (
+        tuner.remaining_trials or len(tuner.oracle.end_order) < len(tuner.oracle.trials)
+    ):
+        tuner.search(verbose=0)
 
 
 def results(folder):
@@ -126,6 +188,18 @@ def results(folder):
         )
         for i in state["start_order"]
     ]
+
+
+def epochs(folder):
+    """Return the epochs of each trial, and when the median stopped it, or None."""
+    names = [name for name, *_ in results(folder)]
+    known = histories.of_trials(pathlib.Path(folder, "search"), names).values()
+    return [history and (history.rows, history.stopped_after) for history in known]
+
+
+def outcome(folder):
+    """Return all that two searches are compared by."""
+    return results(folder), epochs(folder)
 
 
 def ended(folder):
@@ -154,7 +228,7 @@ def begin(algorithm, folder, prepare=lambda: None, **kwargs):
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), 1
         )  # KerasTuner prints that it reloads
-        make_tuner(algorithm, folder, **kwargs).search(verbose=0)
+        finish(make_tuner(algorithm, folder, **kwargs))
         code = 0
     finally:
         sys.stderr.flush()
@@ -182,6 +256,7 @@ def kill_search(algorithm, num_kills, seed, **kwargs):
     row = {
         "algorithm": algorithm,
         "trials": 0,
+        "stopped": 0,
         "searches": 0,
         "kills": 0,
         "kills_within_a_write": 0,
@@ -192,10 +267,11 @@ def kill_search(algorithm, num_kills, seed, **kwargs):
     }
     with tempfile.TemporaryDirectory() as whole:
         start = time.monotonic()
-        _require_end(wait(begin(algorithm, whole, **kwargs)))
+        _require_end(wait(begin(algorithm, whole, **kwargs, timeout=None)))
         span = max(2 * (time.monotonic() - start) / num_kills, _SHORTEST_SPAN)
-        expected = results(whole)
-    row["trials"] = len(expected)
+        expected = outcome(whole)
+    row["trials"] = len(expected[0])
+    row["stopped"] = sum(bool(entry and entry[1]) for entry in expected[1])
     while row["kills"] < num_kills:
         with tempfile.TemporaryDirectory() as folder:
             make = functools.partial(begin, algorithm, folder, **kwargs)
@@ -204,7 +280,7 @@ def kill_search(algorithm, num_kills, seed, **kwargs):
             _check_committed(row, folder)
             row["searches"] += 1
             row["trials_begun_again"] += len(notes(folder)) - row["trials"]
-            row["other_sequences"] += results(folder) != expected
+            row["other_sequences"] += outcome(folder) != expected
     return row
 
 
@@ -229,8 +305,8 @@ def kill_at_each_file(algorithm, num_files, **kwargs):
     """Kill a search just before and after each of its first files is put in place."""
     row = {"algorithm": algorithm, "kills": 0, "lost": 0, "repeated_after_end": 0}
     with tempfile.TemporaryDirectory() as whole:
-        _require_end(wait(begin(algorithm, whole, **kwargs)))
-        expected = results(whole)
+        _require_end(wait(begin(algorithm, whole, **kwargs, timeout=None)))
+        expected = outcome(whole)
     row["other_sequences"] = 0
     for at in range(num_files):
         for late in (False, True):
@@ -241,7 +317,7 @@ def kill_at_each_file(algorithm, num_files, **kwargs):
                 _check_committed(row, folder)
                 _require_end(wait(begin(algorithm, folder, **kwargs)))
                 _check_committed(row, folder)
-                row["other_sequences"] += results(folder) != expected
+                row["other_sequences"] += outcome(folder) != expected
     return row
 
 
@@ -290,7 +366,7 @@ def _num_unfinished(folder, child):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("algorithms", nargs="+", choices=list(ALGORITHMS))
+    parser.add_argument("algorithms", nargs="+", choices=[*ALGORITHMS, *LIMITED])
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, help="instead of the number above")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.tuning.storage.kills import ALGORITHMS
+from tests.tuning.storage.kills import ALGORITHMS, LIMITED
 
 pytestmark = pytest.mark.slow
 
@@ -30,12 +30,12 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def at_random():
-    return run(*ALGORITHMS, "--kills", str(KILLS))
+    return run(*ALGORITHMS, *LIMITED, "--kills", str(KILLS))
 
 
 @pytest.fixture(scope="module")
 def at_files():
-    return run(*QUICK, "--files", str(FILES), "--trials", "7")
+    return run(*QUICK, *LIMITED, "--files", str(FILES), "--trials", "7")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -50,7 +50,19 @@ def test_search_killed_at_random_loses_nothing_and_continues_identically(
     assert row["other_sequences"] == 0
 
 
-@pytest.mark.parametrize("algorithm", QUICK)
+@pytest.mark.parametrize("algorithm", LIMITED)
+def test_limited_search_that_is_killed_equals_one_without_kills_and_timeouts(
+    algorithm, at_random
+):
+    row = at_random[algorithm]
+    assert row["kills"] == KILLS and row["trials"] == 30
+    assert 5 < row["stopped"] < 25  # by the median
+    assert row["lost"] == 0
+    assert row["repeated_after_end"] == 0
+    assert row["other_sequences"] == 0  # including the epochs and the stopped trials
+
+
+@pytest.mark.parametrize("algorithm", [*QUICK, *LIMITED])
 def test_search_killed_at_any_file_continues_identically(algorithm, at_files):
     row = at_files[algorithm]
     assert row["kills"] == 2 * FILES

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.tuning.storage import training
-from tests.tuning.storage.kills import results
+from tests.tuning.storage.kills import outcome, results
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def test_scores_and_weights_equal_those_of_the_uninterrupted_search(tmp_path):
     assert 0 < num_ended(killed) < len(results(whole))
     with start(killed) as process:
         assert process.wait(PATIENCE) == 0
-    assert results(killed) == results(whole)
+    assert outcome(killed) == outcome(whole)
     for path in sorted(whole.rglob("*.npz")):
         with np.load(path) as ours, np.load(killed / path.relative_to(whole)) as theirs:
             for name in ours.files:

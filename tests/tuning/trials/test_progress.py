@@ -5,9 +5,11 @@ import re
 import time
 
 import keras
+import keras_tuner
 import pytest
 
 from kdropout import tuning
+from kdropout.tuning import progress
 from tests.tuning.trials import searches
 
 pytestmark = pytest.mark.on_one_backend
@@ -44,8 +46,14 @@ def test_other_outputs_have_a_line_for_each_trial(tmp_path):
     text, best = run(tmp_path, is_terminal=False)
     lines = [line for line in text.splitlines() if line.startswith("Trial ")]
     assert len(lines) == 2
-    assert re.match(r"Trial 1 \(2/2\): val_loss [\d.]+, best val_loss", lines[1])
-    assert f"best val_loss {best:.5g}, " in lines[1]
+    values = r"first 0\.\d+, second 0\.\d+"
+    assert re.fullmatch(
+        rf"Trial 0 \(1/2\): val_loss [\d.]+ with {values}; best val_loss [\d.]+; "
+        r"[\d.]+ s, about \d+ s left",
+        lines[0],
+    )
+    assert re.match(rf"Trial 1 \(2/2\): val_loss [\d.]+ with {values}; ", lines[1])
+    assert f"best val_loss {best:.5g}; " in lines[1] and "left" not in lines[1]
 
 
 @pytest.mark.parametrize("is_terminal", [False, True])
@@ -74,3 +82,51 @@ def test_continued_trial_shows_the_epochs_of_the_whole_training(tmp_path):
     )
     epochs = re.findall(r"  Run 1 epoch (\d)/4 \[", stream.getvalue())
     assert "3" in epochs and not {"1", "2"} & set(epochs)
+
+
+def test_long_trial_shows_a_sign_of_life(tmp_path, monkeypatch):
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            time.sleep(0.4)
+
+    monkeypatch.setattr(progress, "_SILENCE", 0.1)
+    tuner = tuning.RandomSearch(
+        searches.build, "val_loss", max_trials=1, seed=1, directory=tmp_path, timeout=60
+    )
+    tuner.progress._stream = stream = Stream(is_terminal=False)
+    searches.search(tuner, verbose=1, callbacks=[Slow()])
+    signs = [line for line in stream.getvalue().splitlines() if " runs for " in line]
+    assert re.fullmatch(
+        r"Trial 0 runs for \d+ s, epoch 1/2, first 0\.\d+, second 0\.\d+, at most "
+        r"(1 min|5\d s) left",
+        signs[-1],
+    )
+    count = stream.getvalue().count(" runs for ")
+    time.sleep(0.3)
+    assert stream.getvalue().count(" runs for ") == count  # it ends with the search
+
+
+def test_several_running_trials_share_a_sign_of_life():
+    class Oracle:
+        max_trials, end_order = None, []
+
+    class Trial:
+        hyperparameters = keras_tuner.HyperParameters()
+
+        def __init__(self, trial_id):
+            self.trial_id = trial_id
+
+    stream = Stream(is_terminal=False)
+    shown = progress.Progress(Oracle(), stream=stream)
+    for trial_id in ("0", "1"):
+        shown.on_trial_begin(Trial(trial_id))
+    shown._print_sign()
+    shown.close()
+    assert stream.getvalue() == "2 trials run, the first one for 0 s\n"
+
+
+def test_line_shows_at_most_three_values():
+    values = {"rate/a": 0.25, "units": 64, "kind": "deep", "rate/b": 0.5, "tuner/x": 1}
+    assert progress.values_text(values) == "a 0.25, units 64, kind deep, ..."
+    assert progress.values_text({"rate/a": 1 / 3}) == "a 0.333"
+    assert progress.values_text({}) == ""

@@ -15,6 +15,11 @@ OURS = [
     "threads_per_worker",
     "gpus_per_worker",
     "log_dir",
+    "timeout",
+    "patience",
+    "median_stopping",
+    "initial_trials",
+    "retry_failed",
 ]
 OF_KERAS_TUNER = ["RandomSearch", "BayesianOptimization", "Hyperband", "GridSearch"]
 TUNERS = [*OF_KERAS_TUNER, "SuccessiveHalving"]

@@ -13,6 +13,17 @@ from kdropout._files import replacing
 from tests.tuning.trials import searches
 
 
+class Slow(keras.callbacks.Callback):
+    """Makes each epoch take at least some seconds."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+
+    def on_epoch_end(self, epoch, logs=None):
+        time.sleep(self.seconds)
+
+
 class KillsItself(keras.callbacks.Callback):
     """Ends its process in the middle of a training, the first `times` times.
 

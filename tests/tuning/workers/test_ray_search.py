@@ -246,3 +246,36 @@ def test_workers_on_ray_and_workers_of_keras_tuner_exclude_each_other(
     monkeypatch.setitem(os.environ, "KERASTUNER_ORACLE_IP", "127.0.0.1")
     with pytest.raises(ValueError, match="KERASTUNER_ORACLE_IP is set"):
         random_search(tmp_path, workers=2)
+
+
+def test_timeout_ends_the_trials_of_workers_which_run_again_later(tmp_path):
+    one = random_search(tmp_path / "one", max_trials=3)
+    searches.search(one, epochs=4)
+    two = random_search(tmp_path / "two", max_trials=3, workers=2, timeout=60)
+    slow = remote_searches.Slow(seconds=30.0)  # so the first epoch ends too late
+    two.budget.timeout = 25.0
+    searches.search(two, epochs=4, callbacks=[slow])
+    assert set(statuses(two).values()) == {"RUNNING"}  # both workers were busy
+    two.budget.timeout = None
+    searches.search(two, epochs=4)
+    assert results(two) == results(one)
+    assert two.histories() == one.histories()
+
+
+def test_workers_compare_their_trials_with_those_that_ended_before(tmp_path):
+    tuner = random_search(
+        tmp_path,
+        max_trials=8,
+        workers=2,
+        median_stopping={"warmup_trials": 2, "warmup_epochs": 1},
+        initial_trials=[0.1, 0.2, 0.8, 0.8 - 1e-3],
+    )
+    searches.search(tuner, epochs=8)
+    assert set(statuses(tuner).values()) == {"COMPLETED"}
+    rows = tuner.histories()
+    stopped = {
+        trial_id: tuner._stopped_after(trial_id) for trial_id in tuner.oracle.trials
+    }
+    assert {i: len(rows[i]) for i in rows} == {i: stopped[i] or 8 for i in rows}
+    assert stopped["0"] is stopped["1"] is None
+    assert any(stopped.values())
