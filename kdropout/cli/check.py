@@ -49,6 +49,8 @@ def _check(options):
     variables = checked.model.trainable_variables
     size = sum(math.prod(variable.shape) for variable in variables)
     print(f"model     {size:,} trainable parameters")
+    if checked.callbacks:
+        print(f"callbacks {_callbacks_text(checked.callbacks)}")
     print(f"search    {_budget(job)}, objective {job.objective.name}")
     print(f"output    {job.output}")
     print("searched:")
@@ -60,6 +62,20 @@ def _check(options):
 def _score_text(guess):
     scores = [f"{name} {value:.4g}" for name, value in guess.scores.items()]
     return f"{guess.prediction}: {guess.part} {', '.join(scores)}"
+
+
+def _callbacks_text(callbacks):
+    from kdropout.tuning.epochs import acts_at_batches
+
+    names = [
+        f"{type(callback).__name__}{_SLOW if acts_at_batches(callback) else ''}"
+        for callback in callbacks
+    ]
+    return ", ".join(names)
+
+
+# What a trial costs more, see `kdropout.tuning.epochs`.
+_SLOW = " (acts at batches, so trials train with fit, which is slower)"
 
 
 def _budget(job):

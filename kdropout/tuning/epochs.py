@@ -171,7 +171,7 @@ def _why_not_with_arguments(arguments):
     if not isinstance(arguments["shuffle"], bool):
         return f"shuffle is {arguments['shuffle']!r}"
     for callback in arguments["callbacks"] or ():
-        if _acts_at_batches(callback):
+        if acts_at_batches(callback):
             return f"the callback {type(callback).__name__} acts at batches"
     return None
 
@@ -186,7 +186,8 @@ def _can_weight_classes(arguments):
     )
 
 
-def _acts_at_batches(callback):
+def acts_at_batches(callback):
+    """Return True if a callback acts at batches, so that trials train with `fit`."""
     if isinstance(callback, TensorBoardRates):
         return callback.acts_at_batches
     for hook in _BATCH_HOOKS:

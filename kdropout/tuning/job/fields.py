@@ -421,7 +421,7 @@ def make_optimizer(value):
     optimizer = _OPTIMIZERS.get(name) or _OPTIMIZERS.get(name.lower())
     if optimizer is None:
         raise _unknown("an optimizer", name, _OPTIMIZERS)
-    return _with_arguments(optimizer, name, arguments)
+    return with_arguments(optimizer, name, arguments)
 
 
 def _with_schedule(value):
@@ -449,7 +449,13 @@ def make_metric(value):
 
 
 def _make_object(what, value, classes, *outer):
-    """Make an object of Keras from a dict with `class_name` and `config`.
+    """Make an object of Keras from a dict with `class_name` and `config`."""
+    kind, name, config = class_and_config(what, value, classes, *outer)
+    return with_arguments(kind, name, config, *outer, "config")
+
+
+def class_and_config(what, value, classes, *outer):
+    """Return class, name and arguments of a dict with `class_name` and `config`.
 
     `outer` is the key of the dict within the checked value.
     """
@@ -475,10 +481,11 @@ def _make_object(what, value, classes, *outer):
     kind = classes.get(name) or classes.get(name.lower().replace("_", ""))
     if kind is None:
         raise _unknown(what, name, classes, *outer, "class_name")
-    return _with_arguments(kind, name, config, *outer, "config")
+    return kind, name, config
 
 
-def _with_arguments(kind, name, arguments, *key):
+def with_arguments(kind, name, arguments, *key):
+    """Make an object, or raise the error of its arguments at a key."""
     try:
         return kind(**arguments)
     except Exception as error:  # from the check of any argument
@@ -494,6 +501,7 @@ _EXAMPLES = {
     "an optimizer": "Adam, config: {learning_rate: 0.001}",
     "a loss": "BinaryFocalCrossentropy, config: {gamma: 2.0}",
     "a metric": "AUC, config: {curve: PR, name: auc_pr}",
+    "a callback": "EarlyStopping, config: {monitor: val_loss, patience: 5}",
     "a schedule": "CosineDecay, config: {initial_learning_rate: 0.01, ...}",
 }
 
@@ -544,10 +552,11 @@ def _check_activation(name):
 
 def _unknown(what, name, names, *key):
     hint = nearest(name, names) or f" The names are: {', '.join(sorted(names))}"
-    return invalid(f"must be {what} of Keras. Received: {name!r}.{hint}", *key)
+    origin = "Keras or kdropout" if what == "a callback" else "Keras"
+    return invalid(f"must be {what} of {origin}. Received: {name!r}.{hint}", *key)
 
 
-def _classes(module, base):
+def classes_in(module, base):
     """Dict from names, as written and in lower case, to subclasses of `base`."""
     classes = {}
     for name, value in vars(module).items():
@@ -556,12 +565,12 @@ def _classes(module, base):
     return classes
 
 
-_OPTIMIZERS = _classes(keras.optimizers, keras.optimizers.Optimizer)
-_SCHEDULES = _classes(
+_OPTIMIZERS = classes_in(keras.optimizers, keras.optimizers.Optimizer)
+_SCHEDULES = classes_in(
     keras.optimizers.schedules, keras.optimizers.schedules.LearningRateSchedule
 )
-_LOSSES = _classes(keras.losses, keras.losses.Loss)
-_METRICS = _classes(keras.metrics, keras.metrics.Metric)
+_LOSSES = classes_in(keras.losses, keras.losses.Loss)
+_METRICS = classes_in(keras.metrics, keras.metrics.Metric)
 
 
 def _functions(module, base):

@@ -15,14 +15,18 @@ import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from kdropout import _validation
 from kdropout._data import iterate_batches
 from kdropout._validation import nearest
-from kdropout.callbacks import OverfittingGap
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers, keras_rates
 from kdropout.tuning.given_settings import SettingReader, Targets
 from kdropout.tuning.halving import distinct_values, epochs_of_rungs
+from kdropout.tuning.job.callbacks import (
+    check_callbacks,
+    make_callbacks,
+    problems_with_weights,
+    references_of,
+)
 from kdropout.tuning.job.data import Data, prepare, task_text
 from kdropout.tuning.job.digests import ModelDigests, digests_of_model
 from kdropout.tuning.job.earlier_names import (
@@ -87,6 +91,7 @@ class Checked:
         metrics: Tuple of the names that the model logs in addition to its loss.
         baseline: Dict from layer path to the rate before the search.
         digests: `ModelDigests` of the model as it was built.
+        callbacks: List of `keras.callbacks.Callback`. Each training gets a copy.
     """
 
     data: Data
@@ -96,6 +101,7 @@ class Checked:
     metrics: tuple[str, ...]
     baseline: dict[str, float]
     digests: ModelDigests
+    callbacks: list[keras.callbacks.Callback]
 
     @property
     def task(self) -> str:
@@ -242,6 +248,13 @@ class Job(Settings):
         return self
 
     @model_validator(mode="after")
+    def _check_callbacks(self):
+        problems = problems_with_weights(self)
+        if problems:
+            raise invalid_parts(problems)
+        return self
+
+    @model_validator(mode="after")
     def _infer_direction(self):
         try:
             self.objective.infer_direction(self.model.metrics or ())
@@ -319,15 +332,18 @@ class Job(Settings):
         return ModelBuilder(self, data.description)
 
     def make_callbacks(self, data: Data) -> list[keras.callbacks.Callback]:
-        """Make the callbacks for the objective and for early stopping.
+        """Make the callbacks of the job, and those that its objective needs.
 
         Args:
             data: The result of `make_data`.
 
         Returns:
             List of `keras.callbacks.Callback`, in the required order.
+
+        Raises:
+            JobError: If a function of the job does not return a callback.
         """
-        return make_callbacks(self.objective, self.training, data)
+        return self._located(make_callbacks, self, data)
 
     def check(self) -> Checked:
         """Check the job: make the data and a model, and evaluate the model.
@@ -408,8 +424,9 @@ class Job(Settings):
         if not settings["search"].get("median_stopping"):  # earlier versions lack it
             settings["search"].pop("median_stopping", None)
         settings["data"].pop("data_dir", None)
-        # An earlier version had no such key, which counts as None.
+        # An earlier version had no such keys, which count as None.
         settings["hyperparameters"] = settings["hyperparameters"] or None
+        settings["training"]["callbacks"] = settings["training"]["callbacks"] or None
         return settings
 
     def to_yaml(self) -> str:
@@ -452,83 +469,6 @@ def _about_key(key, inner, outer, message):
     )
 
 
-def make_callbacks(objective, training, data):
-    """Make callbacks, with those that write logs before those that read them."""
-    callbacks, direction = [], objective.resolved_direction
-    if objective.needs_gap:
-        gap = OverfittingGap(data.training, directions=objective.directions)
-        callbacks.append(gap)
-    if objective.gap_limit is not None:
-        limit = objective.gap_limit
-        callbacks.append(LimitedMetric(objective.metric, limit, direction))
-    if training.early_stopping is not None:
-        callbacks.append(
-            keras.callbacks.EarlyStopping(
-                objective.name, patience=training.early_stopping, mode=direction
-            )
-        )
-    return callbacks
-
-
-# The weight is larger than the gain of the metric from one unit of gap. It is small
-# enough that the surrogate of a Bayesian search still sees other differences.
-WEIGHT = 100.0
-
-
-class LimitedMetric(keras.callbacks.Callback):
-    """Logs a metric with a penalty for each unit of gap above a limit.
-
-        limited_<metric> = metric + 100 * max(0, gap_loss - limit)
-
-    with a minus if a larger metric is better. This is an exact penalty: if some setting
-    meets the limit, the best value belongs to the best setting that meets it, as long
-    as 1 nat more of gap improves the metric by less than 100. If a search begins above
-    the limit, the penalty also shows it the direction to the limit.
-
-    Put it after `kdropout.callbacks.OverfittingGap`.
-
-    Args:
-        metric: String, name in the logs, such as "val_loss".
-        limit: Float of at least 0, the largest gap without a penalty, in the unit of
-            the loss.
-        direction: "min" if a smaller metric is better, or "max" if a larger one is.
-
-    Raises:
-        TypeError: If `limit` is not a number.
-        ValueError: If an argument is out of range, or, at the end of an epoch, if
-            `metric` or the gap is not in the logs.
-
-    Example:
-
-    >>> from kdropout.tuning.job import LimitedMetric
-    >>> logs = {"val_loss": 0.5, "gap_loss": 0.25}
-    >>> LimitedMetric("val_loss", 0.2, "min").on_epoch_end(0, logs)
-    >>> round(logs["limited_val_loss"], 6)
-    5.5
-
-    Reference:
-        Nocedal, Wright 2006, "Numerical optimization", section 17.2.
-    """
-
-    def __init__(self, metric: str, limit: float, direction: str):
-        super().__init__()
-        self.metric = metric
-        self.limit = _validation.number("limit", limit, low=0.0)
-        self.direction = _validation.choice("direction", direction, ("min", "max"))
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        logs = {} if logs is None else logs
-        missing = [name for name in (self.metric, "gap_loss") if name not in logs]
-        if missing:
-            raise ValueError(
-                f"LimitedMetric needs '{missing[0]}' in the logs. Received: "
-                f"{sorted(logs)}. Put OverfittingGap before it."
-            )
-        penalty = WEIGHT * max(0.0, logs["gap_loss"] - self.limit)
-        sign = 1.0 if self.direction == "min" else -1.0
-        logs[f"limited_{self.metric}"] = logs[self.metric] + sign * penalty
-
-
 def check_job(job):
     """Make the data and a model of a job, and evaluate the model on a few samples."""
     data = job.make_data()
@@ -545,10 +485,11 @@ def check_job(job):
         raise _about_space(error) from error
     _check_settings(job.search, hp, Targets(plan_of(model)))
     logged = _evaluate(model, data, build.chosen_loss)
-    _check_objective(job.objective, logged, model)
-    _check_confirmation(job.confirm, logged)
+    _check_objective(job, logged, model)
+    _check_confirmation(job, logged)
+    callbacks = check_callbacks(job, data, model, logged)
     metrics = tuple(name for name in logged if name != "loss")
-    return Checked(data, build, model, hp, metrics, baseline, digests)
+    return Checked(data, build, model, hp, metrics, baseline, digests, callbacks)
 
 
 def _check_models(job, build, data, model):
@@ -691,13 +632,16 @@ def _shapes(values):
     return shapes[0] if len(shapes) == 1 else shapes
 
 
-def _check_objective(objective, logged, model):
+def _check_objective(job, logged, model):
+    objective = job.objective
     prefixes = ["", "val_"]
     if objective.needs_gap:
         prefixes += ["gap_", "naive_gap_", "clean_"]
         _check_directions(objective, logged, model)
     names = [f"{prefix}{name}" for prefix in prefixes for name in logged]
-    if objective.metric not in names:
+    # A callback of the user may log it, but only after the limit of the gap needs it.
+    may_be_logged = references_of(job) and objective.gap_limit is None
+    if objective.metric not in names and not may_be_logged:
         raise InvalidSetting(
             "objective.metric",
             f"must be a name in the logs. Received: {objective.metric!r}."
@@ -705,7 +649,22 @@ def _check_objective(objective, logged, model):
         )
 
 
-def _check_confirmation(confirm, logged):
+def _check_confirmation(job, logged):
+    confirm, objective = job.confirm, job.objective
+    compares_loss = objective.needs_gap and objective.gap_limit is None
+    compared = objective.metric.removeprefix("val_")
+    if (
+        confirm.seeds
+        and confirm.metric is None
+        and not compares_loss
+        and compared not in logged
+    ):
+        raise InvalidSetting(
+            "confirm",
+            "needs a metric of the model, because a callback logs the objective "
+            f"{objective.metric!r}. Set confirm.metric to one of "
+            f"{', '.join(logged)}, or confirm.seeds to 0.",
+        )
     if confirm.metric is not None and confirm.metric not in logged:
         raise InvalidSetting(
             "confirm.metric",

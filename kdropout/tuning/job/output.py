@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from kdropout._files import replacing, write_json
+from kdropout.tuning.job.callbacks import references_of
 from kdropout.tuning.job.digests import (
     digest_of_arrays,
     digest_of_samples,
@@ -219,6 +220,7 @@ def _contents_of(job, checked, earlier=None):
     is_random = None in data.values()
     if isinstance(job.data, FunctionData) and is_random:
         references.append(job.data.function)
+    references += references_of(job)
     return Contents(data, variables, model, digests_of_code(references), _versions())
 
 
@@ -266,8 +268,7 @@ def _compare(earlier, now, job, file):
         names = sorted({*earlier.code, *now.code})
         changed = [f"'{n}'" for n in names if earlier.code.get(n) != now.code.get(n)]
         if changed:
-            in_model = isinstance(job.model, BuildModel)
-            raise _changed(key if in_model else "data.function", changed, file)
+            raise _changed(_key_of_code(job), changed, file)
     changed = [
         f"the value of '{path}'"
         for path, digest in earlier.variables.items()
@@ -287,6 +288,14 @@ def _compare(earlier, now, job, file):
             "scores of new trials may not be comparable with the earlier ones.",
             stacklevel=2,
         )
+
+
+def _key_of_code(job):
+    """The first key of the job that names code of the user."""
+    if isinstance(job.model, BuildModel):
+        return "model.build"
+    in_callbacks = bool(references_of(job))
+    return "training.callbacks" if in_callbacks else "data.function"
 
 
 def _differ(earlier, now):

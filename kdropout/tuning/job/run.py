@@ -16,6 +16,8 @@ from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.tuning import tuners
 from kdropout.tuning.budget import time_text
 from kdropout.tuning.confirmation_run import CONFIRMATION_FILE, ConfirmationRun
+from kdropout.tuning.job.callbacks import check_can_be_sent, references_of
+from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.job import Job
 from kdropout.tuning.job.reading import read_job
 from kdropout.tuning.report import Report
@@ -94,7 +96,7 @@ def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
         raise _validation.type_error("job", "a kdropout.tuning.Job", job)
     _check_cluster(job)
     checked = job.check()
-    _check_can_travel(job, checked.data)
+    _check_can_travel(job, checked)
     # The lock includes the confirmation, which writes files as well.
     with job.locked_output(), job.no_exits():
         return _run(job, checked, resume, verbose)
@@ -117,7 +119,7 @@ def _run(job, checked, resume, verbose):
     if verbose:
         print(f"Task: {checked.task}", file=sys.stderr)
     tuner = make_tuner(job, checked.build, folder)
-    arguments = _fit_arguments(job, checked.data)
+    arguments = _fit_arguments(job, checked)
     with warnings.catch_warnings():
         # A model that is converted in each build would warn each time.
         warnings.filterwarnings(
@@ -243,12 +245,21 @@ def _check_cluster(job):
         raise job.error("ray_address", error.problem) from error
 
 
-def _check_can_travel(job, data):
-    """Raise before training if the data cannot be sent to workers."""
-    if not data.is_dataset or (job.workers == 1 and job.ray_address is None):
+def _check_can_travel(job, checked):
+    """Raise before training if data or callbacks cannot be sent to workers."""
+    if job.workers == 1 and job.ray_address is None:
+        return
+    data, is_needed = checked.data, bool(references_of(job))
+    if not is_installed("ray") or not (data.is_dataset or is_needed):
         return
     from ray import cloudpickle
 
+    try:
+        check_can_be_sent(job, checked.callbacks, cloudpickle.dumps)
+    except InvalidSetting as error:
+        raise job.error(error.key, error.message) from None
+    if not data.is_dataset:
+        return
     try:
         cloudpickle.dumps((data.training, data.validation))
     except Exception as error:  # from any part of the dataset
@@ -261,10 +272,10 @@ def _check_can_travel(job, data):
         ) from None
 
 
-def _fit_arguments(job, data):
+def _fit_arguments(job, checked):
     """The dict of arguments that `search` passes to each training."""
+    data, callbacks = checked.data, checked.callbacks
     more = {} if data.is_dataset else {"batch_size": job.training.batch_size}
-    callbacks = job.make_callbacks(data)
     compares_epochs = getattr(job.search, "median_stopping", False)
     last_alone = (
         job.objective.scored_epoch == "last" and not callbacks and not compares_epochs

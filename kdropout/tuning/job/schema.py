@@ -26,6 +26,7 @@ from kdropout.tuning.budget import (
 )
 from kdropout.tuning.given_settings import check_initial_trials
 from kdropout.tuning.halving import RUNGS, SETTINGS, check_rungs, check_settings
+from kdropout.tuning.job.callbacks import STOPPED_TWICE, Callbacks, has_class
 from kdropout.tuning.job.earlier_names import earlier_name
 from kdropout.tuning.job.errors import dotted
 from kdropout.tuning.job.fields import (
@@ -1001,6 +1002,19 @@ class TrainingSettings(Settings):
         "inversely proportional to the number of training samples, or a mapping from "
         "label to weight. A class without a weight has weight 1.",
     )
+    callbacks: Callbacks = Field(
+        (),
+        description="Callbacks of Keras and of kdropout.callbacks, which act in each "
+        "training of the search and of the confirmation: names, classes and "
+        "arguments, or functions of yours that return a callback.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        stops = has_class(self.callbacks, "EarlyStopping")
+        if stops and self.early_stopping is not None:
+            raise invalid(STOPPED_TWICE, "early_stopping")
+        return self
 
 
 class ConfirmSettings(Settings):
