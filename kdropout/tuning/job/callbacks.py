@@ -274,14 +274,19 @@ def problems_with_weights(job):
 
 
 def make_callbacks(job, data):
-    """Make callbacks, with those that write logs before those that read them."""
+    """Make the callbacks of a job, and those that its objective needs."""
+    return _in_order(job, data, _make_named(job, data))
+
+
+def _in_order(job, data, named):
+    """All callbacks, with those that write logs before those that read them."""
     objective, training = job.objective, job.training
     made, direction = [], objective.resolved_direction
     if objective.needs_gap or has_class(training.callbacks, "OverfittingGap"):
         made.append(_make_gap(job, data))
     if objective.gap_limit is not None:
         made.append(LimitedMetric(objective.metric, objective.gap_limit, direction))
-    made += [callback for _, callback in _make_named(job, data)]
+    made += [callback for _, callback in named]
     if training.early_stopping is not None:
         made.append(
             keras.callbacks.EarlyStopping(
@@ -367,7 +372,7 @@ def check_callbacks(job, data, model, logged):
         _check_optimizer(key, callback, model)
         _check_moved(key, callback, model)
         _check_copies(key, callback)
-    return make_callbacks(job, data)
+    return _in_order(job, data, named)
 
 
 def check_can_be_sent(job, made, dumps):
