@@ -140,6 +140,20 @@ costs one compilation.
 """
 
 
+_CALLBACKS = """\
+A list. Each entry is one of these:
+
+| value | meaning |
+|---|---|
+| `TerminateOnNaN` | a class of `keras.callbacks` or `kdropout.callbacks` |
+| `{class_name: EarlyStopping, config: {patience: 5}}` | a class and its arguments |
+| `{build: my_module:make, arguments: {...}}` | your function, which returns one |
+
+Each training has a new copy. [The guide](../docs/jobs.md#callbacks) has the order, and
+the callbacks that a job refuses.
+"""
+
+
 def render():
     """The documentation of all keys of a job, as Markdown."""
     parts = [_INTRODUCTION, "## All keys\n", _table(Job.model_fields, Job, brief=True)]
@@ -163,6 +177,7 @@ def render():
     parts += _section("objective", schema.ObjectiveSettings, level="##")
     parts.append("You can write `name` in place of `{metric: name}`.\n")
     parts += _section("training", schema.TrainingSettings, level="##")
+    parts += ["### `callbacks`\n", _CALLBACKS]
     parts += _section("confirm", schema.ConfirmSettings, level="##")
     return "\n".join(parts)
 

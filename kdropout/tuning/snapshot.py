@@ -61,7 +61,7 @@ _LIVE = (keras.initializers.Initializer, keras.random.SeedGenerator)
 _PLAIN_KINDS = (bool, int, float, complex, str, bytes, type(None), type(...))
 _PLAIN = frozenset(_PLAIN_KINDS)
 _BACKENDS = ("tensorflow", "jax", "jaxlib")
-# Packages that need not be installed as files of their own.
+# Packages that need not be installed as separate files.
 _PACKAGES = ("builtins", "keras", "keras_tuner", "kdropout", *_BACKENDS)
 _BY_IDENTITY = (type, types.ModuleType, types.BuiltinFunctionType)
 

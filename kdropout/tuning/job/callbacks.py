@@ -31,7 +31,7 @@ from kdropout.tuning.space.plan import plan_of
 
 _KEY = ("training", "callbacks")
 
-# What the project has in place of callbacks that write to one path in every training.
+# kdropout keeps these results, so it needs no callback that writes them.
 _WEIGHTS = (
     "would write to the same path in every training. kdropout keeps the weights of "
     "each trial, and --resume continues a search. Leave it out"
@@ -201,7 +201,7 @@ _COUNTS = ("patience", "cooldown", "start_from_epoch")
 
 
 def _expected(name, default, value):
-    """What a value must be in place of a default, or None if it may be that."""
+    """Describe the values of an argument, or return None if this value is one."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if name in _COUNTS:
         is_count = is_number and isinstance(value, int) and value >= 0
@@ -488,25 +488,28 @@ def _check_direction(key, callback, model, logged):
         ) from None
 
 
+# They set the learning rate, which a schedule of the optimizer would decide.
+_OF_LEARNING_RATE = (
+    keras.callbacks.ReduceLROnPlateau,
+    keras.callbacks.LearningRateScheduler,
+)
+
+
 def _check_optimizer(key, callback, model):
+    """Raise if the optimizer of the model is not one that a callback needs."""
+    sets_rate = isinstance(callback, _OF_LEARNING_RATE)
+    if not sets_rate and not isinstance(callback, keras.callbacks.SwapEMAWeights):
+        return
     optimizer = model.optimizer
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     name, config = type(callback).__name__, optimizer.get_config()
-    sets_rate = (
-        keras.callbacks.ReduceLROnPlateau,
-        keras.callbacks.LearningRateScheduler,
-    )
-    if isinstance(callback, sets_rate) and isinstance(
-        config.get("learning_rate"), dict
-    ):
+    if sets_rate and isinstance(config.get("learning_rate"), dict):
         raise InvalidSetting(
             key,
             f"{name} needs a learning rate that is a number. Received: an optimizer "
             "with a schedule. Remove one of the two.",
         )
-    if isinstance(callback, keras.callbacks.SwapEMAWeights) and not config.get(
-        "use_ema"
-    ):
+    if not sets_rate and not config.get("use_ema"):
         raise InvalidSetting(
             key,
             f"{name} needs an optimizer that averages its weights. Received: "
@@ -523,7 +526,9 @@ def _check_moved(key, callback, model):
         moved = settable_layers(model, callback.layers)
     except (TypeError, ValueError) as error:
         raise InvalidSetting(key, f"does not fit the model: {error}") from error
-    searched = [path for path in plan_of(model).paths if path in moved]
+    plan = plan_of(model)
+    chosen = {path for paths in plan.groups().values() for path in paths}
+    searched = [path for path in plan.paths if path in moved and path in chosen]
     if searched:
         name = type(callback).__name__
         raise InvalidSetting(

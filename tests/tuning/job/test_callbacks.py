@@ -24,7 +24,7 @@ def kinds_of(job):
     return [type(callback) for callback in job.check().callbacks]
 
 
-# What callbacks a job makes.
+# The callbacks that a job makes.
 
 
 def test_names_and_classes_with_arguments_become_callbacks():
@@ -257,7 +257,9 @@ BAD = [
         "[{class_name: EarlyStopping, config: {mode: lowest}}]",
         ["callbacks.0.config: has arguments", "lowest"],
     ),
-    Bad("the same twice", "[RateLogger, RateLogger]", ["callbacks.1: must be given on"]),
+    Bad(
+        "the same twice", "[RateLogger, RateLogger]", ["callbacks.1: must be given on"]
+    ),
     Bad(
         "two of one number",
         "[ReduceLROnPlateau, {class_name: ReduceLROnPlateau, config: {patience: 3}}]",
