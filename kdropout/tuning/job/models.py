@@ -23,6 +23,7 @@ from kdropout.tuning.job.hyperparameters import (
 )
 from kdropout.tuning.job.references import blame_user_code, call_reference
 from kdropout.tuning.job.schema import BuildModel, FileModel
+from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.tune_rates import tune_parsed
 
 if TYPE_CHECKING:
@@ -135,7 +136,10 @@ class ModelBuilder:
             InvalidSetting: If no model can be built for the job and its data.
         """
         values = {} if values is None else values
-        settings = with_values(self.job.model, values)
+        settings = self.job.model
+        if values:
+            settings = with_values(settings, values)
+            begin_anew()  # the check of the values made and numbered metrics
         if isinstance(settings, BuildModel):
             model = self._call_user(settings)
         elif isinstance(settings, FileModel):

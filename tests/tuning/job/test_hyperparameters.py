@@ -90,6 +90,16 @@ def test_label_smoothing_is_an_argument_of_the_loss(loss):
         assert built.loss.get_config()["from_logits"]
 
 
+def test_metrics_keep_their_names_in_all_trials():
+    metrics = [{"class_name": "AUC", "config": {"curve": "PR"}}]
+    model = {"architecture": "mlp", "units": (8,), "metrics": metrics}
+    build = builder_of(job_with({LEARNING_RATE: [0.1, 1.0]}, model=model))
+    for _ in range(2):
+        _, built = values_in(build)
+        (metric,) = built.get_compile_config()["metrics"]
+        assert metric["config"]["name"] == "auc"
+
+
 def test_lists_are_chosen_as_a_whole():
     build = builder_of(job_with({UNITS: {"values": [[8, 8], [4, 16]]}}))
     hp, model = values_in(build, **{UNITS: "[4, 16]"})
