@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from kdropout import _validation
 from kdropout._data import iterate_batches
-from kdropout._validation import nearest
+from kdropout._validation import nearest, shorten
 from kdropout.callbacks import OverfittingGap
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers, keras_rates
@@ -252,6 +252,17 @@ class Job(Settings):
             ) from None
         return self
 
+    def __repr__(self) -> str:
+        search = self.search
+        trials = getattr(search, "max_trials", None)
+        limit = "" if trials is None else f" of {trials} trials"
+        return (
+            f"<Job: {_short('model', self.model)}, {_short('data', self.data)}, "
+            f"{search.algorithm}{limit}, output={self.output!r}>"
+        )
+
+    __str__ = __repr__
+
     @property
     def path(self) -> str | None:
         """Path of the file of the job, or None."""
@@ -423,6 +434,12 @@ class Job(Settings):
             return function(*arguments)
         except InvalidSetting as error:
             raise self.error(error.key, error.message) from error
+
+
+def _short(key, settings):
+    """The kind and the source of a model or of data, such as "model.file='a.keras'"."""
+    value = getattr(settings, settings.source)
+    return f"{key}.{settings.source}={shorten(value)}"
 
 
 def _problems_with(job, name, value):

@@ -36,8 +36,8 @@ _CAPTIONS = {
 }
 
 
-def render(report):
-    """Return the whole text of `report.md`."""
+def render(report, has_pictures=True):
+    """Return the whole text of `report.md`, or all of it but the pictures."""
     parts = [
         _TITLE,
         *_answer(report.answer),
@@ -49,7 +49,12 @@ def render(report):
         "## How it was measured",
         *_how_it_was_measured(report),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    text = "\n\n".join(part for part in parts if part)
+    if not has_pictures:
+        pictures = [_picture(name) for name in FILES]
+        paragraphs = text.split("\n\n")
+        text = "\n\n".join(part for part in paragraphs if part not in pictures)
+    return f"{text}\n"
 
 
 def save_without_answer(error: NoCompletedTrial, folder: str | os.PathLike) -> None:

@@ -181,7 +181,7 @@ def test_save_writes_report_and_pictures(report, tmp_path):
     folder = tmp_path / "new" / "folder"
     written = report.save(folder)
     names = {"report.md", "report.json", "trials.png", "importance.png"}
-    names |= {"marginals.png", "confirmation.png"}
+    names |= {"marginals.png", "confirmation.png", "trials.csv"}
     assert {path.name for path in folder.iterdir()} == names
     assert set(written) == {folder / name for name in names}
     assert (folder / "report.md").read_text(encoding="utf-8") == report.to_markdown()

@@ -33,6 +33,7 @@ def test_all_files_are_written(done):
         "confirmation.json",
         "report.json",
         "report.md",
+        "trials.csv",
         "tensorboard",
         "trials.png",
         "importance.png",
