@@ -63,9 +63,15 @@ class Report:
             the report then infers it from the trials. Defaults to None.
         importance: `Importance` of these trials, dimensions, seed and trees, if it was
             measured before. None to measure it on first use. Defaults to None.
+        curves: Dict from the id of a trial to the curve of its objective, a dict from
+            the number of epochs trained to the value. A picture shows them if a curve
+            has two epochs or more. `to_json` leaves them out, and `load_report` reads
+            them from the files of the search. None if they are not known. Defaults to
+            None.
 
     Raises:
-        TypeError: If `seed` or `trees` is not an integer.
+        TypeError: If `seed` or `trees` is not an integer, or `curves` is not a dict of
+            dicts.
         ValueError: If no trial has completed, if the trials have different layers, or
             if an argument is out of range.
 
@@ -96,6 +102,7 @@ class Report:
         task: str | None = None,
         dimensions: Sequence[Dimension] | None = None,
         importance: Importance | None = None,
+        curves: dict[str, dict[int, float]] | None = None,
     ):
         check_trials(trials)
         if limits is None and dimensions is not None:
@@ -110,6 +117,7 @@ class Report:
         self.limits = limits
         self.task = task
         self.dimensions = None if dimensions is None else tuple(dimensions)
+        self.curves = _checked_curves(curves)
         if importance is not None:
             self.importance = importance
 
@@ -373,6 +381,18 @@ class Report:
             written.append(folder / name)
         self.to_csv(folder / TABLE_FILE)
         return [*written, folder / TABLE_FILE]
+
+
+def _checked_curves(curves):
+    """The curves of a report as a dict, which is empty if they are not known."""
+    if curves is None:
+        return {}
+    if not isinstance(curves, dict) or not all(
+        isinstance(curve, dict) for curve in curves.values()
+    ):
+        expected = "a dict from the id of a trial to a dict from epoch to value"
+        raise _validation.type_error("curves", expected, curves)
+    return dict(curves)
 
 
 def _read(text):
