@@ -50,7 +50,7 @@ from kdropout.tuning.job.fields import (
 from kdropout.tuning.job.hyperparameters import BATCH_SIZE, with_values
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, keep_contents, locked
-from kdropout.tuning.job.references import blame_exits
+from kdropout.tuning.job.references import blame_exits, reference_text
 from kdropout.tuning.job.schema import (
     AnyData,
     AnyModel,
@@ -127,6 +127,8 @@ class Job(Settings):
     `space`, `objective`, `training`, `confirm`, `workers`, `ray_address`,
     `threads_per_worker`, `gpus_per_worker` and `output`. `path` is the path of the
     file, or None.
+
+    In Python, `model.build` and `data.function` may be functions.
 
     Raises:
         pydantic.ValidationError: If you make it in Python and a setting is not valid.
@@ -424,7 +426,11 @@ class Job(Settings):
         return settings
 
     def to_yaml(self) -> str:
-        """Return all settings with their defaults as YAML, which `load_job` reads."""
+        """Return all settings with their defaults as YAML, which `load_job` reads.
+
+        If the job has a function that cannot be imported, such as one of a notebook,
+        the text has its name only, and `load_job` raises a `JobError`.
+        """
         settings = self.model_dump(mode="json")
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None)
 
@@ -439,6 +445,7 @@ class Job(Settings):
 def _short(key, settings):
     """The kind and the source of a model or of data, such as "model.file='a.keras'"."""
     value = getattr(settings, settings.source)
+    value = reference_text(value) if callable(value) else value
     return f"{key}.{settings.source}={shorten(value)}"
 
 
