@@ -17,8 +17,9 @@ from kdropout.tuning.job.errors import InvalidSetting
 _PACKAGE = str(pathlib.Path(__file__).parents[2])
 
 
-# The modules of a script or a notebook, which another process cannot import.
-MAIN = ("__main__", "__mp_main__")
+# The modules of a script or a notebook, which another process cannot import. Code that
+# `exec` runs may have none.
+MAIN = ("__main__", "__mp_main__", None)
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -52,7 +53,7 @@ def reference_text(value):
     if reference is not None:
         return reference
     named = value if hasattr(value, "__qualname__") else type(value)
-    return f"<callable {named.__module__}:{named.__qualname__}>"
+    return f"<callable {named.__module__ or '__main__'}:{named.__qualname__}>"
 
 
 def importable_name(function):

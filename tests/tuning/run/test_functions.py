@@ -161,6 +161,12 @@ def test_code_of_a_function_covers_its_module_closure_and_defaults():
     assert three != four
 
 
+def test_code_without_a_module_counts_as_that_of_a_notebook():
+    names = {}
+    exec("def other(): ...\ndef build(): return other()", names)  # noqa: S102
+    assert list(digests_of_code([names["build"]])) == ["<callable __main__:build>"]
+
+
 class Build:
     """A callable object."""
 
