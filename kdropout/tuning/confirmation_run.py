@@ -28,7 +28,12 @@ from kdropout.tuning.report.confirmation import seeds_to_see
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.report.records import is_schedule
 from kdropout.tuning.space.plan import plan_of
-from kdropout.tuning.trial_records import searched_dimensions, trial_records
+from kdropout.tuning.trial_records import (
+    searched_dimensions,
+    trial_curves,
+    trial_histories,
+    trial_records,
+)
 from kdropout.tuning.trials import TrialEngine
 
 # The scores of the confirmation so far, in the folder of the search or of the job.
@@ -77,9 +82,15 @@ def report_of(tuner: TrialEngine, epochs: int | None = None) -> Report:
     >>> list(report.best_rates)
     ['drop']
     """
-    _, records, dimensions = _results(tuner, epochs)
+    _, records, dimensions, curves = _results(tuner, epochs)
     objective = tuner.oracle.objective
-    return Report(records, objective.name, objective.direction, dimensions=dimensions)
+    return Report(
+        records,
+        objective.name,
+        objective.direction,
+        dimensions=dimensions,
+        curves=curves,
+    )
 
 
 def confirm(
@@ -148,7 +159,7 @@ def confirm(
     """
     top = _validation.integer("top", top, low=1)
     seeds = _validation.integer("seeds", seeds, low=2)
-    model, records, dimensions = _results(tuner, kwargs.get("epochs"))
+    model, records, dimensions, curves = _results(tuner, kwargs.get("epochs"))
     if "epochs" not in kwargs and hasattr(tuner.oracle, "max_epochs"):
         kwargs["epochs"] = tuner.oracle.max_epochs
     objective = tuner.oracle.objective
@@ -172,11 +183,12 @@ def confirm(
         confirmation=run.run(records, importance, top, seeds, verbose > 0),
         dimensions=dimensions,
         importance=importance,
+        curves=curves,
     )
 
 
 def _results(tuner, epochs):
-    """The best model before training, the records of the trials and the dimensions."""
+    """The best model before training, and records, dimensions, curves of the trials."""
     if not isinstance(tuner, TrialEngine):
         raise _validation.type_error("tuner", "a tuner of kdropout.tuning", tuner)
     if tuner.hypermodel is None:
@@ -195,8 +207,10 @@ def _results(tuner, epochs):
         for trial in tuner.oracle.trials.values()
         if plan.names <= trial.hyperparameters.values.keys()
     ]
-    records = trial_records(trials, plan, epochs, tuner.project_dir)
-    return model, records, searched_dimensions(trials, plan)
+    known = trial_histories(trials, tuner.project_dir)
+    records = trial_records(trials, plan, epochs, known)
+    curves = trial_curves(known, tuner.oracle.objective)
+    return model, records, searched_dimensions(trials, plan), curves
 
 
 def _held_out(test_data, validation_data):

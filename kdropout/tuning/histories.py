@@ -49,6 +49,17 @@ class History:
         return curve
 
 
+def mean_curve(history, objective):
+    """Return a dict from epoch to the mean of an objective over the executions."""
+    executions = {row[EXECUTION] for row in history.rows}
+    curves = [history.curve(execution, objective) for execution in executions]
+    epochs = sorted({epoch for curve in curves for epoch in curve})
+    return {
+        epoch: statistics.fmean(curve[epoch] for curve in curves if epoch in curve)
+        for epoch in epochs
+    }
+
+
 class EpochRecorder(keras.callbacks.Callback):
     """Collects the metrics of each epoch of a training in a list of rows."""
 

@@ -14,15 +14,37 @@ _LONGEST = 500  # characters; a message of TensorFlow may contain a whole graph
 _COLOURS = re.compile(r"\x1b\[\d*m")
 
 
-def trial_records(trials, plan, epochs, project=None):
+def trial_records(trials, plan, epochs, known=None):
     """Return a `TrialRecord` for each trial.
 
-    The folder `project` of the search shows which trials the median has stopped.
+    `known` is a dict from trial to `History`, which shows the trials that the median
+    has stopped.
     """
-    trials = list(trials)
-    ids = [] if project is None else [trial.trial_id for trial in trials]
-    known = histories.of_trials(project or "", ids)
+    known = known or {}
     return [_record(trial, plan, epochs, known.get(trial.trial_id)) for trial in trials]
+
+
+def trial_histories(trials, project):
+    """Read the `History` of each trial in the folder of a search, or None."""
+    return histories.of_trials(project, [trial.trial_id for trial in trials])
+
+
+def trial_curves(known, objective):
+    """Return a dict from trial to its curve of the objective, for `Report`.
+
+    `known` is a dict from trial to `History`. A curve is a dict from the number of
+    epochs trained to the value. Trials without values are left out.
+    """
+    curves = {
+        trial_id: histories.mean_curve(history, objective)
+        for trial_id, history in known.items()
+        if history is not None
+    }
+    return {
+        trial_id: {epoch + 1: value for epoch, value in curve.items()}
+        for trial_id, curve in curves.items()
+        if curve
+    }
 
 
 def searched_dimensions(trials, plan):

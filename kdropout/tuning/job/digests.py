@@ -2,18 +2,20 @@
 
 import ast
 import dataclasses
+import functools
 import hashlib
 import importlib.util
 import json
 import pathlib
 import re
 import sys
+import types
 
 import keras
 import numpy as np
 
 from kdropout._data import iterate_batches
-from kdropout.tuning.job.references import is_installed
+from kdropout.tuning.job.references import MAIN, is_installed, reference_text
 
 # Bytes of a digest. With this many, a collision by chance is practically impossible.
 _SIZE = 16
@@ -93,9 +95,18 @@ def _plain(config):
 
 
 def digests_of_code(references):
-    """Return digests of the user's modules that `references` import, by path."""
-    digests, left = {}, [reference.partition(":")[0] for reference in references]
-    seen = set()
+    """Return digests of the user's modules that `references` import, by path.
+
+    A function that cannot be imported has a digest of its code as well.
+    """
+    digests, left, seen = {}, [], set()
+    for reference in references:
+        if callable(reference):
+            code = _CodeDigest(reference)
+            digests[reference_text(reference)] = code.digest()
+            left += code.modules
+        else:
+            left.append(reference.partition(":")[0])
     while left:
         name = left.pop()
         if name in seen:
@@ -114,6 +125,92 @@ def digests_of_code(references):
         label = name.replace(".", "/") + file.suffix
         digests[label] = hashlib.blake2b(content, digest_size=_SIZE).hexdigest()
     return digests
+
+
+class _CodeDigest:
+    """The digest of a function: its code, defaults and closure, and what it refers to.
+
+    `modules` lists the modules whose files have further parts of the code. The module
+    of a script or notebook is not one of them, because it also has other code. There,
+    the functions, classes and constants that the function refers to count.
+    """
+
+    def __init__(self, function):
+        self.modules = []
+        self._hash = hashlib.blake2b(digest_size=_SIZE)
+        self._seen = set()
+        self._add(function, is_root=True)
+
+    def digest(self):
+        return self._hash.hexdigest()
+
+    def _add(self, value, is_root=False):
+        if isinstance(value, functools.partial):
+            self._add(value.func, is_root)
+            self._add((value.args, tuple(sorted(value.keywords.items()))))
+        elif isinstance(value, types.MethodType):
+            self._add(value.__func__, is_root)
+        elif isinstance(value, types.ModuleType):
+            self.modules.append(value.__name__)
+        elif isinstance(value, types.FunctionType):
+            self._add_function(value, is_root)
+        elif isinstance(value, type):
+            self._add_class(value)
+        elif isinstance(value, tuple):
+            for entry in value:
+                self._add(entry)
+        elif value is None or isinstance(value, (bool, int, float, str, bytes)):
+            self._write(repr(value))
+        elif callable(value):
+            self._add(type(value))
+
+    def _add_function(self, function, is_root=False):
+        is_of_main = function.__module__ in MAIN
+        if not is_of_main:
+            self.modules.append(function.__module__)
+        if id(function) in self._seen or not (is_of_main or is_root):
+            return
+        self._seen.add(id(function))
+        names = self._add_code(function.__code__)
+        self._add(function.__defaults__)
+        self._add(tuple(sorted((function.__kwdefaults__ or {}).items())))
+        for cell in function.__closure__ or ():
+            try:
+                self._add(cell.cell_contents, is_root)
+            except ValueError:  # the variable has no value yet
+                continue
+        if is_of_main:
+            for name in names:
+                self._add(function.__globals__.get(name))
+
+    def _add_class(self, kind):
+        if kind.__module__ not in MAIN:
+            self.modules.append(kind.__module__)
+        elif id(kind) not in self._seen:
+            self._seen.add(id(kind))
+            self._add(kind.__bases__)
+            for name, member in vars(kind).items():
+                if isinstance(member, (types.FunctionType, int, float, str)):
+                    if name not in ("__doc__", "__module__", "__firstlineno__"):
+                        self._write(name)
+                        self._add(member)
+
+    def _add_code(self, code):
+        """Add code without its lines, and return the names that it refers to."""
+        names = list(code.co_names)
+        self._hash.update(code.co_code)
+        self._write(repr((code.co_names, code.co_varnames, code.co_freevars)))
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                names += self._add_code(constant)
+            elif isinstance(constant, frozenset):
+                self._write(repr(sorted(map(repr, constant))))
+            else:
+                self._write(repr(constant))
+        return names
+
+    def _write(self, text):
+        self._hash.update(text.encode("utf-8", "backslashreplace") + b"\0")
 
 
 def _user_file(name):

@@ -18,12 +18,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
 from kdropout._validation import nearest, shorten
 from kdropout.tuning.job.errors import dotted
+from kdropout.tuning.job.references import (
+    importable_name,
+    is_callable_text,
+    is_reference,
+    reference_text,
+)
 from kdropout.tuning.ray_arguments import checked_address, checked_gpus
 
 
@@ -390,8 +398,21 @@ RayAddress = Annotated[str, _checked_by(checked_address)]
 Gpus = Annotated[float, Field(ge=0), _checked_by(checked_gpus)]
 
 
-def _check_reference(value):
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", value):
+def _read_reference(value):
+    if isinstance(value, keras.Model):
+        raise invalid(
+            f"must be a function that returns a model. Received: {shorten(value)}. "
+            "Return a new model each time, or save the model and use 'file'."
+        )
+    if callable(value):
+        # A function that can be imported is the same as its name.
+        return importable_name(value) or value
+    if not isinstance(value, str):
+        raise invalid(
+            "must be a text such as 'my_models:build', or in Python a function. "
+            f"Received: {shorten(value)}"
+        )
+    if not is_reference(value) and not is_callable_text(value):
         raise invalid(
             "must be 'module:function', such as 'my_models:build'. Received: "
             f"{shorten(value)}"
@@ -399,7 +420,13 @@ def _check_reference(value):
     return value
 
 
-Reference = Annotated[str, AfterValidator(_check_reference)]
+# The text module:function, or a function that cannot be imported.
+Reference = Annotated[
+    Any,
+    BeforeValidator(_read_reference),
+    PlainSerializer(reference_text, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]
 
 
 # The form in which Keras writes an object with arguments.

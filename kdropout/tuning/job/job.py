@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from kdropout._data import iterate_batches
-from kdropout._validation import nearest
+from kdropout._validation import nearest, shorten
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers, keras_rates
 from kdropout.tuning.given_settings import SettingReader, Targets
@@ -54,7 +54,7 @@ from kdropout.tuning.job.fields import (
 from kdropout.tuning.job.hyperparameters import BATCH_SIZE, with_values
 from kdropout.tuning.job.models import ModelBuilder
 from kdropout.tuning.job.output import claim, keep_contents, locked
-from kdropout.tuning.job.references import blame_exits
+from kdropout.tuning.job.references import blame_exits, reference_text
 from kdropout.tuning.job.schema import (
     AnyData,
     AnyModel,
@@ -133,6 +133,8 @@ class Job(Settings):
     `space`, `objective`, `training`, `confirm`, `workers`, `ray_address`,
     `threads_per_worker`, `gpus_per_worker` and `output`. `path` is the path of the
     file, or None.
+
+    In Python, `model.build` and `data.function` may be functions.
 
     Raises:
         pydantic.ValidationError: If you make it in Python and a setting is not valid.
@@ -264,6 +266,17 @@ class Job(Settings):
                 [(("objective", *key), m) for key, m in parts]
             ) from None
         return self
+
+    def __repr__(self) -> str:
+        search = self.search
+        trials = getattr(search, "max_trials", None)
+        limit = "" if trials is None else f" of {trials} trials"
+        return (
+            f"<Job: {_short('model', self.model)}, {_short('data', self.data)}, "
+            f"{search.algorithm}{limit}, output={self.output!r}>"
+        )
+
+    __str__ = __repr__
 
     @property
     def path(self) -> str | None:
@@ -430,7 +443,11 @@ class Job(Settings):
         return settings
 
     def to_yaml(self) -> str:
-        """Return all settings with their defaults as YAML, which `load_job` reads."""
+        """Return all settings with their defaults as YAML, which `load_job` reads.
+
+        If the job has a function that cannot be imported, such as one of a notebook,
+        the text has its name only, and `load_job` raises a `JobError`.
+        """
         settings = self.model_dump(mode="json")
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None)
 
@@ -440,6 +457,13 @@ class Job(Settings):
             return function(*arguments)
         except InvalidSetting as error:
             raise self.error(error.key, error.message) from error
+
+
+def _short(key, settings):
+    """The kind and the source of a model or of data, such as "model.file='a.keras'"."""
+    value = getattr(settings, settings.source)
+    value = reference_text(value) if callable(value) else value
+    return f"{key}.{settings.source}={shorten(value)}"
 
 
 def _problems_with(job, name, value):

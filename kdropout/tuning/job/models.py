@@ -21,7 +21,11 @@ from kdropout.tuning.job.hyperparameters import (
     set_in_optimizer,
     with_values,
 )
-from kdropout.tuning.job.references import blame_user_code, call_reference
+from kdropout.tuning.job.references import (
+    blame_user_code,
+    call_reference,
+    reference_text,
+)
 from kdropout.tuning.job.schema import BuildModel, FileModel
 from kdropout.tuning.model_pool import begin_anew
 from kdropout.tuning.tune_rates import tune_parsed
@@ -181,8 +185,9 @@ class ModelBuilder:
             key, reference, settings.arguments, self.job.folders, data=self.description
         )
         if not isinstance(model, keras.Model):
+            name = reference_text(reference)
             raise InvalidSetting(
-                key, f"must return a keras.Model. Received: {model!r} of '{reference}'."
+                key, f"must return a keras.Model. Received: {model!r} of '{name}'."
             )
         return model
 

@@ -19,6 +19,7 @@ from kdropout.tuning.job.earlier_names import (
 from kdropout.tuning.job.errors import JobError, Problem, dotted, place_of_path
 from kdropout.tuning.job.fields import problems_of
 from kdropout.tuning.job.job import Job
+from kdropout.tuning.job.references import is_callable_text, problem_of_callable
 
 
 def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
@@ -48,6 +49,10 @@ def load_job(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Job:
     ((64,), 5, 'val_loss')
     """
     job, renamed = read_job(path, overrides)
+    for key, settings in (("model", job.model), ("data", job.data)):
+        function = getattr(settings, settings.source)
+        if is_callable_text(function):
+            raise job.error(f"{key}.{settings.source}", problem_of_callable(function))
     if renamed:
         text = text_about_names(path, renamed)
         warnings.warn(text, DeprecationWarning, stacklevel=2)

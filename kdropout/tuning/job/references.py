@@ -1,10 +1,11 @@
-"""Functions that a job names as 'module:function'."""
+"""Functions of the user: those named 'module:function', and those given in Python."""
 
 import contextlib
 import functools
 import importlib
 import inspect
 import pathlib
+import re
 import sys
 import sysconfig
 import traceback
@@ -16,11 +17,78 @@ from kdropout.tuning.job.errors import InvalidSetting
 _PACKAGE = str(pathlib.Path(__file__).parents[2])
 
 
+# The modules of a script or a notebook, which another process cannot import. Code that
+# `exec` runs may have none.
+MAIN = ("__main__", "__mp_main__", None)
+
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+# The text that stands for a function in a file, if the function has no other name.
+_CALLABLE = re.compile(r"<callable .*>", re.DOTALL)
+
+
+def is_reference(text):
+    """Return True if a text has the form 'module:function'."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def is_callable_text(value):
+    """Return True for the text that stands for a function that cannot be imported."""
+    return isinstance(value, str) and _CALLABLE.fullmatch(value) is not None
+
+
+def reference_text(value):
+    """Return 'module:function' for a function, or a text that no job can load.
+
+    >>> import functools, textwrap
+    >>> from kdropout.tuning.job.references import reference_text
+    >>> reference_text(textwrap.dedent)
+    'textwrap:dedent'
+    >>> reference_text(functools.partial(textwrap.fill, width=8))
+    '<callable functools:partial>'
+    """
+    if isinstance(value, str):
+        return value
+    reference = importable_name(value)
+    if reference is not None:
+        return reference
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"<callable {named.__module__ or '__main__'}:{named.__qualname__}>"
+
+
+def importable_name(function):
+    """Return the 'module:function' that leads to a function, or None."""
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None)
+    reference = f"{module}:{name}"
+    if module in MAIN or not is_reference(reference):
+        return None
+    try:
+        found = functools.reduce(getattr, name.split("."), sys.modules[module])
+    except (KeyError, AttributeError):
+        return None
+    return reference if found is function else None
+
+
+def problem_of_callable(text):
+    """Return the message for a job in a file whose function cannot be imported."""
+    return (
+        f"was a function in Python that cannot be imported: '{text}'. To resume, make "
+        "the job in Python with this function, and call run_job(job, resume=True). "
+        "For a job in a file, put the function into a module, and write "
+        "module:function."
+    )
+
+
 def find_reference(key, reference, folders):
-    """Return the function that 'module:function' names.
+    """Return the function that 'module:function' names, or a function as it is.
 
     Modules are looked for in Python's path first, and then in `folders`.
     """
+    if callable(reference):
+        return reference
+    if is_callable_text(reference):
+        raise InvalidSetting(key, problem_of_callable(reference))
     module_name, _, attribute = reference.partition(":")
     # Append the folders, so that their files do not hide packages. They stay in the
     # path, because a module may import its neighbours later.
@@ -56,8 +124,9 @@ def find_reference(key, reference, folders):
 
 
 def call_reference(key, reference, arguments, folders, **offered):
-    """Call the function that 'module:function' names."""
+    """Call the function that 'module:function' names, or a function."""
     function = find_reference(key, reference, folders)
+    name = reference_text(reference)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a builtin without a signature
@@ -68,13 +137,13 @@ def call_reference(key, reference, arguments, folders, **offered):
         try:
             signature.bind(**arguments)
         except TypeError as error:
-            names = ", ".join(map(repr, signature.parameters)) or "none"
+            takes = ", ".join(map(repr, signature.parameters)) or "none"
             holder = key.rpartition(".")[0]
             raise InvalidSetting(
                 f"{holder}.arguments",
-                f"do not fit '{reference}': {error}. It takes: {names}.",
+                f"do not fit '{name}': {error}. It takes: {takes}.",
             ) from None
-    with blame_user_code(key, f"'{reference}' fails"):
+    with blame_user_code(key, f"'{name}' fails"):
         return function(**arguments)
 
 

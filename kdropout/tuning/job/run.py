@@ -31,6 +31,8 @@ from kdropout.tuning.trial_records import (
     failure_of,
     searched_dimensions,
     stored_trials,
+    trial_curves,
+    trial_histories,
     trial_records,
 )
 
@@ -58,9 +60,9 @@ def run_job(job: Job, resume: bool = False, verbose: int = 1) -> Report:
 
     The job is checked first, without training. The output folder contains the search
     ("search/"), the job ("job.yaml"), a row for each trial ("tensorboard/", for
-    `tensorboard --logdir`), and at the end "report.md", "report.json" and pictures. If
-    the run is interrupted, all completed trainings are kept, and `resume=True`
-    continues it.
+    `tensorboard --logdir`), and at the end "report.md", "report.json", "trials.csv" and
+    pictures. If the run is interrupted, all completed trainings are kept, and
+    `resume=True` continues it.
 
     Args:
         job: `kdropout.tuning.Job`, for example from `kdropout.tuning.load_job`.
@@ -131,7 +133,8 @@ def _run(job, checked, resume, verbose):
         warnings.filterwarnings("ignore", message="All-NaN (axis|slice) encountered")
         _search(tuner, arguments, verbose)
         trials = tuner.oracle.trials.values()
-        records = trial_records(trials, plan, job.training.epochs, folder / PROJECT)
+        known = trial_histories(trials, folder / PROJECT)
+        records = trial_records(trials, plan, job.training.epochs, known)
         dimensions = searched_dimensions(trials, plan)
         importance = tuner.search_log.importance
         if importance is None:  # the log could not be written
@@ -150,6 +153,7 @@ def _run(job, checked, resume, verbose):
         task=checked.task,
         dimensions=dimensions,
         importance=importance,
+        curves=trial_curves(known, tuner.oracle.objective),
     )
     report.save(folder)
     return report
@@ -380,7 +384,10 @@ def load_report(folder: str | os.PathLike) -> Report:
         raise _validation.type_error("folder", "a path", folder) from None
     finished = _read_finished(folder / "report.json")
     trials = stored_trials(folder / PROJECT)
+    known = trial_histories(trials, folder / PROJECT)
     if finished is not None and (not trials or _are_of(trials, finished)):
+        objective = keras_tuner.Objective(finished.objective, finished.direction)
+        finished.curves = trial_curves(known, objective)
         return finished
     if not os.path.isfile(folder / JOB_FILE) or not os.path.isdir(folder / PROJECT):
         expected = "a folder that 'kdropout tune' wrote to"
@@ -390,14 +397,16 @@ def load_report(folder: str | os.PathLike) -> Report:
         )
     job, _ = read_job(folder / JOB_FILE)  # it may use names of version 0.1
     plan, baseline = read_plan(folder, job)
-    records = trial_records(trials, plan, job.training.epochs, folder / PROJECT)
+    records = trial_records(trials, plan, job.training.epochs, known)
+    name, direction = job.objective.name, job.objective.resolved_direction
     return Report(
         records,
-        job.objective.name,
-        job.objective.resolved_direction,
+        name,
+        direction,
         baseline,
         task=_read_task(folder),
         dimensions=searched_dimensions(trials, plan),
+        curves=trial_curves(known, keras_tuner.Objective(name, direction)),
     )
 
 

@@ -8,7 +8,7 @@ from kdropout import _statistics
 from kdropout._files import replacing
 from kdropout.tuning.report.confirmation import BASELINE, CONFIDENCE, trial_of
 from kdropout.tuning.report.importance import REPEATS
-from kdropout.tuning.report.pictures import FILES
+from kdropout.tuning.report.pictures import FILES, has_curves
 from kdropout.tuning.report.records import (
     NoCompletedTrial,
     completed,
@@ -30,14 +30,15 @@ _MOST_FAILURES = 10
 
 _CAPTIONS = {
     "trials": "Scores in the order of the trials",
+    "histories": "The objective over the epochs of each trial",
     "importance": "Importance of each layer",
     "marginals": "Expected score over the rate of each layer",
     "confirmation": "Gains, paired by seed",
 }
 
 
-def render(report):
-    """Return the whole text of `report.md`."""
+def render(report, has_pictures=True):
+    """Return the whole text of `report.md`, or all of it but the pictures."""
     parts = [
         _TITLE,
         *_answer(report.answer),
@@ -49,7 +50,12 @@ def render(report):
         "## How it was measured",
         *_how_it_was_measured(report),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    text = "\n\n".join(part for part in parts if part)
+    if not has_pictures:
+        pictures = [_picture(name) for name in FILES]
+        paragraphs = text.split("\n\n")
+        text = "\n\n".join(part for part in paragraphs if part not in pictures)
+    return f"{text}\n"
 
 
 def save_without_answer(error: NoCompletedTrial, folder: str | os.PathLike) -> None:
@@ -147,7 +153,10 @@ def _trials(report):
             [*row, str(trial.epochs)] for row, trial in zip(rows, best, strict=False)
         ]
     cells = _table(names, rows)
-    return "\n\n".join([title, cells, _picture("trials")])
+    pictures = [_picture("trials")]
+    if has_curves(report):
+        pictures.append(_picture("histories"))
+    return "\n\n".join([title, cells, *pictures])
 
 
 def _first_rates(trial):

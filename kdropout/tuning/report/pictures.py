@@ -1,4 +1,4 @@
-"""The pictures of a report: trials, importance, marginals and confirmation."""
+"""The pictures of a report: trials, epochs, importance, marginals, confirmation."""
 
 import contextlib
 import math
@@ -11,12 +11,18 @@ import numpy as np
 from kdropout._files import replacing
 from kdropout._requirements import can_import, check_packages
 from kdropout.tuning.report.confirmation import CONFIDENCE
-from kdropout.tuning.report.records import best_so_far, completed
+from kdropout.tuning.report.records import (
+    best_so_far,
+    completed,
+    failed,
+    ranked,
+)
 from kdropout.tuning.report.score_format import better_sign, format_of
 from kdropout.tuning.report.verdict import name_of
 
 FILES = {
     "trials": "trials.png",
+    "histories": "histories.png",
     "importance": "importance.png",
     "marginals": "marginals.png",
     "confirmation": "confirmation.png",
@@ -44,6 +50,7 @@ _CURVE_LETTERS = 27
 # Scores farther from the best than this many times the distance of the third quartile
 # are drawn at the border. Otherwise they would squeeze the others into a line.
 _FAR = 4.0
+_FAR_IN_CURVES = 10.0  # the first epochs of a curve are far from the best value
 
 # A longer name would leave no room for the picture.
 _LONGEST_NAME = 34
@@ -57,6 +64,8 @@ def draw_all(report, folder):
         "importance": _importance_figure,
         "marginals": _marginals_figure,
     }
+    if has_curves(report):
+        figures["histories"] = _histories_figure
     if report.confirmation is not None:
         figures["confirmation"] = _confirmation_figure
     written = []
@@ -84,6 +93,12 @@ def draw_overview(report, path):
 def _trials_figure(report):
     figure = new_figure(8, 4.6)
     draw_trials(report, figure.subplots())
+    return figure
+
+
+def _histories_figure(report):
+    figure = new_figure(8, 4.6)
+    draw_histories(report, figure.subplots())
     return figure
 
 
@@ -160,15 +175,15 @@ def draw_trials(report, axes):
         label=f"{'kept longest' if best.rung else 'best score'}: "
         f"{score_format.score(best.score)}",
     )
-    failed = [order[trial.trial_id] for trial in report.trials if trial.failed]
-    if failed:
+    lost = [order[trial.trial_id] for trial in failed(report.trials)]
+    if lost:
         axes.plot(
-            failed,
-            np.full(len(failed), 0.03),
+            lost,
+            np.full(len(lost), 0.03),
             "x",
             color="black",
             transform=axes.get_xaxis_transform(),
-            label=f"failed ({len(failed)})",
+            label=f"failed ({len(lost)})",
         )
     _title(axes, "Scores in the order of the trials")
     axes.set_xlabel("trial" if names_are_numbers else "order of the trial")
@@ -202,11 +217,11 @@ def _numbers(trials):
     return False, {trial_id: place for place, trial_id in enumerate(ids, 1)}
 
 
-def farthest(scores, direction):
+def farthest(scores, direction, far=_FAR):
     """Return the worst score that lies within the axes."""
     losses = scores if direction == "min" else -scores
     best, quarter = losses.min(), np.quantile(losses, 0.75)
-    limit = best + _FAR * (quarter - best)
+    limit = best + far * (quarter - best)
     limit = losses.max() if quarter == best else min(limit, losses.max())
     return float(limit if direction == "min" else -limit)
 
@@ -214,6 +229,117 @@ def farthest(scores, direction):
 def _is_beyond(scores, limit, direction):
     """A mask of the scores that are worse than the limit."""
     return scores > limit if direction == "min" else scores < limit
+
+
+# The objective over the epochs.
+
+
+def has_curves(report):
+    """Return True if the curve of a completed trial has a line to draw."""
+    return any(
+        len(report.curves.get(trial.trial_id, ())) > 1
+        for trial in completed(report.trials)
+    )
+
+
+def draw_histories(report, axes):
+    """Draw a curve for each trial, darker for better scores, with one highlighted."""
+    done = [
+        trial
+        for trial in reversed(ranked(report.trials, report.direction))
+        if trial.trial_id in report.curves  # the best last, above the others
+    ]
+    score_format = format_of(report.objective, [trial.score for trial in done])
+    factor = score_format.factor
+    lost = [report.curves.get(trial.trial_id) for trial in failed(report.trials)]
+    _draw_lost_curves(axes, list(filter(None, lost)), factor)
+    scores = factor * np.array([trial.score for trial in done])
+    colours = _score_colours(scores, report.direction)
+    for trial, colour in zip(done, colours.to_rgba(scores), strict=True):
+        _draw_history(axes, report.curves[trial.trial_id], factor, color=colour)
+    best = report.trial_to_use or report.best_trial
+    if best in done:
+        curve, label = report.curves[best.trial_id], _label_of(best, report)
+        label = f"{label}: {score_format.score(best.score)}"
+        _draw_history(axes, curve, factor, color="white", linewidth=4.4)
+        _draw_history(axes, curve, factor, color=_ORANGE, linewidth=2.6, label=label)
+    axes.set_ylim(
+        _limits_of(
+            [factor * np.array(list(report.curves[t.trial_id].values())) for t in done],
+            report.direction,
+        )
+    )
+    if len(set(scores)) > 1:
+        bar = axes.figure.colorbar(colours, ax=axes, pad=0.02)
+        _plain(bar.ax.set_ylabel(f"score: {short(score_format.axis)}"))
+        if report.direction == "min":
+            bar.ax.invert_yaxis()  # the best on top
+    count = f"{len(done)} trial{'' if len(done) == 1 else 's'}"
+    _title(axes, f"{short(report.objective)} over the epochs of {count}")
+    axes.set_xlabel("epochs trained")
+    better = better_sign(report.direction)
+    _plain(axes.set_ylabel(f"{short(score_format.axis)}, {better} is better"))
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.grid(alpha=0.25)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False
+        )
+
+
+def _label_of(trial, report):
+    """The text of the legend for the highlighted trial."""
+    if report.recommended is not None and trial is report.trial_to_use:
+        return f"trial {trial.trial_id}, recommended"
+    return f"trial {trial.trial_id}, {'kept longest' if trial.rung else 'best score'}"
+
+
+def _draw_history(axes, curve, factor, linewidth=1.0, **looks):
+    """Draw the values of a curve, as a dot if there is only one."""
+    values = factor * np.array(list(curve.values()))
+    marker = "o" if len(curve) == 1 else None
+    axes.plot(
+        list(curve), values, marker=marker, markersize=4, linewidth=linewidth, **looks
+    )
+
+
+def _draw_lost_curves(axes, curves, factor):
+    """Draw the trials without a score that have epochs."""
+    label = f"failed ({len(curves)})"
+    for curve in curves:
+        _draw_history(axes, curve, factor, color=_GREY, linestyle=":", label=label)
+        label = None
+
+
+def _score_colours(scores, direction):
+    """Return a map from score to colour. Scores far from the best are the lightest."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    colours, limit = ["#08306B", _BLUE, "#BBD7EA"], farthest(scores, direction)
+    low, high = scores.min(), limit
+    if direction == "max":
+        colours, low, high = colours[::-1], limit, scores.max()
+    colour_map = LinearSegmentedColormap.from_list("scores", colours)
+    return ScalarMappable(Normalize(low, high, clip=True), colour_map)
+
+
+def _limits_of(curves, direction):
+    """The limits of an axis that shows most of the curves.
+
+    Curves far above the others, and first epochs far above the later ones, would
+    squeeze the rest into a line.
+    """
+    values = np.concatenate(curves)
+    worst_of = np.max if direction == "min" else np.min
+    best = values.min() if direction == "min" else values.max()
+    worst = min(
+        farthest(np.array([worst_of(curve) for curve in curves]), direction),
+        farthest(values, direction, _FAR_IN_CURVES),
+        key=lambda limit: abs(limit - best),
+    )
+    margin = 0.06 * abs(worst - best) or 0.01
+    return min(best, worst) - margin, max(best, worst) + margin
 
 
 # Importance of each layer.

@@ -25,6 +25,10 @@ from kdropout.tuning.report.records import (
     dimensions_seen,
     ranked,
 )
+from kdropout.tuning.report.score_format import format_of
+from kdropout.tuning.report.table import FILE as TABLE_FILE
+from kdropout.tuning.report.table import rows_of, write_csv
+from kdropout.tuning.report.verdict import name_of
 from kdropout.tuning.space.dimension import Dimension
 from kdropout.version import __version__
 
@@ -59,9 +63,15 @@ class Report:
             the report then infers it from the trials. Defaults to None.
         importance: `Importance` of these trials, dimensions, seed and trees, if it was
             measured before. None to measure it on first use. Defaults to None.
+        curves: Dict from the id of a trial to the curve of its objective, a dict from
+            the number of epochs trained to the value. A picture shows them if a curve
+            has two epochs or more. `to_json` leaves them out, and `load_report` reads
+            them from the files of the search. None if they are not known. Defaults to
+            None.
 
     Raises:
-        TypeError: If `seed` or `trees` is not an integer.
+        TypeError: If `seed` or `trees` is not an integer, or `curves` is not a dict of
+            dicts.
         ValueError: If no trial has completed, if the trials have different layers, or
             if an argument is out of range.
 
@@ -92,6 +102,7 @@ class Report:
         task: str | None = None,
         dimensions: Sequence[Dimension] | None = None,
         importance: Importance | None = None,
+        curves: dict[str, dict[int, float]] | None = None,
     ):
         check_trials(trials)
         if limits is None and dimensions is not None:
@@ -106,6 +117,7 @@ class Report:
         self.limits = limits
         self.task = task
         self.dimensions = None if dimensions is None else tuple(dimensions)
+        self.curves = _checked_curves(curves)
         if importance is not None:
             self.importance = importance
 
@@ -194,11 +206,64 @@ class Report:
         """
         return answer(self)
 
+    def __repr__(self) -> str:
+        best = self.best_trial
+        score = format_of(self.objective, [best.score]).score(best.score)
+        use = "not confirmed"
+        if self.recommended is not None:
+            use = f"recommended: {name_of(self.recommended)}"
+        count = len(self.trials)
+        return (
+            f"<Report of {count} trial{'' if count == 1 else 's'}: {self.objective} "
+            f"{score} in trial {best.trial_id}, {use}>"
+        )
+
+    def _repr_markdown_(self) -> str:
+        """Return what a notebook shows, where links to pictures would be broken."""
+        from kdropout.tuning.report.markdown import render
+
+        return render(self, has_pictures=False)
+
     def to_markdown(self) -> str:
         """Return the report as Markdown."""
         from kdropout.tuning.report.markdown import render
 
         return render(self)
+
+    def table(self) -> list[dict[str, float | int | str | bool | None]]:
+        """Return a row for each trial, for example for `pandas.DataFrame`.
+
+        Returns:
+            List of dicts with the same keys: "trial_id", "score", "status", "epochs",
+            the path of each layer (for its rate), the name of each hyperparameter that
+            is not the rate of one layer, and the name of each metric. A missing value
+            is None. If a name is taken, "rate/", "value/" or "metric/" is put before
+            it.
+
+        Example:
+
+        >>> from kdropout.tuning.report import Report, TrialRecord
+        >>> trials = [
+        ...     TrialRecord("0", {"rate/drop": 0.2}, {"drop": 0.2}, 0.4, {"loss": 0.3})
+        ... ]
+        >>> (row,) = Report(trials, "val_loss", "min").table()
+        >>> row["score"], row["drop"], row["loss"]
+        (0.4, 0.2, 0.3)
+        """
+        return rows_of(self.trials)
+
+    def to_csv(self, path: str | os.PathLike) -> None:
+        """Write the rows of `table` into a CSV file, completely or not at all.
+
+        Args:
+            path: Path of the file. An existing file is replaced.
+
+        Raises:
+            OSError: If the file cannot be written.
+            TypeError: If `path` is not a path.
+            ValueError: If `path` is a folder.
+        """
+        write_csv(self.trials, path)
 
     def to_json(self) -> str:
         """Return the report as JSON, which `from_json` reads."""
@@ -287,7 +352,7 @@ class Report:
         draw_overview(self, pathlib.Path(path))
 
     def save(self, folder: str | os.PathLike) -> list[pathlib.Path]:
-        """Write `report.md`, `report.json` and the pictures into a folder.
+        """Write `report.md`, `report.json`, `trials.csv` and pictures into a folder.
 
         Each file is written completely or not at all.
 
@@ -314,7 +379,20 @@ class Report:
             with replacing(folder / name) as temporary:
                 temporary.write_text(text, encoding="utf-8")
             written.append(folder / name)
-        return written
+        self.to_csv(folder / TABLE_FILE)
+        return [*written, folder / TABLE_FILE]
+
+
+def _checked_curves(curves):
+    """The curves of a report as a dict, which is empty if they are not known."""
+    if curves is None:
+        return {}
+    if not isinstance(curves, dict) or not all(
+        isinstance(curve, dict) for curve in curves.values()
+    ):
+        expected = "a dict from the id of a trial to a dict from epoch to value"
+        raise _validation.type_error("curves", expected, curves)
+    return dict(curves)
 
 
 def _read(text):

@@ -327,3 +327,14 @@ def test_import_of_kdropout_imports_no_package_of_jobs():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True)
     assert result.returncode == 0, result.stderr[-200:]
+
+
+def test_job_prints_as_one_short_line():
+    job = Job(search={"max_trials": 7}, data={"npz": "a" * 200}, output="results")
+    assert repr(job) == str(job)
+    assert repr(job) == (
+        f"<Job: model.architecture='mlp', data.npz='{'a' * 76}..., RandomSearch of 7 "
+        "trials, output='results'>"
+    )
+    grid = Job(search={"algorithm": "GridSearch"}, space={"*": [0.1, 0.2]})
+    assert ", GridSearch, " in repr(grid)

@@ -14,6 +14,7 @@ from kdropout.tuning.report import Confirmation, TrialRecord, choose_candidates,
 from kdropout.tuning.report.markdown import code_block, escape
 from kdropout.tuning.report.pictures import (
     draw_confirmation,
+    draw_histories,
     draw_trials,
     farthest,
     new_figure,
@@ -181,7 +182,7 @@ def test_save_writes_report_and_pictures(report, tmp_path):
     folder = tmp_path / "new" / "folder"
     written = report.save(folder)
     names = {"report.md", "report.json", "trials.png", "importance.png"}
-    names |= {"marginals.png", "confirmation.png"}
+    names |= {"marginals.png", "confirmation.png", "trials.csv"}
     assert {path.name for path in folder.iterdir()} == names
     assert set(written) == {folder / name for name in names}
     assert (folder / "report.md").read_text(encoding="utf-8") == report.to_markdown()
@@ -285,6 +286,92 @@ def test_picture_of_the_trials_numbers_them_like_the_search(ids, shown, label):
     draw_trials(Report(trials, "val_loss", "min"), axes)
     assert axes.lines[0].get_xdata().tolist() == shown
     assert axes.get_xlabel() == label
+
+
+def make_curves(trials):
+    """Curves that fall to the score of their trial, the first epoch at twice of it."""
+    return {
+        trial.trial_id: {epoch: trial.score * (1 + 1 / epoch) for epoch in range(1, 5)}
+        for trial in trials
+        if trial.completed
+    }
+
+
+def drawn_histories(report):
+    axes = new_figure(6, 4).subplots()
+    draw_histories(report, axes)
+    return axes
+
+
+def test_curves_are_drawn_into_a_file_and_linked_in_markdown(make_trials, tmp_path):
+    trials = make_trials(score, ("a",), 6)
+    trials.append(TrialRecord("nan", {}, {"a": 0.2}, np.nan))
+    curves = {**make_curves(trials), "nan": {1: 0.7}}
+    report = Report(trials, "val_loss", "min", trees=TREES, curves=curves)
+    assert "](histories.png)" in report.to_markdown()
+    assert tmp_path / "histories.png" in report.save(tmp_path)
+    assert_picture(tmp_path / "histories.png")
+    axes = drawn_histories(report)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    best = report.best_trial
+    assert labels == [
+        "failed (1)",
+        f"trial {best.trial_id}, best score: {best.score:.4g}",
+    ]
+    assert len(axes.lines) == 1 + 6 + 2  # failed, completed, and the best with a halo
+    np.testing.assert_allclose(axes.lines[-1].get_ydata()[0], 2 * best.score)
+
+
+def test_report_without_lines_has_no_picture_of_curves(make_trials, tmp_path):
+    trials = make_trials(score, ("a",), 3)
+    trials.append(TrialRecord("bad", {}, {"a": 0.2}, None, status="FAILED"))
+    one_epoch = {trial.trial_id: {5: 0.5} for trial in trials}
+    for curves in (None, {}, one_epoch, {"bad": {1: 0.5, 2: 0.4}}, {"x": {1: 1, 2: 1}}):
+        report = Report(trials, "val_loss", "min", trees=TREES, curves=curves)
+        assert "histories.png" not in report.to_markdown()
+        assert "curves" not in report.to_json()
+    report.save(tmp_path)
+    assert not (tmp_path / "histories.png").exists()
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_diverged_curve_does_not_squeeze_the_others(direction):
+    sign = 1.0 if direction == "min" else -1.0
+    trials = [
+        TrialRecord(str(i), {}, {"a": 0.1}, sign * (1.0 + 0.1 * i)) for i in range(6)
+    ]
+    curves = make_curves(trials)
+    curves["3"] = {1: sign * 1e6, 2: sign * 1e9}
+    curves["4"] = {1: sign * 2.0}  # one epoch is a dot
+    axes = drawn_histories(Report(trials, "score", direction, curves=curves))
+    assert max(map(abs, axes.get_ylim())) < 10.0
+    assert "o" in [line.get_marker() for line in axes.lines]
+
+
+def test_recommended_trial_is_highlighted(make_report):
+    report = make_report()
+    report.curves = make_curves(report.trials)
+    highlighted = report.trial_to_use or report.best_trial
+    what = "recommended" if report.trial_to_use else "best score"
+    (text,) = drawn_histories(report).get_legend().get_texts()
+    assert text.get_text().startswith(f"trial {highlighted.trial_id}, {what}: ")
+
+
+def test_equal_scores_of_a_long_name_are_drawn():
+    trials = [TrialRecord(str(i), {}, {"a": 0.1}, 0.5) for i in range(2)]
+    name = "val_$" + "long_name_" * 9
+    curves = {"0": {1: 0.5, 2: 0.5}, "1": {1: 0.5, 2: 0.5}}
+    axes = drawn_histories(Report(trials, name, "max", curves=curves))
+    assert len(axes.figure.axes) == 1  # no bar of colours
+    low, high = axes.get_ylim()
+    assert low < 0.5 < high
+
+
+@pytest.mark.parametrize("curves", [3, [{1: 0.5}], {"0": [0.5, 0.4]}])
+def test_curves_of_a_wrong_type_are_refused(curves):
+    trials = [TrialRecord("0", {}, {"a": 0.1}, 0.5)]
+    with pytest.raises(TypeError, match="'curves' must be a dict from the id of a"):
+        Report(trials, "val_loss", "min", curves=curves)
 
 
 def test_interval_wider_than_all_scores_does_not_squeeze_the_picture():

@@ -73,6 +73,13 @@ def test_report_of_a_search_has_its_trials_and_makes_no_claim(tuner):
     assert report.best_rates == {n: best[f"rate/{n}"] for n in ("first", "second")}
     assert report.best_other_values == {OTHER: best[OTHER]}
     assert report.verdict.startswith("Not confirmed")
+    assert report.curves == {
+        trial_id: {row["epoch"] + 1: row["val_loss"] for row in rows}
+        for trial_id, rows in tuner.histories().items()
+    }
+    assert [row[OTHER] for row in report.table()] == [
+        trial.hyperparameters.values[OTHER] for trial in trials.values()
+    ]
     assert f"# with {OTHER}=" in report.answer.code
     (other,) = [d for d in report.dimensions if d.kind == "other"]
     assert (other.name, other.low, other.high, other.is_log) == (
@@ -94,6 +101,7 @@ def test_a_report_with_other_values_survives_json(tuner):
 
 def test_each_setting_is_trained_with_its_own_other_values(tuner, settings):
     report = tuning.confirm(tuner, **DATA, test_data=TEST, seeds=2, top=2)
+    assert report.curves == tuning.report_of(tuner).curves
     by_score = sorted(report.trials, key=lambda trial: trial.score)
     candidates = report.confirmation.candidates
     for label, trial in zip(("search 1", "search 2"), by_score, strict=False):

@@ -49,6 +49,15 @@ def test_copy_elsewhere_needs_neither_model_nor_data(copy):
     assert report.baseline == {"drop": 0.4}
 
 
+def test_stopped_search_has_curves_and_an_older_one_has_none(copy):
+    report = tuning.load_report(copy)
+    assert {len(curve) for curve in report.curves.values()} == {2}
+    assert len(report.curves) == len(report.trials)
+    for file in copy.glob("search/trial_*/history.json"):
+        file.unlink()
+    assert tuning.load_report(copy).curves == {}
+
+
 def test_files_of_trials_replace_a_damaged_file_of_the_search(copy):
     expected = tuning.load_report(copy)
     (copy / "search" / "oracle.json").write_text("{")

@@ -33,8 +33,10 @@ def test_all_files_are_written(done):
         "confirmation.json",
         "report.json",
         "report.md",
+        "trials.csv",
         "tensorboard",
         "trials.png",
+        "histories.png",
         "importance.png",
         "marginals.png",
         "confirmation.png",
@@ -43,6 +45,17 @@ def test_all_files_are_written(done):
     assert (folder / "report.json").read_text() == report.to_json()
     again = tuning.load_job(folder / "job.yaml")
     assert again.model_dump() == make_job(folder).model_dump()
+
+
+def test_report_has_the_curves_of_its_trials(done):
+    folder, report = done
+    for trial in report.trials:
+        file = folder / "search" / f"trial_{trial.trial_id}" / "history.json"
+        rows = json.loads(file.read_text())["rows"]
+        curve = {row["epoch"] + 1: row["val_loss"] for row in rows}
+        assert report.curves[trial.trial_id] == curve and len(curve) == 2
+        assert min(curve.values()) == trial.score
+    assert tuning.load_report(folder).curves == report.curves
 
 
 def test_report_agrees_with_the_trials(done):

@@ -4,11 +4,13 @@ import json
 import math
 
 import keras
+import keras_tuner
 import pytest
 
 from kdropout import tuning
 from kdropout.tuning import histories
 from kdropout.tuning.histories import History
+from kdropout.tuning.trial_records import trial_curves
 from tests.tuning.storage import kills
 from tests.tuning.trials import searches
 
@@ -44,6 +46,20 @@ def test_history_has_the_metrics_of_each_epoch_of_each_training(tmp_path):
     assert make().histories() == tuner.histories()
     best = [min(row["val_loss"] for row in found["0"][at : at + 2]) for at in (0, 2)]
     assert tuner.oracle.trials["0"].score == pytest.approx(sum(best) / 2)
+
+
+def test_curve_is_the_mean_over_the_trainings_without_lost_values():
+    losses = [(0, 0, 4.0), (0, 1, math.nan), (0, 2, 1.0), (1, 0, 2.0), (1, 1, 3.0)]
+    rows = [
+        {"execution": execution, "epoch": epoch, "val_loss": loss}
+        for execution, epoch, loss in losses
+    ]
+    rows.append({"execution": 1, "epoch": 3, "loss": 0.5})  # not validated
+    objective = keras_tuner.Objective("val_loss", "min")
+    curve = histories.mean_curve(History(rows, 1.0), objective)
+    assert curve == {0: 3.0, 1: 3.0, 2: 1.0}
+    known = {"0": History(rows, 1.0), "1": History([], 1.0), "2": None}
+    assert trial_curves(known, objective) == {"0": {1: 3.0, 2: 3.0, 3: 1.0}}
 
 
 def test_continued_trial_has_its_own_epochs(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from kdropout import tuning
 from kdropout.tuning import histories
 from kdropout.tuning.budget import StopAtMedian
-from kdropout.tuning.trial_records import trial_records
+from kdropout.tuning.trial_records import trial_histories, trial_records
 from tests.tuning.trials import searches
 
 EPOCHS = 8
@@ -79,7 +79,8 @@ def test_stopped_trial_is_complete_with_its_score_so_far_and_is_marked(searched)
     assert trial.status == "COMPLETED" and trial.score == min(curve)
     plan = tuning.plan_of(searched.get_best_models()[0])
     trials = searched.oracle.trials.values()
-    records = trial_records(trials, plan, EPOCHS, searched.project_dir)
+    known = trial_histories(trials, searched.project_dir)
+    records = trial_records(trials, plan, EPOCHS, known)
     assert {r.trial_id: r.stopped_after for r in records} == marks(searched)
     report = tuning.Report(records, "val_loss", "min")
     number = sum(mark is not None for mark in marks(searched).values())
