@@ -469,6 +469,8 @@ def _draw_curve(axes, marginal, score_format, direction):
     axes.margins(x=0.06)
     if marginal.levels:
         _names(axes.xaxis, range(len(marginal.levels)), marginal.levels)
+    elif marginal.dimension.is_log:
+        axes.set_xscale("log")
     else:
         axes.locator_params(axis="x", nbins=4)
 

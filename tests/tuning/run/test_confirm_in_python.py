@@ -188,9 +188,10 @@ def test_the_verdict_is_that_of_the_job_with_the_same_seeds(tmp_path):
     assert report.answer.advice == expected.answer.advice
 
 
-def test_report_can_be_saved(tuner, settings, tmp_path, without_pictures):
+def test_report_can_be_saved(tuner, settings, tmp_path):
     report = tuning.confirm(tuner, **DATA, seeds=2, top=1)
     report.save(tmp_path)
+    assert {"marginals.png", "trials.csv"} <= {file.name for file in tmp_path.iterdir()}
     content = json.loads((tmp_path / "report.json").read_text())
     assert content["best_other_values"] == report.best_other_values
     assert math.isfinite(content["confirmation"]["scores"][0]["score"])
