@@ -13,10 +13,12 @@ from kdropout.tuning.job.reading import parse_value, read_tree
 NAMES = [
     "digits_mlp",
     "fashion_cnn",
+    "learning_rate",
     "mnist_mlp",
     "schedule_search",
     "table",
     "transformer_text",
+    "two_minutes",
     "uci_regression",
 ]
 
