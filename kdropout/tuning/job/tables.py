@@ -184,7 +184,6 @@ def _read_csv(pandas, key, path, settings):
                 na_values=list(settings.missing_values or ()),
                 index_col=False,
                 low_memory=False,
-                float_precision="round_trip",
             )
     except (ValueError, OSError, pandas.errors.ParserWarning) as error:
         reason = " ".join(str(error).split())
