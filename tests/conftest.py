@@ -36,8 +36,11 @@ ON_ONE_BACKEND = {
 # Files whose tests are slow in sum: they search, or resume what was interrupted.
 SLOW = {
     TESTS / "dashboard" / "test_plugin.py",
+    TESTS / "tuning" / "run" / "test_callbacks.py",
     TESTS / "tuning" / "run" / "test_contents.py",
+    TESTS / "tuning" / "run" / "test_functions.py",
     TESTS / "tuning" / "run" / "test_run_job.py",
+    TESTS / "tuning" / "run" / "test_tables.py",
     TESTS / "tuning" / "search_log" / "test_search_log.py",
     TESTS / "tuning" / "storage" / "test_damage.py",
     TESTS / "tuning" / "storage" / "test_failed_trials.py",
@@ -45,6 +48,7 @@ SLOW = {
     TESTS / "tuning" / "trials" / "test_built_model.py",
     TESTS / "tuning" / "trials" / "test_callbacks_of_trials.py",
     TESTS / "tuning" / "trials" / "test_engine.py",
+    TESTS / "tuning" / "trials" / "test_initial_trials.py",
     TESTS / "tuning" / "trials" / "test_lasting_interrupt.py",
     TESTS / "tuning" / "trials" / "test_progress.py",
     TESTS / "tuning" / "tuners" / "test_hyperband.py",

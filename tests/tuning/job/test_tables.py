@@ -250,7 +250,8 @@ def test_noise_and_seed_act_as_for_other_data():
 
 def test_parquet_has_the_features_of_csv():
     pytest.importorskip("pyarrow")
-    frame = make_frame()
+    # Before version 3.1, pandas rounds numbers of many digits when it reads a CSV.
+    frame = make_frame().round(3)
     frame["city"] = frame["city"].astype("category")
     write(frame)
     expected = data_of()
