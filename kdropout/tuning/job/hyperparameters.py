@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import keras
 from pydantic import ValidationError, model_validator
 
 from kdropout._validation import nearest, shorten
@@ -19,7 +18,6 @@ from kdropout.tuning.job.fields import (
 # Keys that can be searched, and the beginnings of such keys.
 BATCH_SIZE = "training.batch_size"
 _OPTIMIZER = "model.optimizer."
-_LOSS = "model.loss."
 _KEYS = (
     "model.optimizer.learning_rate",
     "model.optimizer.weight_decay",
@@ -263,11 +261,11 @@ def set_in_optimizer(model, values):
             )
             raise NoSuchNumber(name, problem)
         if name == "learning_rate" and not isinstance(config[name], float):
-            schedule = keras.optimizers.schedules.LearningRateSchedule.__name__
             raise NoSuchNumber(
                 name,
-                f"cannot be searched, because the model has a {schedule}. Give the "
-                "function a parameter for it, and search model.arguments.<name>.",
+                "cannot be searched, because the model has a LearningRateSchedule. "
+                "Give the function a parameter for it, and search "
+                "model.arguments.<name>.",
             )
         setattr(optimizer, name, value)
 

@@ -110,7 +110,7 @@ class ModelBuilder:
         """
         if BATCH_SIZE not in self.job.hyperparameters:
             return {}
-        return {"batch_size": self.declare(hp)[BATCH_SIZE]}
+        return {"batch_size": hp.get(BATCH_SIZE)}  # `declare` comes before
 
     def give_rates(
         self, hp: keras_tuner.HyperParameters, model: keras.Model

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from kdropout.tuning.job.data import Data
-from kdropout.tuning.job.fields import label_text
+from kdropout.tuning.job.weights import label_texts
 
 # The number of classes in a list.
 _MOST_CLASSES = 10
@@ -82,14 +82,8 @@ def _labels(data):
     return np.round(y).astype("int64").ravel()
 
 
-def _names(data):
-    names = data.description.class_names
-    number = data.num_classes
-    return [label_text(name) for name in (range(number) if names is None else names)]
-
-
 def _classes(data):
-    names, labels = _names(data), _labels(data)
+    names, labels = label_texts(data.description), _labels(data)
     counts = np.bincount(labels, minlength=len(names))
     texts = [
         f"{name} {count:,} ({count / len(labels):.1%})"
@@ -107,7 +101,7 @@ def _weights(data):
         if weights is not None:
             texts.append(f"{name} samples {weights.min():g} to {weights.max():g}")
     if data.class_weight is not None:
-        names = _names(data)
+        names = label_texts(data.description)
         listed = [f"{names[n]} {w:.3g}" for n, w in data.class_weight.items()]
         rest = len(listed) - _MOST_CLASSES
         more = f" and {rest} more" if rest > 0 else ""
@@ -173,7 +167,7 @@ def _guess_class(data, part, y, weights):
         "accuracy": float((rows.argmax(-1) == best).mean()),
         "crossentropy": _mean(losses, weights),
     }
-    return Guess(part, f"always '{_names(data)[best]}'", scores)
+    return Guess(part, f"always '{label_texts(data.description)[best]}'", scores)
 
 
 def _mean(losses, weights):

@@ -75,7 +75,6 @@ def class_weights(class_weight, y, description):
     """
     key = "training.class_weight"
     labels, num_classes = description.labels, description.num_classes
-    class_names = description.class_names
     is_row = labels == "one-hot"
     if not is_row and (labels != "classes" or (y.ndim > 1 and y.shape[-1] != 1)):
         raise InvalidSetting(
@@ -91,8 +90,7 @@ def class_weights(class_weight, y, description):
             int(number): len(classes) / (len(occurring) * int(counts[number]))
             for number in occurring
         }
-    names = range(num_classes) if class_names is None else class_names
-    texts = [label_text(name) for name in names]
+    texts = label_texts(description)
     weights = {}
     for label, weight in class_weight.items():
         number = _find(label, texts)
@@ -111,6 +109,12 @@ def class_weights(class_weight, y, description):
             f"{class_weight}.",
         )
     return weights
+
+
+def label_texts(description):
+    """Return the texts of all classes, in the order of their numbers."""
+    names = description.class_names
+    return [label_text(n) for n in names or range(description.num_classes)]
 
 
 def _find(label, texts):

@@ -378,18 +378,14 @@ def find_edges(trials, direction, limits=None, setting=(), logs=()):
             limit, near = _limit(name, column, limits, is_upper, is_log)
             if limit is None or _is_natural(kind, limit, is_upper):
                 continue
-
-            def is_near(value, limit=limit, near=near, is_log=is_log):
-                if value is None:
-                    return False
-                distance = np.log(value / limit) if is_log else value - limit
-                return bool(abs(distance) <= near)
-
-            at_limit = [is_near(_values(trial)[name]) for trial in best]
+            at_limit = [
+                _distance(_values(trial)[name], limit, is_log) <= near for trial in best
+            ]
             value = setting.get(name, setting.get(_without_prefix(name)))
+            is_chosen = value is not None and _distance(value, limit, is_log) <= near
             is_coarse = len(np.unique(column)) <= _FEW
             by_limit[kind, is_log, is_coarse, is_upper, limit].append(
-                _AtLimit(name, at_limit, is_near(value))
+                _AtLimit(name, at_limit, is_chosen)
             )
     edges = []
     for (kind, is_log, is_coarse, is_upper, limit), members in by_limit.items():
@@ -459,6 +455,10 @@ def _limit(name, column, limits, is_upper, is_log):
     if np.count_nonzero(np.abs(column - limit) <= SAME) < 2:
         return None, 0.0
     return limit, SAME
+
+
+def _distance(value, limit, is_log):
+    return abs(np.log(value / limit) if is_log else value - limit)
 
 
 def _kind(name, trial):
