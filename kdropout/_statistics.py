@@ -32,27 +32,37 @@ class Interval:
         return "undecided"
 
 
-def interval(values, confidence=CONFIDENCE):
-    """Compute Student's t interval for the mean of independent values.
+def interval(values, confidence=CONFIDENCE, ratio=0.0):
+    """Compute Student's t interval for the mean of values.
 
-        mean +- t * s / sqrt(n)
+        mean +- t * s * sqrt(1 / n + ratio)
 
     with `s` the standard deviation (n - 1 in the denominator) and `t` the quantile
     of Student's distribution with n - 1 degrees of freedom.
+
+    With `ratio=0`, the values are independent. The scores of the folds of a
+    cross-validation are not, because their trainings share rows. The correction of
+    Nadeau and Bengio takes a correlation of `ratio / (1 + ratio)` between them.
 
     Args:
         values: Sequence of at least 2 floats.
         confidence: Float in (0, 1), the probability that the interval covers the mean.
             Defaults to 0.95.
+        ratio: Float of at least 0. For a cross-validation, the number of rows for
+            validation divided by that for training. Defaults to 0.
 
     Returns:
         `Interval`.
+
+    Reference:
+        [Nadeau and Bengio, 2003: Inference for the generalization
+        error](https://doi.org/10.1023/A:1024068626366), equation 9.
     """
     from scipy import stats
 
     values = np.asarray(values, dtype="float64")
     quantile = stats.t.ppf(0.5 + confidence / 2.0, df=len(values) - 1)
-    spread = values.std(ddof=1) / np.sqrt(len(values))
+    spread = values.std(ddof=1) * np.sqrt(1.0 / len(values) + ratio)
     return Interval(float(values.mean()), float(quantile * spread))
 
 

@@ -50,6 +50,7 @@ SLOW = {
     TESTS / "tuning" / "trials" / "test_engine.py",
     TESTS / "tuning" / "trials" / "test_initial_trials.py",
     TESTS / "tuning" / "trials" / "test_lasting_interrupt.py",
+    TESTS / "tuning" / "trials" / "test_live_numbers.py",
     TESTS / "tuning" / "trials" / "test_progress.py",
     TESTS / "tuning" / "tuners" / "test_hyperband.py",
     TESTS / "tuning" / "tuners" / "test_successive_halving.py",

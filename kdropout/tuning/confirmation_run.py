@@ -19,12 +19,13 @@ from kdropout.tuning import histories
 from kdropout.tuning import report as reports
 from kdropout.tuning.budget import time_text
 from kdropout.tuning.report import (
+    CrossValidation,
     Report,
     choose_candidates,
     scores_from_plain,
     scores_to_plain,
 )
-from kdropout.tuning.report.confirmation import seeds_to_see
+from kdropout.tuning.report.confirmation import seeds_to_see, visible_effect
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.report.records import is_schedule
 from kdropout.tuning.space.plan import plan_of
@@ -117,15 +118,17 @@ def confirm(
         *args: Positional arguments of `search`, such as the training data.
         test_data: Data that the search did not use: a tuple `(x, y)` of arrays, or a
             dataset of batches. None to compare the settings on `validation_data`, whose
-            scores the search has already seen. Defaults to None.
+            scores the search has already seen, or on the rows of each fold. Defaults to
+            None.
         top: Integer of at least 1, the number of settings of the search. Defaults to 3.
-        seeds: Integer of at least 2, the number of trainings of each setting. Defaults
-            to 10.
+        seeds: Integer of at least 2, the number of trainings of each setting. With
+            `folds` and without `test_data`, it is the number of cross-validations, each
+            on another partition of the rows. Defaults to 10.
         metric: String, name of the metric of the model that compares the settings, such
             as "accuracy" or "loss". None for that of the objective. Defaults to None.
         verbose: Integer, 1 to show progress, 0 to hide it. Defaults to 1.
-        **kwargs: Keyword arguments of `search`, such as `epochs`, `batch_size` and
-            `validation_data`. Pass the same values as to `search`.
+        **kwargs: Keyword arguments of `search`, such as `epochs`, `batch_size`,
+            `validation_data` and `folds`. Pass the same values as to `search`.
 
     Returns:
         `kdropout.tuning.Report` with its confirmation. The confirmation is None if no
@@ -163,13 +166,14 @@ def confirm(
     if "epochs" not in kwargs and hasattr(tuner.oracle, "max_epochs"):
         kwargs["epochs"] = tuner.oracle.max_epochs
     objective = tuner.oracle.objective
-    held_out = _held_out(test_data, kwargs.get("validation_data"))
+    args, kwargs = tuner.by_folds(args, kwargs, test_data)
+    held_out = _held_out(test_data, kwargs)
     metric = _checked_metric(metric, objective, _logged_names(model, held_out))
     importance = measure_importance(records, dimensions)
     run = ConfirmationRun(
         tuner,
         held_out=held_out,
-        kind="validation" if test_data is None else "test",
+        has_test=test_data is not None,
         metric=metric,
         direction=_direction_of(metric, objective, model),
         arguments=kwargs,
@@ -213,9 +217,13 @@ def _results(tuner, epochs):
     return model, records, searched_dimensions(trials, plan), curves
 
 
-def _held_out(test_data, validation_data):
+def _held_out(test_data, kwargs):
+    """The data that compare the settings. With folds, these are those of the first."""
+    if "folds" in kwargs:
+        return kwargs["folds"].of_training(0).held_out
     if test_data is not None:
         return test_data
+    validation_data = kwargs.get("validation_data")
     if validation_data is None:
         raise _validation.argument_error(
             ValueError,
@@ -262,11 +270,11 @@ class ConfirmationRun:
     Args:
         tuner: `TrialEngine` of the search.
         held_out: Data on which the settings are compared: a tuple `(x, y)` or
-            `(x, y, sample_weight)`, or a dataset.
-        kind: String that names these data, such as "test".
+            `(x, y, sample_weight)`, or a dataset. Folds have their own.
+        has_test: Boolean, whether these are test data.
         metric: String, name of the metric that compares the settings.
         direction: "min" or "max": the direction in which the metric is better.
-        arguments: Dict of keyword arguments of `search`.
+        arguments: Dict of keyword arguments of `search`, with `folds` as a `Folds`.
         file: Path of the file that keeps the scores.
         positional: Tuple of positional arguments of `search`. Defaults to ().
     """
@@ -275,7 +283,7 @@ class ConfirmationRun:
         self,
         tuner,
         held_out,
-        kind,
+        has_test,
         metric,
         direction,
         arguments,
@@ -285,6 +293,11 @@ class ConfirmationRun:
         self._tuner = tuner
         self._held_out = held_out
         self._metric = metric
+        self._folds = arguments.get("folds")
+        self._validates_folds = self._folds is not None and not has_test
+        kind = "test" if has_test else "validation"
+        if self._folds is not None:
+            kind = f"{self._folds.number}-fold {kind if has_test else ''}".rstrip()
         self._measure = f"{kind} {metric}"
         self._direction = direction
         self._arguments = arguments
@@ -305,10 +318,18 @@ class ConfirmationRun:
         )
         if len(candidates) < 2:
             return None  # the best trials have no dropout
-        seeds = range(_FIRST_SEED, _FIRST_SEED + seeds)
+        first, number, cross_validation = _FIRST_SEED, seeds, None
+        if self._folds is not None:
+            first *= self._folds.number  # the first fold of a new partition
+        if self._validates_folds:
+            number *= self._folds.number
+            cross_validation = CrossValidation(self._folds.number, self._folds.ratio)
+        seeds = range(first, first + number)
         if show:
-            self._announce(candidates, seeds)
-        with ConfirmationProgress(candidates, seeds, self._measure, show) as progress:
+            self._announce(candidates, seeds, cross_validation)
+        with ConfirmationProgress(
+            candidates, seeds, self._measure, show, cross_validation
+        ) as progress:
             return reports.confirm(
                 candidates,
                 self._train,
@@ -318,9 +339,10 @@ class ConfirmationRun:
                 progress=progress.update,
                 save=lambda scores: self._save(candidates, scores),
                 partial=self._earlier(candidates),
+                cross_validation=cross_validation,
             )
 
-    def _announce(self, candidates, seeds):
+    def _announce(self, candidates, seeds, cross_validation):
         """Print how many trainings follow, how long they take, and what they can show.
 
         This goes to standard error, like all progress.
@@ -338,13 +360,7 @@ class ConfirmationRun:
             text += f", at most about {time_text(number * epochs * seconds)}"
         if self._tuner.budget.timeout is not None:
             text += ", which the timeout of the search does not include"
-        needed = seeds_to_see(1.0, list(candidates))
-        enough = "are enough" if len(seeds) >= needed else "are too few"
-        text += (
-            f". The {len(seeds)} seeds {enough} to see an effect as large as one "
-            "standard deviation of the differences between seeds, for which about "
-            f"{needed} are needed."
-        )
+        text += f". {_about_effect(list(candidates), len(seeds), cross_validation)}"
         print(textwrap.fill(text, 88), file=sys.stderr, flush=True)
 
     def _train(self, setting, seed):
@@ -362,7 +378,10 @@ class ConfirmationRun:
         model = self._tuner.train_anew(
             hp, seed, prepare, *self._positional, **self._arguments
         )
-        return evaluate(model, self._held_out)[self._metric]
+        held_out = self._held_out
+        if self._folds is not None:
+            held_out = self._folds.of_training(seed).held_out
+        return evaluate(model, held_out)[self._metric]
 
     def _save(self, candidates, scores):
         """Write the scores so far, and earlier ones that this run does not need.
@@ -381,6 +400,24 @@ class ConfirmationRun:
         """The scores of these candidates from earlier runs."""
         plain = [score for score in self._kept if score["measure"] == self._measure]
         return scores_from_plain(candidates, plain)
+
+
+def _about_effect(labels, number, cross_validation):
+    """A sentence on the effect that a number of seeds or folds can show."""
+    if cross_validation is not None:
+        effect = visible_effect(labels, number, cross_validation)
+        return (
+            f"The {number} folds show an effect of about {effect:.1f} standard "
+            "deviations of the differences between folds. More of them show little "
+            "more, because they have the same rows."
+        )
+    needed = seeds_to_see(1.0, labels)
+    enough = "are enough" if number >= needed else "are too few"
+    return (
+        f"The {number} seeds {enough} to see an effect as large as one standard "
+        "deviation of the differences between seeds, for which about "
+        f"{needed} are needed."
+    )
 
 
 def evaluate(model, data):
@@ -432,11 +469,12 @@ def _give_rates(model, rates):
 
 
 class ConfirmationProgress:
-    """Shows a bar on a terminal, or prints one line for each seed."""
+    """Shows a bar on a terminal, or prints one line for each seed or fold."""
 
-    def __init__(self, labels, seeds, measure, show):
+    def __init__(self, labels, seeds, measure, show, cross_validation=None):
         self._labels, self._seeds = list(labels), list(seeds)
         self._show = show
+        self._folds = cross_validation and cross_validation.folds
         self._scores = {}
         has_bar = show and sys.stderr.isatty()
         self._bar = tqdm(
@@ -447,7 +485,8 @@ class ConfirmationProgress:
         )
         if show and not has_bar:
             count = len(self._labels)
-            self._say(f"Confirmation: {count} settings with new seeds, {measure}")
+            new = "on new partitions" if self._folds else "with new seeds"
+            self._say(f"Confirmation: {count} settings {new}, {measure}")
 
     def __enter__(self):
         return self
@@ -465,8 +504,16 @@ class ConfirmationProgress:
                 for setting in self._labels
                 if (setting, seed) in self._scores  # others were trained earlier
             ]
-            number = f"{self._seeds.index(seed) + 1}/{len(self._seeds)}"
-            self._say(f"Seed {seed} ({number}): {', '.join(scores)}")
+            index = self._seeds.index(seed)
+            number = f"{index + 1}/{len(self._seeds)}"
+            self._say(f"{self._name(index)} ({number}): {', '.join(scores)}")
+
+    def _name(self, index):
+        """The name of a seed, or of a fold."""
+        if not self._folds:
+            return f"Seed {self._seeds[index]}"
+        repetition, fold = divmod(index, self._folds)
+        return f"Partition {repetition + 1}, fold {fold + 1}"
 
     def _say(self, line):
         print(line, file=sys.stderr, flush=True)

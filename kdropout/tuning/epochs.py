@@ -6,6 +6,7 @@ the reason if it is not.
 
 import dataclasses
 import inspect
+import math
 import random
 
 import keras
@@ -19,6 +20,9 @@ from kdropout.tuning.class_weights import weights_of_samples
 from kdropout.tuning.live_numbers import LiveNumbers
 
 _DEFAULT_BATCH_SIZE = 32  # the default of Keras
+
+# The data of several folds stay on the device up to this many bytes.
+_MEMORY = 2**31
 
 # A model must not override these, because `fit` calls them and a compiled epoch does
 # not.
@@ -54,7 +58,7 @@ class Trainer:
 
     def __init__(self, note):
         self._note = note
-        self._data = None  # tuple of the arguments of `fit` and their `TrialData`
+        self._data = []  # tuples of the arguments of `fit` and their `TrialData`
 
     def train(self, hypermodel, hp, pooled, seed, args, kwargs):
         """Train a model like `hypermodel.fit`, and return the result of it."""
@@ -78,10 +82,13 @@ class Trainer:
             return hypermodel.fit(hp, model, *args, **kwargs)
 
     def forget_data(self):
-        self._data = None
+        self._data = []
 
     def _data_of(self, arguments):
-        """The data on the device, which all trials of a search share."""
+        """The data on the device, which all trials of a search share.
+
+        There are several if the search has folds.
+        """
         names = (
             "x",
             "y",
@@ -91,14 +98,19 @@ class Trainer:
             "validation_split",
         )
         given = [arguments[name] for name in names]
-        if self._data is None or any(
-            old is not new for old, new in zip(self._data[0], given, strict=True)
-        ):
-            self._data = (given, _data_of_fit(arguments))
-        return self._data[1]
+        for known, data in self._data:
+            if all(old is new for old, new in zip(known, given, strict=True)):
+                return data
+        self._data.append((given, _data_of_fit(arguments)))
+        while len(self._data) > 1 and self._num_bytes() > _MEMORY:
+            del self._data[0]
+        return self._data[-1][1]
+
+    def _num_bytes(self):
+        return sum(data.num_bytes for _, data in self._data)
 
     def __getstate__(self):
-        return {**vars(self), "_data": None}  # another process has another device
+        return {**vars(self), "_data": []}  # another process has another device
 
 
 # When an epoch may be one graph.
@@ -306,6 +318,12 @@ class TrialData:
     train: tuple
     validation: tuple | None
     num_rows: int
+
+    @property
+    def num_bytes(self):
+        """The approximate memory of the data, with 4 bytes for each number."""
+        tensors = tree.flatten((self.train, self.validation))
+        return sum(4 * math.prod(t.shape) for t in tensors if t is not None)
 
 
 def _data_of_fit(arguments):

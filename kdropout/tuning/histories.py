@@ -32,11 +32,18 @@ class History:
         seconds: Float, the duration of the trial.
         stopped_after: Integer, the number of epochs after which the median of earlier
             trials stopped the trial, or None.
+        scores: List of the scores of the trainings, or None if there is only one.
     """
 
     rows: list
     seconds: float
     stopped_after: int | None = None
+    scores: list | None = None
+
+    @property
+    def num_trainings(self):
+        """The number of trainings of the trial that had an epoch."""
+        return 1 + max((row[EXECUTION] for row in self.rows), default=-1)
 
     def curve(self, execution, objective):
         """Return a dict from epoch to the finite values of an objective."""
@@ -85,6 +92,7 @@ def write(folder, history):
         {name: _without_nan(value) for name, value in row.items()}
         for row in history.rows
     ]
+    content["scores"] = _without_nan(history.scores)
     write_json(_path(folder), content, is_durable=True)
 
 
@@ -96,7 +104,8 @@ def read(folder):
             {name: _with_nan(value) for name, value in row.items()}
             for row in history.rows
         ]
-        return dataclasses.replace(history, rows=rows)
+        scores = None if history.scores is None else _with_nan(history.scores)
+        return dataclasses.replace(history, rows=rows, scores=scores)
     except (OSError, ValueError, TypeError, AttributeError):
         return None  # a trial without epochs, or of an earlier version
 
@@ -134,6 +143,8 @@ def _without_nan(value):
     """Replace numbers that JSON cannot hold by None."""
     if isinstance(value, list):
         return [_without_nan(entry) for entry in value]
+    if value is None:
+        return None
     return value if isinstance(value, int) or math.isfinite(value) else None
 
 

@@ -23,8 +23,9 @@ from kdropout.tuning.space.plan import plan_of
 _MEMORY = 2**30
 _CODE = 10_000_000
 
-# The number of initial states that are kept of each model, one per execution.
-_STARTS = 8
+# The number of initial states that are kept of each model, one per execution. It allows
+# for a cross-validation.
+_STARTS = 32
 
 # A model that was only built to be compared takes memory until Python collects cycles.
 # Collecting young objects is usually enough, see `_young_garbage_collected`. A full

@@ -17,8 +17,8 @@ _COLOURS = re.compile(r"\x1b\[\d*m")
 def trial_records(trials, plan, epochs, known=None):
     """Return a `TrialRecord` for each trial.
 
-    `known` is a dict from trial to `History`, which shows the trials that the median
-    has stopped.
+    `known` is a dict from trial to `History`, which shows the scores of the trainings
+    and the trials that the median has stopped.
     """
     known = known or {}
     return [_record(trial, plan, epochs, known.get(trial.trial_id)) for trial in trials]
@@ -117,6 +117,7 @@ def _record(trial, plan, epochs, history):
         rung=rung_of(trial),
         other_values={n: value for n, value in values.items() if is_other(n, plan)},
         stopped_after=history.stopped_after if has_completed else None,
+        scores=(history.scores or ()) if has_completed else (),
     )
 
 

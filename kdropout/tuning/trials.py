@@ -1,8 +1,10 @@
 """Runs the trials of a search on models that are compiled once."""
 
 import contextlib
+import dataclasses
 import functools
 import json
+import math
 import numbers
 import os
 import pathlib
@@ -32,6 +34,7 @@ from kdropout.tuning.budget import (
 )
 from kdropout.tuning.checkpoint import BestEpoch, load_values, save_values
 from kdropout.tuning.epochs import Trainer, has_own_fit
+from kdropout.tuning.folds import with_folds
 from kdropout.tuning.given_settings import check_initial_trials
 from kdropout.tuning.interrupt import LastingInterrupt
 from kdropout.tuning.model_pool import (
@@ -242,18 +245,37 @@ class TrialEngine(keras_tuner.Tuner):
     def search(self, *args, **kwargs) -> None:
         """Run the remaining trials.
 
+        With `folds`, a trial is a cross-validation: it trains once on each fold, with
+        other initial weights, and is validated on the rows of the fold. Its score is
+        the mean over the folds, which are the same in all trials. Classes are divided
+        equally: integers, one per row, or rows with a single 1. With
+        `executions_per_trial`, this is repeated on other partitions of the rows.
+
         Args:
             *args: Positional arguments of `fit`.
-            **kwargs: Keyword arguments of `fit`. Set `verbose` to 1 to show progress,
-                or to 0 to hide it.
+            **kwargs: Keyword arguments of `fit`, or `folds`: the number of folds, or a
+                sequence of pairs of row numbers `(training, validation)`, such as
+                `list(sklearn.model_selection.TimeSeriesSplit().split(x))`. Set
+                `verbose` to 1 to show progress, or to 0 to hide it.
 
         Raises:
             ConnectionError: If no Ray cluster answers at `ray_address`.
             RuntimeError: If too many trials failed in a row, workers on Ray cannot
                 start, or another process writes to the project.
+            TypeError: If `folds` is of the wrong type, or the data are not arrays.
+            ValueError: If `folds` does not fit the data, or validation data are given
+                as well.
+
+        Example:
+
+        ```python
+        tuner.search(x, y, folds=5, epochs=20)
+        report = kdropout.tuning.confirm(tuner, x, y, folds=5, epochs=20)
+        ```
         """
         verbose = kwargs.get("verbose", "auto")
         self.progress.verbose = 1 if verbose == "auto" else verbose
+        args, kwargs = self.by_folds(args, kwargs)
         try:
             with self._lock:
                 if self._owns_files() and self._own_oracle.was_overtaken():
@@ -269,6 +291,29 @@ class TrialEngine(keras_tuner.Tuner):
         finally:
             self._trainer.forget_data()
             self.progress.close()
+
+    def by_folds(
+        self, args: tuple, kwargs: dict[str, Any], test_data: Any = None
+    ) -> tuple[tuple, dict[str, Any]]:
+        """Return the arguments of `search` with its `folds` in the form for trainings.
+
+        Args:
+            args: Tuple of the positional arguments of `search`.
+            kwargs: Dict of its keyword arguments.
+            test_data: Data that compare settings in a confirmation, or None for those
+                of each fold. Defaults to None.
+
+        Returns:
+            Tuple of both, unchanged without `folds`.
+
+        Raises:
+            TypeError: If `folds` is of the wrong type, or the data are not arrays.
+            ValueError: If `folds` does not fit the data, or validation data are given
+                as well.
+        """
+        if kwargs.get("folds") is None:
+            return args, {n: value for n, value in kwargs.items() if n != "folds"}
+        return (), with_folds(args, kwargs, self._own_oracle.seed, test_data)
 
     @contextlib.contextmanager
     def _within_budget(self):
@@ -325,21 +370,25 @@ class TrialEngine(keras_tuner.Tuner):
         if "tuner/epochs" in values:
             kwargs["epochs"] = values["tuner/epochs"]
             kwargs["initial_epoch"] = values["tuner/initial_epoch"]
-        callbacks = kwargs.pop("callbacks", None)
+        folds = kwargs.get("folds")
+        number = self.executions_per_trial * (folds.number if folds else 1)
         best = self._make_checkpoint()
         results: list = []
         rows: list[dict[str, Any]] = []
         folder, start = self.get_trial_dir(trial.trial_id), time.perf_counter()
         histories.forget(folder)
         stopped_after = None
-        for execution in range(self.executions_per_trial):
+        for execution in range(number):
             if execution and self.budget.is_over:
                 raise OutOfTime
-            at_median = self._make_median_callbacks(execution)
+            arguments = _arguments_of_training(kwargs, execution)
+            at_median = []
+            if stopped_after is None:
+                at_median = self._make_median_callbacks(execution)
             at_timeout = StopAtTimeout(self.budget)
-            copies = self._copies_of(callbacks)
+            copies = self._copies_of(arguments.pop("callbacks", None))
             self._configure_tensorboard_dir(copies, trial, execution)
-            self._give_log_folders(copies, trial, execution)
+            self._give_log_folders(copies, trial, execution if number > 1 else None)
             added = [
                 _tuner_hooks(self, trial),
                 best,
@@ -352,19 +401,26 @@ class TrialEngine(keras_tuner.Tuner):
             with LastingInterrupt() as interrupt:
                 results.append(
                     self._build_and_fit_model(
-                        trial, *args, callbacks=[*copies, *added, interrupt], **kwargs
+                        trial,
+                        *args,
+                        callbacks=[*copies, *added, interrupt],
+                        **arguments,
                     )
                 )
             if at_timeout.was_needed:
                 raise OutOfTime
             if any(callback.was_needed for callback in at_median):
                 stopped_after = rows[-1][histories.EPOCH] + 1
-                break
+                if folds is None:
+                    break
+                # Folds are not equally difficult, so a score needs all of them.
+                kwargs["epochs"] = stopped_after
         best.write(self._weights_file(trial))
         if rows:
             seconds = time.perf_counter() - start
             history = histories.History(rows, seconds, stopped_after)
-            histories.write(folder, history)
+            scores = _scores_of(results, history, self.oracle.objective)
+            histories.write(folder, dataclasses.replace(history, scores=scores))
         return results
 
     def histories(self) -> dict[str, list[dict[str, Any]]]:
@@ -399,7 +455,7 @@ class TrialEngine(keras_tuner.Tuner):
         """Return the curves of the objective of the trials that have completed.
 
         Returns:
-            List with an entry for each trial: a list with an entry for each execution,
+            List with an entry for each trial: a list with an entry for each training,
             a dict from epoch to value. Empty without `median_stopping`.
         """
         if self._median_stopping is None:
@@ -407,7 +463,7 @@ class TrialEngine(keras_tuner.Tuner):
         objective, curves = self.oracle.objective, []
         for trial_id, history in self._stored_histories().items():
             if self._own_oracle.trials[trial_id].status == "COMPLETED" and history:
-                executions = range(self.executions_per_trial)
+                executions = range(history.num_trainings)
                 curves.append([history.curve(each, objective) for each in executions])
         return curves
 
@@ -422,7 +478,11 @@ class TrialEngine(keras_tuner.Tuner):
         if self._median_stopping is None:
             return []
         earlier = self.earlier_curves() if self.curves is None else self.curves
-        curves = [trial[execution] for trial in earlier if trial[execution]]
+        curves = [
+            trial[execution]
+            for trial in earlier
+            if execution < len(trial) and trial[execution]
+        ]
         keeps_best = self._scored_epoch == "best"
         objective = self.oracle.objective
         return [StopAtMedian(self._median_stopping, objective, curves, keeps_best)]
@@ -439,8 +499,8 @@ class TrialEngine(keras_tuner.Tuner):
 
         Args:
             hp: `keras_tuner.HyperParameters` of the model.
-            execution: Integer that determines the initial weights and the order of the
-                data. The search uses 0 to `executions_per_trial` - 1.
+            execution: Integer that determines the initial weights, the order of the
+                data and the fold. The search uses the first ones, from 0.
             prepare: Function that is called with the model before it trains.
             *args: As for `search`.
             **kwargs: As for `search`.
@@ -450,6 +510,7 @@ class TrialEngine(keras_tuner.Tuner):
             reuse the same object.
         """
         best = self._make_checkpoint()
+        kwargs = _arguments_of_training(kwargs, execution)
         callbacks = self._copies_of(kwargs.pop("callbacks", None))
         self._execution = execution
         with LastingInterrupt() as interrupt:
@@ -790,7 +851,7 @@ class TrialEngine(keras_tuner.Tuner):
         for callback in callbacks:
             if isinstance(callback, TensorBoardRates):
                 parts = [trial.trial_id]
-                if self.executions_per_trial > 1:
+                if execution is not None:
                     parts.append(f"execution{execution}")  # the name in KerasTuner
                 callback.log_dir = os.path.join(callback.log_dir, *parts)
 
@@ -852,6 +913,34 @@ def _check_results(results, objective):
         f"'HyperModel.fit' must return {expected}, or a list of several. Received: "
         f"{results!r} of type {type(results).__name__}"
     )
+
+
+def _arguments_of_training(kwargs, execution):
+    """The keyword arguments of `fit` for one training, with the data of its fold."""
+    arguments = {name: value for name, value in kwargs.items() if name != "folds"}
+    if "folds" in kwargs:
+        arguments |= kwargs["folds"].of_training(execution).arguments
+    return arguments
+
+
+def _scores_of(results, history, objective):
+    """The score of each training of a trial, or None if there is only one.
+
+    A score that is not finite is NaN. Also None if a custom fit trained several times.
+    """
+    if len(results) < 2 or any(isinstance(result, list) for result in results):
+        return None
+    choose = max if objective.direction == "max" else min
+    scores = []
+    for execution, result in enumerate(results):
+        if isinstance(result, keras.callbacks.History):
+            curve = history.curve(execution, objective)
+            scores.append(choose(curve.values(), default=math.nan))
+        elif isinstance(result, dict):
+            scores.append(float(result[objective.name]))
+        else:
+            scores.append(float(result))
+    return scores
 
 
 def _tuner_hooks(tuner, trial):

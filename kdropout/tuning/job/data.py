@@ -9,6 +9,8 @@ import numpy as np
 
 from kdropout._data import iterate_batches
 from kdropout._label_noise import with_noise
+from kdropout.tuning.class_weights import class_numbers
+from kdropout.tuning.folds import partition
 from kdropout.tuning.job.digests import digest_of_arrays
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.features import encode
@@ -28,6 +30,7 @@ from kdropout.tuning.job.weights import (
     check_not_all_zero,
     check_weights,
     class_weights,
+    has_one_class,
     training_weights,
 )
 
@@ -113,6 +116,8 @@ class Data:
             times the weights of the classes. None without either. Defaults to None.
         table: `kdropout.tuning.job.tables.Table` with the columns of a table, or None
             for other data. Defaults to None.
+        folds: `FoldedData`, or None without a cross-validation. With folds, the other
+            attributes are those of the first one. Defaults to None.
     """
 
     x_train: Any
@@ -131,6 +136,7 @@ class Data:
     class_weight: dict | None = None
     fit_weight: Any = None
     table: Table | None = None
+    folds: "FoldedData | None" = None
 
     @property
     def training(self) -> Any:
@@ -148,6 +154,11 @@ class Data:
         if self.x_test is None:
             return None
         return _part(self.x_test, self.y_test, self.w_test)
+
+    @property
+    def held_out(self) -> Any:
+        """The test data, or the validation data without a test set."""
+        return self.validation if self.test is None else self.test
 
     @property
     def is_dataset(self) -> bool:
@@ -176,15 +187,15 @@ def _part(x, y, weights):
     return (x, y) if weights is None else (x, y, weights)
 
 
-def prepare(settings, folders, class_weight=None):
+def prepare(settings, folders, class_weight=None, folds=None):
     """Read, check, split, add noise to and scale the data of a job.
 
-    `class_weight` is the value of `training.class_weight`.
+    `class_weight` and `folds` are the values of these keys of `training`.
     """
     key, parts = read_source(settings, folders)
     named = {"train": parts.train, "val": parts.validation, "test": parts.test}
     if not _are_arrays(parts.train):
-        return _prepare_datasets(key, settings, named, class_weight)
+        return _prepare_datasets(key, settings, named, class_weight, folds)
     pairs, weights = _check_arrays(key, parts, named)
     if parts.table is None and parts.class_names is None:
         labels = find_labels(key, settings, pairs)
@@ -192,9 +203,8 @@ def prepare(settings, folders, class_weight=None):
     else:
         labels = "classes" if parts.table is None else parts.table.labels
         class_names = parts.class_names
-    task = "regression" if labels == "numbers" else "classification"
     generator = np.random.default_rng(settings.seed)
-    pairs, weights = _split_with_weights(settings, pairs, weights, generator)
+    pairs, weights = _split_with_weights(settings, pairs, weights, generator, folds)
     for name, array in weights.items():
         place = "data.sample_weight" if parts.table is not None else key
         check_not_all_zero(place, name, array)
@@ -210,44 +220,137 @@ def prepare(settings, folders, class_weight=None):
         name: digest_of_arrays(_part(*pair, weights.get(name)))
         for name, pair in pairs.items()
     }
-    mean, scale, table = np.float32(0.0), np.float32(1.0), None
-    is_standardized = _is_standardized(settings)
-    if parts.table is not None:
-        pairs, table = encode(parts.table, pairs, is_standardized)
+    recipe = _Recipe(
+        settings,
+        parts.table,
+        labels,
+        num_classes,
+        num_tokens,
+        class_names,
+        class_weight,
+    )
+    if folds is None:
+        return recipe.make(pairs, weights, digests, pairs["train"])
+    folded = FoldedData(recipe, pairs, weights, digests, folds)
+    return dataclasses.replace(folded.data(0)[0], folds=folded)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Recipe:
+    """Makes `Data` from rows that are checked and split: encodes and scales them."""
+
+    settings: Any
+    table: Table | None
+    labels: str
+    num_classes: int | None
+    num_tokens: int | None
+    class_names: tuple | None
+    class_weight: Any
+
+    def make(self, pairs, weights, digests, known):
+        """Return the `Data` of these parts.
+
+        The statistics of the inputs are those of the training rows. `known` is the pair
+        of all rows that may decide what does not depend on a fold: the features of a
+        table, the unit of the targets, and the texts for a vocabulary.
+        """
+        task = "regression" if self.labels == "numbers" else "classification"
+        mean, scale, table = np.float32(0.0), np.float32(1.0), None
+        is_standardized = _is_standardized(self.settings)
+        has_features = self.table is not None and self.table.text is None
+        if self.table is not None:
+            pairs, table = encode(self.table, pairs, is_standardized, known[0])
+        elif is_standardized:
+            pairs = standardize(pairs)
         if is_standardized and task == "regression":
-            pairs, mean, scale = standardize_targets(pairs)
-    elif is_standardized:
-        pairs, mean, scale = standardize(pairs, task)
-    x_train, y_train = pairs["train"]
-    description = describe(
-        task,
-        x_train,
-        y_train,
-        num_classes=num_classes,
-        num_tokens=num_tokens,
-        num_samples=len(y_train),
-        labels=labels,
-        class_names=class_names,
-        texts=_texts_of(x_train),
-    )
-    if class_weight is not None:
-        class_weight = class_weights(class_weight, y_train, description)
-    return Data(
-        x_train,
-        y_train,
-        *pairs["val"],
-        *pairs.get("test", (None, None)),
-        description,
-        mean,
-        scale,
-        digests,
-        w_train=weights.get("train"),
-        w_val=weights.get("val"),
-        w_test=weights.get("test"),
-        class_weight=class_weight,
-        fit_weight=training_weights(weights.get("train"), class_weight, y_train),
-        table=table,
-    )
+            mean, scale = _moments(known[1])
+            pairs = {name: (x, (y - mean) / scale) for name, (x, y) in pairs.items()}
+        x_train, y_train = pairs["train"]
+        description = describe(
+            task,
+            x_train,
+            y_train,
+            num_classes=self.num_classes,
+            num_tokens=self.num_tokens,
+            num_samples=len(y_train),
+            labels=self.labels,
+            class_names=self.class_names,
+            texts=_texts_of(x_train if has_features else known[0]),
+        )
+        class_weight = self.class_weight
+        if class_weight is not None:
+            class_weight = class_weights(class_weight, y_train, description)
+        return Data(
+            x_train,
+            y_train,
+            *pairs["val"],
+            *pairs.get("test", (None, None)),
+            description,
+            mean,
+            scale,
+            digests,
+            w_train=weights.get("train"),
+            w_val=weights.get("val"),
+            w_test=weights.get("test"),
+            class_weight=class_weight,
+            fit_weight=training_weights(weights.get("train"), class_weight, y_train),
+            table=table,
+        )
+
+
+class FoldedData:
+    """The rows of a cross-validation, which can be divided into folds repeatedly.
+
+    Args:
+        recipe: `_Recipe`.
+        pairs: Dict with the pair "train" of all rows, and maybe the pair "test".
+        weights: Dict from the same names to the weights of samples.
+        digests: Dict from the same names to digests.
+        number: Integer, the number of folds.
+    """
+
+    def __init__(self, recipe, pairs, weights, digests, number):
+        self._recipe = recipe
+        self._pairs, self._weights, self._digests = pairs, weights, digests
+        self.number = number
+        if number > self.num_rows:
+            raise InvalidSetting(
+                "training.folds",
+                f"must be at most {self.num_rows}, the number of rows. Received: "
+                f"{number}",
+            )
+
+    @property
+    def num_rows(self):
+        """The number of rows that the folds share."""
+        return len(self._pairs["train"][1])
+
+    def data(self, repetition: int) -> list[Data]:
+        """Return the `Data` of each fold of a partition of the rows.
+
+        Args:
+            repetition: Integer, the number of the partition.
+        """
+        known, recipe = self._pairs["train"], self._recipe
+        y, classes = known[1], None
+        if has_one_class(recipe.labels, y):
+            classes = class_numbers(y)
+        seed = [recipe.settings.seed, repetition]
+        folds = partition(len(y), self.number, seed, classes)
+        return [self._fold(*rows) for rows in folds]
+
+    def _fold(self, training, validation):
+        rows, weights = {"train": training, "val": validation}, self._weights
+        pairs = {name: _rows(self._pairs["train"], rows[name]) for name in rows}
+        of_rows = {}
+        if "train" in weights:
+            of_rows = {name: weights["train"][rows[name]] for name in rows}
+        if "test" in self._pairs:
+            pairs["test"] = self._pairs["test"]
+        if "test" in weights:
+            of_rows["test"] = weights["test"]
+        known = self._pairs["train"]
+        return self._recipe.make(pairs, of_rows, self._digests, known)
 
 
 def _check_arrays(key, parts, named):
@@ -276,10 +379,19 @@ def _check_arrays(key, parts, named):
     return pairs, weights
 
 
-def _split_with_weights(settings, pairs, weights, generator):
-    """Split the pairs of arrays, and their weights in the same way."""
+def _split_with_weights(settings, pairs, weights, generator, folds):
+    """Split the pairs of arrays, and their weights in the same way.
+
+    With folds, training and validation data are one part, "train".
+    """
+    if folds is not None and weights:  # the joined parts need the same arrays
+        weights = {
+            name: weights.get(name, np.ones(len(y), "float32"))
+            for name, (_, y) in pairs.items()
+        }
     parts = {name: _part(*pair, weights.get(name)) for name, pair in pairs.items()}
-    parts = split(settings, parts, generator)
+    divide = split if folds is None else _join
+    parts = divide(settings, parts, generator)
     pairs = {name: part[:2] for name, part in parts.items()}
     return pairs, {name: part[2] for name, part in parts.items() if len(part) == 3}
 
@@ -308,6 +420,8 @@ def _with_noise(settings, pairs, labels, num_classes, generator):
         )
     noisy = {}
     for name in ("train", "val"):
+        if name not in pairs:  # the folds have the rows of both
+            continue
         x, y = pairs[name]
         classes = y.argmax(-1) if labels == "one-hot" else y
         classes = with_noise(classes, settings.label_noise, num_classes, generator)
@@ -325,8 +439,14 @@ def _is_standardized(settings):
     return settings.standardize
 
 
-def _prepare_datasets(key, settings, parts, class_weight):
+def _prepare_datasets(key, settings, parts, class_weight, folds):
     """Prepare datasets, of which only the first batch is checked."""
+    if folds is not None:
+        raise InvalidSetting(
+            "training.folds",
+            "only applies to arrays, whose rows it divides. Received: datasets from "
+            "the function. Return tuples (x, y) of arrays, or remove training.folds.",
+        )
     if class_weight is not None:
         raise InvalidSetting(
             "training.class_weight",
@@ -455,6 +575,28 @@ def split(settings, pairs, generator):
     return result
 
 
+def _join(settings, pairs, generator):
+    """Return a dict with the part "train" of all rows for folds, and maybe "test".
+
+    Training and validation rows are joined. If `train_size` leaves rows out, these are
+    the test data, unless there are others.
+    """
+    training = pairs["train"]
+    if "val" in pairs:
+        training = keras.tree.map_structure(
+            lambda *arrays: np.concatenate(arrays), training, pairs["val"]
+        )
+    test = {"test": pairs["test"]} if "test" in pairs else {}
+    size = getattr(settings, "train_size", None)
+    if size is None:
+        return {"train": training, **test}
+    order = generator.permutation(len(training[1]))
+    chosen, rest = np.split(order, [len(_draw("train", size, training, generator))])
+    if not test and len(rest):
+        test = {"test": _rows(training, rest)}
+    return {"train": _rows(training, chosen), **test}
+
+
 def _draw(name, size, pair, generator):
     total = len(pair[1])
     count = _count(size, total)
@@ -478,27 +620,17 @@ def _rows(pair, rows):
 _UNCHANGED = (np.float32(0.0), np.float32(1.0))
 
 
-def standardize(pairs, task):
-    """Shift and scale by mean and standard deviation of the training data."""
-    x_train, y_train = pairs["train"]
-    inputs = [_moments(array) for array in keras.tree.flatten(x_train)]
-    mean, scale = _moments(y_train) if task == "regression" else _UNCHANGED
+def standardize(pairs):
+    """Shift and scale inputs by mean and standard deviation of the training data."""
+    inputs = [_moments(array) for array in keras.tree.flatten(pairs["train"][0])]
     scaled = {}
     for name, (x, y) in pairs.items():
         arrays = [
             array if moments is _UNCHANGED else (array - moments[0]) / moments[1]
             for array, moments in zip(keras.tree.flatten(x), inputs, strict=True)
         ]
-        x = keras.tree.pack_sequence_as(x, arrays)
-        scaled[name] = (x, (y - mean) / scale if task == "regression" else y)
-    return scaled, mean, scale
-
-
-def standardize_targets(pairs):
-    """Shift and scale the targets only, by those of the training data."""
-    mean, scale = _moments(pairs["train"][1])
-    scaled = {name: (x, (y - mean) / scale) for name, (x, y) in pairs.items()}
-    return scaled, mean, scale
+        scaled[name] = (keras.tree.pack_sequence_as(x, arrays), y)
+    return scaled
 
 
 def _moments(array):

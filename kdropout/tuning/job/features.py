@@ -17,13 +17,19 @@ MOST_BYTES = 4 * 2**30
 _FEWEST_IDS = 10
 
 
-def encode(table, pairs, standardize):
+def encode(table, pairs, standardize, known):
     """Replace the columns of all parts by features, and return the `Table` of them.
+
+    The values of a feature come from the training rows: means, scales, and the
+    categories that can occur. A feature that is 0 in all training rows, such as a
+    category that only other folds have, is 0 in all rows.
 
     Args:
         table: `Table`.
         pairs: Dict from part to `(x, y)` after the split.
         standardize: Boolean, whether numbers are scaled.
+        known: Dict from column to array, of the rows that decide which features there
+            are: the training rows, or those of all folds.
 
     Returns:
         Tuple of `pairs` with arrays of float32, and the `Table` with its columns.
@@ -39,14 +45,14 @@ def encode(table, pairs, standardize):
         import sklearn.impute
         import sklearn.pipeline
         import sklearn.preprocessing
-    plan = _Plan(table, pairs["train"][0])
+    plan = _Plan(table, known)
     plan.check_size(sum(len(y) for _, y in pairs.values()))
-    numbers = [sklearn.impute.SimpleImputer(strategy="mean")]
+    numbers = [sklearn.impute.SimpleImputer(strategy="mean", keep_empty_features=True)]
     if standardize:
         numbers.append(sklearn.preprocessing.StandardScaler())
-    encoder = sklearn.compose.ColumnTransformer(
+    scaler = sklearn.pipeline.make_pipeline(*numbers)
+    marker = sklearn.compose.ColumnTransformer(
         [
-            ("numbers", sklearn.pipeline.make_pipeline(*numbers), plan.numbers),
             (
                 "missing",
                 sklearn.impute.MissingIndicator(features="all"),
@@ -61,13 +67,21 @@ def encode(table, pairs, standardize):
             ),
         ]
     )
+    xs = {part: x for part, (x, _) in pairs.items()}
     frames = {
         part: pandas.DataFrame({name: x[name] for name in plan.used}, copy=False)
-        for part, (x, _) in pairs.items()
+        for part, x in {**xs, "known": known}.items()
     }
-    encoder.fit(frames["train"])
+    marker.fit(frames["known"])
+    marks = {part: marker.transform(frames[part]) for part in xs}
+    occurs = marks["train"].any(0)
+    encoded = {part: [marks[part] * occurs] for part in xs}
+    if plan.numbers:
+        scaler.fit(frames["train"][plan.numbers])
+        for part in xs:
+            encoded[part].insert(0, scaler.transform(frames[part][plan.numbers]))
     encoded = {
-        part: (encoder.transform(frames[part]).astype("float32"), y)
+        part: (np.hstack(encoded[part]).astype("float32"), y)
         for part, (_, y) in pairs.items()
     }
     columns = plan.columns(pairs)
@@ -75,7 +89,7 @@ def encode(table, pairs, standardize):
 
 
 class _Plan:
-    """The features of each column, from the training rows."""
+    """The features of each column, from rows that may decide about them."""
 
     def __init__(self, table, train):
         self._key, self._inputs, self._train = table.key, table.inputs, train

@@ -250,6 +250,18 @@ class Job(Settings):
         return self
 
     @model_validator(mode="after")
+    def _check_folds(self):
+        size = getattr(self.data, "validation_size", None)
+        if self.training.folds is not None and size is not None:
+            raise invalid(
+                "must not be set with training.folds, because each fold is validation "
+                f"data once. Received: {size}",
+                "data",
+                "validation_size",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_callbacks(self):
         problems = problems_with_weights(self)
         if problems:
@@ -330,8 +342,10 @@ class Job(Settings):
         Raises:
             JobError: If the data cannot be loaded or used for training.
         """
-        class_weight = self.training.class_weight
-        return self._located(prepare, self.data, self.folders, class_weight)
+        training = self.training
+        return self._located(
+            prepare, self.data, self.folders, training.class_weight, training.folds
+        )
 
     def make_hypermodel(self, data: Data) -> ModelBuilder:
         """Make the function `build(hp) -> model` for KerasTuner, which can be pickled.

@@ -1,5 +1,6 @@
 """Runs a job, from its file to its report."""
 
+import functools
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.tuning import tuners
 from kdropout.tuning.budget import time_text
 from kdropout.tuning.confirmation_run import CONFIRMATION_FILE, ConfirmationRun
+from kdropout.tuning.folds import Fold, Folds
 from kdropout.tuning.job.callbacks import check_can_be_sent, references_of
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.job import Job
@@ -286,16 +288,30 @@ def _fit_arguments(job, checked):
     )
     if last_alone and job.search.algorithm not in _IN_PARTS:
         more["validation_freq"] = job.training.epochs  # only the last epoch counts
+    if data.folds is None:
+        more |= {**_data_arguments(data), "callbacks": callbacks}
+    else:
+        make = functools.partial(_make_folds, job, data.folds)
+        more["folds"] = Folds(data.folds.number, make)
+    return {"epochs": job.training.epochs, "shuffle": job.training.shuffle, **more}
+
+
+def _data_arguments(data):
     return {
         "x": data.x_train,
         "y": data.y_train,
         "sample_weight": data.fit_weight,
         "validation_data": data.validation,
-        "epochs": job.training.epochs,
-        "shuffle": job.training.shuffle,
-        "callbacks": callbacks,
-        **more,
     }
+
+
+def _make_folds(job, folded, repetition):
+    """Return the folds of a partition. Some callbacks have the data of their fold."""
+    folds = []
+    for data in folded.data(repetition):
+        arguments = {**_data_arguments(data), "callbacks": job.make_callbacks(data)}
+        folds.append(Fold(arguments, data.held_out))
+    return folds
 
 
 def _confirm(job, tuner, checked, arguments, folder, records, importance, verbose):
@@ -304,8 +320,8 @@ def _confirm(job, tuner, checked, arguments, folder, records, importance, verbos
     lower = lower_is_better(metric, checked.model, job.objective.directions)
     run = ConfirmationRun(
         tuner,
-        held_out=data.validation if data.test is None else data.test,
-        kind="validation" if data.test is None else "test",
+        held_out=data.held_out,
+        has_test=data.test is not None,
         metric=metric,
         direction="min" if lower else "max",
         arguments=arguments,

@@ -1002,6 +1002,12 @@ class TrainingSettings(Settings):
         "inversely proportional to the number of training samples, or a mapping from "
         "label to weight. A class without a weight has weight 1.",
     )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="Number of folds of a cross-validation, which the training and "
+        "validation samples are divided into. A trial then trains once on each fold, "
+        "and its score is the mean. By default, there is no cross-validation.",
+    )
     callbacks: Callbacks = Field(
         (),
         description="Callbacks of Keras and of kdropout.callbacks, which act in each "

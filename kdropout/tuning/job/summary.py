@@ -52,6 +52,11 @@ def _rows(data):
         return f"batches of samples of shape {data.input_shape}"
     parts = {"training": data.y_train, "validation": data.y_val, "test": data.y_test}
     counts = [f"{len(y):,} {name}" for name, y in parts.items() if y is not None]
+    if data.folds is not None:
+        number, total = data.folds.number, data.folds.num_rows
+        low, high = total // number, -(-total // number)
+        size = f"{low:,}" if low == high else f"{low:,} or {high:,}"
+        counts[:2] = [f"{total:,} in {number} folds of {size}"]
     samples = f"samples of shape {data.input_shape}"
     if data.description.input_dtype == "string":
         samples = "samples are texts"
@@ -91,7 +96,10 @@ def _classes(data):
     ]
     rest = len(texts) - _MOST_CLASSES
     more = f", and {rest} more classes" if rest > 0 else ""
-    return f"{', '.join(texts[:_MOST_CLASSES])}{more}, of the training labels"
+    whose = "of the training labels"
+    if data.folds is not None:
+        whose += " of the first fold"
+    return f"{', '.join(texts[:_MOST_CLASSES])}{more}, {whose}"
 
 
 def _weights(data):
@@ -112,9 +120,23 @@ def _weights(data):
 
 
 def guess_of(data: Data) -> Guess | None:
-    """Return the `Guess` for data, or None for datasets."""
+    """Return the `Guess` for data, or None for datasets.
+
+    With folds, the scores are the means over the folds.
+    """
     if data.is_dataset:
         return None
+    if data.folds is None:
+        return _guess(data)
+    first, *others = [_guess(fold) for fold in data.folds.data(0)]
+    scores = {
+        name: float(np.mean([guess.scores[name] for guess in (first, *others)]))
+        for name in first.scores
+    }
+    return dataclasses.replace(first, scores=scores)
+
+
+def _guess(data):
     if data.y_test is None:
         part, y, weights = "validation", data.y_val, data.w_val
     else:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kdropout._validation import nearest
-from kdropout.tuning.class_weights import weights_of_samples
+from kdropout.tuning.class_weights import class_numbers, weights_of_samples
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.fields import label_text
 
@@ -75,14 +75,13 @@ def class_weights(class_weight, y, description):
     """
     key = "training.class_weight"
     labels, num_classes = description.labels, description.num_classes
-    is_row = labels == "one-hot"
-    if not is_row and (labels != "classes" or (y.ndim > 1 and y.shape[-1] != 1)):
+    if not has_one_class(labels, y):
         raise InvalidSetting(
             key,
             "needs one class for each sample: integers, texts or one-hot rows. "
             f"Received: {labels} of shape {y.shape[1:]}.",
         )
-    classes = y.argmax(-1) if is_row else np.round(y.reshape(-1)).astype("int32")
+    classes = class_numbers(y)
     counts = np.bincount(classes, minlength=num_classes)
     if class_weight == "balanced":
         occurring = np.flatnonzero(counts)
@@ -109,6 +108,12 @@ def class_weights(class_weight, y, description):
             f"{class_weight}.",
         )
     return weights
+
+
+def has_one_class(labels, y):
+    """Return True if each sample has one class, by `Description.labels`."""
+    is_column = y.ndim == 1 or (y.ndim == 2 and y.shape[-1] == 1)
+    return labels == "one-hot" or (labels == "classes" and is_column)
 
 
 def label_texts(description):

@@ -2,6 +2,7 @@
 
 from kdropout.tuning.report.confirmation import (
     Confirmation,
+    CrossValidation,
     choose_candidates,
     confirm,
     scores_from_plain,
@@ -13,6 +14,7 @@ from kdropout.tuning.report.report import Report
 
 __all__ = [
     "Confirmation",
+    "CrossValidation",
     "NoCompletedTrial",
     "Report",
     "TrialRecord",

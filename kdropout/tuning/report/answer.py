@@ -204,19 +204,25 @@ def _confirmation_step(report):
     undecided = _undecided(confirmation)
     if not undecided:
         return ""
-    now = len(confirmation.seeds)
+    now, what = len(confirmation.seeds), confirmation.repetitions_text
     if now < FEWEST_SEEDS:
         return (
-            f"{now} seeds are too few to compare the settings, so train with more: "
-            f"{_command(SEEDS)}."
+            f"{now} {confirmation.unit}s are too few to compare the settings, so train "
+            f"with more: {_command(SEEDS)}."
         )
     numbers = _seeds_to_decide(confirmation, undecided)
     if not numbers:
         names = _between(confirmation, undecided[0])
-        return f"Not even {MOST_SEEDS} seeds would decide between {names}."
+        if confirmation.cross_validation is None:
+            return f"Not even {MOST_SEEDS} seeds would decide between {names}."
+        return (
+            f"More {what} would not decide between {names}, because all of them have "
+            "the same rows. Only more rows of data would."
+        )
     nearest = min(numbers, key=numbers.get)
     return (
-        f"About {numbers[nearest]} seeds instead of {now} would decide between "
+        f"About {numbers[nearest]} {what} instead of {confirmation.repetitions} would "
+        "decide between "
         f"{_between(confirmation, nearest)}, if the difference is as large as "
         f"measured: {_command(numbers[nearest])}."
     )

@@ -214,6 +214,7 @@ def confirm(
     progress: Callable[[int, int, str, int, float | None], None] | None = None,
     save: Callable[[Scores], None] | None = None,
     partial: Scores | None = None,
+    cross_validation: "CrossValidation | None" = None,
 ) -> "Confirmation":
     """Train every candidate with every seed.
 
@@ -236,6 +237,9 @@ def confirm(
             dict from (label, seed) to score. Defaults to None.
         partial: The last dict that an earlier call with the same candidates passed to
             `save`. Its trainings are not repeated. Defaults to None.
+        cross_validation: `CrossValidation` if each seed is a fold of a
+            cross-validation, whose rows give the score. None for independent seeds.
+            Defaults to None.
 
     Returns:
         `Confirmation`.
@@ -278,7 +282,15 @@ def confirm(
                 save(dict(scores))
         if progress:
             progress(done, len(pairs), label, seed, scores.get((label, seed)))
-    return Confirmation(candidates, tuple(seeds), direction, measure, scores, failures)
+    return Confirmation(
+        candidates,
+        tuple(seeds),
+        direction,
+        measure,
+        scores,
+        failures,
+        cross_validation,
+    )
 
 
 def _checked_candidates(candidates):
@@ -361,6 +373,20 @@ class Recommendation:
 
 
 @dataclasses.dataclass(frozen=True)
+class CrossValidation:
+    """The folds of a confirmation in which each seed is one fold.
+
+    Args:
+        folds: Integer of at least 2, the number of folds of a partition of the rows.
+        ratio: Float above 0, the number of rows for validation divided by that for
+            training. It is 1 / (folds - 1) if the folds have the same size.
+    """
+
+    folds: int
+    ratio: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Confirmation:
     """Scores of settings that were trained again, all with the same new seeds.
 
@@ -378,6 +404,10 @@ class Confirmation:
     The best setting can therefore be picked after looking at the scores: a difference
     is claimed by chance in at most 1 % of the searches.
 
+    With `cross_validation`, the differences are paired by fold. The trainings of the
+    folds share rows, so `1 / sqrt(n)` becomes `sqrt(1 / n + ratio)`. The interval is
+    then about other rows, and not only about other seeds.
+
     Args:
         candidates: Dict from label to setting, as for `confirm`.
         seeds: Tuple of integers.
@@ -385,9 +415,13 @@ class Confirmation:
         measure: String, name of the score.
         scores: Dict from (label, seed) to score.
         failures: Dict from (label, seed) to an error message.
+        cross_validation: `CrossValidation` if each seed is a fold, or None. Defaults to
+            None.
 
     Reference:
         Dunn (1961), Multiple comparisons among means, JASA 56.
+        [Nadeau and Bengio, 2003: Inference for the generalization
+        error](https://doi.org/10.1023/A:1024068626366).
     """
 
     candidates: dict[str, Setting]
@@ -396,6 +430,7 @@ class Confirmation:
     measure: str
     scores: Scores
     failures: dict[tuple[str, int], str] = dataclasses.field(default_factory=dict)
+    cross_validation: CrossValidation | None = None
 
     @functools.cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -439,6 +474,29 @@ class Confirmation:
         """Labels of the settings with one rate everywhere."""
         return tuple(label for label in self.candidates if label.startswith(UNIFORM))
 
+    @property
+    def ratio(self) -> float:
+        """Float, the rows for validation divided by those for training, or 0."""
+        return 0.0 if self.cross_validation is None else self.cross_validation.ratio
+
+    @property
+    def unit(self) -> str:
+        """What scores are paired by: "seed" or "fold"."""
+        return "seed" if self.cross_validation is None else "fold"
+
+    @property
+    def repetitions(self) -> int:
+        """The number of seeds, or of partitions of the rows into folds."""
+        folds = 1 if self.cross_validation is None else self.cross_validation.folds
+        return len(self.seeds) // folds
+
+    @property
+    def repetitions_text(self) -> str:
+        """What `repetitions` counts: "seeds", or "partitions into 5 folds"."""
+        if self.cross_validation is None:
+            return "seeds"
+        return f"partitions into {self.cross_validation.folds} folds"
+
     def scores_of(self, label: str) -> dict[int, float]:
         """Return a dict from seed to score, of the trainings that succeeded."""
         return {
@@ -479,17 +537,18 @@ class Confirmation:
         return min(compared, key=loss)
 
     def seeds_to_decide(self, comparison: Comparison) -> int | None:
-        """Estimate the number of seeds that would decide a comparison.
+        """Estimate the number of repetitions that would decide a comparison.
 
-        With this number, the interval excludes 0 in four of five confirmations, if the
-        gains keep the mean and the standard deviation that they have here.
+        With this number of seeds, or of partitions into folds, the interval excludes 0
+        in four of five confirmations, if the gains keep the mean and the standard
+        deviation that they have here.
 
         Args:
             comparison: `Comparison` of this confirmation.
 
         Returns:
-            Integer above the current number of seeds. None if it cannot be estimated
-            or exceeds `MOST_SEEDS`.
+            Integer above `repetitions`. None if it cannot be estimated or exceeds
+            `MOST_SEEDS`.
         """
         gains = np.array(comparison.gains)
         if len(gains) < FEWEST_SEEDS:
@@ -497,7 +556,10 @@ class Confirmation:
         if np.ptp(gains) <= ROUNDING * np.abs(gains).max():
             return None
         effect = abs(gains.mean()) / gains.std(ddof=1)
-        return _seeds_for(effect, self.confidence, len(gains) + 1)
+        number = _seeds_for(effect, self.confidence, len(gains) + 1, self.ratio)
+        if number is None or self.cross_validation is None:
+            return number
+        return math.ceil(number / self.cross_validation.folds)
 
     @functools.cached_property
     def _by_pair(self):
@@ -525,7 +587,7 @@ class Confirmation:
         plain = tuple(gains.tolist())
         if len(seeds) < 2:
             return Comparison(label, reference, plain, None, "undecided")
-        gain = _statistics.interval(gains, self.confidence)
+        gain = _statistics.interval(gains, self.confidence, self.ratio)
         verdict = "undecided"
         # Scores can be coarse, such as the share of 100 images. If all seeds differ by
         # the same amount, the spread between seeds is unknown and not 0, and the
@@ -588,23 +650,60 @@ def seeds_to_see(effect: float, labels: Sequence[str]) -> int | None:
     >>> seeds_to_see(1.0, ["no dropout", "uniform 0.3", "search 1"])
     19
     """
+    return _seeds_for(effect, _planned(labels).confidence, 2)
+
+
+def visible_effect(
+    labels: Sequence[str], folds: int, cross_validation: CrossValidation
+) -> float:
+    """Return the effect that four of five confirmations by cross-validation show.
+
+    Args:
+        labels: Labels of the settings to confirm, as `choose_candidates` returns them.
+        folds: Integer of at least 2, the number of folds over all partitions.
+        cross_validation: `CrossValidation`.
+
+    Returns:
+        Float, the mean of the paired differences, divided by their standard deviation
+        between folds.
+
+    Example:
+
+    >>> from kdropout.tuning.report.confirmation import CrossValidation, visible_effect
+    >>> labels = ["no dropout", "uniform 0.3", "search 1"]
+    >>> round(visible_effect(labels, 50, CrossValidation(folds=5, ratio=0.25)), 2)
+    2.01
+    """
+    confidence, counts = _planned(labels).confidence, np.array([folds])
+    return float(_effects(counts, confidence, cross_validation.ratio)[0])
+
+
+def _planned(labels):
+    """The `Confirmation` of these settings before any training."""
     candidates: dict[str, Setting] = {label: {} for label in labels}
-    planned = Confirmation(candidates, (), "min", "score", {})
-    return _seeds_for(effect, planned.confidence, 2)
+    return Confirmation(candidates, (), "min", "score", {})
 
 
-def _seeds_for(effect, confidence, fewest):
+def _seeds_for(effect, confidence, fewest, ratio=0.0):
     """The smallest number of seeds whose interval excludes 0 with the power `_POWER`.
 
-    (t(1 - alpha / 2; n - 1) + t(power; n - 1)) / sqrt(n) <= effect
+    None if it is above `MOST_SEEDS`, or if no number is enough, as with folds.
+    """
+    counts = np.arange(fewest, MOST_SEEDS + 1)
+    enough = counts[_effects(counts, confidence, ratio) <= effect]
+    return int(enough[0]) if len(enough) else None
+
+
+def _effects(counts, confidence, ratio):
+    """The effects that numbers of seeds show with the power `_POWER`.
+
+    (t(1 - alpha / 2; n - 1) + t(power; n - 1)) * sqrt(1 / n + ratio)
     """
     from scipy import stats
 
-    counts = np.arange(fewest, MOST_SEEDS + 1)
     quantiles = stats.t.ppf(0.5 + confidence / 2.0, df=counts - 1)
     quantiles += stats.t.ppf(_POWER, df=counts - 1)
-    enough = counts[quantiles / np.sqrt(counts) <= effect]
-    return int(enough[0]) if len(enough) else None
+    return quantiles * np.sqrt(1.0 / counts + ratio)
 
 
 # Scores as plain data.

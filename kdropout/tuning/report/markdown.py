@@ -33,7 +33,7 @@ _CAPTIONS = {
     "histories": "The objective over the epochs of each trial",
     "importance": "Importance of each layer",
     "marginals": "Expected score over the rate of each layer",
-    "confirmation": "Gains, paired by seed",
+    "confirmation": "Gains of the settings",
 }
 
 
@@ -138,7 +138,7 @@ def _trials(report):
     rows = [
         [
             escape(trial.trial_id),
-            scores.score(trial.score),
+            _score_cell(scores, trial),
             _first_rates(trial),
             *[escape(value_text(trial.other_values.get(name))) for name in others],
         ]
@@ -157,6 +157,14 @@ def _trials(report):
     if has_curves(report):
         pictures.append(_picture("histories"))
     return "\n\n".join([title, cells, *pictures])
+
+
+def _score_cell(scores, trial):
+    """The score of a trial, with the deviation between its trainings."""
+    score = scores.score(trial.score)
+    if trial.std is None:
+        return score
+    return f"{score} (std {scores.number(trial.std, trial.std)})"
 
 
 def _first_rates(trial):
@@ -193,7 +201,7 @@ def _confirmation(report):
         [
             _setting_name(report, comparison.label),
             escape(name_of(comparison.reference)),
-            *_gain(scores, comparison),
+            *_gain(scores, comparison, confirmation.unit),
         ]
         for comparison in confirmation.comparisons
         if comparison.reference != BASELINE
@@ -211,16 +219,16 @@ def _settings(report, scores):
         measured = list(confirmation.scores_of(label).values())
         row = [
             _setting_name(report, label),
-            _mean_score(scores, measured),
+            _mean_score(scores, measured, confirmation),
             str(len(measured)),
-            *_gain(scores, confirmation.comparison(label, BASELINE)),
+            *_gain(scores, confirmation.comparison(label, BASELINE), confirmation.unit),
         ]
         rows.append(row)
     sign = better_sign(confirmation.direction)
     header = [
         "setting",
         f"{escape(confirmation.measure)} ({sign} is better)",
-        "seeds",
+        f"{confirmation.unit}s",
         "gain over no dropout",
         "verdict",
     ]
@@ -239,27 +247,28 @@ def _setting_name(report, label):
     return escape(f"{label} ({', '.join(remarks)})" if remarks else label)
 
 
-def _mean_score(scores, measured):
+def _mean_score(scores, measured, confirmation):
     if len(measured) < 2:
         return scores.score(measured[0]) if measured else "none"
-    interval = _statistics.interval(measured)
+    interval = _statistics.interval(measured, ratio=confirmation.ratio)
     if not scores.holds_score(interval):
-        return f"{scores.score(interval.mean)} (too few seeds for an interval)"
+        mean = scores.score(interval.mean)
+        return f"{mean} (too few {confirmation.unit}s for an interval)"
     mean = scores.number(interval.mean, interval.half_width)
     width = scores.number(interval.half_width, interval.half_width)
     return f"{mean} +- {width} {scores.unit}".rstrip()
 
 
-def _gain(scores, comparison):
+def _gain(scores, comparison, unit):
     """The cells of a comparison: its gain and its verdict."""
     if comparison is None:
         return ["", ""]
     gain = comparison.gain
     if gain is None:
-        return ["too few seeds", comparison.verdict]
+        return [f"too few {unit}s", comparison.verdict]
     if comparison.verdict == "undecided" and not scores.holds_difference(gain):
         mean = scores.amount(gain.mean, 0.0)
-        return [f"{mean} (too few seeds for an interval)", comparison.verdict]
+        return [f"{mean} (too few {unit}s for an interval)", comparison.verdict]
     mean = scores.number(gain.mean, gain.half_width)
     width = scores.amount(gain.half_width, gain.half_width)
     return [f"{mean} +- {width}", comparison.verdict]
@@ -305,6 +314,12 @@ def _about_search(report):
             "trials early. Their scores are those up to then, so importance and curves "
             "show rates that learn slowly as worse than they are."
         )
+    number = max((len(trial.scores) for trial in done), default=0)
+    if number:
+        text += (
+            f" A score is the mean over {number} trainings, such as one for each fold. "
+            "The std is the standard deviation between them."
+        )
     fixed = fixed_rates(report.trials)
     if fixed:
         names = ", ".join(
@@ -347,16 +362,20 @@ def _about_confirmation(confirmation):
             "Not confirmed. The best score of a search is partly luck. Only trainings "
             "with new seeds show how much of it is."
         )
-    count = len(confirmation.comparisons)
-    seeds = ", ".join(map(str, confirmation.seeds))
+    count, unit = len(confirmation.comparisons), confirmation.unit
     text = (
-        f"Confirmation: every setting was trained with the seeds {seeds}, which the "
-        "search did not use. The search chose a setting by its score, so that score is "
-        "partly luck. The scores on new seeds do not have this bias. A score is given "
-        "as mean +- half of the 95 % interval of Student's t. A gain is a difference "
-        "paired by seed, positive where the setting is better, with its "
+        f"Confirmation: {_trainings_of(confirmation)} The search chose a setting by "
+        "its score, so that score is partly luck. A score is given as mean +- half of "
+        "the 95 % interval of Student's t. A gain is a difference paired by "
+        f"{unit}, positive where the setting is better, with its "
         f"{100 * CONFIDENCE:g} % interval."
     )
+    if confirmation.cross_validation is not None:
+        text += (
+            " The trainings of different folds share rows. So the intervals are "
+            "widened (Nadeau and Bengio) until they hold for other rows of the same "
+            "kind."
+        )
     if count > 1:
         text += (
             f" With {count} comparisons, it is more likely that one looks good by "
@@ -364,6 +383,21 @@ def _about_confirmation(confirmation):
             f"together with {100 * CONFIDENCE:g} %."
         )
     return f"{text} The verdict is 'better' or 'worse' only if the interval excludes 0."
+
+
+def _trainings_of(confirmation):
+    """A sentence on the trainings, and one on what is new in them."""
+    if confirmation.cross_validation is None:
+        seeds = ", ".join(map(str, confirmation.seeds))
+        return (
+            f"every setting was trained with the seeds {seeds}, which the search did "
+            "not use. The scores on new seeds do not have the bias of the search."
+        )
+    return (
+        f"every setting was trained on {confirmation.repetitions} new "
+        f"{confirmation.repetitions_text}, with new initial weights for each fold. "
+        "The search has seen the same rows in other folds."
+    )
 
 
 # Markdown.

@@ -495,7 +495,7 @@ def draw_confirmation(report, axes):
     score_format = format_of(confirmation.measure, confirmation.scores.values())
     comparisons = confirmation.comparisons
     for row, comparison in enumerate(comparisons):
-        _draw_gain(axes, row, comparison, score_format)
+        _draw_gain(axes, row, comparison, score_format, confirmation.unit)
     labels = [
         f"{_setting_name(comparison.label)}\nvs {_setting_name(comparison.reference)}"
         for comparison in comparisons
@@ -506,16 +506,17 @@ def draw_confirmation(report, axes):
     unit = short(score_format.difference_axis)
     _plain(axes.set_xlabel(f"gain in {unit}, right is better"))
     axes.grid(axis="x", alpha=0.25)
-    count, seeds = len(comparisons), len(confirmation.seeds)
+    count, unit = len(comparisons), confirmation.unit
     widened = f", widened for {count} comparisons" if count > 1 else ""
+    number = f"{confirmation.repetitions} new {confirmation.repetitions_text}"
     _title(
         axes,
-        f"Gain with {seeds} new seeds, paired by seed\n"
-        f"line: {100 * CONFIDENCE:g} % interval{widened}; small dots: seeds",
+        f"Gain with {number}, paired by {unit}\n"
+        f"line: {100 * CONFIDENCE:g} % interval{widened}; small dots: {unit}s",
     )
 
 
-def _draw_gain(axes, row, comparison, score_format):
+def _draw_gain(axes, row, comparison, score_format, unit):
     factor, gain = score_format.factor, comparison.gain
     gains = factor * np.array(comparison.gains)
     colour, marker = _LOOKS[comparison.verdict]
@@ -524,7 +525,7 @@ def _draw_gain(axes, row, comparison, score_format):
     text = comparison.verdict
     is_undecided = comparison.verdict == "undecided"
     if gain is None or (is_undecided and not score_format.holds_difference(gain)):
-        text = "too few seeds"
+        text = f"too few {unit}s"
     else:
         axes.errorbar(
             factor * gain.mean,

@@ -65,6 +65,7 @@ class TrialRecord:
         default_factory=dict
     )
     stopped_after: int | None = None
+    scores: tuple[float | None, ...] = ()
 
     def __post_init__(self):
         score, message = _finite(self.score), self.message
@@ -73,7 +74,9 @@ class TrialRecord:
             message = message or f"The score was {shown}."
         rates = {path: float(rate) for path, rate in self.rates.items()}
         metrics = {name: _finite(value) for name, value in self.metrics.items()}
+        scores = tuple(_finite(value) for value in self.scores)
         object.__setattr__(self, "score", score)
+        object.__setattr__(self, "scores", scores)
         object.__setattr__(self, "message", message)
         object.__setattr__(self, "values", _plain_values(self.values))
         object.__setattr__(self, "other_values", _plain_values(self.other_values))
@@ -84,6 +87,17 @@ class TrialRecord:
     def completed(self) -> bool:
         """True if the trial ran to its end and has a finite score."""
         return self.status == "COMPLETED" and self.score is not None
+
+    @property
+    def std(self) -> float | None:
+        """The standard deviation of the scores of the trainings, or None.
+
+        It is None if there are fewer than two, or if one was not finite.
+        """
+        scores = [score for score in self.scores if score is not None]
+        if len(scores) < 2 or len(scores) < len(self.scores):
+            return None
+        return float(np.std(scores, ddof=1))
 
     @property
     def failed(self) -> bool:

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from kdropout import _validation
 from kdropout._files import replacing
 from kdropout.tuning.report.answer import Answer, answer
-from kdropout.tuning.report.confirmation import Confirmation, Setting, trial_of
+from kdropout.tuning.report.confirmation import (
+    Confirmation,
+    CrossValidation,
+    Setting,
+    trial_of,
+)
 from kdropout.tuning.report.importance import (
     TREES,
     FeatureImportance,
@@ -235,10 +240,11 @@ class Report:
 
         Returns:
             List of dicts with the same keys: "trial_id", "score", "status", "epochs",
-            the path of each layer (for its rate), the name of each hyperparameter that
-            is not the rate of one layer, and the name of each metric. A missing value
-            is None. If a name is taken, "rate/", "value/" or "metric/" is put before
-            it.
+            "std" (the standard deviation of the scores, if trials have several
+            trainings, such as one for each fold), the path of each layer (for its
+            rate), the name of each hyperparameter that is not the rate of one layer,
+            and the name of each metric. A missing value is None. If a name is taken,
+            "rate/", "value/" or "metric/" is put before it.
 
         Example:
 
@@ -419,6 +425,7 @@ def _confirmation_to_plain(confirmation):
     """A `Confirmation` as a dict, with its comparisons for readers of the file."""
     if confirmation is None:
         return None
+    folds = confirmation.cross_validation
     return {
         "candidates": confirmation.candidates,
         "seeds": list(confirmation.seeds),
@@ -426,6 +433,7 @@ def _confirmation_to_plain(confirmation):
         "measure": confirmation.measure,
         "scores": _pairs_to_plain(confirmation.scores, "score"),
         "failures": _pairs_to_plain(confirmation.failures, "message"),
+        "cross_validation": None if folds is None else dataclasses.asdict(folds),
         "comparisons": [
             dataclasses.asdict(comparison) for comparison in confirmation.comparisons
         ],
@@ -435,6 +443,7 @@ def _confirmation_to_plain(confirmation):
 def _confirmation_from_plain(plain):
     if plain is None:
         return None
+    folds = plain.get("cross_validation")  # kdropout 0.1 had none
     return Confirmation(
         plain["candidates"],
         tuple(plain["seeds"]),
@@ -442,6 +451,7 @@ def _confirmation_from_plain(plain):
         plain["measure"],
         _pairs_from_plain(plain["scores"], "score"),
         _pairs_from_plain(plain["failures"], "message"),
+        None if folds is None else CrossValidation(**folds),
     )
 
 

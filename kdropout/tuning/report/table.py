@@ -44,6 +44,8 @@ def _columns(trials):
         "status": lambda trial: trial.status,
         "epochs": lambda trial: trial.epochs,
     }
+    if any(trial.scores for trial in trials):
+        columns["std"] = lambda trial: trial.std
     for part, kind in (
         ("rates", "rate"),
         ("values", "value"),

@@ -120,42 +120,43 @@ def _undecided(confirmation, comparison):
     scores, gain = _format(confirmation), comparison.gain
     subject = _subject(confirmation, comparison.label)
     both = f"{subject} and {name_of(comparison.reference)}"
-    measure = confirmation.measure
+    measure, unit = confirmation.measure, confirmation.unit
     sign = f"{better_sign(confirmation.direction)} is better"
     if gain is None:
         return (
             f"{both} cannot be compared by {measure} ({sign}), because fewer than two "
-            "seeds have scores of both."
+            f"{unit}s have scores of both."
         )
     gains = np.array(comparison.gains)
     if not gains.any():
-        return f"{both} have the same {measure} with every seed."
+        return f"{both} have the same {measure} with every {unit}."
     whose = _in_favour(confirmation, comparison)
     if np.ptp(gains) <= ROUNDING * np.abs(gains).max():
         return (
             f"{both} differ by {scores.amount(abs(gain.mean), 0.0)} of {measure} "
-            f"({sign}){whose} with each of {len(gains)} seeds. The score is too coarse "
-            "to show how certain that is."
+            f"({sign}){whose} with each of {len(gains)} {unit}s. The score is too "
+            "coarse to show how certain that is."
         )
     if not scores.holds_difference(gain):
         return (
             f"{both} differ by {scores.amount(abs(gain.mean), 0.0)} of {measure} "
-            f"({sign}){whose}. {len(gains)} seeds are too few to decide: the interval "
+            f"({sign}){whose}. {len(gains)} {unit}s are too few to decide: the "
+            "interval "
             "is wider than the range of all scores."
         )
     mean = scores.number(abs(gain.mean), gain.half_width)
     width = scores.amount(gain.half_width, gain.half_width)
-    spread = _seed_spread(confirmation, comparison.reference)
+    spread = _spread(confirmation, comparison.reference)
     sentence = (
         f"{both} differ by {mean} +- {width} of {measure} "
         f"({sign}){whose if float(mean) else ''}."
     )
     if abs(gain.mean) <= spread:
         return (
-            f"{sentence} You would not notice this difference: another seed changes "
-            f"the score by {scores.amount(spread, spread)}."
+            f"{sentence} You would not notice this difference: another {unit} "
+            f"changes the score by {scores.amount(spread, spread)}."
         )
-    return f"{sentence} {len(gains)} seeds are too few to decide."
+    return f"{sentence} {len(gains)} {unit}s are too few to decide."
 
 
 def _in_favour(confirmation, comparison):
@@ -188,8 +189,8 @@ def _widened(confirmation):
     return f"The intervals are widened, because there are {count} comparisons."
 
 
-def _seed_spread(confirmation, label):
-    """The standard deviation of the score of one setting over the seeds."""
+def _spread(confirmation, label):
+    """The standard deviation of the score of one setting over seeds or folds."""
     return float(np.std(list(confirmation.scores_of(label).values()), ddof=1))
 
 
