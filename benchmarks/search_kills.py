@@ -10,7 +10,9 @@ once more after they had ended. It also counts the searches whose trials differ 
 those without kills, in number, values, scores or order. If a search ends before the
 last kill, another search follows. The search "limited" also stops every few trials at
 its timeout and goes on, and the median of earlier trials stops bad ones. Its trials and
-their epochs are compared with those of a search without timeout.
+their epochs are compared with those of a search without timeout. The search "folds"
+does the same with a cross-validation. For "confirmation", the trials are the trainings
+of a confirmation.
 
     python -m benchmarks.search_kills
 
@@ -34,6 +36,8 @@ TRIALS = {
     "hyperband": None,
     "grid": 140,
     "limited": 60,
+    "folds": 60,
+    "confirmation": None,
 }
 
 

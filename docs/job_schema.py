@@ -40,6 +40,7 @@ The guide [A search as a job](../docs/jobs.md) explains jobs and their reports.
 | `digits_mlp.yaml` | wrong labels, where the rate decides; no download, 2 minutes |
 | `learning_rate.yaml` | the learning rate together with the rates |
 | `two_minutes.yaml` | a limit of time; first trials; patience |
+| `folds.yaml` | a cross-validation, for small data |
 | `mnist_mlp.yaml` | Hyperband; a rate for the inputs |
 | `fashion_cnn.yaml` | channels; a limit on the overfitting gap |
 | `uci_regression.yaml` | a published grid, on its splits; a model from a function |

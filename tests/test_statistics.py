@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from kdropout import _statistics
+from kdropout.tuning.folds import partition
 
 
 def test_interval_agrees_with_a_table_of_student():
@@ -63,3 +64,45 @@ def test_simultaneous_intervals_hold_together_in_95_percent_of_runs():
     sigma = np.sqrt(0.95 * 0.05 / runs)
     # The means are independent, so the share is 0.9875^4 = 0.951.
     assert abs(np.mean(held) - 0.9875**4) < 5 * sigma
+
+
+@pytest.mark.slow
+def test_interval_over_folds_rarely_prefers_one_of_two_equal_methods():
+    """Two sets of inputs are equally good, so 5 % of the intervals may exclude 0.
+
+    Without the correction of Nadeau and Bengio, more than a third of them do.
+    """
+    claims = {0.0: 0, 0.25: 0}
+    for seed in range(400):
+        gains = _gains_of_equal_methods(seed)
+        for ratio in claims:
+            claims[ratio] += _statistics.interval(gains, 0.95, ratio).verdict != (
+                "undecided"
+            )
+    assert claims[0.25] <= 30 and claims[0.0] > 100
+
+
+def _gains_of_equal_methods(seed, rows=300, inputs=10):
+    random = np.random.default_rng(seed)
+    effects = 0.3 * random.normal(size=inputs)
+    methods = random.normal(size=(2, rows, inputs))
+    y = methods.sum(0) @ effects + random.normal(size=rows)
+    gains = []
+    for repetition in range(4):
+        for training, validation in partition(rows, 5, [seed, repetition]):
+            errors = []
+            for x in methods:
+                known, other = x[training], x[validation]
+                ridge = known.T @ known + np.eye(inputs)
+                weights = np.linalg.solve(ridge, known.T @ y[training])
+                errors.append(np.square(y[validation] - other @ weights).mean())
+            gains.append(errors[0] - errors[1])
+    return gains
+
+
+def test_ratio_widens_an_interval_by_the_formula_of_nadeau_and_bengio():
+    values = [1.0, 2.0, 4.0, 3.0]
+    plain, corrected = (_statistics.interval(values, 0.9, r) for r in (0.0, 1 / 3))
+    expected = plain.half_width * np.sqrt((1 / 4 + 1 / 3) / (1 / 4))
+    assert corrected.half_width == pytest.approx(expected)
+    assert corrected.mean == plain.mean

@@ -258,7 +258,7 @@ def _checked_pairs(folds, num_rows):
             raise _validation.argument_error(
                 ValueError,
                 "folds",
-                f"must be {_EXPECTED}. Received: {_validation.shorten(pair)} at index "
+                f"must be {_EXPECTED}. Received: {_shown(pair)} at index "
                 f"{index}. Each part must have at least one row number from 0 to "
                 f"{num_rows - 1}, and none twice.",
             )
@@ -272,6 +272,10 @@ def _checked_pairs(folds, num_rows):
             )
         pairs.append(tuple(rows))
     return pairs
+
+
+def _shown(pair):
+    return _validation.shorten(" ".join(str(pair).split()))
 
 
 def _is_pair(pair):

@@ -672,7 +672,7 @@ def visible_effect(
     >>> from kdropout.tuning.report.confirmation import CrossValidation, visible_effect
     >>> labels = ["no dropout", "uniform 0.3", "search 1"]
     >>> round(visible_effect(labels, 50, CrossValidation(folds=5, ratio=0.25)), 2)
-    2.01
+    2.04
     """
     confidence, counts = _planned(labels).confidence, np.array([folds])
     return float(_effects(counts, confidence, cross_validation.ratio)[0])

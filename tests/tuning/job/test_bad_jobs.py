@@ -38,6 +38,21 @@ def iris(settings):
 
 
 CASES = [
+    BadJob(
+        "one fold",
+        MLP + "training: {folds: 1}\n",
+        ["line 2", "training.folds", "2", "Received: 1"],
+    ),
+    BadJob(
+        "folds as a text",
+        MLP + "training: {folds: all}\n",
+        ["training.folds", "integer", "Received: 'all'"],
+    ),
+    BadJob(
+        "folds and a validation part",
+        iris("validation_size: 0.2") + "training: {folds: 5}\n",
+        ["line 1", "data.validation_size", "must not be set with training.folds"],
+    ),
     # The file
     BadJob("empty", "", ["is empty", "at least one key"]),
     BadJob("comments only", "# nothing\n", ["is empty"]),

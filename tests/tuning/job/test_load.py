@@ -13,6 +13,7 @@ from kdropout.tuning.job.reading import parse_value, read_tree
 NAMES = [
     "digits_mlp",
     "fashion_cnn",
+    "folds",
     "learning_rate",
     "mnist_mlp",
     "schedule_search",

@@ -23,9 +23,12 @@ import types
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras_tuner
+import numpy as np
 
 from kdropout import tuning
 from kdropout.tuning import histories
+from kdropout.tuning.confirmation_run import CONFIRMATION_FILE, ConfirmationRun
+from kdropout.tuning.report import TrialRecord
 
 # Long enough that kills also hit a trial, and not only the files.
 _SECONDS_PER_TRIAL = 0.002
@@ -92,7 +95,7 @@ class InEpochs:
             callback.set_params({"epochs": _EPOCHS})
             callback.set_model(model)
         score = function_of(trial.hyperparameters.values) + 0.01 * self._execution
-        for epoch in range(_EPOCHS):
+        for epoch in range(kwargs.get("epochs", _EPOCHS)):
             time.sleep(_SECONDS_PER_TRIAL / _EPOCHS)
             logs = {"score": score + 0.02 / (1 + epoch)}
             for callback in callbacks:
@@ -144,8 +147,19 @@ LIMITED = {
             "median_stopping": {"warmup_trials": 3, "warmup_epochs": 1},
             "initial_trials": [{"rate/first": 0.5, "kind": "deep"}, {}],
         },
-    )
+    ),
+    "folds": (
+        tuning.RandomSearch,
+        {
+            "max_trials": 30,
+            "timeout": 0.06,
+            "median_stopping": {"warmup_trials": 3, "warmup_epochs": 1},
+        },
+    ),
 }
+
+# The arguments of `search`.
+DATA = {"folds": {"x": np.zeros((9, 1)), "y": np.arange(9) % 3, "folds": 3}}
 
 # This replaces `max_trials` for a short search of 6 or 7 trials.
 SHORT = {
@@ -166,13 +180,59 @@ def make_tuner(algorithm, folder, **kwargs):
     return kind(hypermodel, directory=folder, project_name="search", **arguments)
 
 
-def finish(tuner):
+def finish(tuner, **data):
     """Search, again after each timeout, until the search ends by itself."""
-    tuner.search(verbose=0)
+    tuner.search(**data, verbose=0)
     while tuner.budget.timeout is not None and (
         tuner.remaining_trials or len(tuner.oracle.end_order) < len(tuner.oracle.trials)
     ):
-        tuner.search(verbose=0)
+        tuner.search(**data, verbose=0)
+
+
+# The confirmation of a search, with a function instead of training.
+
+CONFIRMATION = "confirmation"
+_SEEDS = 20
+
+
+class PlainConfirmation(ConfirmationRun):
+    """Computes the function instead of training, and records the call."""
+
+    notes = None  # path of a file
+
+    def _train(self, setting, seed):
+        with open(self.notes, "a") as file:
+            file.write(f"{json.dumps(setting)}-{seed}\n".replace(" ", ""))
+        time.sleep(_SECONDS_PER_TRIAL)
+        return (setting["first"] - 0.3) ** 2 + 0.01 * seed
+
+
+def confirm(folder):
+    """Confirm three settings with a record of their trainings in `folder`."""
+    records = [
+        TrialRecord(str(n), {"rate/first": r}, {"first": r}, abs(r - 0.3))
+        for n, r in enumerate((0.1, 0.2, 0.5))
+    ]
+    objective = keras_tuner.Objective("val_score", "min")
+    tuner = types.SimpleNamespace(
+        oracle=types.SimpleNamespace(objective=objective),
+        get_best_hyperparameters=lambda: [keras_tuner.HyperParameters()],
+    )
+    run = PlainConfirmation(
+        tuner, None, True, "score", "min", {}, pathlib.Path(folder, CONFIRMATION_FILE)
+    )
+    run.notes = pathlib.Path(folder, "notes")
+    run.run(records, None, top=3, seeds=_SEEDS, show=False)
+
+
+def _kept(folder):
+    """The scores in the file of a confirmation, as pairs of training and score."""
+    path = pathlib.Path(folder, CONFIRMATION_FILE)
+    scores = json.loads(path.read_text())["scores"] if path.exists() else []
+    return [
+        (f"{json.dumps(s['setting'])}-{s['seed']}".replace(" ", ""), s["score"])
+        for s in scores
+    ]
 
 
 def results(folder):
@@ -199,11 +259,15 @@ def epochs(folder):
 
 def outcome(folder):
     """Return all that two searches are compared by."""
+    if not pathlib.Path(folder, "search").exists():
+        return _kept(folder), []
     return results(folder), epochs(folder)
 
 
 def ended(folder):
-    """Return the completed trials in the file of the search."""
+    """Return the completed trials in the file of the search, or the trainings."""
+    if pathlib.Path(folder, CONFIRMATION_FILE).exists():
+        return [name for name, _ in _kept(folder)]
     try:
         return json.loads(pathlib.Path(folder, "search", "oracle.json").read_text())[
             "end_order"
@@ -228,7 +292,10 @@ def begin(algorithm, folder, prepare=lambda: None, **kwargs):
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), 1
         )  # KerasTuner prints that it reloads
-        finish(make_tuner(algorithm, folder, **kwargs))
+        if algorithm == CONFIRMATION:
+            confirm(folder)
+        else:
+            finish(make_tuner(algorithm, folder, **kwargs), **DATA.get(algorithm, {}))
         code = 0
     finally:
         sys.stderr.flush()
@@ -337,10 +404,13 @@ def _die_at_file(at, late):
 
 
 def _wait_for_a_write(folder, child):
-    """Return when the child writes the file of the search, or after a while."""
-    begun = os.path.join(folder, "search", f".{child}.oracle.json")
+    """Return when the child writes the file of all results, or after a while."""
+    begun = [
+        os.path.join(folder, "search", f".{child}.oracle.json"),
+        os.path.join(folder, f".{child}.{CONFIRMATION_FILE}"),
+    ]
     end = time.monotonic() + _SECONDS_FOR_A_WRITE
-    while not os.path.exists(begun) and time.monotonic() < end:
+    while not any(map(os.path.exists, begun)) and time.monotonic() < end:
         pass
 
 
@@ -364,9 +434,12 @@ def _num_unfinished(folder, child):
     return int(any(pathlib.Path(folder).rglob(f".{child}.*")))
 
 
+CHOICES = [*ALGORITHMS, *LIMITED, CONFIRMATION]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("algorithms", nargs="+", choices=[*ALGORITHMS, *LIMITED])
+    parser.add_argument("algorithms", nargs="+", choices=CHOICES)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, help="instead of the number above")

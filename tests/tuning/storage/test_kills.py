@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.tuning.storage.kills import ALGORITHMS, LIMITED
+from tests.tuning.storage.kills import ALGORITHMS, CONFIRMATION, LIMITED
 
 pytestmark = pytest.mark.slow
 
@@ -30,12 +30,12 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def at_random():
-    return run(*ALGORITHMS, *LIMITED, "--kills", str(KILLS))
+    return run(*ALGORITHMS, *LIMITED, CONFIRMATION, "--kills", str(KILLS))
 
 
 @pytest.fixture(scope="module")
 def at_files():
-    return run(*QUICK, *LIMITED, "--files", str(FILES), "--trials", "7")
+    return run(*QUICK, *LIMITED, CONFIRMATION, "--files", str(FILES), "--trials", "7")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -62,7 +62,16 @@ def test_limited_search_that_is_killed_equals_one_without_kills_and_timeouts(
     assert row["other_sequences"] == 0  # including the epochs and the stopped trials
 
 
-@pytest.mark.parametrize("algorithm", [*QUICK, *LIMITED])
+def test_confirmation_that_is_killed_repeats_no_training_and_loses_no_score(at_random):
+    row = at_random[CONFIRMATION]
+    assert row["kills"] == KILLS and row["trials"] == 80  # four settings, 20 seeds
+    assert row["lost"] == 0
+    assert row["repeated_after_end"] == 0
+    assert row["trials_begun_again"] <= row["kills"]
+    assert row["other_sequences"] == 0
+
+
+@pytest.mark.parametrize("algorithm", [*QUICK, *LIMITED, CONFIRMATION])
 def test_search_killed_at_any_file_continues_identically(algorithm, at_files):
     row = at_files[algorithm]
     assert row["kills"] == 2 * FILES
