@@ -9,7 +9,7 @@ import re
 
 from pydantic_core import PydanticUndefined
 
-from kdropout.tuning.job import schema
+from kdropout.tuning.job import objective, schema
 from kdropout.tuning.job.job import Job
 
 _INTRODUCTION = """\
@@ -177,7 +177,7 @@ def render():
     ]
     parts += _sections(schema.ALGORITHMS, leave_out={"algorithm"})
     parts += ["## `space`\n", _SPACE, "## `hyperparameters`\n", _HYPERPARAMETERS]
-    parts += _section("objective", schema.ObjectiveSettings, level="##")
+    parts += _section("objective", objective.ObjectiveSettings, level="##")
     parts.append("You can write `name` in place of `{metric: name}`.\n")
     parts += _section("training", schema.TrainingSettings, level="##")
     parts += ["### `callbacks`\n", _CALLBACKS]

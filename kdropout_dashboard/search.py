@@ -25,16 +25,16 @@ def search(source, run, version=""):
         return unchanged(version)
     content = source.descriptions(SEARCH, [run]).get(run, {})
     described = source.descriptions(TRIAL, list(trials)) if trials else {}
-    dimensions = _dimensions(content)
-    direction = content.get("direction")
+    dimensions, objectives = _dimensions(content), _objectives(content)
     return {
         "version": current,
         "run": run,
         "objective": plain.text(content.get("objective")),
-        "direction": direction if direction in ("min", "max") else "min",
+        "direction": _direction(content),
+        "objectives": objectives,
         "dimensions": dimensions,
         "trials": [
-            _trial(name, described[name], dimensions)
+            _trial(name, described[name], dimensions, objectives)
             for name in sorted(described, key=plain.natural)
             if described[name]
         ],
@@ -46,6 +46,21 @@ def search(source, run, version=""):
 def _parent(run):
     """The parent of a run. It is "." for runs directly in the log folder."""
     return "" if run == "." else os.path.dirname(run) or "."
+
+
+def _direction(content):
+    direction = content.get("direction")
+    return direction if direction in ("min", "max") else "min"
+
+
+def _objectives(content):
+    """The several objectives of a search, or an empty list."""
+    objectives = {
+        name: {"name": name, "direction": _direction(objective)}
+        for objective in plain.dicts(content.get("objectives"))
+        if (name := plain.text(objective.get("name")))
+    }
+    return list(objectives.values())
 
 
 def _dimensions(content):
@@ -64,7 +79,7 @@ def _dimensions(content):
     return list(dimensions.values())
 
 
-def _trial(run, content, dimensions):
+def _trial(run, content, dimensions, objectives):
     values = content.get("values")
     values = values if isinstance(values, dict) else {}
     epochs = plain.number(content.get("epochs"))
@@ -79,6 +94,12 @@ def _trial(run, content, dimensions):
     }
     if rung:
         trial["rung"] = int(rung)
+    if objectives:
+        measured = content.get("objectives")
+        measured = measured if isinstance(measured, dict) else {}
+        trial["objectives"] = [
+            plain.number(measured.get(o["name"])) for o in objectives
+        ]
     return trial | {"reason": reason} if reason else trial
 
 

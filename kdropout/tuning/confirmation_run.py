@@ -7,6 +7,7 @@ import textwrap
 from typing import Any
 
 import keras
+import keras_tuner
 from tqdm import tqdm
 
 from kdropout import _validation
@@ -18,6 +19,7 @@ from kdropout.schedules import Ramp
 from kdropout.tuning import histories
 from kdropout.tuning import report as reports
 from kdropout.tuning.budget import time_text
+from kdropout.tuning.objectives import name_of, parts_of
 from kdropout.tuning.report import (
     CrossValidation,
     Report,
@@ -87,10 +89,11 @@ def report_of(tuner: TrialEngine, epochs: int | None = None) -> Report:
     objective = tuner.oracle.objective
     return Report(
         records,
-        objective.name,
+        name_of(objective),
         objective.direction,
         dimensions=dimensions,
         curves=curves,
+        objectives=parts_of(objective),
     )
 
 
@@ -125,7 +128,8 @@ def confirm(
             `folds` and without `test_data`, it is the number of cross-validations, each
             on another partition of the rows. Defaults to 10.
         metric: String, name of the metric of the model that compares the settings, such
-            as "accuracy" or "loss". None for that of the objective. Defaults to None.
+            as "accuracy" or "loss". None for that of the objective, or of the first of
+            several. Defaults to None.
         verbose: Integer, 1 to show progress, 0 to hide it. Defaults to 1.
         **kwargs: Keyword arguments of `search`, such as `epochs`, `batch_size`,
             `validation_data` and `folds`. Pass the same values as to `search`.
@@ -168,26 +172,28 @@ def confirm(
     objective = tuner.oracle.objective
     args, kwargs = tuner.by_folds(args, kwargs, test_data)
     held_out = _held_out(test_data, kwargs)
-    metric = _checked_metric(metric, objective, _logged_names(model, held_out))
+    first = _first_of(objective)
+    metric = _checked_metric(metric, first, _logged_names(model, held_out))
     importance = measure_importance(records, dimensions)
     run = ConfirmationRun(
         tuner,
         held_out=held_out,
         has_test=test_data is not None,
         metric=metric,
-        direction=_direction_of(metric, objective, model),
+        direction=_direction_of(metric, first, model),
         arguments=kwargs,
         positional=args,
         file=pathlib.Path(tuner.project_dir) / CONFIRMATION_FILE,
     )
     return Report(
         records,
-        objective.name,
+        name_of(objective),
         objective.direction,
         confirmation=run.run(records, importance, top, seeds, verbose > 0),
         dimensions=dimensions,
         importance=importance,
         curves=curves,
+        objectives=parts_of(objective),
     )
 
 
@@ -232,6 +238,12 @@ def _held_out(test_data, kwargs):
             "neither 'test_data' nor 'validation_data'.",
         )
     return validation_data
+
+
+def _first_of(objective):
+    """An objective, or the first of several."""
+    parts = parts_of(objective)
+    return keras_tuner.Objective(*parts[0]) if parts else objective
 
 
 def _checked_metric(metric, objective, names):

@@ -2,6 +2,7 @@
 
 import math
 
+from kdropout.tuning.objectives import name_of, parts_of
 from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.report.records import dimensions_seen
 from kdropout.tuning.space.dimension import dimensions_of
@@ -12,19 +13,20 @@ from kdropout_dashboard import tags
 _SHOWN = ("name", "layers", "kind", "low", "high", "levels")
 
 
-def describe_search(objective, direction, dimensions, marginals=(), problem=""):
+def describe_search(objective, dimensions, marginals=(), problem=""):
     """Return the objective, the dimensions and the results of a search as a dict."""
     return {
         "format": tags.FORMAT,
-        "objective": objective,
-        "direction": direction,
+        "objective": name_of(objective),
+        "direction": objective.direction,
+        "objectives": _plain_objectives(parts_of(objective)),
         "dimensions": [_plain_dimension(dimension) for dimension in dimensions],
         "marginals": list(marginals),
         "problem": problem,
     }
 
 
-def describe_trial(trial, values):
+def describe_trial(trial, values, objective):
     """Return a KerasTuner `Trial` that has ended as a dict."""
     # The record turns a score that is not finite into a reason for failure.
     record = TrialRecord(
@@ -44,7 +46,19 @@ def describe_trial(trial, values):
     }
     if record.failed and record.reason:
         content["reason"] = record.reason
+    parts = parts_of(objective)
+    if parts:
+        tracked = trial.metrics.metrics
+        content["objectives"] = {
+            name: _finite(trial.metrics.get_last_value(name))
+            for name, _ in parts
+            if name in tracked
+        }
     return content
+
+
+def _plain_objectives(parts):
+    return [{"name": name, "direction": direction} for name, direction in parts]
 
 
 def _plain_dimension(dimension):
@@ -73,9 +87,10 @@ def search_payload(report, plan, run):
         "run": run,
         "objective": report.objective,
         "direction": report.direction,
+        "objectives": _plain_objectives(report.objectives),
         "dimensions": [_plain_dimension(dimension) for dimension in dimensions],
         "trials": [
-            _trial_payload(trial, dimensions)
+            _trial_payload(trial, dimensions, report.objectives)
             for trial in report.trials
             if trial.completed or trial.failed
         ],
@@ -84,7 +99,7 @@ def search_payload(report, plan, run):
     }
 
 
-def _trial_payload(trial, dimensions):
+def _trial_payload(trial, dimensions, objectives):
     payload = {
         "id": trial.trial_id,
         "values": [
@@ -99,6 +114,8 @@ def _trial_payload(trial, dimensions):
         payload["rung"] = trial.rung
     if trial.failed:
         payload["reason"] = trial.reason
+    if objectives:
+        payload["objectives"] = [trial.metrics.get(name) for name, _ in objectives]
     return payload
 
 

@@ -120,7 +120,8 @@ class SearchLog:
 
     def _write_trial(self, trial):
         values = trial.hyperparameters.values
-        content = describe_trial(trial, values_of_user(values))
+        objective = self._oracle.objective
+        content = describe_trial(trial, values_of_user(values), objective)
         score = content["score"]
         known = {
             "rates": self.axes.rates(values),
@@ -133,7 +134,7 @@ class SearchLog:
             start = self._start.get(trial.trial_id, time.time())
             yield _hparams_start(content["values"], start)
             if score is not None:
-                yield scalars({_score_tag(self._oracle.objective.name): score})
+                yield scalars({_score_tag(objective.name): score})
             if self.axes.dimensions:
                 yield description(tags.TRIAL, {**content, **known})
             completed = trial.status == TrialStatus.COMPLETED and score is not None
@@ -159,14 +160,8 @@ class SearchLog:
                 )
 
     def _describe(self, marginals=(), problem=""):
-        objective = self._oracle.objective
-        return describe_search(
-            objective.name,
-            objective.direction,
-            self.axes.dimensions,
-            marginals,
-            problem,
-        )
+        objective, axes = self._oracle.objective, self.axes
+        return describe_search(objective, axes.dimensions, marginals, problem)
 
     def _measure(self):
         """The `Importance` of the trials that have values on all axes, or None."""

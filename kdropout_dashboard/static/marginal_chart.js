@@ -1,13 +1,13 @@
 import { svg } from "./dom.js";
 import { listenToKeys, moved } from "./keyboard.js";
 import { shorten } from "./names.js";
+import { nearest } from "./nearest.js";
 import { createPlot, hide, line, show, xAxis, yAxis } from "./plot.js";
 import { linear } from "./scale.js";
 import { quality, valueText } from "./search_model.js";
 
 const HEIGHT = 190;
 const SPACE = { left: 58, right: 16, top: 26, bottom: 26 };
-const REACH = 16;
 
 /** Creates a chart of the scores of all trials by one dimension, with the mean curve. */
 export function createMarginalChart(cursor) {
@@ -20,7 +20,7 @@ export function createMarginalChart(cursor) {
   const point = (dot) => dot && cursor.move({ trial: dot.id });
   const position = () => drawn.dots.findIndex(({ id }) => id === cursor.place?.trial);
   plot.element.addEventListener("pointermove", (event) => {
-    const dot = drawn && nearestDot(drawn.dots, ...plot.place(event));
+    const dot = drawn && nearest(drawn.dots, ...plot.place(event));
     if (dot) point(dot);
     else cursor.clear();
   });
@@ -140,13 +140,4 @@ function curve({ marginal, levels }, x, toY) {
 
 function usable(numbers) {
   return numbers.every(Number.isFinite);
-}
-
-function nearestDot(dots, left, top) {
-  let [best, least] = [null, REACH];
-  for (const dot of dots) {
-    const distance = Math.hypot(dot.x - left, dot.y - top);
-    if (distance < least) [best, least] = [dot, distance];
-  }
-  return best;
 }

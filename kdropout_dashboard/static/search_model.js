@@ -34,10 +34,42 @@ export function searchModel(payload) {
     trials,
     rankOf: new Map(trials.map(({ id, rank }) => [id, rank])),
     scores,
+    objectives: (payload.objectives ?? []).map((objective, i) => ({
+      ...objective,
+      label: shortenTo(objective.name, LONGEST),
+      values: trials.map(({ objectives }) => objectives?.[i] ?? null),
+    })),
+    front: paretoFront(trials, payload.objectives ?? []),
     dimensions: payload.dimensions.map((dimension, i) =>
       describe(dimension, trials, i, payload.marginals),
     ),
   };
+}
+
+/**
+ * Returns the ids of the trials that no other trial beats in all objectives. A trial
+ * without a value of each objective, or of an earlier rung of late halving, is not one.
+ */
+export function paretoFront(trials, objectives) {
+  if (objectives.length < 2) return new Set();
+  const last = Math.max(...trials.map(({ rung }) => rung ?? 0));
+  const known = trials
+    .filter(({ rung }) => (rung ?? 0) === last)
+    .map(({ id, objectives: values }) => ({
+      id,
+      losses: objectives.map(({ direction }, i) => {
+        const value = values?.[i] ?? null;
+        return value !== null && direction === "max" ? -value : value;
+      }),
+    }))
+    .filter(({ losses }) => !losses.includes(null));
+  const beats = (one, other) =>
+    one.every((loss, i) => loss <= other[i]) &&
+    one.some((loss, i) => loss < other[i]);
+  const best = known.filter(
+    ({ losses }) => !known.some((other) => beats(other.losses, losses)),
+  );
+  return new Set(best.map(({ id }) => id));
 }
 
 /** Returns true if a trial has a result to draw. */
@@ -123,8 +155,11 @@ export function valueText({ levels }, value) {
 }
 
 /** Describes a trial: score, rank, epochs and values. */
-export function trialText({ trials, dimensions, objective }, rank) {
+export function trialText({ trials, dimensions, objective, objectives }, rank) {
   const { name, score, values, epochs } = trials[rank - 1];
+  const parts = objectives.map(
+    ({ label, values: measured }) => `${label} ${format(measured[rank - 1])}`,
+  );
   const chosen = dimensions.map((dimension, i) => {
     const label = shortenTo(dimension.label, LONGEST);
     return `${label} ${valueText(dimension, values[i] ?? null)}`;
@@ -133,5 +168,5 @@ export function trialText({ trials, dimensions, objective }, rank) {
     epochs === null ? [] : [`${epochs} ${epochs === 1 ? "epoch" : "epochs"}`];
   const result = `${objective} ${format(score)}`;
   const place = `rank ${rank} of ${trials.length}`;
-  return `Trial ${name}: ${[result, place, ...length, ...chosen].join(", ")}`;
+  return `Trial ${name}: ${[result, ...parts, place, ...length, ...chosen].join(", ")}`;
 }

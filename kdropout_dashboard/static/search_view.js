@@ -4,6 +4,7 @@ import { html } from "./dom.js";
 import { legend } from "./legend.js";
 import { createMarginals } from "./marginals.js";
 import { createParallel, FAINTEST } from "./parallel.js";
+import { createPareto } from "./pareto.js";
 import { format } from "./scale.js";
 import { countSentence, reasonSentences, searchModel, trialText } from "./search_model.js";
 import { currentTheme } from "./theme.js";
@@ -12,6 +13,10 @@ import { createTrialTable } from "./trial_table.js";
 const HINT = "Point at a line, or use the arrow keys, to read a trial.";
 const EMPTY = "No trial of this search has finished with a score yet.";
 const MOST_REASONS = 3;
+const FRONT =
+  "trials are the front, drawn as diamonds: no other trial is better in one objective " +
+  "without being worse in another. Each value is that of one trial, so the front is " +
+  "partly luck.";
 const NO_MARGINALS =
   "Each dot is a trial. When the search has ended, a line shows the expected score for " +
   "each value.";
@@ -25,6 +30,7 @@ export function createSearchView() {
   const cursor = createCursor();
   const parallel = createParallel(cursor);
   const marginals = createMarginals(cursor);
+  const pareto = createPareto(cursor);
   const table = createTrialTable(cursor);
   const facts = html("p", { class: "facts", "data-testid": "facts" });
   const note = html("p", { class: "note", "data-testid": "note" });
@@ -35,8 +41,11 @@ export function createSearchView() {
     "data-testid": "trial-readout",
   });
   const explained = html("p", { class: "sentence" });
+  const tradeOff = html("p", { class: "sentence" });
+  const objectives = section("Pareto front", null, tradeOff, pareto.element);
   const sections = [
     section("Trials", key, readout, parallel.element),
+    objectives,
     section("Score by each rate", null, explained, marginals.element),
     section("Best scores of the search", null, table.element),
   ];
@@ -72,6 +81,7 @@ export function createSearchView() {
     note.hidden = !note.textContent;
     sections.forEach((one) => (one.hidden = !trials.length));
     if (!trials.length) return;
+    objectives.hidden = model.objectives.length < 2;
     const colour = ramp(currentTheme());
     key.replaceChildren(
       `${objective}, worst to best`,
@@ -87,6 +97,10 @@ export function createSearchView() {
     const doubt = fitted && payload.problem ? ` UNRELIABLE: ${payload.problem}.` : "";
     explained.textContent = `${fitted ? MARGINALS : NO_MARGINALS} Better is up.${doubt}`;
     parallel.draw(model, width);
+    if (!objectives.hidden) {
+      tradeOff.textContent = `${model.front.size} of ${trials.length} ${FRONT}`;
+      pareto.draw(model, width);
+    }
     marginals.draw(model, width);
     table.draw(model);
     reserve(readout, trialText(model, 1));

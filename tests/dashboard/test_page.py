@@ -470,6 +470,48 @@ def test_diverged_trial_does_not_squeeze_the_others(open_page):
     assert len(reader.all("parallel", "path.trial")) == 7
 
 
+OBJECTIVES = [
+    {"name": "val_loss", "direction": "min"},
+    {"name": "val_accuracy", "direction": "max"},
+]
+
+
+def with_objectives(values, objectives=OBJECTIVES):
+    """A search with several objectives, whose trials have these values."""
+    payload = search("s", [one - two for one, two, *_ in values], objectives=objectives)
+    for trial, measured in zip(payload["trials"], values, strict=True):
+        trial["objectives"] = list(measured)
+    return payload
+
+
+def test_front_of_several_objectives_is_drawn_above_the_other_trials(open_page):
+    values = [(0.3, 0.7), (0.35, 0.7), (0.4, 0.9), (0.45, 0.85), (0.25, 0.6)]
+    reader = open_page([], [with_objectives(values)])
+    assert len(reader.all("pareto", ".front")) == 3
+    assert len(reader.all("pareto", ".trial-dot")) == 2
+    assert "val_loss, lower is better" in reader.text("pareto")
+    assert "val_accuracy, higher is better" in reader.text("pareto")
+    # The keyboard goes over the trials from left to right.
+    reader.press("pareto", "HOME")
+    said = "Trial 0004: val_loss -0.35, val_loss 0.25, val_accuracy 0.6, rank"
+    assert reader.text("trial-readout").startswith(said)
+    reader.press("pareto", "END")
+    assert reader.text("trial-readout").startswith("Trial 0003")
+    (diamond, *_) = reader.all("pareto", ".front")
+    reader.hover(diamond, 0.5, 0.5)
+    assert reader.text("trial-readout").startswith("Trial ")
+
+
+def test_three_objectives_have_two_charts_and_one_has_none(open_page):
+    objectives = [*OBJECTIVES, {"name": "gap_loss", "direction": "min"}]
+    values = [(0.3, 0.7, 0.1), (0.35, 0.7, 0.1), (0.4, 0.9, None)]
+    reader = open_page([], [with_objectives(values, objectives)])
+    assert len(reader.all("pareto")) == 2
+    assert len(reader.all("pareto", ".front")) == 2  # one in each chart
+    reader = open_page([], [search("s", SCORES)])
+    assert not reader.all("pareto")
+
+
 def test_marginals_have_mean_band_and_trials(open_page):
     marginal = {
         "name": "rate/first",

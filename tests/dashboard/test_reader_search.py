@@ -56,6 +56,7 @@ def test_search_is_read_as_written(tmp_path):
         "run": "s",
         "objective": "val_accuracy",
         "direction": "max",
+        "objectives": [],
         "dimensions": dimensions,
         "trials": [
             shown("1", [None, None], math.pi, "COMPLETED"),
@@ -144,3 +145,23 @@ def test_incomplete_curves_are_omitted(tmp_path):
     payload = search(tmp_path)
     assert payload["marginals"] == [whole]
     assert payload["dimensions"][0]["low"] is None
+
+
+def test_objectives_of_the_trials_are_in_the_order_of_the_search(tmp_path):
+    objectives = [
+        {"name": "val_loss", "direction": "min"},
+        {"name": "val_accuracy", "direction": "max"},
+    ]
+    content = {"format": 1, "objective": "sum", "objectives": [*objectives, 3, {}]}
+    write(tmp_path / "s", ("kdropout/search", content, 0))
+    for name, measured in (
+        ("1", {"val_accuracy": 0.5, "val_loss": 0.1}),
+        ("2", {"val_accuracy": "none"}),
+        ("3", None),
+    ):
+        described = {"format": 1, "trial_id": name, "objectives": measured}
+        write(tmp_path / "s" / name, ("kdropout/trial", described, 0))
+    payload = search(tmp_path, "s")
+    assert payload["objectives"] == objectives
+    measured = [trial["objectives"] for trial in payload["trials"]]
+    assert measured == [[0.1, 0.5], [None, None], [None, None]]

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from kdropout import _validation, callbacks
+from kdropout import callbacks
 from kdropout._validation import nearest, shorten
 from kdropout.callbacks import OverfittingGap, TensorBoardRates
 from kdropout.callbacks.rate_scheduler import RateMover
@@ -26,7 +26,9 @@ from kdropout.tuning.job.fields import (
     problems_of,
     with_arguments,
 )
+from kdropout.tuning.job.objective import LimitedMetric
 from kdropout.tuning.job.references import call_reference
+from kdropout.tuning.objectives import SummedMetrics
 from kdropout.tuning.space.plan import plan_of
 
 _KEY = ("training", "callbacks")
@@ -286,6 +288,8 @@ def _in_order(job, data, named):
         made.append(_make_gap(job, data))
     if objective.gap_limit is not None:
         made.append(LimitedMetric(objective.metric, objective.gap_limit, direction))
+    if objective.also:
+        made.append(SummedMetrics(objective.for_tuner))
     made += [callback for _, callback in named]
     if training.early_stopping is not None:
         made.append(
@@ -408,6 +412,8 @@ def _names_of_logs(job, logged):
         prefixes += ["gap_", "naive_gap_", "clean_"]
     names = [f"{prefix}{name}" for prefix in prefixes for name in logged]
     if objective.gap_limit is not None:
+        names.append(objective.first_name)
+    if objective.also:
         names.append(objective.name)
     return names
 
@@ -550,64 +556,3 @@ def _check_copies(key, callback):
             f"({type(error).__name__}: {error}). Open files and the like in "
             "on_train_begin.",
         ) from None
-
-
-# The limit of the gap.
-
-# The weight is larger than the gain of the metric from one unit of gap. It is small
-# enough that the surrogate of a Bayesian search still sees other differences.
-WEIGHT = 100.0
-
-
-class LimitedMetric(keras.callbacks.Callback):
-    """Logs a metric with a penalty for each unit of gap above a limit.
-
-        limited_<metric> = metric + 100 * max(0, gap_loss - limit)
-
-    with a minus if a larger metric is better. This is an exact penalty: if some setting
-    meets the limit, the best value belongs to the best setting that meets it, as long
-    as 1 nat more of gap improves the metric by less than 100. If a search begins above
-    the limit, the penalty also shows it the direction to the limit.
-
-    Put it after `kdropout.callbacks.OverfittingGap`.
-
-    Args:
-        metric: String, name in the logs, such as "val_loss".
-        limit: Float of at least 0, the largest gap without a penalty, in the unit of
-            the loss.
-        direction: "min" if a smaller metric is better, or "max" if a larger one is.
-
-    Raises:
-        TypeError: If `limit` is not a number.
-        ValueError: If an argument is out of range, or, at the end of an epoch, if
-            `metric` or the gap is not in the logs.
-
-    Example:
-
-    >>> from kdropout.tuning.job import LimitedMetric
-    >>> logs = {"val_loss": 0.5, "gap_loss": 0.25}
-    >>> LimitedMetric("val_loss", 0.2, "min").on_epoch_end(0, logs)
-    >>> round(logs["limited_val_loss"], 6)
-    5.5
-
-    Reference:
-        Nocedal, Wright 2006, "Numerical optimization", section 17.2.
-    """
-
-    def __init__(self, metric: str, limit: float, direction: str):
-        super().__init__()
-        self.metric = metric
-        self.limit = _validation.number("limit", limit, low=0.0)
-        self.direction = _validation.choice("direction", direction, ("min", "max"))
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        logs = {} if logs is None else logs
-        missing = [name for name in (self.metric, "gap_loss") if name not in logs]
-        if missing:
-            raise ValueError(
-                f"LimitedMetric needs '{missing[0]}' in the logs. Received: "
-                f"{sorted(logs)}. Put OverfittingGap before it."
-            )
-        penalty = WEIGHT * max(0.0, logs["gap_loss"] - self.limit)
-        sign = 1.0 if self.direction == "min" else -1.0
-        logs[f"limited_{self.metric}"] = logs[self.metric] + sign * penalty

@@ -53,6 +53,7 @@ from kdropout.tuning.job.fields import (
 )
 from kdropout.tuning.job.hyperparameters import BATCH_SIZE, with_values
 from kdropout.tuning.job.models import ModelBuilder
+from kdropout.tuning.job.objective import Objective, ObjectiveSettings
 from kdropout.tuning.job.output import claim, keep_contents, locked
 from kdropout.tuning.job.references import blame_exits, reference_text
 from kdropout.tuning.job.schema import (
@@ -63,8 +64,6 @@ from kdropout.tuning.job.schema import (
     GridSearch,
     Hyperparameters,
     MlpModel,
-    Objective,
-    ObjectiveSettings,
     RandomSearch,
     SklearnData,
     Space,
@@ -262,21 +261,21 @@ class Job(Settings):
         return self
 
     @model_validator(mode="after")
-    def _check_callbacks(self):
-        problems = problems_with_weights(self)
-        if problems:
-            raise invalid_parts(problems)
-        return self
-
-    @model_validator(mode="after")
     def _infer_direction(self):
         try:
-            self.objective.infer_direction(self.model.metrics or ())
+            self.objective.infer_directions(self.model.metrics or ())
         except PydanticCustomError as error:
             parts = error.context["parts"]
             raise invalid_parts(
                 [(("objective", *key), m) for key, m in parts]
             ) from None
+        return self
+
+    @model_validator(mode="after")
+    def _check_callbacks(self):
+        problems = problems_with_weights(self)
+        if problems:
+            raise invalid_parts(problems)
         return self
 
     def __repr__(self) -> str:
@@ -677,14 +676,17 @@ def _check_objective(job, logged, model):
         prefixes += ["gap_", "naive_gap_", "clean_"]
         _check_directions(objective, logged, model)
     names = [f"{prefix}{name}" for prefix in prefixes for name in logged]
-    # A callback of the user may log it, but only after the limit of the gap needs it.
-    may_be_logged = references_of(job) and objective.gap_limit is None
-    if objective.metric not in names and not may_be_logged:
-        raise InvalidSetting(
-            "objective.metric",
-            f"must be a name in the logs. Received: {objective.metric!r}."
-            f"{nearest(objective.metric, names)} The names are: {', '.join(names)}",
-        )
+    # A callback of the user may log it, but only after the limit or the sum needs it.
+    is_combined = objective.also or objective.gap_limit is not None
+    may_be_logged = references_of(job) and not is_combined
+    for index, metric in enumerate(objective.metrics):
+        if metric not in names and not may_be_logged:
+            key = f"objective.also.{index - 1}" if index else "objective"
+            raise InvalidSetting(
+                f"{key}.metric",
+                f"must be a name in the logs. Received: {metric!r}."
+                f"{nearest(metric, names)} The names are: {', '.join(names)}",
+            )
 
 
 def _check_confirmation(job, logged):

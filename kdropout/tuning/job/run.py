@@ -22,6 +22,7 @@ from kdropout.tuning.job.callbacks import check_can_be_sent, references_of
 from kdropout.tuning.job.errors import InvalidSetting
 from kdropout.tuning.job.job import Job
 from kdropout.tuning.job.reading import read_job
+from kdropout.tuning.objectives import parts_of
 from kdropout.tuning.report import Report
 from kdropout.tuning.report.importance import measure_importance
 from kdropout.tuning.search_log import clear
@@ -156,6 +157,7 @@ def _run(job, checked, resume, verbose):
         dimensions=dimensions,
         importance=importance,
         curves=trial_curves(known, tuner.oracle.objective),
+        objectives=parts_of(tuner.oracle.objective),
     )
     report.save(folder)
     return report
@@ -218,15 +220,12 @@ def make_tuner(job, build, folder):
     algorithm = settings.pop("algorithm")
     if algorithm in _IN_PARTS:
         settings["max_epochs"] = job.training.epochs
-    objective = keras_tuner.Objective(
-        job.objective.name, job.objective.resolved_direction
-    )
     log_dir = folder / LOG
     if not (folder / PROJECT).exists():
         clear(log_dir)  # it belongs to a search that was deleted
     return getattr(tuners, algorithm)(  # a job uses the name of the class
         build,
-        objective,
+        job.objective.for_tuner,
         directory=str(folder),
         project_name=PROJECT,
         log_dir=log_dir,
@@ -423,6 +422,7 @@ def load_report(folder: str | os.PathLike) -> Report:
         task=_read_task(folder),
         dimensions=searched_dimensions(trials, plan),
         curves=trial_curves(known, keras_tuner.Objective(name, direction)),
+        objectives=parts_of(job.objective.for_tuner),
     )
 
 

@@ -1,7 +1,6 @@
 """The keys of a job: what each may be, what it means and its default."""
 
 import dataclasses
-import types
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,14 +9,12 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
-    PrivateAttr,
     WithJsonSchema,
     model_validator,
 )
 
 from kdropout._renamed import warn_about_name
-from kdropout._validation import nearest, shorten
-from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout._validation import shorten
 from kdropout.tuning.budget import (
     UNSUPPORTED,
     checked_median_stopping,
@@ -51,7 +48,6 @@ from kdropout.tuning.job.fields import (
     choose_by_value,
     invalid,
     invalid_parts,
-    make_metric,
     one_of,
     other_keys,
 )
@@ -809,119 +805,6 @@ AnySearch = one_of(
     choose_by_value(ALGORITHMS, "algorithm", "RandomSearch"),
     "{algorithm: RandomSearch}",
 )
-
-
-class ObjectiveSettings(Settings):
-    """The number that the search optimises. It must be logged after each epoch."""
-
-    metric: str = Field(
-        "val_loss",
-        min_length=1,
-        description="Any logged name, such as val_loss, val_accuracy or gap_loss. "
-        "(gap_loss is the overfitting gap. It is smallest for a network that has "
-        "learned nothing.)",
-    )
-    direction: Literal["min", "max"] | None = Field(
-        None,
-        description="min if a smaller value is better, max if a larger one is. Needed "
-        "only if the name of the metric does not show it.",
-    )
-    gap_limit: Annotated[float, Field(ge=0.0)] | None = Field(
-        None,
-        description="Largest gap_loss to allow, in the unit of the loss. Epochs above "
-        "it count only if no epoch is below.",
-    )
-    scored_epoch: Literal["best", "last"] = Field(
-        "best",
-        description="Epoch that decides the score of a training: the best one, or the "
-        "last one, as without early stopping.",
-    )
-
-    @model_validator(mode="after")
-    def _check(self):
-        if self.gap_limit is not None and _is_gap(self.metric):
-            raise invalid(
-                "must not be given if 'metric' is a gap. Received: "
-                f"metric={self.metric!r}, gap_limit={self.gap_limit!r}",
-                "gap_limit",
-            )
-        return self
-
-    epoch: ClassVar = earlier_name("epoch", "scored_epoch")
-
-    # The direction that the class of a metric of the job shows, not its name.
-    _direction_of_class: Literal["min", "max"] | None = PrivateAttr(None)
-
-    def infer_direction(self, metrics):
-        """Find the direction from the name, or from the class of a metric of the job.
-
-        Args:
-            metrics: Sequence of names of metrics, and of mappings with `class_name`
-                and `config`.
-        """
-        if self.direction is not None:
-            return
-        made = [make_metric(metric) for metric in metrics if isinstance(metric, dict)]
-        self._direction_of_class = _infer_direction(self.metric, made)
-
-    @property
-    def resolved_direction(self):
-        """String, "min" or "max"."""
-        known = self.direction or self._direction_of_class
-        return known or _infer_direction(self.metric)
-
-    @property
-    def directions(self):
-        """Dict from metric to direction, for metrics whose direction the job sets."""
-        if self.direction is None or _is_gap(self.metric):
-            return {}
-        name = self.metric.removeprefix("val_").removeprefix("clean_")
-        return {name: self.direction}
-
-    @property
-    def name(self):
-        """The name in the logs that the search optimises."""
-        return self.metric if self.gap_limit is None else f"limited_{self.metric}"
-
-    @property
-    def needs_gap(self):
-        """True if `kdropout.callbacks.OverfittingGap` must log the gap."""
-        prefixes = ("gap_", "naive_gap_", "clean_")
-        return self.gap_limit is not None or self.metric.startswith(prefixes)
-
-
-def _is_gap(name):
-    return name.startswith(("gap_", "naive_gap_"))
-
-
-def _infer_direction(name, metrics=()):
-    if _is_gap(name):
-        return "min"
-    try:
-        model = types.SimpleNamespace(metrics=metrics)
-        return "min" if lower_is_better(name, model, {}) else "max"
-    except ValueError:
-        hint = nearest(name, ("val_loss", "val_accuracy", "gap_loss", "loss"))
-        raise invalid(
-            "must be 'min' or 'max', because the name of the metric "
-            f"'{name}' does not show which is better.{hint}",
-            "direction",
-        ) from None
-
-
-def as_mapping(value: Any):
-    """Return the objective as a mapping. A name stands for a mapping with `metric`."""
-    if isinstance(value, str):
-        return {"metric": value}
-    if not isinstance(value, (dict, ObjectiveSettings)):
-        raise invalid(
-            "must be a logged name such as val_loss, or a mapping such as {metric: "
-            f"val_loss, gap_limit: 0.2}}. Received: {shorten(value)}"
-        )
-    return value
-
-
-Objective = Annotated[ObjectiveSettings, BeforeValidator(as_mapping)]
 
 
 # The key `space`.

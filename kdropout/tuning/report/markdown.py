@@ -27,10 +27,12 @@ _TITLE = "# The best dropout rates"
 _MOST_TRIALS = 10
 _MOST_FEATURES = 24
 _MOST_FAILURES = 10
+_MOST_OF_FRONT = 20
 
 _CAPTIONS = {
     "trials": "Scores in the order of the trials",
     "histories": "The objective over the epochs of each trial",
+    "pareto": "Trials by their objectives, with the Pareto front",
     "importance": "Importance of each layer",
     "marginals": "Expected score over the rate of each layer",
     "confirmation": "Gains of the settings",
@@ -43,6 +45,7 @@ def render(report, has_pictures=True):
         _TITLE,
         *_answer(report.answer),
         _rates(report),
+        _front(report),
         _importance(report),
         _confirmation(report),
         _trials(report),
@@ -101,6 +104,44 @@ def _rates(report):
         return text
     rows = [[escape(name), escape(value_text(value))] for name, value in others.items()]
     return f"{text}\n\n{_table(['hyperparameter', 'value to use'], rows)}"
+
+
+def _front(report):
+    """The section on the Pareto front, or "" if there is one objective."""
+    front = report.pareto_front
+    if not front:
+        return ""
+    formats = [_format_of(report, name) for name, _ in report.objectives]
+    rows = [
+        [
+            escape(trial.trial_id),
+            *[
+                scores.score(trial.metrics[name])
+                for scores, (name, _) in zip(formats, report.objectives, strict=True)
+            ],
+            _first_rates(trial),
+        ]
+        for trial in front[:_MOST_OF_FRONT]
+    ]
+    names = [
+        f"{escape(name)} ({better_sign(direction)} is better)"
+        for name, direction in report.objectives
+    ]
+    more = len(front) - _MOST_OF_FRONT
+    note = f"\n\nThe file report.json lists {more} more." if more > 0 else ""
+    return (
+        f"## Pareto front: {len(front)} of {len(completed(report.trials))} trials\n\n"
+        "No other trial is better than these in one objective without being worse in "
+        "another. The score of the search is the sum, so it depends on the units, and "
+        "the front does not. Each value is that of one trial, so the front is partly "
+        f"luck.\n\n{_table(['trial', *names, 'rates'], rows)}{note}\n\n"
+        f"{_picture('pareto')}"
+    )
+
+
+def _format_of(report, name):
+    values = [trial.metrics.get(name) for trial in completed(report.trials)]
+    return format_of(name, [value for value in values if value is not None])
 
 
 def _importance(report):

@@ -23,6 +23,7 @@ from kdropout.tuning.report.verdict import name_of
 FILES = {
     "trials": "trials.png",
     "histories": "histories.png",
+    "pareto": "pareto.png",
     "importance": "importance.png",
     "marginals": "marginals.png",
     "confirmation": "confirmation.png",
@@ -43,6 +44,7 @@ _LOOKS = {
 _MOST_BARS = 24
 _MOST_CURVES = 24
 _FEW_CURVES = 4
+_MOST_PAIRS = 3
 
 # Letters of a line in the title of a curve.
 _CURVE_LETTERS = 27
@@ -66,6 +68,8 @@ def draw_all(report, folder):
     }
     if has_curves(report):
         figures["histories"] = _histories_figure
+    if report.pareto_front:
+        figures["pareto"] = _pareto_figure
     if report.confirmation is not None:
         figures["confirmation"] = _confirmation_figure
     written = []
@@ -99,6 +103,13 @@ def _trials_figure(report):
 def _histories_figure(report):
     figure = new_figure(8, 4.6)
     draw_histories(report, figure.subplots())
+    return figure
+
+
+def _pareto_figure(report):
+    pairs = _pairs_of(report.objectives)
+    figure = new_figure(max(7, 4.6 * len(pairs)), 4.8)
+    draw_pareto(report, figure)
     return figure
 
 
@@ -229,6 +240,85 @@ def farthest(scores, direction, far=_FAR):
 def _is_beyond(scores, limit, direction):
     """A mask of the scores that are worse than the limit."""
     return scores > limit if direction == "min" else scores < limit
+
+
+# The objectives against each other.
+
+
+def _pairs_of(objectives):
+    """The pairs of objectives that are drawn: the first one with each other one."""
+    first, *others = objectives
+    return [(first, other) for other in others[:_MOST_PAIRS]]
+
+
+def draw_pareto(report, figure):
+    """Draw the trials by two objectives, with the Pareto front as a line of steps.
+
+    With more objectives, there is a panel for the first one and each other one, and no
+    line, because a trial of the front may be beaten in the two of a panel.
+    """
+    pairs = _pairs_of(report.objectives)
+    front = {trial.trial_id for trial in report.pareto_front}
+    many = "" if len(pairs) == 1 else " (of all objectives)"
+    panels = np.atleast_1d(figure.subplots(1, len(pairs)))
+    for axes, pair in zip(panels, pairs, strict=True):
+        _draw_pair(axes, report, pair, front)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    count = len(completed(report.trials))
+    _plain(
+        figure.suptitle(
+            f"Pareto front{many}: {len(front)} of {count} trials", fontsize=11
+        )
+    )
+
+
+def _draw_pair(axes, report, pair, front):
+    names = [name for name, _ in pair]
+    trials = [
+        trial
+        for trial in completed(report.trials)
+        if all(trial.metrics.get(name) is not None for name in names)
+    ]
+    formats = [format_of(n, [trial.metrics[n] for trial in trials]) for n in names]
+    values = np.array(
+        [[f.factor * t.metrics[f.measure] for f in formats] for t in trials]
+    )
+    is_front = np.array([trial.trial_id in front for trial in trials])
+    others = values[~is_front]
+    axes.plot(*others.T, "o", color=_GREY, markersize=4, label="other trials")
+    points = values[is_front]
+    points = points[np.argsort(points[:, 0])]
+    if len(report.objectives) == 2:
+        # Beyond a point, the front continues with the worse value of the next one.
+        where = "post" if pair[0][1] == "min" else "pre"
+        axes.step(*points.T, where=where, color=_BLUE, linewidth=1.2, alpha=0.7)
+    axes.plot(*points.T, "D", color=_BLUE, markersize=6, label="Pareto front")
+    best = report.best_trial
+    if best in trials:
+        x, y = values[trials.index(best)]
+        axes.plot(
+            x,
+            y,
+            "o",
+            markersize=13,
+            markerfacecolor="none",
+            markeredgecolor=_ORANGE,
+            markeredgewidth=2,
+            label=f"trial {best.trial_id}, best sum",
+        )
+    for axis, score_format, (_, direction), limits, set_limits in zip(
+        (axes.xaxis, axes.yaxis),
+        formats,
+        pair,
+        values.T,
+        (axes.set_xlim, axes.set_ylim),
+        strict=True,
+    ):
+        better = better_sign(direction)
+        _plain(axis.set_label_text(f"{short(score_format.axis)}, {better} is better"))
+        set_limits(_limits_of([limits], direction))
+    axes.grid(alpha=0.25)
 
 
 # The objective over the epochs.

@@ -23,6 +23,7 @@ from kdropout.tuning.report.importance import (
     Marginal,
     measure_importance,
 )
+from kdropout.tuning.report.pareto import pareto_front
 from kdropout.tuning.report.records import (
     DIRECTIONS,
     TrialRecord,
@@ -73,6 +74,8 @@ class Report:
             has two epochs or more. `to_json` leaves them out, and `load_report` reads
             them from the files of the search. None if they are not known. Defaults to
             None.
+        objectives: Sequence of pairs of the name of a metric of the trials and "min" or
+            "max", if the objective is the sum of several. Defaults to ().
 
     Raises:
         TypeError: If `seed` or `trees` is not an integer, or `curves` is not a dict of
@@ -108,6 +111,7 @@ class Report:
         dimensions: Sequence[Dimension] | None = None,
         importance: Importance | None = None,
         curves: dict[str, dict[int, float]] | None = None,
+        objectives: Sequence[tuple[str, str]] = (),
     ):
         check_trials(trials)
         if limits is None and dimensions is not None:
@@ -123,6 +127,7 @@ class Report:
         self.task = task
         self.dimensions = None if dimensions is None else tuple(dimensions)
         self.curves = _checked_curves(curves)
+        self.objectives = _checked_objectives(objectives)
         if importance is not None:
             self.importance = importance
 
@@ -151,6 +156,17 @@ class Report:
         if self.confirmation is None or self.recommended is None:
             return None
         return self.confirmation.candidates[self.recommended]
+
+    @functools.cached_property
+    def pareto_front(self) -> tuple[TrialRecord, ...]:
+        """The trials that no other trial beats in all objectives.
+
+        The best by the first objective comes first. Empty if there is one objective.
+        Each value is that of one training, so the front is partly luck.
+        """
+        if not self.objectives:
+            return ()
+        return tuple(pareto_front(self.trials, self.objectives))
 
     @property
     def best_rates(self) -> dict[str, float]:
@@ -279,6 +295,8 @@ class Report:
             "task": self.task,
             "objective": self.objective,
             "direction": self.direction,
+            "objectives": [list(pair) for pair in self.objectives],
+            "pareto_front": [trial.trial_id for trial in self.pareto_front],
             **dataclasses.asdict(self.answer),
             "best_rates": self.best_rates,
             "best_values": self.best_values,
@@ -332,6 +350,7 @@ class Report:
                 _limits_from_plain(content.get("limits")),
                 content.get("task"),
                 dimensions,
+                objectives=[tuple(pair) for pair in content.get("objectives", ())],
             )
             report.importance = _importance_from_plain(
                 content, report.dimensions or dimensions_seen(report.trials)
@@ -387,6 +406,20 @@ class Report:
             written.append(folder / name)
         self.to_csv(folder / TABLE_FILE)
         return [*written, folder / TABLE_FILE]
+
+
+def _checked_objectives(objectives):
+    """The objectives of a report as a tuple of pairs, or raise."""
+    expected = "pairs of the name of a metric and 'min' or 'max'"
+    if not isinstance(objectives, (list, tuple)) or not all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in objectives
+    ):
+        raise _validation.type_error("objectives", expected, objectives)
+    pairs = tuple((name, direction) for name, direction in objectives)
+    for name, direction in pairs:
+        if not isinstance(name, str) or direction not in DIRECTIONS:
+            raise _validation.value_error("objectives", expected, objectives)
+    return pairs
 
 
 def _checked_curves(curves):

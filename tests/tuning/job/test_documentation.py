@@ -9,7 +9,7 @@ import re
 import pytest
 
 from kdropout.tuning import Job, Rates, Schedules
-from kdropout.tuning.job import schema
+from kdropout.tuning.job import objective, schema
 
 SCRIPT = pathlib.Path(__file__).parents[3] / "docs" / "job_schema.py"
 
@@ -29,7 +29,7 @@ def test_readme_of_the_shipped_jobs_is_current(configs):
 def test_every_key_is_documented_with_a_meaning():
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.*) \| (.*) \|$", render(), re.M)
     documented = {name: meaning for name, _, _, meaning in rows}
-    kinds = [Job, schema.ObjectiveSettings]
+    kinds = [Job, objective.ObjectiveSettings]
     kinds += [*schema.MODEL_KINDS.values(), *schema.DATA_KINDS.values()]
     kinds += schema.ALGORITHMS.values()
     for kind in kinds:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from kdropout.callbacks import OverfittingGap
-from kdropout.tuning import Job
+from kdropout.tuning import Job, JobError
 from kdropout.tuning.job import LimitedMetric
+from kdropout.tuning.objectives import SummedMetrics, SummedObjective
 
 
 def callbacks_of(objective, **training):
@@ -103,3 +104,85 @@ def test_limit_needs_the_gap_before_it():
             LimitedMetric("val_loss", limit, "min")
     with pytest.raises(ValueError, match="'direction' must be one of 'min', 'max'"):
         LimitedMetric("val_loss", 0.1, "up")
+
+
+# Several objectives.
+
+
+def test_list_of_objectives_is_their_sum_in_the_direction_of_the_first():
+    job = Job(objective=["val_accuracy", "gap_loss", "val_loss"])
+    assert job.objective.name == "val_accuracy - gap_loss - val_loss"
+    assert job.objective.resolved_direction == "max" and job.objective.needs_gap
+    assert job.objective.metrics == ("val_accuracy", "gap_loss", "val_loss")
+    mapping = Job(
+        objective={"metric": "val_accuracy", "also": ["gap_loss", "val_loss"]}
+    )
+    assert mapping.decisive() == job.decisive()
+    assert (
+        Job(objective=["val_loss"]).decisive() == Job(objective="val_loss").decisive()
+    )
+
+
+def test_sum_is_logged_before_the_callbacks_that_may_monitor_it():
+    objective = [{"metric": "val_loss", "gap_limit": 0.2}, "val_accuracy"]
+    job, _, callbacks = callbacks_of(objective, early_stopping=2)
+    kinds = [
+        OverfittingGap,
+        LimitedMetric,
+        SummedMetrics,
+        keras.callbacks.EarlyStopping,
+    ]
+    assert [type(callback) for callback in callbacks] == kinds
+    assert job.objective.name == "limited_val_loss - val_accuracy"
+    assert callbacks[-1].monitor == job.objective.name
+    logs = {"val_loss": 0.5, "gap_loss": 0.3, "val_accuracy": 0.75}
+    for callback in callbacks[1:3]:
+        callback.on_epoch_end(0, logs)
+    assert logs[job.objective.name] == pytest.approx(0.5 + 100 * 0.1 - 0.75)
+
+
+def test_direction_of_a_further_objective_may_be_given_or_come_from_a_class():
+    metric = {"class_name": "AUC", "config": {"name": "ours"}}
+    job = Job(
+        model={"architecture": "mlp", "metrics": [metric]},
+        objective=["val_loss", "val_ours", {"metric": "own", "direction": "min"}],
+    )
+    assert job.objective.name == "val_loss - val_ours + own"
+    assert job.objective.directions == {"own": "min"}
+
+
+@pytest.mark.parametrize(
+    ("objective", "says"),
+    [
+        (["val_loss", "val_loss"], r"also.0.metric: must be another metric"),
+        (
+            ["val_loss", "val_own"],
+            r"objective.also.0.direction: must be 'min' or 'max'",
+        ),
+        (
+            [{"metric": "val_own", "direction": "max"}, "val_other"],
+            r"objective.also.0.direction: .*'val_other' does not show",
+        ),
+        (["val_loss", 3], "must be a logged name such as gap_loss, or a mapping"),
+        ([], "or a list of several. Received: \\[\\]"),
+        (["val_loss", {"metric": "gap_loss", "gap_limit": 1.0}], "gap_limit"),
+        ([{"metric": "val_loss", "also": ["gap_loss"]}, "val_accuracy"], "a list of"),
+    ],
+)
+def test_bad_list_of_objectives_is_refused(objective, says):
+    with pytest.raises(ValueError, match=says):
+        Job(objective=objective)
+
+
+def test_further_objective_must_be_logged():
+    job = Job(data={"sklearn": "iris"}, objective=["val_loss", "val_auc"])
+    with pytest.raises(
+        JobError, match="objective.also.0.metric: must be a name in the"
+    ):
+        job.check()
+
+
+def test_missing_metric_of_a_sum_is_an_error_with_its_name():
+    objective = SummedObjective([("val_loss", "min"), ("val_accuracy", "max")])
+    with pytest.raises(ValueError, match="'val_accuracy' in the logs .*Received"):
+        SummedMetrics(objective).on_epoch_end(0, {"val_loss": 0.1})

@@ -1,0 +1,93 @@
+import { svg } from "./dom.js";
+import { listenToKeys, moved } from "./keyboard.js";
+import { nearest } from "./nearest.js";
+import { createPlot, hide, show, xAxis, yAxis } from "./plot.js";
+import { linear } from "./scale.js";
+import { extent } from "./series.js";
+
+const HEIGHT = 280;
+const SPACE = { left: 62, right: 20, top: 26, bottom: 40 };
+
+/** Creates a chart of all trials by two objectives, with their Pareto front. */
+export function createParetoChart(cursor) {
+  const plot = createPlot("pareto");
+  const ring = svg("circle", { class: "ring", r: 7 });
+  plot.overlay.append(ring);
+  hide(ring);
+  let dots = [];
+
+  const point = (dot) => dot && cursor.move({ trial: dot.id });
+  const position = () => dots.findIndex(({ id }) => id === cursor.place?.trial);
+  plot.element.addEventListener("pointermove", (event) => {
+    const dot = nearest(dots, ...plot.place(event));
+    if (dot) point(dot);
+    else cursor.clear();
+  });
+  plot.element.addEventListener("pointerleave", cursor.clear);
+  listenToKeys(plot.element, {
+    move(byColumn, byRow) {
+      if (dots.length) point(dots[moved(position(), byColumn + byRow, dots.length)]);
+    },
+    jump: (toEnd) => point(dots.at(toEnd ? -1 : 0)),
+    clear: cursor.clear,
+  });
+
+  function follow() {
+    const dot = dots[position()];
+    if (dot) show(ring, { cx: dot.x, cy: dot.y });
+    else hide(ring);
+  }
+
+  return {
+    element: plot.element,
+    follow,
+    draw({ trials, front }, [first, second], width) {
+      const low = HEIGHT - SPACE.bottom;
+      const x = linear(domainOf(first), [SPACE.left, width - SPACE.right]);
+      const y = linear(domainOf(second), [low, SPACE.top]);
+      dots = trials
+        .map(({ id }, i) => ({ id, at: [first.values[i], second.values[i]] }))
+        .filter(({ at }) => !at.includes(null))
+        .map(({ id, at }) => ({ id, x: x(at[0]), y: y(at[1]), inFront: front.has(id) }))
+        .sort((one, other) => one.x - other.x);
+      plot.resize(width, HEIGHT);
+      plot.element.style.width = `${width}px`;
+      plot.element.setAttribute("aria-label", describe(first, second, dots));
+      plot.base.replaceChildren(
+        yAxis(y, x.range, titleOf(second), 5),
+        xAxis(x, low, titleOf(first), { count: 6 }),
+        // The front is above the other trials.
+        ...dots.filter(({ inFront }) => !inFront).map(circle),
+        ...dots.filter(({ inFront }) => inFront).map(diamond),
+      );
+      follow();
+    },
+  };
+}
+
+function domainOf({ values }) {
+  const [low, high] = extent([values]) ?? [0, 1];
+  const room = 0.05 * (high - low) || 0.5;
+  return [low - room, high + room];
+}
+
+function titleOf({ label, direction }) {
+  return `${label}, ${direction === "max" ? "higher" : "lower"} is better`;
+}
+
+function circle({ x, y }) {
+  return svg("circle", { class: "trial-dot", cx: x, cy: y, r: 3 });
+}
+
+function diamond({ x, y }) {
+  const d = `M${x},${y - 6}l6,6l-6,6l-6,-6Z`;
+  return svg("path", { class: "front", d });
+}
+
+function describe(first, second, dots) {
+  const number = dots.filter(({ inFront }) => inFront).length;
+  return (
+    `${dots.length} trials by ${titleOf(first)}, and ${titleOf(second)}. ${number} of ` +
+    "them are the Pareto front. Arrow keys move over trials from left to right."
+  );
+}
