@@ -2,11 +2,12 @@
 
 The benchmark runs forty jobs, each with a search, a confirmation and a verdict. Twenty
 jobs on digits have one split into training, validation and test data, and twenty jobs
-on tumours have five folds without test data. The network is that of `benchmarks.fair_coin`. Its dropout rates change which
-units are dropped, but not their probability, so the training has the same distribution
-for all rates. The scores differ between seeds, and between settings at one seed. Any
-gain is luck. The digits, the 30 % of wrong labels, the settings, the folds and all
-seeds are new in each run: those of run `i` follow from the number `i`.
+on tumours have five folds without test data. The network is that of
+`benchmarks.fair_coin`. Its dropout rates change which units are dropped, but not their
+probability, so the training has the same distribution for all rates. The scores differ
+between seeds, and between settings at one seed. Any gain is luck. The digits, the 30 %
+of wrong labels, the settings, the folds and all seeds are new in each run: those of run
+`i` follow from the number `i`.
 
 The intervals of one report hold together with at least 99 %. So by design, up to one
 report in 100 may make a false claim, better or worse. The jobs and their seeds were

@@ -6,12 +6,11 @@ import numpy as np
 
 from kdropout._validation import shorten
 from kdropout.tuning.job.errors import InvalidSetting
+from kdropout.tuning.job.fields import MOST_BYTES
 from kdropout.tuning.job.tables import INPUTS, MOST_NAMED, Column, importing, listed
 
-# Limits of a table of features. Beyond them, a column is likely an identifier, or the
-# features do not fit into memory.
+# With more features, a column is likely an identifier.
 MOST_FEATURES = 50_000
-MOST_BYTES = 4 * 2**30
 
 # A column of texts with at least so many rows, all different, is an identifier.
 _FEWEST_IDS = 10

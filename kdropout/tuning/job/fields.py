@@ -34,6 +34,10 @@ from kdropout.tuning.job.references import (
 )
 from kdropout.tuning.ray_arguments import checked_address, checked_gpus
 
+# Larger data do not fit into the memory of most machines, and need a function that
+# returns a dataset.
+MOST_BYTES = 4 * 2**30
+
 
 class Settings(BaseModel):
     """A mapping of the job with strict types, which rejects unknown keys."""

@@ -1,10 +1,12 @@
 """The numbers of a job that are searched together with the rates."""
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from kdropout._validation import nearest, shorten
 from kdropout.tuning.job.fields import (
@@ -120,15 +122,12 @@ def read_hyperparameters(value):
             problems += [
                 ((name, *key), message) for key, message in problems_of(error, Choice)
             ]
-        except _Invalid as error:
-            problems.append(((name,), str(error)))
+        except PydanticCustomError as error:
+            parts = (error.context or {})["parts"]
+            problems += [((name, *key), message) for key, message in parts]
     if problems:
         raise invalid_parts(problems)
     return choices
-
-
-class _Invalid(ValueError):
-    pass
 
 
 def _choice(name, entry):
@@ -138,14 +137,14 @@ def _choice(name, entry):
     if isinstance(entry, (list, tuple)):
         is_pair = len(entry) == 2 and all(type(v) in (int, float) for v in entry)
         if not is_pair:
-            raise _Invalid(
+            raise invalid(
                 f"must be a pair of numbers, or values {_EXAMPLE}. Received: "
                 f"{shorten(list(entry))}. To choose from a list, write "
                 "{values: [...]}."
             )
         entry = {"low": entry[0], "high": entry[1]}
     if not isinstance(entry, dict):
-        raise _Invalid(
+        raise invalid(
             f"must be a pair of numbers or a mapping, {_EXAMPLE}. Received: "
             f"{shorten(entry)}. To fix a value, set the key itself."
         )
@@ -164,7 +163,7 @@ def _check_key(name):
     if name == BATCH_SIZE or (isinstance(name, str) and name.startswith("model.")):
         return
     hint = nearest(name, _KEYS) if isinstance(name, str) else ""
-    raise _Invalid(
+    raise invalid(
         "is not a key that can be searched. Rates belong under 'space'. The others are "
         f"keys of 'model', and {BATCH_SIZE}.{hint}"
     )
@@ -231,8 +230,7 @@ def default_of(name, settings, batch_size):
     if name == BATCH_SIZE:
         return batch_size
     if name.startswith(_OPTIMIZER) and settings.optimizer is None:
-        config = make_optimizer("adam").get_config()
-        return config.get(name.removeprefix(_OPTIMIZER))
+        return _adam_config().get(name.removeprefix(_OPTIMIZER))
     value = settings.model_dump()
     for part in name.split(".")[1:]:
         if not isinstance(value, dict):
@@ -241,6 +239,11 @@ def default_of(name, settings, batch_size):
             value = value["config"]
         value = value.get(part)
     return list(value) if isinstance(value, tuple) else value
+
+
+@functools.lru_cache
+def _adam_config():
+    return make_optimizer("adam").get_config()
 
 
 def set_in_optimizer(model, values):

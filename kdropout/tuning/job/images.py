@@ -11,10 +11,7 @@ import numpy as np
 from kdropout._requirements import is_installed
 from kdropout._validation import nearest
 from kdropout.tuning.job.errors import InvalidSetting
-
-# Larger data do not fit into the memory of most machines, and need a function that
-# returns a dataset.
-MOST_BYTES = 4 * 2**30
+from kdropout.tuning.job.fields import MOST_BYTES
 
 _PARTS = {"train": "train", "validation": "val", "test": "test"}
 _ENDINGS = {".bmp", ".gif", ".jpeg", ".jpg", ".png"}

@@ -4,6 +4,7 @@ The columns stay as they are until the rows are split. `features.encode` then tu
 into numbers.
 """
 
+import collections
 import contextlib
 import csv
 import dataclasses
@@ -247,14 +248,19 @@ def _read_header(key, path, settings):
             f"must have a name for each column. Column {number} of '{path}' has none. "
             "Complete the first line.",
         )
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    _check_different(key, path, names)
+    return names
+
+
+def _check_different(key, path, names):
+    """Raise if two columns have the same name."""
+    twice = [name for name, count in collections.Counter(names).items() if count > 1]
     if twice:
         raise InvalidSetting(
             key,
             f"must have different names for all columns. '{path}' has several columns "
             f"{listed(twice)}. Rename or remove one of them.",
         )
-    return names
 
 
 def _read_parquet(pandas, key, path, settings):
@@ -274,13 +280,7 @@ def _read_parquet(pandas, key, path, settings):
             f"{type(error).__name__}: {reason}",
         ) from None
     frame.columns = [str(name) for name in frame.columns]
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()]
-        raise InvalidSetting(
-            key,
-            f"must have different names for all columns. '{path}' has several columns "
-            f"{listed(twice)}. Rename or remove one of them.",
-        )
+    _check_different(key, path, list(frame.columns))
     frame = frame.reset_index(drop=True)
     if settings.missing_values:
         frame = frame.replace(list(settings.missing_values), None)
