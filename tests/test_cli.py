@@ -1,14 +1,16 @@
 """The command line accepts its options and refuses bad values."""
 
 import importlib.metadata
+import os
 import subprocess
 import sys
 
 import pytest
 
 import kdropout
-from kdropout import cli
+import kdropout_cli as cli
 from kdropout.demo import experiment, training
+from kdropout_cli import demo
 
 
 @pytest.fixture
@@ -48,6 +50,83 @@ def test_help_names_each_option_and_its_default(capsys):
     ):
         assert option in text
         assert f"(default: {default})" in text
+
+
+def run_python(code, **environment):
+    """Run code in a new process, and return its result."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--version"], ["--help"], ["demo", "--help"], ["tun"], ["demo", "--seeds=1"]],
+    ids=" ".join,
+)
+def test_help_version_and_wrong_usage_do_not_import_keras(words):
+    result = run_python(
+        "import sys\n"
+        "import kdropout_cli\n"
+        "try:\n"
+        f"    kdropout_cli.main({words})\n"
+        "finally:\n"
+        "    assert 'kdropout' not in sys.modules and 'keras' not in sys.modules\n"
+    )
+    assert result.returncode == (2 if words[-1] in ("tun", "--seeds=1") else 0)
+    assert "Assertion" not in result.stderr
+
+
+def test_options_are_not_abbreviated_and_a_hint_shows_the_intended_one(capsys):
+    for words, hint in (
+        (["demo", "--seed", "2"], "unknown argument '--seed'. Did you mean '--seeds'?"),
+        (["tune", "a.yaml", "--resum"], "Did you mean '--resume'?"),
+        (["tune", "a.yaml", "--workrs=2"], "Did you mean '--workers'?"),
+        (["dem"], "Received: 'dem'. Did you mean 'demo'?"),
+        (["report", "a", "b"], "kdropout report: error: unknown argument 'b'."),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(words)
+        assert stop.value.code == 2
+        assert hint in capsys.readouterr().err
+
+
+# A package that writes to file descriptor 2 while it is imported, as C++ code does.
+NOISY = """
+import os, sys
+os.write(2, b"line of C++\\n")
+print("line of Python", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_lines_of_libraries_are_shown_only_if_loading_fails(fails, tmp_path):
+    ending = "raise ImportError('no backend')" if fails else ""
+    (tmp_path / "kdropout.py").write_text(f"{NOISY}\n{ending}\n")
+    (tmp_path / "keras.py").write_text(
+        "class backend:\n    backend = staticmethod(lambda: 'jax')\n"
+    )
+    result = run_python(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import os\n"
+        "from kdropout_cli.loading import load_kdropout\n"
+        "load_kdropout()\n"
+        "os.write(2, b'line after it\\n')\n",
+    )
+    assert "line of Python" in result.stderr  # such as a warning
+    assert ("line of C++" in result.stderr) is fails
+    assert ("line after it" in result.stderr) is not fails
+    assert result.returncode == int(fails)
+
+
+def test_defaults_of_the_demo_are_those_of_its_function():
+    names = ("SEEDS", "NOISE", "EPOCHS", "OUTPUT")
+    for name in names:
+        assert getattr(demo, name) == getattr(experiment, name)
 
 
 def test_defaults_and_values_reach_the_demo(calls, tmp_path, monkeypatch):
@@ -156,7 +235,7 @@ def test_import_of_the_command_line_needs_no_optional_package():
         "for name in 'sklearn', 'matplotlib', 'tensorboard', 'keras_tuner', "
         "'pydantic', 'yaml', 'tqdm', 'ray':\n"
         "    sys.modules[name] = None\n"
-        "import kdropout.cli\n"
+        "import kdropout_cli\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False

@@ -13,7 +13,8 @@ import sys
 
 import pytest
 
-from kdropout import cli, tuning
+import kdropout_cli as cli
+from kdropout import tuning
 from kdropout.tuning.report import pictures
 from kdropout.tuning.report.markdown import escape
 from kdropout_dashboard import reader
@@ -24,7 +25,7 @@ from tests.tuning.run.conftest import run
 # The page does not depend on the backend.
 pytestmark = pytest.mark.on_one_backend
 
-page_module = importlib.import_module("kdropout.cli.report_page")
+page_module = importlib.import_module("kdropout_cli.report_page")
 
 
 @pytest.fixture(scope="module")

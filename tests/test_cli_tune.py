@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 
 import kdropout
-from kdropout import cli, tuning
-from kdropout.cli.common import PACKAGES
-from kdropout.cli.main import make_parser
+import kdropout_cli as cli
+from kdropout import tuning
+from kdropout._requirements import SEARCH_PACKAGES
 from kdropout.tuning.report import pictures
 from kdropout.tuning.report.markdown import escape
+from kdropout_cli.common import LATER_PACKAGES
+from kdropout_cli.main import make_parser
 
 # The commands do not depend on the backend.
 pytestmark = pytest.mark.on_one_backend
@@ -222,6 +224,9 @@ def test_data_are_read_from_data_dir():
     assert code == 1 and os.path.join("there", "uci", "yacht") in err
 
 
+PACKAGES = {**SEARCH_PACKAGES, **LATER_PACKAGES}
+
+
 @pytest.mark.parametrize("command", ["tune", "check", "report"])
 @pytest.mark.parametrize("package", PACKAGES)
 def test_missing_package_is_reported_at_once(package, command, monkeypatch):
@@ -246,7 +251,7 @@ def test_ctrl_c_shows_a_resume_command_that_works(monkeypatch):
     settings = ["training.epochs=300", "search.max_trials=12"]
     changes = [f"--set={setting}" for setting in settings] + ["--data-dir", "my data"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "kdropout.cli", "tune", "job.yaml", *changes],
+        [sys.executable, "-m", "kdropout_cli", "tune", "job.yaml", *changes],
         env={
             **os.environ,
             "PYTHONPATH": str(pathlib.Path(kdropout.__file__).parents[1]),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import types
 
 import numpy as np
@@ -241,6 +242,14 @@ def report_progress(stream):
     progress.note("The target is out of reach.")
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Make the first training of a progress take 6.1 seconds."""
+    times = itertools.chain([0.0], itertools.repeat(6.1))
+    monkeypatch.setattr(experiment.time, "monotonic", lambda: next(times))
+
+
+@pytest.mark.usefixtures("clock")
 def test_progress_is_one_line_on_a_terminal():
     stream = Terminal()
     report_progress(stream)
@@ -252,13 +261,14 @@ def test_progress_is_one_line_on_a_terminal():
         "[ 1/10] seed 3, fixed at 0.5: starting",
         "[ 1/10] seed 3, fixed at 0.5: epoch 1 of 2",
         "[ 1/10] seed 3, fixed at 0.5: epoch 2 of 2",
-        "[ 1/10] seed 3, fixed at 0.5: test error 5.2%, 6.1 s",
+        "[ 1/10] seed 3, fixed at 0.5: test error 5.2%, 6.1 s, about 55 s left",
     ]
 
 
+@pytest.mark.usefixtures("clock")
 def test_progress_in_a_file_is_one_line_per_training():
     stream = io.StringIO()
     report_progress(stream)
-    expected = "[ 1/10] seed 3, fixed at 0.5: test error 5.2%, 6.1 s\n"
+    expected = "[ 1/10] seed 3, fixed at 0.5: test error 5.2%, 6.1 s, about 55 s left\n"
     expected += "    The target is out of reach.\n"
     assert stream.getvalue() == expected

@@ -17,9 +17,11 @@ from kdropout.tuning.space import parse
 pytestmark = pytest.mark.on_one_backend
 
 PACKAGE = pathlib.Path(kdropout.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py")) + sorted(
-    (PACKAGE.parent / "kdropout_dashboard").rglob("*.py")
-)
+FILES = [
+    path
+    for name in ("kdropout", "kdropout_cli", "kdropout_dashboard")
+    for path in sorted((PACKAGE.parent / name).rglob("*.py"))
+]
 
 # Names of parameters that receive an exception.
 PARAMETERS = {"error", "exception"}

@@ -6,11 +6,13 @@ import shlex
 import shutil
 import sys
 import textwrap
+import time
 import warnings
 
 import keras
 
 from kdropout import _requirements, _validation
+from kdropout._duration import time_text
 from kdropout.demo import report, training
 from kdropout.demo.picture import draw
 from kdropout.demo.training import ARMS, noisy_digits
@@ -154,6 +156,7 @@ class Progress:
         self.epochs = epochs
         self.done = 0
         self.title = ""
+        self._begin = time.monotonic()
 
     def begin(self, seed, arm):
         self.title = f"seed {seed}, {arm.label}"
@@ -166,9 +169,16 @@ class Progress:
         self.done += 1
         self._write(
             f"{self._count()} {self.title}: test error {fit.test_error:.1%}, "
-            f"{fit.seconds:.1f} s",
+            f"{fit.seconds:.1f} s{self._time_left()}",
             end="\n",
         )
+
+    def _time_left(self):
+        left = self.num_fits - self.done
+        if not left:
+            return ""
+        passed = time.monotonic() - self._begin
+        return f", about {time_text(passed * left / self.done)} left"
 
     def note(self, text):
         """Write a remark on the training that has ended."""

@@ -11,6 +11,7 @@ import keras_tuner
 from tqdm import tqdm
 
 from kdropout import _validation
+from kdropout._duration import time_text
 from kdropout._files import write_json
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.inspection import dropout_layers
@@ -18,7 +19,6 @@ from kdropout.rate_rules.ramped import RampedRate
 from kdropout.schedules import Ramp
 from kdropout.tuning import histories
 from kdropout.tuning import report as reports
-from kdropout.tuning.budget import time_text
 from kdropout.tuning.objectives import name_of, parts_of
 from kdropout.tuning.report import (
     CrossValidation,

@@ -8,7 +8,8 @@ import keras
 from keras_tuner.engine.trial import TrialStatus
 from tqdm import tqdm
 
-from kdropout.tuning.budget import Budget, time_text
+from kdropout._duration import time_text
+from kdropout.tuning.budget import Budget
 
 # Short lines, for terminals of 80 columns. The postfix of tqdm begins with a comma.
 _FORMAT = "{desc} {n_fmt}/{total_fmt} [{bar:20}]{postfix}, {remaining} left"

@@ -17,6 +17,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from kdropout import _validation
+from kdropout._duration import time_text
 from kdropout._files import write_json
 from kdropout._requirements import is_installed
 from kdropout.callbacks import TensorBoardRates
@@ -30,7 +31,6 @@ from kdropout.tuning.budget import (
     Timeout,
     check_supported,
     checked_median_stopping,
-    time_text,
 )
 from kdropout.tuning.checkpoint import BestEpoch, load_values, save_values
 from kdropout.tuning.epochs import Trainer, has_own_fit

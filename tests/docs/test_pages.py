@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from kdropout import tuning
-from kdropout.cli.main import make_parser
 from kdropout.tuning.job.summary import guess_of, summary_of
 from kdropout.tuning.report import pictures
+from kdropout_cli.main import make_parser
 from tests.tools import linked_files, run_code_of
 
 ROOT = pathlib.Path(__file__).parents[2]

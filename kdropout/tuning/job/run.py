@@ -11,11 +11,11 @@ import warnings
 import keras_tuner
 
 from kdropout import _validation
+from kdropout._duration import time_text
 from kdropout._files import replacing
 from kdropout._requirements import is_installed
 from kdropout.callbacks.metric_direction import lower_is_better
 from kdropout.tuning import tuners
-from kdropout.tuning.budget import time_text
 from kdropout.tuning.confirmation_run import CONFIRMATION_FILE, ConfirmationRun
 from kdropout.tuning.folds import Fold, Folds
 from kdropout.tuning.job.callbacks import check_can_be_sent, references_of

@@ -6,9 +6,9 @@ import keras
 import pytest
 
 from kdropout import tuning
-from kdropout.cli import main
 from kdropout.tuning import JobError
 from kdropout.tuning.trials import TrialEngine
+from kdropout_cli import main
 from tests.tuning.run.conftest import make_job, run
 
 pytestmark = [

@@ -7,7 +7,8 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from kdropout import cli, tuning
+import kdropout_cli as cli
+from kdropout import tuning
 from kdropout.tuning import JobError
 from kdropout.tuning.job.run import make_tuner
 from kdropout_dashboard import reader

@@ -5,7 +5,8 @@ import pickle
 
 import pytest
 
-from kdropout import cli, tuning
+import kdropout_cli as cli
+from kdropout import tuning
 from kdropout.tuning import Job, JobError, Rates, Schedules
 from kdropout.tuning.space import parse
 

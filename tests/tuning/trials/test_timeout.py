@@ -7,7 +7,8 @@ import keras
 import pytest
 
 from kdropout import tuning
-from kdropout.tuning.budget import Budget, StopAtTimeout, seconds_of, time_text
+from kdropout._duration import time_text
+from kdropout.tuning.budget import Budget, StopAtTimeout, seconds_of
 from tests.tuning.trials import searches
 
 EPOCHS = 6

@@ -3,14 +3,11 @@
 import os
 import sys
 
-from kdropout._requirements import SEARCH_PACKAGES, check_packages, is_installed
-
 # A job that cannot be used raises a ValueError.
 ERRORS = (ImportError, OSError, RuntimeError, ValueError)
 
-# The packages that a search needs, now or at its end: name on the index, and module.
-PACKAGES = {
-    **SEARCH_PACKAGES,
+# What a search needs at its end: name on the package index, and module.
+LATER_PACKAGES = {
     "matplotlib": "matplotlib",
     "scikit-learn": "sklearn",
     "tensorboard": "tensorboard",
@@ -27,7 +24,10 @@ class WrongUsage(Exception):
 
 def needs_tuner():
     """Raise an error before a command begins if packages are missing."""
-    check_packages("this command", PACKAGES, "tuner", is_installed)
+    from kdropout._requirements import SEARCH_PACKAGES, check_packages, is_installed
+
+    packages = {**SEARCH_PACKAGES, **LATER_PACKAGES}
+    check_packages("this command", packages, "tuner", is_installed)
 
 
 def add_job(parser):

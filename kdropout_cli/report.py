@@ -4,8 +4,7 @@ import argparse
 import pathlib
 import sys
 
-from kdropout.cli.common import needs_tuner
-from kdropout.cli.report_page import PAGE, write_page
+from kdropout_cli.common import needs_tuner
 
 _TEXT = """\
 Print the report of a job as Markdown, and write it and its pictures again. If the
@@ -27,7 +26,7 @@ examples:
 
 
 def add_to(commands):
-    """Add `kdropout report`."""
+    """Add `kdropout report`, and return its parser."""
     parser = commands.add_parser(
         "report",
         help="print the report of a job, or write it as a page with charts",
@@ -46,13 +45,16 @@ def add_to(commands):
         nargs="?",
         const="",
         metavar="FILE",
-        help=f"write a page with charts to FILE, or to {PAGE} in DIR",
+        help="write a page with charts to FILE, or to report.html in DIR",
     )
-    parser.set_defaults(command=_report, prog=parser.prog)
+    parser.set_defaults(command=_report)
+    return parser
 
 
 def _report(options):
     if options.html is not None:
+        from kdropout_cli.report_page import write_page
+
         print(f"Written: {write_page(options.folder, options.html or None)}")
         return
     needs_tuner()

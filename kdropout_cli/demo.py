@@ -1,12 +1,15 @@
 """The command `kdropout demo`."""
 
 import argparse
+import pathlib
 
-from kdropout.demo import experiment
+# These must equal the defaults of `kdropout.demo.experiment`, whose import takes
+# seconds.
+SEEDS, NOISE, EPOCHS, OUTPUT = 4, 0.3, 40, "kdropout-demo"
 
 
 def add_to(commands):
-    """Add `kdropout demo`."""
+    """Add `kdropout demo`, and return its parser."""
     text = (
         "Compare five ways to decide the dropout rate (none, fixed, scheduled, "
         "learned, controlled by the overfitting gap) on handwritten digits with "
@@ -22,36 +25,39 @@ def add_to(commands):
     )
     parser.add_argument(
         "--seeds",
-        type=_checked_by(experiment.check_seeds),
-        default=experiment.SEEDS,
+        type=_whole("seeds", 2),
+        default=SEEDS,
         metavar="N",
         help="number of repetitions, at least 2",
     )
     parser.add_argument(
         "--noise",
-        type=_checked_by(experiment.check_noise),
-        default=experiment.NOISE,
+        type=_share,
+        default=NOISE,
         metavar="SHARE",
         help="share of labels replaced by random ones, in [0, 1]",
     )
     parser.add_argument(
         "--epochs",
-        type=_checked_by(experiment.check_epochs),
-        default=experiment.EPOCHS,
+        type=_whole("epochs", 1),
+        default=EPOCHS,
         metavar="N",
         help="length of each training, at least 1",
     )
     parser.add_argument(
         "--output",
-        type=_checked_by(experiment.check_output, number=False),
-        default=experiment.OUTPUT,
+        type=_folder,
+        default=OUTPUT,
         metavar="DIR",
         help="folder to write to; other files in it do not change",
     )
-    parser.set_defaults(command=_demo, prog=parser.prog)
+    parser.set_defaults(command=_demo)
+    return parser
 
 
 def _demo(options):
+    from kdropout.demo import experiment
+
     experiment.run(
         seeds=options.seeds,
         noise=options.noise,
@@ -60,16 +66,36 @@ def _demo(options):
     )
 
 
-def _checked_by(check, number=True):
-    """A type for argparse that reports the error of `check`."""
+def _whole(name, low):
+    """A type for argparse: an integer of at least `low`."""
 
     def parse(text):
-        try:
-            return check(_number(text) if number else text)
-        except (TypeError, ValueError) as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+        value = _number(text)
+        if not isinstance(value, int) or value < low:
+            raise _refusal(name, f"an integer of at least {low}", value)
+        return value
 
     return parse
+
+
+def _share(text):
+    value = _number(text)
+    if isinstance(value, str) or not 0.0 <= value <= 1.0:
+        raise _refusal("noise", "a number in [0, 1]", value)
+    return float(value)
+
+
+def _folder(text):
+    path = pathlib.Path(text)
+    if path.exists() and not path.is_dir():
+        raise _refusal("output", "a folder", text)
+    return path
+
+
+def _refusal(name, expected, value):
+    return argparse.ArgumentTypeError(
+        f"'{name}' must be {expected}. Received: {name}={value!r}"
+    )
 
 
 def _number(text):

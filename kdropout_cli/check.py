@@ -3,7 +3,7 @@
 import argparse
 import math
 
-from kdropout.cli.common import add_job, needs_tuner, read_job
+from kdropout_cli.common import add_job, needs_tuner, read_job
 
 _TEXT = """\
 Check a job without training: read the file, load the data, build the model, and
@@ -22,7 +22,7 @@ examples:
 
 
 def add_to(commands):
-    """Add `kdropout check`."""
+    """Add `kdropout check`, and return its parser."""
     parser = commands.add_parser(
         "check",
         help="check a job, and show what it would search",
@@ -31,7 +31,8 @@ def add_to(commands):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_job(parser)
-    parser.set_defaults(command=_check, prog=parser.prog)
+    parser.set_defaults(command=_check)
+    return parser
 
 
 def _check(options):
@@ -79,7 +80,8 @@ _SLOW = " (acts at batches, so trials train with fit, which is slower)"
 
 
 def _budget(job):
-    from kdropout.tuning.budget import seconds_of, time_text
+    from kdropout._duration import time_text
+    from kdropout.tuning.budget import seconds_of
 
     trials = getattr(job.search, "max_trials", None)
     number = "" if trials is None else f"{trials} trials, "

@@ -8,7 +8,7 @@ import shutil
 import sys
 import textwrap
 
-from kdropout.cli.common import (
+from kdropout_cli.common import (
     Interrupted,
     WrongUsage,
     add_job,
@@ -37,7 +37,7 @@ Ctrl-C.
 
 
 def add_to(commands):
-    """Add `kdropout tune`."""
+    """Add `kdropout tune`, and return its parser."""
     parser = commands.add_parser(
         "tune",
         help="search for the best dropout rate of each layer",
@@ -66,7 +66,8 @@ def add_to(commands):
         metavar="ADDRESS",
         help="Ray cluster to run the trials on, such as auto or ray://host:10001",
     )
-    parser.set_defaults(command=_tune, prog=parser.prog, refuse=parser.error)
+    parser.set_defaults(command=_tune)
+    return parser
 
 
 # The widest text, for terminals that are wider.

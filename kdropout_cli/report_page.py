@@ -7,7 +7,7 @@ import time
 
 from kdropout._event_log import check_tensorboard
 from kdropout._files import replacing
-from kdropout.cli.common import needs_tuner
+from kdropout_cli.common import needs_tuner
 
 # Name of the page in the folder, unless the command line has another.
 PAGE = "report.html"
