@@ -481,7 +481,7 @@ class Confirmation:
 
     @property
     def unit(self) -> str:
-        """What scores are paired by: "seed" or "fold"."""
+        """The name of one training in a pair: "seed" or "fold"."""
         return "seed" if self.cross_validation is None else "fold"
 
     @property
@@ -492,7 +492,7 @@ class Confirmation:
 
     @property
     def repetitions_text(self) -> str:
-        """What `repetitions` counts: "seeds", or "partitions into 5 folds"."""
+        """The name of the repetitions: "seeds", or "partitions into 5 folds"."""
         if self.cross_validation is None:
             return "seeds"
         return f"partitions into {self.cross_validation.folds} folds"
