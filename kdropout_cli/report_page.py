@@ -141,7 +141,10 @@ def _answer(report, error):
     """The answer that the page begins with, as in the report and on the terminal."""
     if report is None:
         return {"verdict": error.reason}
-    return dataclasses.asdict(report.answer)
+    from kdropout.tuning.dropout_tab import gains_payload
+
+    answer = dataclasses.asdict(report.answer)
+    return {**answer, "gains": gains_payload(report.confirmation)}
 
 
 def _of_report(report, folder):

@@ -43,8 +43,8 @@ def render(payloads):
             - "trainings" and "searches": dicts from the name of a run to the result of
               the route `training` or `search`.
             - "answers" (optional): dict from the name of a search to the texts with
-              which the page begins: "verdict", "advice", "code" and "next_step". Each
-              text is optional.
+              which the page begins: "verdict", "advice", "code" and "next_step", and to
+              "gains", the intervals of a confirmation. Each of them is optional.
 
     Returns:
         String.

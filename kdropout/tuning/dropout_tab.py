@@ -4,7 +4,10 @@ import math
 
 from kdropout.tuning.objectives import name_of, parts_of
 from kdropout.tuning.report import TrialRecord
+from kdropout.tuning.report.confirmation import CONFIDENCE
 from kdropout.tuning.report.records import dimensions_seen
+from kdropout.tuning.report.score_format import format_of
+from kdropout.tuning.report.verdict import name_of as name_of_setting
 from kdropout.tuning.space.dimension import dimensions_of
 from kdropout.tuning.trial_records import failure_of
 from kdropout_dashboard import tags
@@ -96,6 +99,41 @@ def search_payload(report, plan, run):
         ],
         "marginals": marginals_of(report.importance, dimensions),
         "problem": report.importance.problem,
+    }
+
+
+def gains_payload(confirmation):
+    """Return the gains of a `Confirmation` for the page, or None if there is none."""
+    if confirmation is None or not confirmation.scores:
+        return None
+    scores = format_of(confirmation.measure, confirmation.scores.values())
+    unit, count = confirmation.unit, len(confirmation.comparisons)
+    widened = f", widened for {count} comparisons" if count > 1 else ""
+    return {
+        "title": f"A gain is a difference in {scores.difference_axis}, paired by "
+        f"{unit}, and positive where the setting is better. There are "
+        f"{confirmation.repetitions} new {confirmation.repetitions_text}. A line is "
+        f"the {100 * CONFIDENCE:g} % interval{widened}. A dot is one {unit}.",
+        "rows": [
+            _gain_payload(comparison, scores) for comparison in confirmation.comparisons
+        ],
+    }
+
+
+def _gain_payload(comparison, scores):
+    gain, factor = comparison.gain, scores.factor
+    holds = gain is not None and (
+        comparison.verdict != "undecided" or scores.holds_difference(gain)
+    )
+    return {
+        "setting": name_of_setting(comparison.label).strip("'"),
+        "reference": name_of_setting(comparison.reference).strip("'"),
+        "gains": [factor * value for value in comparison.gains],
+        "mean": None if gain is None else factor * gain.mean,
+        "low": factor * gain.low if holds else None,
+        "high": factor * gain.high if holds else None,
+        "unit": scores.difference_unit,
+        "verdict": comparison.verdict,
     }
 
 

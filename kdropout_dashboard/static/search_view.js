@@ -1,6 +1,7 @@
 import { ramp } from "./colour.js";
 import { createCursor } from "./cursor.js";
 import { html } from "./dom.js";
+import { createGains } from "./gains.js";
 import { legend } from "./legend.js";
 import { createMarginals } from "./marginals.js";
 import { createParallel, FAINTEST } from "./parallel.js";
@@ -32,6 +33,8 @@ export function createSearchView() {
   const marginals = createMarginals(cursor);
   const pareto = createPareto(cursor);
   const table = createTrialTable(cursor);
+  const gains = createGains();
+  const confirmation = section("Confirmation", null, gains.element);
   const facts = html("p", { class: "facts", "data-testid": "facts" });
   const note = html("p", { class: "note", "data-testid": "note" });
   const key = html("div", { class: "key" });
@@ -55,6 +58,7 @@ export function createSearchView() {
     "main",
     { class: "search", "data-testid": "search" },
     answer,
+    confirmation,
     above,
     note,
     ...sections,
@@ -76,6 +80,8 @@ export function createSearchView() {
     const { trials, scores, objective } = model;
     answer.replaceChildren(...answerParts(payload.answer ?? {}));
     answer.hidden = !answer.children.length;
+    confirmation.hidden = !payload.answer?.gains;
+    if (!confirmation.hidden) gains.draw(payload.answer.gains);
     facts.textContent = describe(model, payload);
     note.textContent = trials.length ? clipped(scores, objective) : empty(payload);
     note.hidden = !note.textContent;

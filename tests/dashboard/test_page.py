@@ -470,6 +470,57 @@ def test_diverged_trial_does_not_squeeze_the_others(open_page):
     assert len(reader.all("parallel", "path.trial")) == 7
 
 
+GAINS = {
+    "title": "A gain is a difference in points of accuracy.",
+    "rows": [
+        {
+            "setting": "search 1",
+            "reference": "no dropout",
+            "gains": [1.0, 2.0, 3.0],
+            "mean": 2.0,
+            "low": 0.5,
+            "high": 3.5,
+            "unit": "points",
+            "verdict": "better",
+        },
+        {
+            "setting": "<b>0.3</b> everywhere",
+            "reference": "no dropout",
+            "gains": [-1.0],
+            "mean": None,
+            "low": None,
+            "high": None,
+            "unit": "",
+            "verdict": "undecided",
+        },
+    ],
+}
+
+
+def test_gains_of_a_confirmation_are_drawn_on_one_scale_with_their_numbers(open_page):
+    payloads = page_of([], [search("s", SCORES)])
+    payloads["answers"] = {"s": {"verdict": "Better.", "gains": GAINS}}
+    reader = open_page(payloads=payloads)
+    rows = [row.text for row in reader.all("gain")]
+    assert "search 1 against no dropout" in rows[0]
+    assert "2 points (0.5 to 3.5)" in rows[0] and rows[0].endswith("better")
+    assert "<b>0.3</b> everywhere" in rows[1] and "too few scores" in rows[1]
+    assert len(reader.all("gain", ".pair")) == 4
+    assert (
+        len(reader.all("gain", ".interval")) == 3
+        and len(reader.all("gain", ".gain")) == 1
+    )
+    zero, *_ = reader.all("gain", ".zero")
+    left = float(zero.get_dom_attribute("x1"))
+    ends = [
+        float(line.get_dom_attribute("x1")) for line in reader.all("gain", ".interval")
+    ]
+    scale = (ends[2] - left) / 3.5
+    assert ends[1] == pytest.approx(left + 0.5 * scale, abs=0.1)
+    reader = open_page([], [search("s", SCORES)])
+    assert not reader.one("gains").is_displayed()
+
+
 OBJECTIVES = [
     {"name": "val_loss", "direction": "min"},
     {"name": "val_accuracy", "direction": "max"},

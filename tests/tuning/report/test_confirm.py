@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from kdropout.tuning.dropout_tab import gains_payload
 from kdropout.tuning.report import (
     TrialRecord,
     choose_candidates,
@@ -219,3 +220,22 @@ def test_number_of_seeds_has_the_power_that_it_promises(count):
     assert power(seeds) >= 0.78 and power(seeds - 2) < 0.8
     assert seeds_to_see(0.5, labels) > 3 * seeds
     assert seeds_to_see(1e-3, labels) is None
+
+
+def test_page_gets_the_gains_in_the_unit_of_the_report():
+    scores = {"no dropout": 0.50, "uniform 0.3": 0.55, "search 1": 0.60}
+
+    def train(setting, seed):
+        label = next(name for name, known in CANDIDATES.items() if known == setting)
+        return scores[label] + 0.01 * (seed % 3) * (label == "search 1")
+
+    found = confirm(CANDIDATES, train, range(6), "max", measure="test accuracy")
+    payload = gains_payload(found)
+    assert "points of test accuracy" in payload["title"]
+    assert "6 new seeds" in payload["title"]
+    for row, comparison in zip(payload["rows"], found.comparisons, strict=True):
+        assert row["gains"] == pytest.approx([100 * g for g in comparison.gains])
+        assert row["mean"] == pytest.approx(100 * comparison.gain.mean)
+        assert row["verdict"] == comparison.verdict and row["unit"] == "points"
+    assert payload["rows"][-1]["reference"] == "0.3 everywhere"
+    assert gains_payload(None) is None
