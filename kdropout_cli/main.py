@@ -79,6 +79,13 @@ def _nearest(word, words):
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
+def _version():
+    try:
+        return importlib.metadata.version("kdropout")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that accepts no abbreviations, and knows its options.
 
@@ -103,8 +110,7 @@ def make_parser():
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    version = importlib.metadata.version("kdropout")
-    parser.add_argument("--version", action="version", version=f"kdropout {version}")
+    parser.add_argument("--version", action="version", version=f"kdropout {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in _COMMANDS.values():
         command = module.add_to(commands)

@@ -590,8 +590,8 @@ def _join(settings, pairs, generator):
     size = getattr(settings, "train_size", None)
     if size is None:
         return {"train": training, **test}
-    order = generator.permutation(len(training[1]))
-    chosen, rest = np.split(order, [len(_draw("train", size, training, generator))])
+    chosen = _draw("train", size, training, generator)
+    rest = np.setdiff1d(np.arange(len(training[1])), chosen)
     if not test and len(rest):
         test = {"test": _rows(training, rest)}
     return {"train": _rows(training, chosen), **test}
