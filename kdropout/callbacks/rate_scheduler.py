@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kdropout import _validation
+from kdropout._reprs import call_text
 from kdropout.inspection import dropout_layers, settable_layers
 
 # For each model, the callbacks that set its rates in the current training. The
@@ -31,6 +32,9 @@ class RateMover(keras.callbacks.Callback):
         """Set a rate, and record which callback decided it."""
         layer.rate = rate
         layer._is_moved_by(type(self).__name__)
+
+    def __repr__(self) -> str:
+        return call_text(self, with_defaults=False)
 
 
 def movers_of(model: keras.Model):

@@ -453,6 +453,12 @@ class Confirmation:
         found = self._best(self.search or others, references)
         return Recommendation(self._choose(found, uniform), found, uniform)
 
+    def __repr__(self) -> str:
+        return (
+            f"<Confirmation of {len(self.candidates)} settings with {self.repetitions} "
+            f"new {self.repetitions_text}: {self.measure}>"
+        )
+
     @property
     def has_claim(self) -> bool:
         """True if an interval shows a difference between the best settings."""
