@@ -24,9 +24,13 @@ class RateMover(keras.callbacks.Callback):
         self.layers = layers
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        for layer in settable_layers(self.model, self.layers).values():
+        for layer in self._moved_layers(self.model).values():
             layer._is_moved_by(type(self).__name__)
         _MOVERS.setdefault(self.model, weakref.WeakSet()).add(self)
+
+    def _moved_layers(self, model):
+        """Dict from path to layer of the layers whose rates the callback sets."""
+        return settable_layers(model, self.layers)
 
     def move(self, layer, rate):
         """Set a rate, and record which callback decided it."""
