@@ -119,6 +119,7 @@ def plot_history(
     for axes in panels[:, 0]:
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
+    figure.align_ylabels(panels[:, 0])
     last = panels[-1, 0]
     last.set_xlabel("epoch")
     last.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
