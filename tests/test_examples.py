@@ -109,9 +109,7 @@ def test_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     nbclient.NotebookClient(
         notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
-    outputs = [
-        output for cell in cells_of(notebook, "code") for output in cell.outputs
-    ]
+    outputs = [output for cell in cells_of(notebook, "code") for output in cell.outputs]
     data = [output.data for output in outputs if "data" in output]
     assert sum("image/png" in one for one in data) == 3
     markdown = [one["text/markdown"] for one in data if "text/markdown" in one]
