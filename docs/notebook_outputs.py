@@ -3,7 +3,8 @@
     python docs/notebook_outputs.py             # about two minutes
 
 Messages of TensorFlow are left out, and pictures have 64 colours, so that the file is
-small. Needs in a clone: pip install ".[test]"
+small. The second picture also becomes docs/plot_history.png.
+Needs in a clone: pip install ".[test]"
 """
 
 import base64
@@ -16,6 +17,7 @@ import nbformat
 from PIL import Image
 
 NOTEBOOK = pathlib.Path(__file__).parents[1] / "examples" / "notebook.ipynb"
+PICTURE = pathlib.Path(__file__).parent / "plot_history.png"
 
 
 def main():
@@ -26,6 +28,13 @@ def main():
         cell.metadata.clear()  # the times of the run
         if cell.cell_type == "code":
             cell.outputs = [*map(small, joined(cell.outputs))]
+    pictures = [
+        output.data["image/png"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    PICTURE.write_bytes(base64.b64decode(pictures[1]))
     notebook.metadata.language_info = {"name": "python"}
     nbformat.write(notebook, NOTEBOOK)
 

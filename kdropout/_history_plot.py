@@ -25,7 +25,7 @@ from kdropout.callbacks.overfitting_gap import check_validation_freq, is_validat
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_WIDTH = 8.0  # inches, as the heights
+_WIDTH = 7.0  # inches, as the heights
 _HEIGHT_OF_LOSSES, _HEIGHT_OF_GAP, _HEIGHT_OF_RATES = 3.0, 2.0, 2.4
 _DPI = 192  # twice the density of a screen
 

@@ -110,7 +110,7 @@ def _deciders(model, layers, callbacks):
     if callbacks is None:
         return {path: layer._decided_by for path, layer in layers.items()}
     many = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-    movers: dict[str, list[str]] = {path: [] for path in layers}
+    movers = {path: [] for path in layers}
     for callback in many:
         if not isinstance(callback, keras.callbacks.Callback):
             expected = "a list of keras.callbacks.Callback"

@@ -487,7 +487,7 @@ class Confirmation:
 
     @property
     def unit(self) -> str:
-        """What scores are paired by: "seed" or "fold"."""
+        """The unit by which scores are paired: "seed" or "fold"."""
         return "seed" if self.cross_validation is None else "fold"
 
     @property
@@ -498,7 +498,7 @@ class Confirmation:
 
     @property
     def repetitions_text(self) -> str:
-        """What `repetitions` counts: "seeds", or "partitions into 5 folds"."""
+        """The unit of `repetitions`: "seeds", or "partitions into 5 folds"."""
         if self.cross_validation is None:
             return "seeds"
         return f"partitions into {self.cross_validation.folds} folds"
