@@ -281,7 +281,7 @@ class _RateLine:
 
     def name(self, shortened):
         count = len(self.paths) - 1
-        return f"{shortened} and {count} equal" if count else shortened
+        return f"{shortened} and {count} more" if count else shortened
 
 
 def _lines_of_rates(training):

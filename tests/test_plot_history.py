@@ -85,7 +85,7 @@ def test_history_of_a_fit_has_all_panels():
     np.testing.assert_array_equal(
         gap["true: dropout off"].get_ydata(), history.history["gap_loss"]
     )
-    assert [*rate] == ["a and 1 equal"]
+    assert [*rate] == ["a and 1 more"]
 
 
 def test_dict_of_a_history_gives_the_same_picture():
@@ -161,7 +161,7 @@ def test_layers_with_equal_rates_share_a_line():
     for index in range(40):
         logs[f"rate/block_{index}/drop"] = [0.1, 0.2 if index < 30 else float("nan")]
     rates = lines(plot_history(logs).axes[1])
-    assert [*rates] == ["block_0/drop and 29 equal", "block_30/drop and 9 equal"]
+    assert [*rates] == ["block_0/drop and 29 more", "block_30/drop and 9 more"]
 
 
 def test_many_different_rates_have_a_scale_of_colours_in_place_of_a_legend():
