@@ -14,12 +14,22 @@ def draw(claims, path):
         path: Path of the picture.
     """
     figure, axis = plt.subplots(
-        figsize=(8, 1.1 + 0.8 * len(claims)), layout="constrained"
+        figsize=(6.4, 1.3 + 0.8 * len(claims)), layout="constrained"
     )
     axis.axvline(1.0, color="0.3", linewidth=1.5, zorder=0)
     for row, claim in enumerate(claims):
         _bars(axis, row, claim)
-    axis.set_xlim(left=0, right=max(1.25, 1.15 * axis.get_xlim()[1]))
+    ratios = [
+        r for claim in claims for r in map(claim.ratio, BACKENDS) if r is not None
+    ]
+    lowest = min(0.0, *ratios)
+    right = max(1.25, 1.15 * axis.get_xlim()[1])
+    axis.set_xlim(1.2 * lowest, right)
+    if lowest < 0.0:
+        axis.axvline(0.0, color="0.3", linewidth=0.8)
+        axis.set_xlabel(
+            "left of 0: the step took less time than without dropout layers", fontsize=9
+        )
     axis.set_yticks(
         range(len(claims)), [claim.what.replace(", ", ",\n") for claim in claims]
     )
@@ -28,10 +38,10 @@ def draw(claims, path):
     axis.tick_params(left=False, labelsize=10)
     axis.spines[["top", "right", "left"]].set_visible(False)
     figure.suptitle(
-        f"Time of kdropout compared with {claims[0].against} (shorter is better)",
-        fontsize=12,
+        f"kdropout takes at most {max(ratios):.0%} of the time of {claims[0].against}",
+        fontsize=11,
     )
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=220)
     plt.close(figure)
     return path
 

@@ -4,6 +4,7 @@ import importlib
 
 import kdropout._compat  # noqa: F401, first because it checks Keras
 from kdropout import callbacks, layers, schedules
+from kdropout._history_plot import plot_history
 from kdropout.inference import Prediction, drop_fractions, fit_noise, mc_predict
 from kdropout.inspection import rates, summary
 from kdropout.rate_rules import LearnedRate
@@ -22,6 +23,7 @@ __all__ = [
     "insert",
     "layers",
     "mc_predict",
+    "plot_history",
     "rates",
     "schedules",
     "set_rates",

@@ -3,10 +3,11 @@
 import dataclasses
 import fnmatch
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 
+from kdropout import _validation
 from kdropout._keras_classes import (
     is_keras_dropout,
     live_counterpart,
@@ -54,18 +55,29 @@ def rates(model: keras.layers.Layer) -> dict[str, float]:
 
 
 def summary(
-    model: keras.layers.Layer, print_fn: Callable[[str], object] = print
+    model: keras.layers.Layer,
+    print_fn: Callable[[str], object] = print,
+    callbacks: Sequence[keras.callbacks.Callback]
+    | keras.callbacks.Callback
+    | None = None,
 ) -> None:
     """Print a table of the dropout layers: path, kind, rate, and what decides it.
 
-    A line below the table lists the dropout layers of Keras, whose rates cannot change.
+    The last column shows "you" for a rate that is a number, the schedule, "gradient"
+    for a learned rate, or the callback that moves the rate: `AutoRate`, `GapController`
+    or `RateScheduler`. A line below the table lists the dropout layers of Keras, whose
+    rates cannot change.
 
     Args:
         model: A `keras.Model` or layer that holds dropout layers of kdropout.
         print_fn: Function that is called with each line. Defaults to `print`.
+        callbacks: The callbacks that you pass to the next `fit`, to see which rates
+            they move; or None for those of the last training. Defaults to None.
 
     Raises:
-        TypeError: If `model` is not a Keras layer or model.
+        TypeError: If `model` is not a Keras layer or model, `callbacks` are not
+            callbacks, or one of them names a layer whose rate cannot be set.
+        ValueError: If one of the callbacks finds no layer whose rate it can set.
 
     Example:
 
@@ -73,12 +85,17 @@ def summary(
     >>> kdropout.summary(model)
     layer  kind     rate    decided by
     drop   Dropout  0.5000  you
+    >>> kdropout.summary(model, callbacks=[kdropout.callbacks.AutoRate()])
+    layer  kind     rate    decided by
+    drop   Dropout  0.5000  AutoRate
     """
     bring_up_to_date(model)
     rows = [("layer", "kind", "rate", "decided by")]
-    for path, layer in dropout_layers(model).items():
+    layers = dropout_layers(model)
+    deciders = _deciders(model, layers, callbacks)
+    for path, layer in layers.items():
         kind = type(layer).__name__
-        rows.append((path, kind, f"{layer.rate:.4f}", layer._decided_by))
+        rows.append((path, kind, f"{layer.rate:.4f}", deciders[path]))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -86,6 +103,24 @@ def summary(
     plain = _plain_dropout(model)
     if plain:
         print_fn(_not_live(plain))
+
+
+def _deciders(model, layers, callbacks):
+    """Dict from path to the text in the last column of `summary`."""
+    if callbacks is None:
+        return {path: layer._decided_by for path, layer in layers.items()}
+    many = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+    movers = {path: [] for path in layers}
+    for callback in many:
+        if not isinstance(callback, keras.callbacks.Callback):
+            expected = "a list of keras.callbacks.Callback"
+            raise _validation.type_error("callbacks", expected, callbacks)
+        for path in getattr(callback, "_moved_layers", lambda model: ())(model):
+            movers[path].append(type(callback).__name__)
+    return {
+        path: " and ".join(movers[path]) or layer._rate_rule.decided_by
+        for path, layer in layers.items()
+    }
 
 
 def dropout_layers(model):

@@ -374,3 +374,53 @@ def test_unknown_path_error_suggests_the_nearest_and_lists_all():
 
 def test_functions_are_public():
     assert (kdropout.rates, kdropout.set_rates) == (rates, set_rates)
+
+
+def decided_by(model, **arguments):
+    lines = []
+    summary(model, lines.append, **arguments)
+    return [line.split("  ")[-1].strip() for line in lines[1:]]
+
+
+@pytest.mark.parametrize("make", [callbacks.AutoRate, callbacks.RateScheduler])
+def test_summary_shows_which_callbacks_will_move_the_rates(make):
+    model = model_with_rates(a=0.1, b=Ramp(0.1, 0.5, 10), c=0.3)
+    arguments = {"schedule": lambda e: 0.1} if make is callbacks.RateScheduler else {}
+    mover, logger = make(layers="a", **arguments), callbacks.RateLogger()
+    shown = [make.__name__, "schedule Ramp", "you"]
+    assert decided_by(model, callbacks=[logger, mover]) == shown
+    assert decided_by(model, callbacks=mover) == shown
+    assert decided_by(model) == ["you", "schedule Ramp", "you"]
+
+
+def test_summary_shows_two_callbacks_that_move_a_rate():
+    model = model_with_rates(a=0.1, b=0.3)
+    movers = [
+        callbacks.RateScheduler(lambda epoch: 0.1),
+        callbacks.GapController(0.1, layers="b"),
+    ]
+    assert decided_by(model, callbacks=movers) == [
+        "RateScheduler",
+        "RateScheduler and GapController",
+    ]
+
+
+def test_summary_shows_the_callback_of_the_last_training_until_you_set_a_rate():
+    model = keras.Sequential(
+        [keras.Input((3,)), Dropout(0.5, name="a"), keras.layers.Dense(1)]
+    )
+    model.compile("sgd", "mse")
+    x, y = np.ones((8, 3)), np.ones((8, 1))
+    model.fit(x, y, validation_data=(x, y), callbacks=[callbacks.AutoRate()], verbose=0)
+    assert decided_by(model) == ["AutoRate"]
+    assert decided_by(model, callbacks=[]) == ["you"]
+    set_rates(model, 0.2)
+    assert decided_by(model) == ["you"]
+
+
+def test_summary_refuses_callbacks_that_a_training_would_refuse():
+    model = model_with_rates(a=0.1, b=Ramp(0.1, 0.5, 10))
+    with pytest.raises(TypeError, match="'callbacks' must be a list of keras.callba"):
+        summary(model, callbacks=["AutoRate"])
+    with pytest.raises(TypeError, match="'layers' must name layers .* 'b'"):
+        summary(model, callbacks=callbacks.AutoRate(layers="b"))

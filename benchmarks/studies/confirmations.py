@@ -61,12 +61,12 @@ def errors(row, arm):
 
 def draw(rows, title, xlabels):
     """A figure with a panel for each row; `title` is a function of the row."""
-    figure, axes = figures.panels(len(rows), 4.2, 1.9)
+    # One below the other, because the labels of the lines need half of the width.
+    figure, axes = figures.panels(len(rows), 5.6, 1.7, rows=len(rows))
     for axis, row, xlabel in zip(axes, rows, xlabels, strict=True):
         labels = ("a single rate", "a rate for each")
         groups = [errors(row, arm) for arm in ("uniform", "found")]
         figures.differences(axis, labels, groups, errors(row, "none"), 3)
-        axis.locator_params("x", nbins=5)
         figures.finish(axis, title(row), xlabel)
     return figure
 

@@ -53,7 +53,7 @@ def tables(rows):
 
 
 def draw(rows):
-    figure, (gaps, rates, errors) = figures.panels(3)
+    figure, (gaps, rates, errors) = figures.panels(3, 5.6, 2.6, rows=3)
     noise = max(TARGETS)
     for number, target in enumerate(TARGETS[noise]):
         for row in findings.pick(rows, noise=noise, method=f"controller {target}"):

@@ -95,9 +95,11 @@ def chosen_errors(rows, noise, network, kind):
 
 
 def draw(rows):
-    columns = len(networks.NETWORKS)
-    figure, axes = figures.panels(columns * len(NOISES), 3.6, 3.4, rows=len(NOISES))
-    for axis, (noise, network) in zip(axes, _places(), strict=True):
+    places = [(noise, network) for network in networks.NETWORKS for noise in NOISES]
+    figure, axes = figures.panels(
+        len(places), 3.2, 2.5, rows=len(networks.NETWORKS), sharey=True
+    )
+    for axis, (noise, network) in zip(axes, places, strict=True):
         none = _errors(rows, noise, network, "none")
         kinds = _kinds(network)
         for number, kind in enumerate(kinds):
@@ -106,13 +108,13 @@ def draw(rows):
                 for method in _methods(kind)
             ]
             # Side by side, so that intervals do not cover each other.
-            places = np.array(RATES) + 0.012 * (number - (len(kinds) - 1) / 2)
-            figures.line(axis, places, groups, number, kind)
+            x = np.array(RATES) + 0.012 * (number - (len(kinds) - 1) / 2)
+            figures.line(axis, x, groups, number, kind)
         axis.axhline(0.0, color="0.6", linewidth=0.8)
+        axis.grid(axis="y", alpha=0.25)
         axis.set_xticks(RATES)
         title = f"{network}, {noise:.0%} wrong labels"
-        first = network == next(iter(networks.NETWORKS))
-        ylabel = "points of test error,\nagainst no dropout" if first else ""
+        ylabel = "points of test error,\nagainst no dropout" if noise == 0.0 else ""
         figures.finish(axis, title, "rate", ylabel)
     return figure
 

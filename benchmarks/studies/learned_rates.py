@@ -119,5 +119,5 @@ def draw(rows):
         reference = judged(rows, "test_error", **task, method=best)
         figures.differences(axis, methods, errors, reference, len(methods))
         title = figures.task(samples, noise)
-        figures.finish(axis, title, f"points of test error, against {best}")
+        figures.finish(axis, title, f"points of test error,\nagainst {best}")
     return figure

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kdropout import _validation
+from kdropout._reprs import call_text
 from kdropout.callbacks.overfitting_gap import check_validation_freq, is_validated
 from kdropout.callbacks.rate_scheduler import RateMover
 from kdropout.callbacks.rate_step import RateStep
@@ -190,6 +191,13 @@ class GapController(RateMover):
                 self.move(layer, limits.next_rate(layer.rate, step))
             self._warn_if_out_of_reach(gap, error, layers.values())
         return {path: layer.rate for path, layer in layers.items()}
+
+    def __repr__(self) -> str:
+        # The default of `lowering_gain` depends on `gain`.
+        gain = vars(self).get("gain", 0.0)
+        is_default = vars(self).get("lowering_gain") == _LOWERING_SHARE * gain
+        shown = {"lowering_gain": None} if is_default else {}
+        return call_text(self, with_defaults=False, **shown)
 
     def _read_gap(self, logs):
         if self.monitor not in logs:

@@ -118,7 +118,7 @@ def _endings(name):
 def _from_classes(model):
     """Directions of the model's metrics, by the names that the user gave to them."""
     directions = {}
-    metrics = list(model.metrics)
+    metrics = [] if model is None else list(model.metrics)
     while metrics:
         metric = metrics.pop()
         metrics.extend(getattr(metric, "metrics", []))

@@ -8,8 +8,11 @@ import numpy as np
 
 from kdropout import _validation
 from kdropout._model_kinds import has_call
+from kdropout._reprs import call_text
 from kdropout.callbacks.metric_direction import check_directions, lower_is_better
 from kdropout.callbacks.training_sample import TrainingSample
+
+_BATCH_SIZE = 256
 
 
 class OverfittingGap(keras.callbacks.Callback):
@@ -83,7 +86,7 @@ class OverfittingGap(keras.callbacks.Callback):
         super().__init__()
         max_samples = _validation.integer("max_samples", max_samples, low=1)
         if batch_size is None:
-            batch_size = 256
+            batch_size = _BATCH_SIZE
         batch_size = _validation.integer("batch_size", batch_size, low=1)
         self.sample = TrainingSample(train_data, max_samples, batch_size)
         self.directions = check_directions(directions)
@@ -153,6 +156,19 @@ class OverfittingGap(keras.callbacks.Callback):
                 if f"gap_{name}" in logs
             )
             print(f"Epoch {epoch + 1}: overfitting gap: {', '.join(gaps)}.")
+
+    def __repr__(self) -> str:
+        sample = vars(self).get("sample")
+        if sample is None:
+            return call_text(self)
+        return call_text(
+            self,
+            with_defaults=False,
+            train_data=sample,
+            max_samples=sample.max_samples,
+            batch_size=None if sample.batch_size == _BATCH_SIZE else sample.batch_size,
+            directions=self.directions or None,
+        )
 
 
 def check_validation_freq(validation_freq):

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from kdropout._reprs import call_text
 from kdropout.inspection import select_layers
 
 
@@ -46,6 +47,9 @@ class RateReader(keras.callbacks.Callback):
             if path in rates:
                 values[path]["rate"] = rates[path]
         return values
+
+    def __repr__(self) -> str:
+        return call_text(self, with_defaults=False)
 
 
 class RateLogger(RateReader):

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kdropout import _validation
+from kdropout._reprs import call_text
 from kdropout.inspection import dropout_layers, settable_layers
 
 # For each model, the callbacks that set its rates in the current training. The
@@ -23,14 +24,21 @@ class RateMover(keras.callbacks.Callback):
         self.layers = layers
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        for layer in settable_layers(self.model, self.layers).values():
+        for layer in self._moved_layers(self.model).values():
             layer._is_moved_by(type(self).__name__)
         _MOVERS.setdefault(self.model, weakref.WeakSet()).add(self)
+
+    def _moved_layers(self, model):
+        """Dict from path to layer of the layers whose rates the callback sets."""
+        return settable_layers(model, self.layers)
 
     def move(self, layer, rate):
         """Set a rate, and record which callback decided it."""
         layer.rate = rate
         layer._is_moved_by(type(self).__name__)
+
+    def __repr__(self) -> str:
+        return call_text(self, with_defaults=False)
 
 
 def movers_of(model: keras.Model):

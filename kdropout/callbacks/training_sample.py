@@ -38,6 +38,11 @@ class TrainingSample:
         with _state_kept(model):
             return model.evaluate(**self.source, verbose=0, return_dict=True)
 
+    def __repr__(self):
+        if self.dataset is not None:
+            return f"<{type(self.dataset).__name__}>"
+        return f"<{_data.num_rows(self.arrays[0], 'train_data')} samples>"
+
     def __deepcopy__(self, memo):
         # KerasTuner copies callbacks for each trial. A sample does not change, and a
         # dataset cannot be copied.

@@ -17,6 +17,8 @@ _TOLERANCE = 2.0**-7
 # The largest number of values that are kept for quantiles: 256 MiB.
 _MAX_KEPT = 2**26
 
+_MOST_ROWS = 5  # of the table in a notebook
+
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
@@ -234,6 +236,41 @@ class Prediction:
         names += ["noise_variance", "samples"]
         known = [name for name in names if getattr(self, name) is not None]
         return f"<Prediction of shape {shapes}{count}: {', '.join(known)}>"
+
+    def _repr_markdown_(self) -> str:
+        """Return what a notebook shows: a table of the first inputs, if it fits."""
+        columns = self._columns()
+        if not columns:
+            return f"`{self!r}`"
+        count = len(self.mean)
+        rows = [["input", *columns], ["--:"] * (1 + len(columns))]
+        for row in range(min(count, _MOST_ROWS)):
+            values = (column[row] for column in columns.values())
+            rows.append([str(row), *(f"{value:.4g}" for value in values)])
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        rest = count - _MOST_ROWS
+        more = f"\n\n{rest} more input{'s' if rest > 1 else ''}." if rest > 0 else ""
+        samples = "" if self.num_samples is None else f", {self.num_samples} samples"
+        return f"Prediction of shape {self.mean.shape}{samples}:\n\n{table}{more}"
+
+    def _columns(self):
+        """The columns of the table, a dict from title to a value for each input."""
+        mean = self.mean
+        if not isinstance(mean, np.ndarray) or mean.ndim not in (1, 2) or not mean.size:
+            return {}
+        if mean.ndim == 2 and self.entropy is not None and self.entropy.ndim == 1:
+            # NaN in a row makes its best class unknown, but does not hide the others.
+            columns = {"class": mean.argmax(axis=1), "probability": mean.max(axis=1)}
+        elif mean.ndim == 1 or mean.shape[1] == 1:
+            columns = {"mean": mean, "std": self.std}
+            if self.noise_variance is not None:
+                columns["std with noise"] = self.total_std
+        else:
+            return {}
+        if self.entropy is not None:
+            columns["entropy"] = self.entropy
+            columns["mutual information"] = self.mutual_information
+        return {title: np.ravel(column) for title, column in columns.items()}
 
 
 def _levels(q):

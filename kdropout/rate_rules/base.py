@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kdropout import _validation
+from kdropout._reprs import call_text
 from kdropout._types import RateLike, Tensor
 
 EXPECTED = "a number in [0, 1], a schedule or a LearnedRate"
@@ -129,6 +130,9 @@ class RateRule:
             A value that JSON can hold, and that a layer takes as its `rate`.
         """
         return keras.saving.serialize_keras_object(self)
+
+    def __repr__(self) -> str:
+        return call_text(self)
 
 
 class FixedRate(RateRule):

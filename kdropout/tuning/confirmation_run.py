@@ -20,6 +20,7 @@ from kdropout.schedules import Ramp
 from kdropout.tuning import histories
 from kdropout.tuning import report as reports
 from kdropout.tuning.objectives import name_of, parts_of
+from kdropout.tuning.progress import bar_class
 from kdropout.tuning.report import (
     CrossValidation,
     Report,
@@ -481,15 +482,16 @@ def _give_rates(model, rates):
 
 
 class ConfirmationProgress:
-    """Shows a bar on a terminal, or prints one line for each seed or fold."""
+    """Shows a bar if the output can, or prints one line for each seed or fold."""
 
     def __init__(self, labels, seeds, measure, show, cross_validation=None):
         self._labels, self._seeds = list(labels), list(seeds)
         self._show = show
         self._folds = cross_validation and cross_validation.folds
         self._scores = {}
-        has_bar = show and sys.stderr.isatty()
-        self._bar = tqdm(
+        kind = bar_class(sys.stderr) if show else None
+        has_bar = kind is not None
+        self._bar = (kind or tqdm)(
             total=len(self._labels) * len(self._seeds),
             desc="Confirmation",
             disable=not has_bar,

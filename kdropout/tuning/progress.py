@@ -9,12 +9,19 @@ from keras_tuner.engine.trial import TrialStatus
 from tqdm import tqdm
 
 from kdropout._duration import time_text
+from kdropout._requirements import is_installed
 from kdropout.tuning.budget import Budget
 
 # Short lines, for terminals of 80 columns. The postfix of tqdm begins with a comma.
 _FORMAT = "{desc} {n_fmt}/{total_fmt} [{bar:20}]{postfix}, {remaining} left"
 _FORMAT_WITHOUT_END = "{desc} {n_fmt}{postfix}, after {elapsed}"
 _FORMAT_OF_TRIAL = "{desc} epoch {n_fmt}/{total_fmt} [{bar:20}]{postfix}"
+
+# In a notebook, the bar stretches, and the text stands on both sides of it.
+_FORMATS_OF_NOTEBOOK = {
+    _FORMAT: "{desc} {n_fmt}/{total_fmt} {bar} {remaining} left{postfix}",
+    _FORMAT_OF_TRIAL: "{desc} epoch {n_fmt}/{total_fmt} {bar} {elapsed}{postfix}",
+}
 
 # A line about a trial shows this many hyperparameters.
 _MOST_VALUES = 3
@@ -30,11 +37,31 @@ def follow(oracle, followers):
     oracle._display = _Followers(followers)
 
 
-class Progress:
-    """Shows progress bars for the search and its current trial on a terminal.
+def bar_class(stream):
+    """The class of tqdm whose bars an output can show, or None if it needs lines.
 
-    If the output is not a terminal, such as a file or a notebook, it prints one line
-    per trial, and a line every 30 seconds while a trial runs.
+    A terminal has bars, and so has a notebook in which ipywidgets is installed.
+    """
+    if stream.isatty():
+        return tqdm
+    if stream is sys.stderr and _in_notebook() and is_installed("ipywidgets"):
+        from tqdm.notebook import tqdm as notebook_tqdm
+
+        return notebook_tqdm
+    return None
+
+
+def _in_notebook():
+    """True in a kernel of Jupyter, which imports IPython when it starts."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    return "IPKernelApp" in getattr(get_ipython(), "config", {})
+
+
+class Progress:
+    """Shows progress bars for the search and its current trial.
+
+    If the output can show no bars, such as a file, it prints one line per trial, and a
+    line every 30 seconds while a trial runs.
 
     Args:
         oracle: Oracle of the search.
@@ -64,13 +91,11 @@ class Progress:
         self._pace.begin()
         if self._search is None and self._has_bars():
             total = self.oracle.max_trials
-            self._search = tqdm(
+            self._search = self._bar(
                 total=total,
                 initial=self._num_ended() if total else 0,
                 desc="Search",
-                file=self._out(),
                 bar_format=_FORMAT if total else _FORMAT_WITHOUT_END,
-                dynamic_ncols=True,
             )
         if self._sign is None and self.verbose >= 1 and self._search is None:
             self._sign = _SignOfLife(self._print_sign)
@@ -128,14 +153,12 @@ class Progress:
     def begin_epochs(self, title, total):
         self._epoch = f"epoch 0/{total}"
         if self._search is not None:
-            self._trial = tqdm(
+            self._trial = self._bar(
                 total=total,
                 desc=title,
                 leave=False,
-                file=self._out(),
                 bar_format=_FORMAT_OF_TRIAL,
                 postfix=self._values,
-                dynamic_ncols=True,
             )
 
     def end_epoch(self, epoch, total):
@@ -188,7 +211,16 @@ class Progress:
         return len(self.oracle.end_order)
 
     def _has_bars(self):
-        return self.verbose >= 1 and self._out().isatty()
+        return self.verbose >= 1 and bar_class(self._out()) is not None
+
+    def _bar(self, bar_format, **arguments):
+        """A new bar in the form that the output can show."""
+        kind = bar_class(self._out())
+        if kind is not tqdm:
+            bar_format = _FORMATS_OF_NOTEBOOK.get(bar_format, bar_format)
+        return kind(
+            file=self._out(), bar_format=bar_format, dynamic_ncols=True, **arguments
+        )
 
     def _out(self):
         return self._stream or sys.stderr

@@ -289,6 +289,10 @@ class Job(Settings):
 
     __str__ = __repr__
 
+    def _repr_markdown_(self) -> str:
+        """Return what a notebook shows: the settings that were given, as YAML."""
+        return f"```yaml\n{self._as_yaml(exclude_unset=True)}```"
+
     @property
     def path(self) -> str | None:
         """Path of the file of the job, or None."""
@@ -461,7 +465,10 @@ class Job(Settings):
         If the job has a function that cannot be imported, such as one of a notebook,
         the text has its name only, and `load_job` raises a `JobError`.
         """
-        settings = self.model_dump(mode="json")
+        return self._as_yaml()
+
+    def _as_yaml(self, **what):
+        settings = self.model_dump(mode="json", **what)
         return yaml.safe_dump(settings, sort_keys=False, default_flow_style=None)
 
     def _located(self, function, *arguments):

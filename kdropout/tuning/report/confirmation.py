@@ -453,6 +453,12 @@ class Confirmation:
         found = self._best(self.search or others, references)
         return Recommendation(self._choose(found, uniform), found, uniform)
 
+    def __repr__(self) -> str:
+        return (
+            f"<Confirmation of {len(self.candidates)} settings with {self.repetitions} "
+            f"new {self.repetitions_text}: {self.measure}>"
+        )
+
     @property
     def has_claim(self) -> bool:
         """True if an interval shows a difference between the best settings."""
@@ -481,7 +487,7 @@ class Confirmation:
 
     @property
     def unit(self) -> str:
-        """The name of one training in a pair: "seed" or "fold"."""
+        """The unit by which scores are paired: "seed" or "fold"."""
         return "seed" if self.cross_validation is None else "fold"
 
     @property
@@ -492,7 +498,7 @@ class Confirmation:
 
     @property
     def repetitions_text(self) -> str:
-        """The name of the repetitions: "seeds", or "partitions into 5 folds"."""
+        """The unit of `repetitions`: "seeds", or "partitions into 5 folds"."""
         if self.cross_validation is None:
             return "seeds"
         return f"partitions into {self.cross_validation.folds} folds"

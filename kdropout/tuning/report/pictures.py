@@ -1,15 +1,23 @@
 """The pictures of a report: trials, epochs, importance, marginals, confirmation."""
 
-import contextlib
 import math
-import os
 import textwrap
-import warnings
 
 import numpy as np
 
 from kdropout._files import replacing
-from kdropout._requirements import can_import, check_packages
+from kdropout._pictures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    boxes_for_unknown_letters,
+    new_figure,
+    plain,
+    set_title,
+    short,
+    short_all,
+)
 from kdropout.tuning.report.confirmation import CONFIDENCE
 from kdropout.tuning.report.records import (
     best_so_far,
@@ -29,15 +37,11 @@ FILES = {
     "confirmation": "confirmation.png",
 }
 
-# Colours that are distinct for colour-blind people (Okabe and Ito 2008).
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
-_DPI = 150
-
 # Each verdict also has a marker and a text, for readers who do not see the colours.
 _LOOKS = {
-    "better": (_GREEN, "o"),
-    "worse": (_ORANGE, "X"),
-    "undecided": (_GREY, "D"),
+    "better": (GREEN, "o"),
+    "worse": (ORANGE, "X"),
+    "undecided": (GREY, "D"),
 }
 
 # The overview has room for a few curves only.
@@ -53,10 +57,6 @@ _CURVE_LETTERS = 27
 # are drawn at the border. Otherwise they would squeeze the others into a line.
 _FAR = 4.0
 _FAR_IN_CURVES = 10.0  # the first epochs of a curve are far from the best value
-
-# A longer name would leave no room for the picture.
-_LONGEST_NAME = 34
-_DOTS = "..."
 
 
 def draw_all(report, folder):
@@ -157,7 +157,7 @@ def draw_trials(report, axes):
         numbers[~beyond],
         scores[~beyond],
         "o",
-        color=_BLUE,
+        color=BLUE,
         alpha=0.7,
         markersize=6,
         label="trial",
@@ -166,21 +166,21 @@ def draw_trials(report, axes):
         marker = "^" if report.direction == "min" else "v"
         shown = np.full(beyond.sum(), limit)
         label = f"outside the axes ({beyond.sum()})"
-        axes.plot(numbers[beyond], shown, marker, color=_BLUE, label=label)
+        axes.plot(numbers[beyond], shown, marker, color=BLUE, label=label)
     first, last = order[report.trials[0].trial_id], order[report.trials[-1].trial_id]
     so_far = score_format.factor * np.array(best_so_far(done, report.direction))
     axes.step(
         [*numbers, last],
         [*so_far, so_far[-1]],
         where="post",
-        color=_ORANGE,
+        color=ORANGE,
         label="best so far",
     )
     axes.plot(
         order[best.trial_id],
         score_format.factor * best.score,
         "*",
-        color=_ORANGE,
+        color=ORANGE,
         markersize=15,
         markeredgecolor="black",
         label=f"{'kept longest' if best.rung else 'best score'}: "
@@ -196,10 +196,10 @@ def draw_trials(report, axes):
             transform=axes.get_xaxis_transform(),
             label=f"failed ({len(lost)})",
         )
-    _title(axes, "Scores in the order of the trials")
+    set_title(axes, "Scores in the order of the trials")
     axes.set_xlabel("trial" if names_are_numbers else "order of the trial")
     better = better_sign(report.direction)
-    _plain(axes.set_ylabel(f"{short(score_format.axis)}, {better} is better"))
+    plain(axes.set_ylabel(f"{short(score_format.axis)}, {better} is better"))
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.set_xlim(first - 0.6, last + 0.6)
     axes.margins(y=0.12)
@@ -266,7 +266,7 @@ def draw_pareto(report, figure):
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     count = len(completed(report.trials))
-    _plain(
+    plain(
         figure.suptitle(
             f"Pareto front{many}: {len(front)} of {count} trials", fontsize=11
         )
@@ -286,14 +286,14 @@ def _draw_pair(axes, report, pair, front):
     )
     is_front = np.array([trial.trial_id in front for trial in trials])
     others = values[~is_front]
-    axes.plot(*others.T, "o", color=_GREY, markersize=4, label="other trials")
+    axes.plot(*others.T, "o", color=GREY, markersize=4, label="other trials")
     points = values[is_front]
     points = points[np.argsort(points[:, 0])]
     if len(report.objectives) == 2:
         # Beyond a point, the front continues with the worse value of the next one.
         where = "post" if pair[0][1] == "min" else "pre"
-        axes.step(*points.T, where=where, color=_BLUE, linewidth=1.2, alpha=0.7)
-    axes.plot(*points.T, "D", color=_BLUE, markersize=6, label="Pareto front")
+        axes.step(*points.T, where=where, color=BLUE, linewidth=1.2, alpha=0.7)
+    axes.plot(*points.T, "D", color=BLUE, markersize=6, label="Pareto front")
     best = report.best_trial
     if best in trials:
         x, y = values[trials.index(best)]
@@ -303,7 +303,7 @@ def _draw_pair(axes, report, pair, front):
             "o",
             markersize=13,
             markerfacecolor="none",
-            markeredgecolor=_ORANGE,
+            markeredgecolor=ORANGE,
             markeredgewidth=2,
             label=f"trial {best.trial_id}, best sum",
         )
@@ -316,7 +316,7 @@ def _draw_pair(axes, report, pair, front):
         strict=True,
     ):
         better = better_sign(direction)
-        _plain(axis.set_label_text(f"{short(score_format.axis)}, {better} is better"))
+        plain(axis.set_label_text(f"{short(score_format.axis)}, {better} is better"))
         set_limits(_limits_of([limits], direction))
     axes.grid(alpha=0.25)
 
@@ -352,7 +352,7 @@ def draw_histories(report, axes):
         curve, label = report.curves[best.trial_id], _label_of(best, report)
         label = f"{label}: {score_format.score(best.score)}"
         _draw_history(axes, curve, factor, color="white", linewidth=4.4)
-        _draw_history(axes, curve, factor, color=_ORANGE, linewidth=2.6, label=label)
+        _draw_history(axes, curve, factor, color=ORANGE, linewidth=2.6, label=label)
     axes.set_ylim(
         _limits_of(
             [factor * np.array(list(report.curves[t.trial_id].values())) for t in done],
@@ -361,14 +361,14 @@ def draw_histories(report, axes):
     )
     if len(set(scores)) > 1:
         bar = axes.figure.colorbar(colours, ax=axes, pad=0.02)
-        _plain(bar.ax.set_ylabel(f"score: {short(score_format.axis)}"))
+        plain(bar.ax.set_ylabel(f"score: {short(score_format.axis)}"))
         if report.direction == "min":
             bar.ax.invert_yaxis()  # the best on top
     count = f"{len(done)} trial{'' if len(done) == 1 else 's'}"
-    _title(axes, f"{short(report.objective)} over the epochs of {count}")
+    set_title(axes, f"{short(report.objective)} over the epochs of {count}")
     axes.set_xlabel("epochs trained")
     better = better_sign(report.direction)
-    _plain(axes.set_ylabel(f"{short(score_format.axis)}, {better} is better"))
+    plain(axes.set_ylabel(f"{short(score_format.axis)}, {better} is better"))
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
@@ -397,7 +397,7 @@ def _draw_lost_curves(axes, curves, factor):
     """Draw the trials without a score that have epochs."""
     label = f"failed ({len(curves)})"
     for curve in curves:
-        _draw_history(axes, curve, factor, color=_GREY, linestyle=":", label=label)
+        _draw_history(axes, curve, factor, color=GREY, linestyle=":", label=label)
         label = None
 
 
@@ -406,7 +406,7 @@ def _score_colours(scores, direction):
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-    colours, limit = ["#08306B", _BLUE, "#BBD7EA"], farthest(scores, direction)
+    colours, limit = ["#08306B", BLUE, "#BBD7EA"], farthest(scores, direction)
     low, high = scores.min(), limit
     if direction == "max":
         colours, low, high = colours[::-1], limit, scores.max()
@@ -447,14 +447,14 @@ def draw_importance(report, axes):
     height = 0.65 if len(shown) > 3 else 0.4
     # Unreliable bars are hatched, for readers who do not see the colours.
     if importance.reliable:
-        axes.barh(rows, means, height=height, color=_BLUE)
+        axes.barh(rows, means, height=height, color=BLUE)
     else:
         axes.barh(
             rows,
             means,
             height=height,
             facecolor="white",
-            edgecolor=_GREY,
+            edgecolor=GREY,
             hatch="///",
         )
     axes.errorbar(
@@ -466,13 +466,13 @@ def draw_importance(report, axes):
         capsize=3,
         linewidth=1.2,
     )
-    _names(axes.yaxis, rows, short_all([feature.name for feature in shown]))
+    set_names(axes.yaxis, rows, short_all([feature.name for feature in shown]))
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.set_xlabel("loss of R2 when the rate is shuffled (bar: mean, line: +- 1 std)")
     axes.grid(axis="x", alpha=0.25)
     axes.set_axisbelow(True)
-    _title(axes, _importance_title(importance, len(shown)))
+    set_title(axes, _importance_title(importance, len(shown)))
 
 
 def _importance_title(importance, shown):
@@ -513,12 +513,12 @@ def draw_marginals(report, figure, most=_MOST_CURVES):
     names = short_all([marginal.name for marginal in shown], 2 * _CURVE_LETTERS)
     for axes, marginal, name in zip(grid.flat, shown, names, strict=False):
         _draw_curve(axes, marginal, score_format, report.direction)
-        _title(axes, two_lines(name, _CURVE_LETTERS), fontsize=9.5)
+        set_title(axes, two_lines(name, _CURVE_LETTERS), fontsize=9.5)
     for axes in grid.flat[len(shown) :]:
         axes.set_axis_off()
     for axes in grid[:, 1:].flat:
         axes.tick_params(labelleft=False)
-    _plain(figure.supylabel(short(score_format.axis), fontsize=10))
+    plain(figure.supylabel(short(score_format.axis), fontsize=10))
     label = "dropout rate" if are_rates else "dropout rate or value"
     figure.supxlabel(label, fontsize=10)
     figure.suptitle(_marginals_title(report, len(shown)), fontsize=11)
@@ -544,21 +544,21 @@ def _draw_curve(axes, marginal, score_format, direction):
         tried[inside],
         scores[inside],
         "o",
-        color=_GREY,
+        color=GREY,
         alpha=0.6,
         markersize=3.5,
         linewidth=0,
     )
     axes.fill_between(
-        values, mean - spread, mean + spread, color=_BLUE, alpha=0.2, linewidth=0
+        values, mean - spread, mean + spread, color=BLUE, alpha=0.2, linewidth=0
     )
     marker = "o" if len(values) <= 8 else None
-    axes.plot(values, mean, color=_BLUE, linewidth=2, marker=marker, markersize=5)
+    axes.plot(values, mean, color=BLUE, linewidth=2, marker=marker, markersize=5)
     axes.grid(alpha=0.25)
     axes.tick_params(labelsize=8.5, labelbottom=True)
     axes.margins(x=0.06)
     if marginal.levels:
-        _names(axes.xaxis, range(len(marginal.levels)), marginal.levels)
+        set_names(axes.xaxis, range(len(marginal.levels)), marginal.levels)
     elif marginal.dimension.is_log:
         axes.set_xscale("log")
     else:
@@ -590,16 +590,16 @@ def draw_confirmation(report, axes):
         f"{_setting_name(comparison.label)}\nvs {_setting_name(comparison.reference)}"
         for comparison in comparisons
     ]
-    _names(axes.yaxis, range(len(labels)), labels)
+    set_names(axes.yaxis, range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.axvline(0.0, color="black", linewidth=1.0)
     unit = short(score_format.difference_axis)
-    _plain(axes.set_xlabel(f"gain in {unit}, right is better"))
+    plain(axes.set_xlabel(f"gain in {unit}, right is better"))
     axes.grid(axis="x", alpha=0.25)
     count, unit = len(comparisons), confirmation.unit
     widened = f", widened for {count} comparisons" if count > 1 else ""
     number = f"{confirmation.repetitions} new {confirmation.repetitions_text}"
-    _title(
+    set_title(
         axes,
         f"Gain with {number}, paired by {unit}\n"
         f"line: {100 * CONFIDENCE:g} % interval{widened}; small dots: {unit}s",
@@ -636,22 +636,7 @@ def _setting_name(label):
     return short(name_of(label).strip("'"), 26)
 
 
-# Figures and texts of matplotlib.
-
-
-def new_figure(width, height):
-    """Return a white figure of this size in inches.
-
-    This does not use pyplot, which would change the backend and the figures of a
-    notebook.
-    """
-    _check_matplotlib()
-    from matplotlib.figure import Figure
-
-    figure = Figure((width, height), dpi=_DPI, layout="constrained")
-    figure.set_facecolor("white")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-    return figure
+# Files and texts of matplotlib.
 
 
 def _write_png(figure, path):
@@ -659,35 +644,15 @@ def _write_png(figure, path):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
-    with replacing(path) as temporary, _boxes_for_unknown_letters():
+    with replacing(path) as temporary, boxes_for_unknown_letters():
         canvas.print_png(temporary)
 
 
-def _check_matplotlib():
-    check_packages(
-        "A picture",
-        {"matplotlib": "matplotlib.figure"},
-        extra="tuner",
-        is_there=can_import,
-    )
-
-
-def _plain(text):
-    """Make a text of matplotlib show '$' as it is, not as a formula."""
-    text.set_parse_math(False)
-    return text
-
-
-def _title(axes, text, fontsize=11):
-    """Set the title of axes. It may contain the name of a layer."""
-    _plain(axes.set_title(text, fontsize=fontsize))
-
-
-def _names(axis, positions, labels):
+def set_names(axis, positions, labels):
     """Set ticks that are names."""
     axis.set_ticks(positions, labels)
     for label in axis.get_ticklabels():
-        _plain(label)
+        plain(label)
 
 
 def _note(axes, text):
@@ -704,51 +669,7 @@ def _note(axes, text):
         wrap=True,
         color="0.25",
     )
-    _plain(written)
-
-
-@contextlib.contextmanager
-def _boxes_for_unknown_letters():
-    """Draw letters that the font lacks as boxes, without a warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        yield
-
-
-# Names that are short enough for a picture and still different.
-
-
-def short(name, longest=_LONGEST_NAME):
-    """Shorten a name in the middle if it is too long.
-
-    >>> short("encoder/block_11/attention/dropout", 20)
-    'encoder/b.../dropout'
-    """
-    name = " ".join(name.split())
-    if len(name) <= longest:
-        return name
-    tail = (longest - len(_DOTS)) // 2
-    return f"{name[: longest - len(_DOTS) - tail]}{_DOTS}{name[-tail:]}"
-
-
-def short_all(names, longest=_LONGEST_NAME):
-    """Shorten names like `short`, but around their difference if they became equal.
-
-    >>> short_all(["encoder/block_1/attention", "encoder/block_2/attention"], 16)
-    ['.../block_1/a...', '.../block_2/a...']
-    """
-    names = [" ".join(name.split()) for name in names]
-    shortened = [short(name, longest) for name in names]
-    alike = [
-        name
-        for name, shorter in zip(names, shortened, strict=True)
-        if shortened.count(shorter) > 1
-    ]
-    start = len(os.path.commonprefix(alike))
-    return [
-        _around(name, start, longest) if name in alike else shorter
-        for name, shorter in zip(names, shortened, strict=True)
-    ]
+    plain(written)
 
 
 def two_lines(name, room):
@@ -763,14 +684,3 @@ def two_lines(name, room):
     if len(name) - end > room:
         end = room
     return f"{name[:end]}\n{name[end:]}"
-
-
-def _around(name, start, longest):
-    """The part of a name around `start`, of `longest` letters with its dots."""
-    room = longest - 2 * len(_DOTS)
-    slash = name.rfind("/", 0, start)
-    begin = max(0, slash if start - slash < room else start - room // 2)
-    end = begin + room
-    before = _DOTS if begin else ""
-    after = _DOTS if end < len(name) else ""
-    return f"{before}{name[begin:end]}{after}"

@@ -15,6 +15,8 @@ from kdropout.tuning.space.rules import apply, check_can_set
 # The attribute in which a model keeps its plan.
 _PLAN = "_kdropout_rate_plan"
 
+_MOST_NAMES = 4  # that a plan prints
+
 
 class RatePlan:
     """Connects the hyperparameters of a search with the layers whose rates they set.
@@ -49,6 +51,12 @@ class RatePlan:
                 if hyperparameter.name in self.hyperparameters:
                     raise ValueError(_two_meanings(hyperparameter.name))
                 self.hyperparameters[hyperparameter.name] = hyperparameter
+
+    def __repr__(self) -> str:
+        names, count = [*self.hyperparameters], len(self.paths)
+        more = ["..."] if len(names) > _MOST_NAMES else []
+        listed = ", ".join([*names[:_MOST_NAMES], *more]) or "no hyperparameters"
+        return f"<RatePlan of {count} layer{'' if count == 1 else 's'}: {listed}>"
 
     @property
     def names(self) -> frozenset[str]:

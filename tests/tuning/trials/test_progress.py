@@ -56,6 +56,20 @@ def test_other_outputs_have_a_line_for_each_trial(tmp_path):
     assert f"best val_loss {best:.5g}; " in lines[1] and "left" not in lines[1]
 
 
+@pytest.mark.parametrize("has_widgets", [False, True])
+def test_notebook_has_bars_only_with_ipywidgets(has_widgets, monkeypatch):
+    import tqdm.notebook
+
+    monkeypatch.setattr(progress.sys, "stderr", Stream(is_terminal=False))
+    monkeypatch.setattr(progress, "is_installed", lambda module: has_widgets)
+    assert progress.bar_class(progress.sys.stderr) is None  # not in a notebook
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    found = progress.bar_class(progress.sys.stderr)
+    assert found is (tqdm.notebook.tqdm if has_widgets else None)
+    assert progress.bar_class(Stream(is_terminal=False)) is None  # such as a file
+    assert progress.bar_class(Stream(is_terminal=True)) is tqdm.tqdm
+
+
 @pytest.mark.parametrize("is_terminal", [False, True])
 def test_silent_search_prints_nothing(is_terminal, tmp_path):
     text, _ = run(tmp_path, is_terminal, verbose=0)
