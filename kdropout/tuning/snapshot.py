@@ -38,6 +38,10 @@ _LEFT_OUT = [
         keras.optimizers.Optimizer,
         {"_exclude_from_weight_decay_cache", "_trainable_variables_indices"},
     ),
+    # A layer that several models share also keeps the nodes of the other models. The
+    # nodes of each model are in its `_nodes_by_depth`.
+    (keras.Operation, {"_inbound_nodes", "_outbound_nodes"}),
+    (keras.KerasTensor, {"_keras_history"}),
     (RampedRate, {"_first"}),  # its variables hold this value
     (BaseDropout, {"_memory_of_callbacks", "_mover"}),
 ]
