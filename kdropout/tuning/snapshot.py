@@ -22,6 +22,7 @@ _LEFT_OUT = [
     (
         keras.Model,
         {
+            "_eval_epoch_iterator",
             "_jax_state",
             "_nodes",
             "history",
