@@ -209,6 +209,56 @@ def acts_at_batches(callback):
     return False
 
 
+# Models that wait for their data.
+
+
+def is_built(model):
+    """Return True if a model and all its layers have created their variables."""
+    return model.built and all(map(_has_variables, model._flatten_layers()))
+
+
+def build_by_data(model, args, kwargs):
+    """Build a model like its first batch in `fit`, and return True if that worked.
+
+    A model without an `Input` is not built before. Nothing is read from a
+    `tf.data.Dataset`, which knows the shapes.
+    """
+    inputs = _inputs_of(_fit_arguments(model, args, kwargs)["x"])
+    if inputs is None:
+        return False
+    try:
+        model(inputs)
+    except Exception:  # code of the user that cannot work without numbers
+        return False
+    return is_built(model)
+
+
+def _has_variables(layer):
+    creates_none = type(layer).build is keras.layers.Layer.build
+    return layer.built or creates_none
+
+
+def _inputs_of(x):
+    """Symbolic tensors for the inputs of a batch, or None for other kinds of data."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if isinstance(x, tf.data.Dataset):
+            batch = x.element_spec
+            x = batch[0] if isinstance(batch, tuple) else batch
+            dense = all(isinstance(leaf, tf.TensorSpec) for leaf in tree.flatten(x))
+            known = dense and all(leaf.shape.rank for leaf in tree.flatten(x))
+            return tree.map_structure(_symbol, x) if known else None
+    if x is None or not _are_arrays(x):
+        return None
+    return tree.map_structure(_symbol, x)
+
+
+def _symbol(array):
+    dtype = _dtype_in_fit(array)
+    return keras.KerasTensor((None, *array.shape[1:]), dtype)
+
+
 # The `fit` of a model with compiled epochs.
 
 
@@ -236,7 +286,7 @@ def _create_state(model, train, batch_size):
     numbers that the next training of the same model does not draw.
     """
     batch_size = batch_size or _DEFAULT_BATCH_SIZE
-    batch = tree.map_structure(lambda array: array[:batch_size], train)
+    batch = tree.map_structure(lambda array: _to_tensor(array[:batch_size]), train)
     # Keras has no public way to do this without a training step.
     model._symbolic_build(data_batch=batch)
 
@@ -353,10 +403,21 @@ def _to_number(value):
 
 
 def _is_array(value):
-    """True if `value` is an array of numbers whose rows a compiled epoch can take."""
+    """True if `value` is an array whose rows a compiled epoch can take."""
     if isinstance(value, np.ndarray):
-        return value.dtype.kind in "biuf" and value.ndim > 0
+        is_of_numbers = value.dtype.kind in "biuf" and value.ndim > 0
+        return is_of_numbers or _is_of_strings(value)
     return ops.is_tensor(value) and type(value).__name__ in _DENSE
+
+
+def _is_of_strings(array):
+    """True if `fit` feeds an array of objects as strings, as only TensorFlow can."""
+    return (
+        array.dtype == object
+        and keras.backend.backend() == "tensorflow"
+        and array.ndim == 1
+        and all(isinstance(value, str) for value in array)
+    )
 
 
 def _are_arrays(data):
@@ -378,10 +439,15 @@ def _to_tensors(data):
 
 
 def _to_tensor(array):
-    # Keras feeds floats as `floatx`, and other numbers unchanged.
+    return ops.convert_to_tensor(array, _dtype_in_fit(array))
+
+
+def _dtype_in_fit(array):
+    """The dtype in which `fit` feeds an array: floats as `floatx`, others unchanged."""
+    if array.dtype == object:
+        return "string"
     dtype = keras.backend.standardize_dtype(array.dtype)
-    is_float = keras.backend.is_float_dtype(dtype)
-    return ops.convert_to_tensor(array, keras.backend.floatx() if is_float else None)
+    return keras.backend.floatx() if keras.backend.is_float_dtype(dtype) else dtype
 
 
 def _num_rows(data):

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from kdropout.inspection import dropout_layers
-from kdropout.tuning.epochs import is_on_one_device
+from kdropout.tuning.epochs import is_built, is_on_one_device
 from kdropout.tuning.oracles import values_of_user
 from kdropout.tuning.snapshot import Snapshot
 from kdropout.tuning.space.plan import plan_of
@@ -340,7 +340,7 @@ def _is_of_keras(optimizer):
 
 def _can_be_shared(model):
     """True if a later trial may train the model, and saves time by doing so."""
-    if not model.built or optimizer_of(model) is None or model.run_eagerly:
+    if not is_built(model) or optimizer_of(model) is None or model.run_eagerly:
         return False
     # With PyTorch there is no compiled code to reuse. Values cannot be copied between
     # several devices.

@@ -22,6 +22,7 @@ _LEFT_OUT = [
     (
         keras.Model,
         {
+            "_eval_epoch_iterator",
             "_jax_state",
             "_nodes",
             "history",
@@ -38,6 +39,10 @@ _LEFT_OUT = [
         keras.optimizers.Optimizer,
         {"_exclude_from_weight_decay_cache", "_trainable_variables_indices"},
     ),
+    # A layer that several models share also keeps the nodes of the other models. The
+    # nodes of each model are in its `_nodes_by_depth`.
+    (keras.Operation, {"_inbound_nodes", "_outbound_nodes"}),
+    (keras.KerasTensor, {"_keras_history"}),
     (RampedRate, {"_first"}),  # its variables hold this value
     (BaseDropout, {"_memory_of_callbacks", "_mover"}),
 ]
@@ -74,9 +79,9 @@ class Snapshot:
     other.
 
     The structure contains all attributes of the model, its layers, optimizer, losses
-    and metrics, and of all objects that these refer to: plain values, arrays by
-    content, and functions by their code and closure. An object that cannot be inspected
-    is compared by identity, so in doubt two models differ.
+    and metrics, and of all objects that these refer to: plain values, arrays and
+    lookup tables by content, and functions by their code and closure. An object that
+    cannot be inspected is compared by identity, so in doubt two models differ.
 
     Args:
         model: A compiled `keras.Model`.
@@ -199,10 +204,9 @@ class Snapshot:
 
     def _visit_array(self, array):
         if array.dtype.hasobject:
-            self._visit_parts("objects", array, array.ravel().tolist())
+            self._visit_parts("objects", array, [array.shape, *array.flat])
         else:
-            content = array.tobytes()
-            self.structure.append(("array", array.shape, str(array.dtype), content))
+            self.structure.append(("array", *_content_of_array(array)))
 
     def _note_code(self, code):
         """Note a function or class whose surroundings belong to the model."""
@@ -258,11 +262,15 @@ class Snapshot:
             self.structure.append(("number", *place.structure))
 
     def _visit_object_of_backend(self, value):
+        if _is_lookup_table(value):
+            content = _content_of_table(value)
+            self.structure.append(content or (_Same(value),))
+            return
         try:
             array = ops.convert_to_numpy(value)
         except Exception:  # graph, sparse and resource tensors raise various errors
             array = None
-        if isinstance(array, np.ndarray) and not array.dtype.hasobject:
+        if isinstance(array, np.ndarray) and _is_of_numbers_or_strings(array):
             self._visit_array(array)
         else:
             self.structure.append((_Same(value),))
@@ -289,6 +297,46 @@ class _Same:
         return isinstance(other, _Same) and self._value is other._value
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _is_of_numbers_or_strings(array):
+    """Return False for the arrays of objects that TensorFlow does not make."""
+    return not array.dtype.hasobject or all(isinstance(v, bytes) for v in array.flat)
+
+
+def _is_lookup_table(value):
+    """Return True for the tables of TensorFlow in which Keras keeps vocabularies."""
+    if type(value).__module__.partition(".")[0] != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    # Exactly these classes, because a subclass may look up in another way.
+    return type(value) in (
+        tf.lookup.StaticHashTable,
+        tf.lookup.experimental.MutableHashTable,
+    )
+
+
+def _content_of_table(table):
+    """The sorted entries of a table and its default value, or None.
+
+    A mutable table counts the words while a layer adapts. If a training changed it, the
+    model is no longer as it was prepared.
+    """
+    try:
+        keys, values = (tensor.numpy() for tensor in table.export())
+        # A mutable table has no public name for this.
+        default = table._default_value.numpy()
+    except Exception:  # a table of a graph
+        return None
+    order = np.argsort(keys, kind="stable")  # the order of a table is random
+    arrays = [keys[order], values[order], np.array([default], values.dtype)]
+    return ("table", type(table), *map(_content_of_array, arrays))
+
+
+def _content_of_array(array):
+    content = array.tolist() if array.dtype.hasobject else array.tobytes()
+    return (array.shape, str(array.dtype), content)
 
 
 def _settings_of_keras():

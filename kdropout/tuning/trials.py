@@ -33,7 +33,7 @@ from kdropout.tuning.budget import (
     checked_median_stopping,
 )
 from kdropout.tuning.checkpoint import BestEpoch, load_values, save_values
-from kdropout.tuning.epochs import Trainer, has_own_fit
+from kdropout.tuning.epochs import Trainer, build_by_data, has_own_fit, is_built
 from kdropout.tuning.folds import with_folds
 from kdropout.tuning.given_settings import check_initial_trials
 from kdropout.tuning.interrupt import LastingInterrupt
@@ -514,7 +514,7 @@ class TrialEngine(keras_tuner.Tuner):
         callbacks = self._copies_of(kwargs.pop("callbacks", None))
         self._execution = execution
         with LastingInterrupt() as interrupt:
-            pooled = self._get_model(hp, execution)
+            pooled = self._get_model(hp, execution, args, kwargs)
             prepare(pooled.model)
             callbacks = [*callbacks, best, interrupt]
             self._train(hp, pooled, args, {**kwargs, "callbacks": callbacks})
@@ -540,7 +540,7 @@ class TrialEngine(keras_tuner.Tuner):
 
     def _build_and_fit_model(self, trial, *args, **kwargs):
         hp, execution = trial.hyperparameters, self._execution
-        pooled = self._get_model(hp, execution)
+        pooled = self._get_model(hp, execution, args, kwargs)
         model, optimizer = pooled.model, optimizer_of(pooled.model)
         self._go_on(trial, model, execution)
         self.begin_training(trial, model, execution)
@@ -627,11 +627,13 @@ class TrialEngine(keras_tuner.Tuner):
         load_values(model.variables, path)
         return model
 
-    def _get_model(self, hp, execution):
+    def _get_model(self, hp, execution, args, kwargs):
         """The `PooledModel` for a training. It equals a new model to the bit."""
-        build = functools.partial(self._make_model, hp, execution)
         # A custom `fit` may do anything to a model, so it gets a new one.
         may_share = not has_own_fit(self.hypermodel)
+        build = functools.partial(self._make_model, hp, execution)
+        if may_share and keras.backend.backend() != "torch":
+            build = functools.partial(_build_with_data, build, args, kwargs)
         return self._pool.get(build, execution, hp.values, may_share)
 
     def _make_model(self, hp, execution):
@@ -868,6 +870,17 @@ class TrialEngine(keras_tuner.Tuner):
                 if execution is not None:
                     parts.append(f"execution{execution}")  # the name in KerasTuner
                 callback.log_dir = os.path.join(callback.log_dir, *parts)
+
+
+def _build_with_data(build, args, kwargs):
+    """The model of `build`, which is built by the data if it waits for them.
+
+    Only models that are built can be compared, so that one can be compiled for all.
+    """
+    model = build()
+    if is_built(model) or build_by_data(model, args, kwargs):
+        return model
+    return build()  # parts of the first may be built
 
 
 def _make_ray_runner(workers, address, threads_per_worker, gpus_per_worker):
