@@ -68,6 +68,13 @@ class Source:
                 for tag, points in found.get(run, {}).items()
             }
 
+    def times(self, run, tag, most):
+        """Return the steps of a series, and when they were written."""
+        read = self.provider.read_scalars
+        found = self._ask(read, SCALARS, [run], [tag], downsample=most)
+        points = found.get(run, {}).get(tag, [])
+        return [p.step for p in points], [p.wall_time for p in points]
+
     def _ask(self, method, plugin, runs, tags, **arguments):
         return method(
             self._context,
