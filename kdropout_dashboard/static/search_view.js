@@ -26,7 +26,7 @@ const MARGINALS =
   "over the trees.";
 
 /** Shows a search: its trials, the score by each rate, and the best trials. */
-export function createSearchView() {
+export function createSearchView(settings) {
   const cursor = createCursor();
   const parallel = createParallel(cursor);
   const marginals = createMarginals(cursor);

@@ -65,6 +65,43 @@ class PageReader:
         chain = self._chain()
         chain.move_to_element_with_offset(element, int(right), int(down)).perform()
 
+    def drag(self, element, start, end):
+        """Drag from one place inside an element to another, in shares of its width."""
+        box = element.rect
+        first, second = (int(box["width"] * (place - 0.5)) for place in (start, end))
+        chain = self._chain().move_to_element_with_offset(element, first, 0)
+        chain.click_and_hold().move_by_offset((second - first) // 2, 0)
+        chain.move_by_offset(second - first - (second - first) // 2, 0)
+        chain.release().perform()
+
+    def set(self, testid, value):
+        """Set the value of an input field, like its user."""
+        self.driver.execute_script(
+            "const [field, value] = arguments; field.value = value;"
+            "for (const name of ['input', 'change'])"
+            "  field.dispatchEvent(new Event(name, { bubbles: true }));",
+            self.one(testid),
+            value,
+        )
+
+    def download(self, folder, testid, kind):
+        """Download a file of a section, and return its bytes."""
+        behaviour = {"behavior": "allow", "downloadPath": str(folder)}
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+        (button,) = (
+            one for one in self.all(testid, ".downloads button") if one.text == kind
+        )
+        button.click()
+
+        def finished():
+            files = list(folder.glob(f"*.{kind.lower()}"))
+            return files and files[0].stat().st_size and files[0]
+
+        file = self.wait(finished)
+        content = file.read_bytes()
+        file.unlink()
+        return content
+
     def press(self, testid, *keys):
         """Press keys, by their names in Selenium, in the element with a test id."""
         self.press_in(self.one(testid), *keys)
@@ -72,6 +109,10 @@ class PageReader:
     def press_in(self, element, *keys):
         """Press keys in an element that the keyboard reaches."""
         self.driver.execute_script("arguments[0].focus()", element)
+        self._chain().send_keys(*(getattr(Keys, key) for key in keys)).perform()
+
+    def press_keys(self, *keys):
+        """Press keys where the focus is."""
         self._chain().send_keys(*(getattr(Keys, key) for key in keys)).perform()
 
     def colour(self, left, top):

@@ -134,13 +134,14 @@ def test_values_on_hover_equal_those_of_history(tab, logs, layer, epoch):
     cells = tab.one("heat-map", "canvas")
     tab.hover(cells, (epoch + 0.5) / EPOCHS, (layer + 0.5) / 3)
     rate = logs.histories["first"][f"rate/drop{layer}"][epoch]
-    expected = f"drop{layer}: epoch {epoch}, rate {rate:.4g}"
+    expected = f"drop{layer}: epoch {epoch + 1}, rate {rate:.4g}"
     assert tab.text("rate-readout").startswith(expected)
     gap, naive = (
         logs.histories["first"][name][epoch] for name in ("gap_loss", "naive_gap_loss")
     )
     told = tab.text("gap-readout")
-    assert told == f"Epoch {epoch}: clean gap of loss {gap:.4g}, naive gap {naive:.4g}"
+    expected = f"clean gap of loss {gap:.4g}, naive gap {naive:.4g}"
+    assert told == f"Epoch {epoch + 1}: {expected}"
 
 
 def test_runs_can_be_switched(tab, logs):
@@ -192,10 +193,10 @@ def test_new_epoch_appears_on_the_open_page(tab, logs):
     more = train(logs.models["second"], logs.folder / "second", seen + 1, seen)
     for name, values in more.items():
         past[name] += values
-    tab.wait(lambda: f"epoch {seen} " in tab.text("training"))
+    tab.wait(lambda: f"epoch {seen + 1} " in tab.text("training"))
     cells = tab.one("heat-map", "canvas")
     tab.hover(cells, (seen + 0.5) / (seen + 1), 0.25)
-    expected = f"drop0: epoch {seen}, rate {past['rate/drop0'][-1]:.4g}"
+    expected = f"drop0: epoch {seen + 1}, rate {past['rate/drop0'][-1]:.4g}"
     tab.wait(lambda: tab.text("rate-readout").startswith(expected))
 
 

@@ -148,7 +148,7 @@ def test_new_data_appear_and_the_selection_is_kept(plugin, open_page):
     assert button.get_dom_attribute("aria-pressed") == "true"
     assert reader.driver.switch_to.active_element == button
     assert reader.paths() == ["first", "second"]
-    assert reader.text("state").startswith("Live, new data at ")
+    assert reader.text("state").startswith("Live, last write ")
 
 
 def test_page_asks_for_new_data_by_itself(plugin, open_page):
@@ -228,7 +228,7 @@ def test_deleted_run_stays_on_the_page(plugin, open_page):
     reader.wait(lambda: rates(reader) == ["0.1"] * 3)
     plugin.put(now("other", 0.2, "1"))
     ask_again(reader)
-    reader.wait(lambda: "removed from the log folder" in reader.text("state"))
+    reader.wait(lambda: "is not in the log folder" in reader.text("state"))
     assert rates(reader) == ["0.1"] * 3
     reader.choose_run("other")
     assert rates(reader) == ["0.2"] * 3
