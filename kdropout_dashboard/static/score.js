@@ -5,8 +5,15 @@ import { latest } from "./series.js";
 /** The values of a metric, by their names in the data, with their names on the page. */
 export const PARTS = {
   validation: "validation",
-  clean: "training, dropout off",
-  training: "training, dropout on",
+  clean: "dropout off",
+  training: "dropout on",
+};
+
+/** What these names mean. */
+export const MEANINGS = {
+  validation: "On the validation data",
+  clean: "On the training data, measured with dropout off",
+  training: "On the training data, as Keras measures it, with dropout on",
 };
 
 /** Returns the names of the metrics of several trainings, "loss" first. */

@@ -3,7 +3,14 @@ import { downloads } from "./download.js";
 import { createLineChart } from "./line_chart.js";
 import { createReadout, ofRun, placeText } from "./readout.js";
 import { format, rounded } from "./scale.js";
-import { comparisonSentence, PARTS, scoreOf, scoreOn, scoreSentence } from "./score.js";
+import {
+  comparisonSentence,
+  MEANINGS,
+  PARTS,
+  scoreOf,
+  scoreOn,
+  scoreSentence,
+} from "./score.js";
 import { extent, indexAt, within } from "./series.js";
 import { smoothed } from "./smooth.js";
 import { placeOf } from "./axis.js";
@@ -15,11 +22,6 @@ const HOW =
   "This log has no losses and metrics. TensorBoardRates of this version writes them; an " +
   "earlier version did not.";
 const DASHED = { validation: "", clean: "6 3", training: "2 3" };
-const ENDS = {
-  validation: "validation",
-  clean: "dropout off",
-  training: "dropout on",
-};
 const ALONE = {
   validation: "var(--ink)",
   clean: "var(--clean)",
@@ -39,7 +41,7 @@ export function createScoreView(cursor, { onZoom, onParts }) {
   const boxes = new Map(
     Object.entries(PARTS).map(([part, name]) => {
       const box = html("input", { type: "checkbox", value: part });
-      parts.append(html("label", {}, box, name));
+      parts.append(html("label", { title: MEANINGS[part] }, box, name));
       return [part, box];
     }),
   );
@@ -126,7 +128,7 @@ function content(model) {
         const isMain = part === "validation";
         const width = isMain ? 2.5 : 1.5;
         const isFirst = part === shown[0];
-        const label = isAlone ? ENDS[part] : isFirst ? name : "";
+        const label = isAlone ? PARTS[part] : isFirst ? name : "";
         const raw = { ...line, name: "", values, width: 1, isFaint: true };
         const smooth = smoothed(values, smoothing);
         const main = { ...line, name: label, values: smooth, width };

@@ -66,7 +66,7 @@ def test_loss_and_its_best_epoch_are_shown(open_page):
     assert len(reader.all("best-sign")) == 1
     reader.hover(reader.one("score-chart", ".area"), 1.5 / 4, 0.5)
     assert reader.text("score-readout") == (
-        "Epoch 2: \nfirst: val_loss 0.6, clean 0.3, noisy 1.6"
+        "Epoch 2:\nfirst: val_loss 0.6, clean 0.3, noisy 1.6"
     )
     # The same place is marked in the other charts.
     assert reader.text("gap-readout").startswith("Epoch 2: clean gap of loss 0.011")

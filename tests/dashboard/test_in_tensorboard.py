@@ -160,6 +160,59 @@ def test_hostile_names_are_shown_as_text(tab, browser):
     assert browser.execute_script("return top.document.title") != "broken in"
 
 
+def test_losses_equal_those_of_history(tab, logs):
+    tab.choose_run("first")
+    history = logs.histories["first"]
+    tab.press("score-chart", "HOME")
+    for epoch in range(EPOCHS):
+        names = {"val_loss": "val_loss", "clean": "clean_loss", "noisy": "loss"}
+        values = [f"{n} {history[key][epoch]:.4g}" for n, key in names.items()]
+        assert tab.text("score-readout").split("\n") == [
+            f"Epoch {epoch + 1}:",
+            f"first: {', '.join(values)}",
+        ]
+        tab.press("score-chart", "ARROW_RIGHT")
+    losses = history["val_loss"]
+    best = int(np.argmin(losses))
+    assert f"lowest at {'the last ' * (best == EPOCHS - 1)}epoch" in tab.text(
+        "score-sentence"
+    )
+    assert f"{losses[best]:.4g}" in tab.text("score-sentence")
+
+
+def test_link_of_tensorboard_shows_the_same(tab, browser):
+    tab.choose_run("second")
+    tab.one("compare", "summary").click()
+    tab.one("compare", "input[value=first]").click()
+    tab.wait(lambda: len(tab.all("run-row")) == 2)
+    tab.one("axis", "input[value=step]").click()
+    tab.set("zoom-from", 3)
+    link = browser.execute_script("return parent.location.href")
+    assert "#kdropout&p.kdropout.run=training%3Asecond" in link
+    try:
+        for reload in (False, True):
+            browser.switch_to.default_content()
+            if reload:
+                browser.refresh()
+            else:
+                browser.get("about:blank")
+                browser.get(link)
+            selector = "iframe[src*=kdropout]"
+            (frame,) = tab.wait(lambda: browser.find_elements("css selector", selector))
+            browser.switch_to.frame(frame)
+            tab.wait(lambda: len(tab.all("run-row")) == 2)
+            assert tab.one("run-picker").get_dom_attribute("title") == "second"
+            assert tab.one("zoom-from").get_property("value") == "3"
+            assert tab.one("axis", "input[value=step]").is_selected()
+            assert browser.execute_script("return parent.location.href") == link
+    finally:
+        tab.one("zoom-all").click()
+        tab.one("axis", "input[value=epoch]").click()
+        tab.one("compare", "summary").click()
+        tab.one("compare", "input[value=first]").click()
+        tab.wait(lambda: len(tab.all("run-row")) == 1)
+
+
 def test_search_shows_its_trials(tab, logs):
     tab.choose_run("search", "search")
     best = logs.trials()[0]

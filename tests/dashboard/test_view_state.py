@@ -33,7 +33,7 @@ def run(name, **changes):
 def ticks(reader, chart):
     """Return the numbers below a chart."""
     texts = reader.all(chart, ".axis text[text-anchor=middle]")
-    return [float(one.text) for one in texts if not one.text.isalpha()][:-1]
+    return [float(one.text) for one in texts if not one.text.isalpha()]
 
 
 def zoom_of(reader):
@@ -62,14 +62,17 @@ def test_link_shows_the_same_in_a_new_window(open_page, browser):
         return (
             reader.one("run-picker").get_dom_attribute("title"),
             [row.text for row in reader.all("run-row")],
-            [row.get_dom_attribute("class") for row in reader.all("layer-row")],
+            [
+                one.get_dom_attribute("aria-pressed")
+                for one in reader.all("layer-row", "button")
+            ],
             reader.paths(),
             zoom_of(reader),
-            [one.get_dom_attribute("d") for one in reader.all("score-chart", "path")],
-            [one.get_dom_attribute("d") for one in reader.all("rate-chart", "path")],
+            [one.get_dom_attribute("d") for one in reader.all("score-chart", ".base path")],
+            [one.get_dom_attribute("d") for one in reader.all("rate-chart", ".base path")],
             [
                 one.get_dom_attribute("stroke")
-                for one in reader.all("score-chart", "path")
+                for one in reader.all("score-chart", ".base path")
             ],
             reader.one("filter").get_property("value"),
             reader.text("score-sentence"),
