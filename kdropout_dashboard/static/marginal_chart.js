@@ -51,7 +51,12 @@ export function createMarginalChart(cursor) {
       const toY = (score) =>
         y(scores.worst) + quality(scores, score) * (SPACE.top - low);
       const dots = trials
-        .map(({ id, score }, i) => ({ id, value: dimension.tried[i], y: toY(score) }))
+        .map(({ id, score, kept }, i) => ({
+          id,
+          kept,
+          value: dimension.tried[i],
+          y: toY(score),
+        }))
         .filter(({ value }) => value !== null)
         .sort((one, other) => one.value - other.value)
         .map((dot) => ({ ...dot, x: x(dot.value) }));
@@ -61,13 +66,19 @@ export function createMarginalChart(cursor) {
       plot.element.setAttribute("aria-label", describe(model, dimension));
       plot.base.replaceChildren(
         title(dimension, width),
+        ...(dimension.marginal && model.problem ? [doubt(model.problem, width)] : []),
         yAxis(y, x.range, "", 4),
         dimension.levels.length
           ? levelAxis(dimension, x, low)
           : xAxis(x, low, "", { count: 5 }),
-        ...curve(dimension, x, toY),
+        ...curve(dimension, x, toY, model.problem),
         ...dots.map((dot) =>
-          svg("circle", { class: "trial-dot", cx: dot.x, cy: dot.y, r: 3 }),
+          svg("circle", {
+            class: dot.kept ? "trial-dot" : "trial-dot out",
+            cx: dot.x,
+            cy: dot.y,
+            r: 3,
+          }),
         ),
       );
       follow();
@@ -99,6 +110,16 @@ function title({ label, title: full }, width) {
   );
 }
 
+/** Draws a warning in the chart itself, where the curve is read. */
+function doubt(problem, width) {
+  return svg(
+    "text",
+    { x: width - SPACE.right, y: SPACE.top + 8, class: "doubt", "text-anchor": "end" },
+    svg("title", {}, problem),
+    "unreliable",
+  );
+}
+
 function levelAxis(dimension, x, bottom) {
   const { levels } = dimension;
   const room = (x.range[1] - x.range[0]) / levels.length - 8;
@@ -118,7 +139,7 @@ function levelAxis(dimension, x, bottom) {
 }
 
 /** Draws the mean, with the spread as a band around it. */
-function curve({ marginal, levels }, x, toY) {
+function curve({ marginal, levels }, x, toY, problem) {
   if (!marginal) return [];
   const { mean, spread } = marginal;
   const grid = marginal.grid.map((value) =>
@@ -134,7 +155,10 @@ function curve({ marginal, levels }, x, toY) {
   const lower = trace([...points].reverse(), (i) => mean[i] - spread[i]);
   return [
     svg("path", { class: "band", d: `M${upper}L${lower}Z` }),
-    svg("path", { class: "mean", d: `M${trace(points, (i) => mean[i])}` }),
+    svg("path", {
+      class: problem ? "mean doubtful" : "mean",
+      d: `M${trace(points, (i) => mean[i])}`,
+    }),
   ];
 }
 

@@ -166,15 +166,10 @@ function bestSign(name, colour, best, x, y) {
   const [left, height] = [x(best.place), y(best.value)];
   return [
     svg(
-      "path",
-      {
-        class: "best-sign",
-        "data-testid": "best-sign",
-        "data-run": name,
-        d: `M${left},${height - 7}l6,7l-6,7l-6,-7Z`,
-        fill: colour,
-      },
+      "g",
+      { fill: colour, "data-testid": "best-sign", "data-run": name },
       svg("title", {}, `${name}: best at epoch ${best.epoch}, ${format(best.value)}`),
+      svg("path", { class: "best-sign", d: `M${left},${height - 7}l6,7l-6,7l-6,-7Z` }),
     ),
   ];
 }

@@ -74,6 +74,15 @@ class PageReader:
         chain.move_by_offset(second - first - (second - first) // 2, 0)
         chain.release().perform()
 
+    def drag_down(self, element, start, end):
+        """Drag inside an element from one height to another, in shares from its top."""
+        box = element.rect
+        first, second = (int(box["height"] * (place - 0.5)) for place in (start, end))
+        chain = self._chain().move_to_element_with_offset(element, 0, first)
+        chain.click_and_hold().move_by_offset(0, (second - first) // 2)
+        chain.move_by_offset(0, second - first - (second - first) // 2)
+        chain.release().perform()
+
     def set(self, testid, value):
         """Set the value of an input field, like its user."""
         self.driver.execute_script(
@@ -86,15 +95,19 @@ class PageReader:
 
     def download(self, folder, testid, kind):
         """Download a file of a section, and return its bytes."""
-        behaviour = {"behavior": "allow", "downloadPath": str(folder)}
-        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
         (button,) = (
             one for one in self.all(testid, ".downloads button") if one.text == kind
         )
+        return self.download_by(folder, button, kind.lower())
+
+    def download_by(self, folder, button, suffix):
+        """Download a file by a button, and return its bytes."""
+        behaviour = {"behavior": "allow", "downloadPath": str(folder)}
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
         button.click()
 
         def finished():
-            files = list(folder.glob(f"*.{kind.lower()}"))
+            files = list(folder.glob(f"*.{suffix}"))
             return files and files[0].stat().st_size and files[0]
 
         file = self.wait(finished)

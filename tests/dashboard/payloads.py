@@ -104,7 +104,9 @@ def search(run, scores, **changes):
         ],
         "trials": trials,
         "marginals": [],
+        "importance": [],
         "problem": "",
+        "written_at": None,
     } | changes
 
 

@@ -280,6 +280,8 @@ def test_expected_score_over_each_rate_is_written_at_the_end(done, tmp_path):
     payload = tabs.dropout(tmp_path / "logs")
     assert [one["name"] for one in payload["marginals"]] == RATES
     assert payload["problem"] == ""
+    importance = {one["name"]: one["mean"] for one in payload["importance"]}
+    assert importance.keys() == set(RATES) and min(importance.values()) > 0.1
     for one in payload["marginals"]:
         assert 0 <= one["grid"][0] < 0.1 < 0.7 < one["grid"][-1] <= 1
         # The score is the sum of the rates; a forest of 20 trials flattens it.
