@@ -215,7 +215,7 @@ class TensorBoardRates(RateReader):
         }
 
     def _directions(self, metrics):
-        """Which direction of each metric is better, where that is known."""
+        """The better direction of each metric, where that is known."""
         known = {}
         for callback in callbacks_of_training():
             if isinstance(callback, OverfittingGap):

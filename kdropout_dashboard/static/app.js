@@ -44,7 +44,10 @@ export function start(root, source) {
       chosen ??= runs[0] ?? null;
       picker.draw(runs, chosen);
       if (!chosen) say(NO_RUN);
-      return wanted().map((run) => ({ ...run, version: payloads.get(keyOf(run))?.version ?? "" }));
+      return wanted().map((run) => ({
+        ...run,
+        version: payloads.get(keyOf(run))?.version ?? "",
+      }));
     },
     onPayload(payload, run) {
       payloads.set(keyOf(run), payload);
@@ -54,13 +57,17 @@ export function start(root, source) {
     },
     onRound(gone) {
       const isGone = gone.some((run) => keyOf(run) === keyOf(chosen));
-      const names = gone.map(({ name }) => name).filter((name) => name !== chosen?.name);
+      const names = gone
+        .map(({ name }) => name)
+        .filter((name) => name !== chosen?.name);
       if (names.join("\n") !== missing.join("\n")) hasNews = true;
       missing = names;
       if (isGone) state.missing();
       else state.answered(chosen, payloads.get(keyOf(chosen)));
       if (isGone && !shown) {
-        say(`The run "${chosen.name}" was removed, or never was here. Choose another one.`);
+        say(
+          `The run "${chosen.name}" was removed, or never was here. Choose another one.`,
+        );
       } else if (shown && hasNews) show();
     },
     onFailure() {

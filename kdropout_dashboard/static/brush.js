@@ -20,7 +20,11 @@ export function boundsOf(brush) {
 /** Returns the brush with other ends of one axis, or without them. */
 export function withBounds(bounds, name, ends) {
   const next = new Map(bounds);
-  if (ends) next.set(name, [...ends].sort((one, other) => one - other));
+  if (ends)
+    next.set(
+      name,
+      [...ends].sort((one, other) => one - other),
+    );
   else next.delete(name);
   return [...next].map(([axis, known]) => [...known.map(text), axis].join(":"));
 }

@@ -34,9 +34,7 @@ export function downloads(name, { table, charts }) {
   };
   const file = (kind) => `${name.replaceAll(" ", "_")}.${kind}`;
   const drawing = () => drawingOf(charts().filter((chart) => chart.offsetHeight));
-  const buttons = [
-    button("CSV", () => save(file("csv"), "text/csv", csv(table()))),
-  ];
+  const buttons = [button("CSV", () => save(file("csv"), "text/csv", csv(table())))];
   if (charts) {
     buttons.push(
       button("SVG", () => save(file("svg"), "image/svg+xml", textOf(drawing()))),

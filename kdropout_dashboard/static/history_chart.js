@@ -60,6 +60,7 @@ export function createHistoryChart(cursor) {
       plot.base.replaceChildren(
         yAxis(y, x.range, `${objective}, better is up`, 4),
         xAxis(x, low, "trial", { smallest: 1 }),
+        ...noiseBand(model, x, toY),
         svg("path", { class: "mean", d: bestSoFar(order, dots, x.range[1]) }),
         ...dots.map((dot) =>
           svg("circle", {
@@ -73,6 +74,17 @@ export function createHistoryChart(cursor) {
       follow();
     },
   };
+}
+
+/** Draws the scores that noise alone may separate from the best one. */
+function noiseBand({ noise, scores, direction }, x, toY) {
+  if (noise === null) return [];
+  const worse = direction === "max" ? -1 : 1;
+  const [left, right] = x.range;
+  const [top, bottom] = [toY(scores.best), toY(scores.best + worse * 2 * noise)];
+  const size = { x: left, y: top, width: right - left, height: bottom - top };
+  const name = "within two standard deviations of the best";
+  return [svg("rect", { ...size, class: "band" }, svg("title", {}, name))];
 }
 
 /** Returns the trials with their numbers: the ids if these are numbers, else a count. */

@@ -94,9 +94,7 @@ export function createLineChart(testid, { onPoint, onLeave, onChoose, onZoom }) 
       const steps = union(lines.map((one) => one.steps)).filter(
         (step) => step >= content.domain[0] && step <= content.domain[1],
       );
-      const paths = lines.map((one) =>
-        linePath(...around(one, content.domain), x, y),
-      );
+      const paths = lines.map((one) => linePath(...around(one, content.domain), x, y));
       drawn = { x, y, steps, lines, paths };
       plot.resize(width, height);
       show(thickArea, areaOf(x, y, isZoomed ? 2 : Math.max(width, height)));
@@ -147,7 +145,13 @@ function areaOf(x, y, beside) {
   const [left, top] = [x.range[0] - beside, y.range[1] - beside];
   const width = x.range[1] + beside - left;
   const height = y.range[0] + beside - top;
-  return { x: left, y: top, width, height, viewBox: `${left} ${top} ${width} ${height}` };
+  return {
+    x: left,
+    y: top,
+    width,
+    height,
+    viewBox: `${left} ${top} ${width} ${height}`,
+  };
 }
 
 /** Sorts lines so that those with a name are drawn last, above the grey ones. */
@@ -160,7 +164,11 @@ function inFront(lines) {
 }
 
 function drawLine({ key, colour, dash, width, named, isFaint }, { line: d, dots }) {
-  const style = { stroke: colour, "stroke-width": width, opacity: isFaint ? 0.3 : null };
+  const style = {
+    stroke: colour,
+    "stroke-width": width,
+    opacity: isFaint ? 0.3 : null,
+  };
   return svg(
     "g",
     { class: named ? "line" : "line faint", "data-line": key },

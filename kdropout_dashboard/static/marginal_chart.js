@@ -7,6 +7,8 @@ import { linear } from "./scale.js";
 import { quality, valueText } from "./search_model.js";
 
 const HEIGHT = 190;
+// Pixels for the warning beside the title.
+const DOUBT = 72;
 const SPACE = { left: 58, right: 16, top: 26, bottom: 26 };
 
 /** Creates a chart of the scores of all trials by one dimension, with the mean curve. */
@@ -65,7 +67,7 @@ export function createMarginalChart(cursor) {
       plot.element.style.width = `${width}px`;
       plot.element.setAttribute("aria-label", describe(model, dimension));
       plot.base.replaceChildren(
-        title(dimension, width),
+        title(dimension, width, dimension.marginal && model.problem),
         ...(dimension.marginal && model.problem ? [doubt(model.problem, width)] : []),
         yAxis(y, x.range, "", 4),
         dimension.levels.length
@@ -100,13 +102,14 @@ function padded({ domain: [low, high], levels }) {
   return [low - room, high + room];
 }
 
-function title({ label, title: full }, width) {
+function title({ label, title: full }, width, isDoubtful) {
+  const room = width - SPACE.left - SPACE.right - (isDoubtful ? DOUBT : 0);
   return svg(
     "text",
     { x: SPACE.left, y: 15, class: "heading" },
     svg("title", {}, full),
     // The heading is bold, which is wider than the measured text.
-    shorten(label, 0.9 * (width - SPACE.left - SPACE.right)),
+    shorten(label, 0.9 * room),
   );
 }
 
@@ -114,7 +117,7 @@ function title({ label, title: full }, width) {
 function doubt(problem, width) {
   return svg(
     "text",
-    { x: width - SPACE.right, y: SPACE.top + 8, class: "doubt", "text-anchor": "end" },
+    { x: width - SPACE.right, y: 15, class: "doubt", "text-anchor": "end" },
     svg("title", {}, problem),
     "unreliable",
   );

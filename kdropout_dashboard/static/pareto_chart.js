@@ -46,7 +46,11 @@ export function createParetoChart(cursor) {
       const x = linear(domainOf(first), [SPACE.left, width - SPACE.right]);
       const y = linear(domainOf(second), [low, SPACE.top]);
       dots = trials
-        .map(({ id, kept }, i) => ({ id, kept, at: [first.values[i], second.values[i]] }))
+        .map(({ id, kept }, i) => ({
+          id,
+          kept,
+          at: [first.values[i], second.values[i]],
+        }))
         .filter(({ at }) => !at.includes(null))
         .map(({ id, kept, at }) => ({
           id,
@@ -82,7 +86,12 @@ function titleOf({ label, direction }) {
 }
 
 function circle({ x, y, kept }) {
-  return svg("circle", { class: kept ? "trial-dot" : "trial-dot out", cx: x, cy: y, r: 3 });
+  return svg("circle", {
+    class: kept ? "trial-dot" : "trial-dot out",
+    cx: x,
+    cy: y,
+    r: 3,
+  });
 }
 
 function diamond({ x, y, kept }) {

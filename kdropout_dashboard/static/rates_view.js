@@ -82,7 +82,8 @@ export function createRatesView(cursor, { onPin, onZoom }) {
         html("span", { class: "hatch" }),
         "no value",
       );
-      title.textContent = entries.length > 1 ? "Dropout rates of the runs" : "Dropout rates";
+      title.textContent =
+        entries.length > 1 ? "Dropout rates of the runs" : "Dropout rates";
       const height = heatMap.draw(model, entries.length > 1, width, space);
       const drawn = entries.length > 1 ? comparison(model, entries) : content(model);
       lines = new Map(drawn.lines.map((line) => [line.key, line]));

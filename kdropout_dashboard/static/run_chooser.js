@@ -61,7 +61,9 @@ export function createRunChooser({ onAdd, onRemove }) {
     });
     list.replaceChildren(...boxes);
     if (hadFocus) {
-      [...list.querySelectorAll("input")].find(({ value }) => value === focused)?.focus();
+      [...list.querySelectorAll("input")]
+        .find(({ value }) => value === focused)
+        ?.focus();
     }
   }
 

@@ -34,7 +34,9 @@ export function createRunTable({ onChoose, onRemove }) {
         `Last val_${metric}`,
         "Last epoch",
       ];
-      head.replaceChildren(...titles.map((title) => html("th", { scope: "col" }, title)));
+      head.replaceChildren(
+        ...titles.map((title) => html("th", { scope: "col" }, title)),
+      );
       const focused = document.activeElement?.getAttribute("aria-label");
       body.replaceChildren(
         ...entries.map((entry) => row(entry, metric, chosen, isAlone)),

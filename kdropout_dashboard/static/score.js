@@ -9,7 +9,7 @@ export const PARTS = {
   training: "dropout on",
 };
 
-/** What these names mean. */
+/** The meanings of these names. */
 export const MEANINGS = {
   validation: "On the validation data",
   clean: "On the training data, measured with dropout off",

@@ -27,14 +27,13 @@ export function searchModel(payload, brush = []) {
       ...trial,
       name: shortenTo(trial.id, LONGEST),
       rank: i + 1,
-      kept: payload.dimensions.every(({ name }, axis) =>
-        isInside(bounds.get(name), trial.values[axis] ?? null),
-      ) && isInside(bounds.get(SCORE), trial.score),
+      kept:
+        payload.dimensions.every(({ name }, axis) =>
+          isInside(bounds.get(name), trial.values[axis] ?? null),
+        ) && isInside(bounds.get(SCORE), trial.score),
     }));
   const scores = scoreAxis(
-    trials
-      .map(({ score }) => score)
-      .sort((one, other) => better * (one - other)),
+    trials.map(({ score }) => score).sort((one, other) => better * (one - other)),
     better,
     payload.noise ?? 0,
   );
@@ -79,8 +78,7 @@ export function paretoFront(trials, objectives) {
     }))
     .filter(({ losses }) => !losses.includes(null));
   const beats = (one, other) =>
-    one.every((loss, i) => loss <= other[i]) &&
-    one.some((loss, i) => loss < other[i]);
+    one.every((loss, i) => loss <= other[i]) && one.some((loss, i) => loss < other[i]);
   const best = known.filter(
     ({ losses }) => !known.some((other) => beats(other.losses, losses)),
   );

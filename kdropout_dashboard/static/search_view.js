@@ -9,7 +9,12 @@ import { createMarginals } from "./marginals.js";
 import { createParallel, FAINTEST } from "./parallel.js";
 import { createPareto } from "./pareto.js";
 import { format } from "./scale.js";
-import { countSentence, reasonSentences, searchModel, trialText } from "./search_model.js";
+import {
+  countSentence,
+  reasonSentences,
+  searchModel,
+  trialText,
+} from "./search_model.js";
 import { currentTheme } from "./theme.js";
 import { createTrialFilter } from "./trial_filter.js";
 import { createTrialTable, trialRows } from "./trial_table.js";
@@ -75,7 +80,12 @@ export function createSearchView(settings) {
   });
   const course = html("div", {}, history.element);
   const objectives = section("Pareto front", null, tradeOff, pareto.element);
-  const important = section("Importance of each rate", null, shuffled, importance.element);
+  const important = section(
+    "Importance of each rate",
+    null,
+    shuffled,
+    importance.element,
+  );
   const sections = [
     section(
       "Trials",

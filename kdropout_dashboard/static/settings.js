@@ -104,5 +104,7 @@ function texts(values) {
   const chosen = Object.entries(FIELDS).filter(
     ([name, { none }]) => JSON.stringify(values[name]) !== JSON.stringify(none),
   );
-  return Object.fromEntries(chosen.map(([name, { write }]) => [name, write(values[name])]));
+  return Object.fromEntries(
+    chosen.map(([name, { write }]) => [name, write(values[name])]),
+  );
 }

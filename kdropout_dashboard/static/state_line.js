@@ -28,7 +28,8 @@ export function createStateLine(source) {
         ? 1000 * payload.written_at
         : source.live && arrived.get(`${run.kind}:${run.name}`);
       const moment = written ? `last write ${when(written, source.now())}` : "";
-      if (!source.live) return say("saved", ["Saved page", moment].filter(Boolean).join(", "));
+      if (!source.live)
+        return say("saved", ["Saved page", moment].filter(Boolean).join(", "));
       const age = (source.now() - written) / 1000;
       const patience = PATIENCE[run.kind] + EPOCHS * secondsPerEpoch(payload);
       if (age < patience) say("live", `Live, ${moment}`);

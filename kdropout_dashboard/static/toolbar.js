@@ -64,7 +64,8 @@ export function createToolbar(onChange) {
         [from, domain[0]],
         [to, domain[1]],
       ]) {
-        if (document.activeElement !== input) input.value = Number(place.toPrecision(6));
+        if (document.activeElement !== input)
+          input.value = Number(place.toPrecision(6));
       }
       reset.disabled = !values.zoom;
     },

@@ -80,7 +80,9 @@ function equalLines(layers) {
   const groups = [];
   for (const layer of layers) {
     const { values } = layer;
-    const mark = [0, values.length >> 1, values.length - 1].map((i) => values[i]).join();
+    const mark = [0, values.length >> 1, values.length - 1]
+      .map((i) => values[i])
+      .join();
     const bucket = buckets.get(mark) ?? [];
     const group = bucket.find(({ values: other }) => same(other, values));
     if (group) {

@@ -211,13 +211,15 @@ function notes(payload, model, { filter, layers, metric }, missing, metrics) {
   else if (!model.layers.length && filter)
     found.push(`No layer's path contains "${filter}".`);
   if (payload.sampled) found.push(SAMPLED);
-  for (const name of missing) found.push(`The run "${name}" is not in this log folder.`);
+  for (const name of missing)
+    found.push(`The run "${name}" is not in this log folder.`);
   const known = new Set(payload.layers.map(({ path }) => path));
   const gone = layers.filter((path) => !known.has(path)).length;
   if (gone) {
     const count = gone === 1 ? "1 highlighted layer" : `${gone} highlighted layers`;
     found.push(`This run does not have ${count}.`);
   }
-  if (metric && !metrics.includes(metric)) found.push(`No run has a metric "${metric}".`);
+  if (metric && !metrics.includes(metric))
+    found.push(`No run has a metric "${metric}".`);
   return found;
 }

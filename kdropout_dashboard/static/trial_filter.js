@@ -70,10 +70,7 @@ export function createTrialFilter(onBrush) {
     for (const input of inputs) {
       input.addEventListener("change", () => {
         const isEmpty = inputs.every(({ value }) => value === "");
-        const next = [
-          read(inputs[0], -Infinity),
-          read(inputs[1], Infinity),
-        ];
+        const next = [read(inputs[0], -Infinity), read(inputs[1], Infinity)];
         onBrush(withBounds(bounds, name, isEmpty ? null : next));
       });
     }

@@ -24,6 +24,10 @@ class PageReader:
         self.driver.switch_to.default_content()
         self.driver.get("about:blank")  # an address that differs by '#' loads nothing
         self.driver.get(f"{address}/?darkMode={str(dark).lower()}#kdropout")
+        return self.enter_tab()
+
+    def enter_tab(self):
+        """Go into the frame of the tab in an open TensorBoard, which is returned."""
         selector = "iframe[src*=kdropout]"
         (frame,) = self.wait(
             lambda: self.driver.find_elements(By.CSS_SELECTOR, selector)

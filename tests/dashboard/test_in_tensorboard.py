@@ -197,9 +197,7 @@ def test_link_of_tensorboard_shows_the_same(tab, browser):
             else:
                 browser.get("about:blank")
                 browser.get(link)
-            selector = "iframe[src*=kdropout]"
-            (frame,) = tab.wait(lambda: browser.find_elements("css selector", selector))
-            browser.switch_to.frame(frame)
+            tab.enter_tab()
             tab.wait(lambda: len(tab.all("run-row")) == 2)
             assert tab.one("run-picker").get_dom_attribute("title") == "second"
             assert tab.one("zoom-from").get_property("value") == "3"

@@ -29,7 +29,8 @@ def test_shared_parts_of_names_are_cut_and_named_once(open_page):
     assert sorted(names_in(reader, "rate-chart", "text.layer")) == short
     assert reader.text("common-path") == "All paths are encoder/\u2026/drop"
     titles = [
-        button.get_dom_attribute("title") for button in reader.all("layer-row", "button")
+        button.get_dom_attribute("title")
+        for button in reader.all("layer-row", "button")
     ]
     assert titles == paths
     reader.press("heat-map", "HOME")
@@ -64,7 +65,8 @@ def test_equal_lines_are_one_with_a_count(open_page):
     # Each layer keeps its row, with the colour of its line.
     assert reader.paths() == paths
     strokes = [
-        one.get_dom_attribute("stroke") for one in reader.all("layer-row", ".swatch path")
+        one.get_dom_attribute("stroke")
+        for one in reader.all("layer-row", ".swatch path")
     ]
     assert len(set(strokes)) == 3 and strokes[1] == strokes[3] != strokes[7]
     reader.press("heat-map", "HOME", "ARROW_DOWN", "ARROW_DOWN", "ARROW_DOWN")

@@ -166,7 +166,9 @@ def test_rates_by_training_step_are_shown(open_page):
     reader.hover(reader.one("heat-map", "canvas"), 0.5, 0.5)
     assert "training step 50, rate 0.15," in reader.text("rate-readout")
     # The number of steps per epoch is unknown, so the gap has no such axis.
-    assert reader.text("gap-readout") == "Training step 50: no gap of loss is known here"
+    assert (
+        reader.text("gap-readout") == "Training step 50: no gap of loss is known here"
+    )
 
 
 def test_single_epoch_is_a_dot(open_page):

@@ -68,8 +68,14 @@ def test_link_shows_the_same_in_a_new_window(open_page, browser):
             ],
             reader.paths(),
             zoom_of(reader),
-            [one.get_dom_attribute("d") for one in reader.all("score-chart", ".base path")],
-            [one.get_dom_attribute("d") for one in reader.all("rate-chart", ".base path")],
+            [
+                one.get_dom_attribute("d")
+                for one in reader.all("score-chart", ".base path")
+            ],
+            [
+                one.get_dom_attribute("d")
+                for one in reader.all("rate-chart", ".base path")
+            ],
             [
                 one.get_dom_attribute("stroke")
                 for one in reader.all("score-chart", ".base path")
@@ -96,7 +102,8 @@ def test_address_of_a_run_that_is_gone_is_reported(open_page):
     assert 'The run "gone" was removed' in reader.text("message")
     reader.choose_run("a")
     assert reader.paths() == PATHS
-    choices = "#run=training%3Aa&runs=0%3Aa%2C1%3Agone&layers=no%2Cencoder%252Fblock_0%252Fdrop"
+    choices = "#run=training%3Aa&runs=0%3Aa%2C1%3Agone"
+    choices += "&layers=no%2Cencoder%252Fblock_0%252Fdrop"
     reader = open_page([run("a"), run("b")], choices=choices)
     reader.wait(lambda: "gone" in reader.text("note"))
     assert reader.text("note") == (
@@ -128,8 +135,10 @@ def test_other_address_in_the_same_window_is_followed(open_page, browser):
     reader = open_page([run("a"), run("b")])
     browser.execute_script("location.hash = 'run=training%3Ab&axis=time'")
     reader.wait(
-        lambda: reader.one("run-picker").get_dom_attribute("title") == "b"
-        and "minutes" in reader.text("score-chart")
+        lambda: (
+            reader.one("run-picker").get_dom_attribute("title") == "b"
+            and "minutes" in reader.text("score-chart")
+        )
     )
 
 
@@ -271,7 +280,10 @@ def test_csv_of_each_section_equals_the_logs(open_page, tmp_path):
     ]
     assert rows(reader.download(tmp_path, "rates", "CSV")) == [
         ["epoch", 'd,"1"', "d2"],
-        *([f"{e + 1}", f"{v / 10:g}", "0.5"] for e, v in enumerate(written["one, two"])),
+        *(
+            [f"{e + 1}", f"{v / 10:g}", "0.5"]
+            for e, v in enumerate(written["one, two"])
+        ),
     ]
 
 
