@@ -137,7 +137,7 @@ def write_run(folder, number):
     names = ["loss", "val_loss", "clean_loss", "accuracy", "val_accuracy"]
     for epoch, values in enumerate(rates.tolist()):
         scalars = dict(zip(tags, values, strict=True))
-        scalars |= {f"metric/{name}": value for name, value in zip(names, values)}
+        scalars |= {f"metric/{name}": values[i] for i, name in enumerate(names)}
         scalars |= {"overfitting_gap/loss": values[0], "progress/training_steps": epoch}
         log.write(_event_log.scalars(scalars), epoch)
     log.close()

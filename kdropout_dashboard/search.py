@@ -23,8 +23,9 @@ def search(source, run, version=""):
     current = version_of({run: written[run][SEARCH]}, trials)
     if current == version:
         return unchanged(version)
-    content = source.descriptions(SEARCH, [run]).get(run, {})
-    described = source.descriptions(TRIAL, list(trials)) if trials else {}
+    content = source.descriptions([SEARCH], [run]).get(run, {}).get(SEARCH, {})
+    found = source.descriptions([TRIAL], list(trials)) if trials else {}
+    described = {name: by_tag[TRIAL] for name, by_tag in found.items() if by_tag}
     dimensions, objectives = _dimensions(content), _objectives(content)
     return {
         "version": current,

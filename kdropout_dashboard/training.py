@@ -42,15 +42,17 @@ def training(source, run, version=""):
     )
     if current == version:
         return unchanged(version)
-    content = source.descriptions(RUN, [run]).get(run, {})
-    described = source.descriptions(METRICS, [run]) if METRICS in written else {}
-    content["directions"] = _directions(described.get(run, {}))
+    described = source.descriptions([RUN, METRICS], [run]).get(run, {})
+    content = described.get(RUN, {})
+    content["directions"] = _directions(described.get(METRICS, {}))
     most = most_to_read(len(last))
+    timed = _timed(last)
     # Request one more step than wanted to see whether there are more.
-    columns = source.columns(run, ["/".join(key) for key in last], most + 1)
+    tags_of_run = ["/".join(key) for key in last]
+    columns, times = source.columns(run, tags_of_run, most + 1, timed)
     payload = _payload(content, last, columns, source.kept_steps)
     payload["sampled"] |= any(len(steps) > most for steps, _ in columns.values())
-    payload["times"] = _times(source, run, last, written[RUN][1], most)
+    payload["times"] = timed and _times(columns[timed][0], times, written[RUN][1])
     payload["written_at"] = max(
         [time for _, time in written.values()]
         + [point.wall_time for point in last.values()]
@@ -58,18 +60,19 @@ def training(source, run, version=""):
     return {"version": current, "run": run} | payload
 
 
-def _times(source, run, last, began, most):
-    """The seconds from the start of the training to the end of each epoch, or None."""
+def _timed(last):
+    """The tag of the series whose times are those of the epochs, or None."""
     of_epochs = [key for key in last if key[0] in OF_EPOCHS]
     if not of_epochs:
         return None
-    kind, name = min(
-        of_epochs, key=lambda key: (-last[key].step, OF_EPOCHS.index(key[0]), key)
-    )
-    steps, times = source.times(run, f"{kind}/{name}", most)
+    order = {key: (-last[key].step, OF_EPOCHS.index(key[0]), key) for key in of_epochs}
+    return "/".join(min(of_epochs, key=order.get))
+
+
+def _times(steps, times, began):
+    """The seconds from the start of the training to the end of each epoch."""
     began = min([began, *times])  # the description may be that of a resumed training
-    series = (steps, [time - began for time in times])
-    aligned = Aligned([series])
+    aligned = Aligned([(steps, [time - began for time in times])])
     return {"steps": aligned.steps, "values": aligned.values[0]}
 
 

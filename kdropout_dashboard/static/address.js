@@ -2,6 +2,8 @@ import { tensorBoardWindow } from "./theme.js";
 
 // TensorBoard keeps parts of its address that begin with "p." and the name of a plugin.
 const PREFIX = "p.kdropout.";
+// The part that names the tab.
+const TAB = "kdropout";
 
 /**
  * Keeps texts by name after the "#" of the address: of TensorBoard's page if this page is
@@ -13,6 +15,20 @@ export function createAddress() {
   const prefix = host ? PREFIX : "";
   const parts = () => page.location.hash.slice(1).split("&").filter(Boolean);
   const isOurs = (part) => part.includes("=") && part.startsWith(prefix);
+  let written = {};
+
+  function write(texts) {
+    written = texts;
+    const others = parts().filter((part) => !isOurs(part));
+    const ours = Object.entries(texts).map(
+      ([name, text]) => `${prefix}${name}=${encodeURIComponent(text)}`,
+    );
+    const hash = `#${[...others, ...ours].join("&")}`;
+    if (hash === page.location.hash || (hash === "#" && !page.location.hash)) return;
+    // A new entry in the history for each click would make "back" useless.
+    page.history.replaceState(page.history.state, "", hash);
+  }
+
   return {
     read() {
       const pairs = parts()
@@ -23,21 +39,17 @@ export function createAddress() {
         });
       return Object.fromEntries(pairs);
     },
-    write(texts) {
-      const others = parts().filter((part) => !isOurs(part));
-      const ours = Object.entries(texts).map(
-        ([name, text]) => `${prefix}${name}=${encodeURIComponent(text)}`,
-      );
-      const hash = `#${[...others, ...ours].join("&")}`;
-      if (hash === page.location.hash || (hash === "#" && !page.location.hash)) return;
-      // A new entry in the history for each click would make "back" useless.
-      page.history.replaceState(page.history.state, "", hash);
-    },
+    write,
     /** Calls `onChange` if the user or a link changes the address. */
     listen(onChange) {
-      page.addEventListener("hashchange", onChange);
+      // TensorBoard removes the texts when it goes to another tab.
+      const changed = () => {
+        if (!host || parts().some(isOurs)) onChange();
+        else if (parts().includes(TAB)) write(written);
+      };
+      page.addEventListener("hashchange", changed);
       window.addEventListener("pagehide", () =>
-        page.removeEventListener("hashchange", onChange),
+        page.removeEventListener("hashchange", changed),
       );
     },
   };

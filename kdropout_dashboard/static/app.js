@@ -87,7 +87,9 @@ export function start(root, source) {
     const shownNext =
       run.kind === "training" ? shownRuns.choose(run.name, chosen?.name) : [];
     chosen = run;
-    settings.set({ run, runs: shownNext, zoom: settings.values.zoom });
+    // Another search has other axes.
+    const brush = run.kind === "search" ? [] : settings.values.brush;
+    settings.set({ run, runs: shownNext, brush });
     restart();
   }
 

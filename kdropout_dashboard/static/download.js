@@ -45,7 +45,7 @@ export function downloads(name, { table, charts }) {
 }
 
 /** Formats rows as CSV, by RFC 4180. */
-export function csv(rows) {
+function csv(rows) {
   return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 

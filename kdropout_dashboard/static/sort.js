@@ -1,7 +1,7 @@
 import { html } from "./dom.js";
 
 /** Reads an order such as "rate" or "-rate" (from the largest) from a text. */
-export function parseSort(text) {
+function parseSort(text) {
   const isDown = text.startsWith("-");
   return { column: isDown ? text.slice(1) : text, isDown };
 }

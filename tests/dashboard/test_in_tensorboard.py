@@ -203,6 +203,16 @@ def test_link_of_tensorboard_shows_the_same(tab, browser):
             assert tab.one("zoom-from").get_property("value") == "3"
             assert tab.one("axis", "input[value=step]").is_selected()
             assert browser.execute_script("return parent.location.href") == link
+        # TensorBoard removes the choices from the address when it shows another tab.
+        for name in ("scalars", "kdropout"):
+            browser.execute_script(f"parent.location.hash = '{name}'")
+        tab.wait(
+            lambda: (
+                "p.kdropout.zoom"
+                in browser.execute_script("return parent.location.href")
+            )
+        )
+        assert tab.one("zoom-from").get_property("value") == "3"
     finally:
         tab.one("zoom-all").click()
         tab.one("axis", "input[value=epoch]").click()

@@ -377,10 +377,11 @@ def test_rates_of_layers_are_known_even_if_no_trial_builds_a_model(done, tmp_pat
     folder = shutil.copytree(done, tmp_path / "copy")
     shutil.rmtree(folder / "logs" / "0")
     planted.run(folder)
-    described = open_log(folder / "logs").descriptions("kdropout/trial", ["0", "1"])
+    source, tag = open_log(folder / "logs"), "kdropout/trial"
+    described = source.descriptions([tag], ["0", "1"])
     for trial in trials(folder)[:2]:
         values = trial["hyperparameters"]["values"]
-        assert described[trial["trial_id"]]["rates"] == {
+        assert described[trial["trial_id"]][tag]["rates"] == {
             name.removeprefix("rate/"): values[name] for name in RATES
         }
 
