@@ -9,6 +9,7 @@ A real TensorBoard on this machine loads twenty runs of 200 layers and 1,000 epo
 3. The first paint, in a browser without a screen: from the request of the page until
    the charts of a run are drawn. It measures only the page, and the page within
    TensorBoard.
+4. The same until the charts of five runs are drawn, from a link that names them.
 
 The times of 1 and 2 are those of the whole request, compressed as for a browser. The
 requests follow one after the other. Needs Chromium and its chromedriver, and the
@@ -47,6 +48,7 @@ EPOCHS = 1_000
 REQUESTS = 20  # of each kind
 LOADERS = {"rust": "--load_fast=true", "python": "--load_fast=false"}
 PAINTS = 10  # of each kind, after one that does not count
+OVERLAID = 5  # runs in the same charts
 PATIENCE = 900  # seconds, for the Python loader on a busy machine
 
 # True when all layers are in the table, and a heat map is drawn and shown.
@@ -56,6 +58,16 @@ const page = frame ? frame.contentDocument : document;
 const map = page && page.querySelector("[data-testid=heat-map] canvas");
 return Boolean(map && map.width > 1
     && page.querySelectorAll("[data-testid=layer-row]").length === {LAYERS});
+"""
+
+# True when the losses, gaps and rates of several runs are drawn.
+IS_OVERLAID = f"""
+const frame = document.querySelector("iframe[src*=kdropout]");
+const page = frame ? frame.contentDocument : document;
+const count = (chart) =>
+  page ? page.querySelectorAll(`[data-testid=${{chart}}] .line`).length : 0;
+return count("score-chart") >= {OVERLAID} && count("rate-chart") === {OVERLAID}
+    && count("gap-chart") === 2 * {OVERLAID};
 """
 
 
@@ -72,7 +84,7 @@ def main():
                 seconds = wait_until_loaded(board.address, runs)
                 print(f"{loader}: loaded after {seconds:.0f} s", flush=True)
                 found = route_rows(board.address, runs)
-                found += paint_rows(board.address, folder)
+                found += paint_rows(board.address, folder, runs)
                 rows += [{"loader": loader} | row for row in found]
         for row in rows:
             print(row)
@@ -122,14 +134,18 @@ def write_run(folder, number):
     steps = np.random.default_rng(number).normal(0.0, 0.01, (EPOCHS, LAYERS))
     rates = np.abs(0.3 + steps.cumsum(axis=0)) % 1.0
     tags = [f"dropout_rate/{path}" for path in paths]
+    names = ["loss", "val_loss", "clean_loss", "accuracy", "val_accuracy"]
     for epoch, values in enumerate(rates.tolist()):
-        log.write(_event_log.scalars(dict(zip(tags, values, strict=True))), epoch)
+        scalars = dict(zip(tags, values, strict=True))
+        scalars |= {f"metric/{name}": values[i] for i, name in enumerate(names)}
+        scalars |= {"overfitting_gap/loss": values[0], "progress/training_steps": epoch}
+        log.write(_event_log.scalars(scalars), epoch)
     log.close()
     return name
 
 
-def paint_rows(address, folder):
-    """Times until the charts of the first run are drawn."""
+def paint_rows(address, folder, runs):
+    """Times until the charts of the first run, and of several runs, are drawn."""
     tab, alone = f"{address}/#kdropout", f"{address}/data/plugin_entry.html"
     rows = []
     with browsers.chromium(folder) as driver:
@@ -139,16 +155,25 @@ def paint_rows(address, folder):
             "first paint, with all of TensorBoard": tab,
         }.items():
             rows.append(_row(what, [paint(driver, url) for _ in range(PAINTS)]))
+        shown = ",".join(
+            f"{slot}%253A{run}" for slot, run in enumerate(runs[:OVERLAID])
+        )
+        for what, url in {
+            "five runs, the page alone": f"{alone}?name=kdropout#runs={shown}",
+            "five runs, with all of TensorBoard": f"{tab}&p.kdropout.runs={shown}",
+        }.items():
+            times = [paint(driver, url, IS_OVERLAID) for _ in range(PAINTS)]
+            rows.append(_row(what, times))
     return rows
 
 
-def paint(driver, address):
+def paint(driver, address, is_painted=IS_PAINTED):
     """Seconds from the request of a page until it shows a picture of all layers."""
     driver.switch_to.default_content()
     driver.get("about:blank")
     begin = time.perf_counter()
     driver.get(address)
-    while not driver.execute_script(IS_PAINTED):
+    while not driver.execute_script(is_painted):
         if time.perf_counter() - begin > PATIENCE:
             raise RuntimeError(f"The page was not painted within {PATIENCE} s.")
     return time.perf_counter() - begin, None, 0

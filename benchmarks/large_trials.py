@@ -9,8 +9,8 @@ search tries the rates of all dropout layers of four models:
 4. a text classifier with `TextVectorization` and an embedding, on random sentences.
 
 Each has three lengths of an epoch. The convolutional net also gets shorter ones as a
-`tf.data.Dataset`, with which trials train with `fit`. The images are those of Fashion-MNIST with
-`--data-dir`, and random without it.
+`tf.data.Dataset`, with which trials train with `fit`. The images are those of Fashion-
+MNIST with `--data-dir`, and random without it.
 
 The tuners run in turn in one process, one trial at a time, with the same oracle and
 seed. The first trial of each side, in which kdropout traces the model, does not count.

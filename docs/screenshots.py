@@ -46,7 +46,7 @@ def photograph(driver, board, is_dark):
     reader.wait(lambda: len(reader.all("run-picker", "option")) == 4)
     time.sleep(1)  # until TensorBoard's own bar stops moving
     reader.choose_run("controlled")
-    reader.hover(reader.one("heat-map", "canvas"), 0.66, 0.25)
+    reader.hover(reader.one("score-chart", ".area"), 0.66, 0.25)
     save("training")
     reader.choose_run("search", "search")
     save("search")

@@ -54,10 +54,11 @@ def render(payloads):
     """
     style = (STATIC / "style.css").read_text(encoding="utf-8")
     modules = json.dumps({"imports": _modules()})
-    # Allow only these scripts and this style, and no addresses or forms.
+    # Allow only these scripts and this style, and no addresses or forms. A download of
+    # a picture draws an image from the page itself.
     policy = (
         f"default-src 'none'; script-src data: {_hash(modules)} {_hash(_START)}; "
-        f"style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+        f"style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     )
     # Escape "<", so that a name cannot end the script that contains it.
     data = json.dumps(payloads, allow_nan=False).replace("<", "\\u003c")

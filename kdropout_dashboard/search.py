@@ -23,8 +23,9 @@ def search(source, run, version=""):
     current = version_of({run: written[run][SEARCH]}, trials)
     if current == version:
         return unchanged(version)
-    content = source.descriptions(SEARCH, [run]).get(run, {})
-    described = source.descriptions(TRIAL, list(trials)) if trials else {}
+    content = source.descriptions([SEARCH], [run]).get(run, {}).get(SEARCH, {})
+    found = source.descriptions([TRIAL], list(trials)) if trials else {}
+    described = {name: by_tag[TRIAL] for name, by_tag in found.items() if by_tag}
     dimensions, objectives = _dimensions(content), _objectives(content)
     return {
         "version": current,
@@ -39,7 +40,9 @@ def search(source, run, version=""):
             if described[name]
         ],
         "marginals": _marginals(content, dimensions),
+        "importance": _importance(content, dimensions),
         "problem": plain.text(content.get("problem")),
+        "written_at": max(time for _, time in [written[run][SEARCH], *trials.values()]),
     }
 
 
@@ -110,6 +113,18 @@ def _coordinate(value, dimension):
         return plain.number(value)
     level = value if isinstance(value, str) else str(value)
     return levels.index(level) if level in levels else None
+
+
+def _importance(content, dimensions):
+    """The importance of known dimensions."""
+    names = {dimension["name"] for dimension in dimensions}
+    return [
+        {"name": name, "mean": mean, "std": std}
+        for entry in plain.dicts(content.get("importance"))
+        if (name := plain.text(entry.get("name"))) in names
+        and (mean := plain.number(entry.get("mean"))) is not None
+        and (std := plain.number(entry.get("std"))) is not None
+    ]
 
 
 def _marginals(content, dimensions):

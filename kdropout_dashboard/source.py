@@ -37,36 +37,44 @@ class Source:
             for run, by_tag in series.items()
         }
 
-    def descriptions(self, tag, runs):
-        """Return a dict from run to its latest description."""
+    def descriptions(self, tags, runs):
+        """Return a dict from run to its latest description of each tag, a dict."""
         read = self.provider.read_tensors
         try:
-            found = self._ask(read, PLUGIN, runs, [tag], downsample=10)
+            found = self._ask(read, PLUGIN, runs, tags, downsample=10)
         except Exception:  # one unreadable run fails the whole request
             found = {}
             for run in runs:
                 try:
-                    found |= self._ask(read, PLUGIN, [run], [tag], downsample=10)
+                    found |= self._ask(read, PLUGIN, [run], tags, downsample=10)
                 except Exception:
                     found[run] = {}
-        return {run: _latest(by_tag.get(tag)) for run, by_tag in found.items()}
+        return {
+            run: {tag: _latest(by_tag.get(tag)) for tag in tags}
+            for run, by_tag in found.items()
+        }
 
     def last_points(self, run):
         """Return a dict from tag to the last point of each series of a run."""
         read = self.provider.read_last_scalars
         return self._ask(read, SCALARS, [run], None).get(run, {})
 
-    def columns(self, run, tags, most):
-        """Return a dict from tag to at most `most` steps and values."""
+    def columns(self, run, tags, most, timed=None):
+        """Return a dict from tag to at most `most` steps and values, and some times.
+
+        The times are those at which the values of the tag `timed` were written.
+        """
         if not tags:
-            return {}
+            return {}, []
         read = self.provider.read_scalars
         with _no_collection():
             found = self._ask(read, SCALARS, [run], tags, downsample=most)
-            return {
+            series = found.get(run, {})
+            columns = {
                 tag: ([p.step for p in points], [p.value for p in points])
-                for tag, points in found.get(run, {}).items()
+                for tag, points in series.items()
             }
+            return columns, [p.wall_time for p in series.get(timed, [])]
 
     def _ask(self, method, plugin, runs, tags, **arguments):
         return method(

@@ -5,29 +5,36 @@ from kdropout_dashboard.plain import unchanged, version_of
 from kdropout_dashboard.series import Aligned, most_to_read
 from kdropout_dashboard.tags import (
     BATCH_RATE,
+    CLEAN,
     DROP_FRACTION,
     GAP,
+    METRIC,
+    METRICS,
     NAIVE,
     RATE,
     RUN,
     TERMS,
+    TRAINING_STEPS,
+    VALIDATION,
 )
 
 OF_LAYERS = (RATE, BATCH_RATE, *TERMS, DROP_FRACTION)
+# Series with a value per epoch, in the order in which one of them gives the times.
+OF_EPOCHS = (METRIC, RATE, GAP)
 
 
 def training(source, run, version=""):
-    """Return the layers, rates and gaps of a run, or None if it does not exist.
+    """Return layers, rates, gaps and metrics of a run, or None if it does not exist.
 
     If nothing has changed since `version`, it only returns that.
     """
-    written = source.described([RUN], [run]).get(run)
-    if not written:
+    written = source.described([RUN, METRICS], [run]).get(run, {})
+    if RUN not in written:
         return None
     last = {}
     for tag, point in source.last_points(run).items():
         kind, _, name = tag.partition("/")
-        if name and (kind in OF_LAYERS or kind == GAP):
+        if tag == TRAINING_STEPS or (name and kind in (*OF_LAYERS, GAP, METRIC)):
             last[kind, name] = point
     current = version_of(
         written,
@@ -35,13 +42,38 @@ def training(source, run, version=""):
     )
     if current == version:
         return unchanged(version)
-    content = source.descriptions(RUN, [run]).get(run, {})
+    described = source.descriptions([RUN, METRICS], [run]).get(run, {})
+    content = described.get(RUN, {})
+    content["directions"] = _directions(described.get(METRICS, {}))
     most = most_to_read(len(last))
+    timed = _timed(last)
     # Request one more step than wanted to see whether there are more.
-    columns = source.columns(run, ["/".join(key) for key in last], most + 1)
+    tags_of_run = ["/".join(key) for key in last]
+    columns, times = source.columns(run, tags_of_run, most + 1, timed)
     payload = _payload(content, last, columns, source.kept_steps)
     payload["sampled"] |= any(len(steps) > most for steps, _ in columns.values())
+    payload["times"] = timed and _times(columns[timed][0], times, written[RUN][1])
+    payload["written_at"] = max(
+        [time for _, time in written.values()]
+        + [point.wall_time for point in last.values()]
+    )
     return {"version": current, "run": run} | payload
+
+
+def _timed(last):
+    """The tag of the series whose times are those of the epochs, or None."""
+    of_epochs = [key for key in last if key[0] in OF_EPOCHS]
+    if not of_epochs:
+        return None
+    order = {key: (-last[key].step, OF_EPOCHS.index(key[0]), key) for key in of_epochs}
+    return "/".join(min(of_epochs, key=order.get))
+
+
+def _times(steps, times, began):
+    """The seconds from the start of the training to the end of each epoch."""
+    began = min([began, *times])  # the description may be that of a resumed training
+    aligned = Aligned([(steps, [time - began for time in times])])
+    return {"steps": aligned.steps, "values": aligned.values[0]}
 
 
 def _payload(content, last, columns, kept_steps):
@@ -64,10 +96,25 @@ def _payload(content, last, columns, kept_steps):
         both = align([tags.gap(metric), tags.naive_gap(metric)])
         values = dict(zip(("clean", "naive"), both.values, strict=True))
         gaps.append({"metric": metric, "steps": both.steps} | values)
+    metrics = []
+    for name, parts in _parts({name for kind, name in last if kind == METRIC}).items():
+        found = align([tags.metric(parts[part]) for part in parts])
+        values = dict.fromkeys(("training", "validation", "clean"))
+        values |= dict(zip(parts, found.values, strict=True))
+        direction = content["directions"].get(name)
+        metrics.append(
+            {"metric": name, "direction": direction, "steps": found.steps} | values
+        )
+    steps = None
+    if tuple(TRAINING_STEPS.split("/")) in last:
+        aligned_steps = align([TRAINING_STEPS])
+        steps = {"steps": aligned_steps.steps, "values": aligned_steps.values[0]}
     return {
         "layers": layers,
         "rates": {"epoch": of_layers(RATE), "batch": of_layers(BATCH_RATE)},
         "gaps": gaps,
+        "metrics": metrics,
+        "training_steps": steps,
         "target": _target(content),
         "terms": [
             {"name": name} | series for name in TERMS if (series := of_layers(name))
@@ -116,6 +163,35 @@ def _metrics(names):
             metrics.append(name)
     metrics.sort(key=lambda name: (name != "loss", plain.natural(name)))
     return metrics
+
+
+def _parts(names):
+    """Dict from metric to the names of its values: training, validation and clean."""
+    found = {}
+    for name in names:
+        part, metric = "training", name
+        if name.startswith(VALIDATION):
+            part, metric = "validation", name.removeprefix(VALIDATION)
+        elif name.startswith(CLEAN):
+            rest = name.removeprefix(CLEAN)
+            # A metric of the user may begin with "clean_" as well.
+            if rest in names or f"{VALIDATION}{rest}" in names:
+                part, metric = "clean", rest
+        if metric:
+            found.setdefault(metric, {})[part] = name
+    order = sorted(found, key=lambda name: (name != "loss", plain.natural(name)))
+    return {metric: dict(sorted(found[metric].items())) for metric in order}
+
+
+def _directions(content):
+    """Dict from metric to "min" or "max"."""
+    directions = content.get("directions")
+    directions = directions if isinstance(directions, dict) else {}
+    return {
+        metric: direction
+        for metric, direction in directions.items()
+        if direction in ("min", "max")
+    }
 
 
 def _target(content):

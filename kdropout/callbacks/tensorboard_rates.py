@@ -1,4 +1,4 @@
-"""Writes rates and the overfitting gap for TensorBoard."""
+"""Writes rates, metrics and the overfitting gap for TensorBoard."""
 
 import contextlib
 import errno
@@ -12,6 +12,8 @@ import numpy as np
 
 from kdropout import _event_log, _validation
 from kdropout.callbacks.gap_controller import GapController
+from kdropout.callbacks.metric_direction import lower_is_better
+from kdropout.callbacks.overfitting_gap import OverfittingGap, callbacks_of_training
 from kdropout.callbacks.rate_logger import RateReader
 from kdropout.callbacks.rate_scheduler import forget_movers, movers_of
 from kdropout.inference import drop_fractions
@@ -22,9 +24,12 @@ from kdropout_dashboard import tags
 # the training begins.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
+# Entries of the logs that OverfittingGap and RateLogger add, and that have other tags.
+_NOT_METRICS = ("gap_", "naive_gap_", "rate/", *(f"{term}/" for term in tags.TERMS))
+
 
 class TensorBoardRates(RateReader):
-    """Writes rates, what decides them, and the overfitting gap for TensorBoard.
+    """Writes rates, what decides them, metrics and the gap for TensorBoard.
 
     `tensorboard --logdir` shows them live in a tab "Dropout". The tab "Scalars" has, by
     epoch:
@@ -32,6 +37,9 @@ class TensorBoardRates(RateReader):
         dropout_rate/<layer path>       the rate of the epoch, as RateLogger logs it
         overfitting_gap/<metric>        measured with dropout off, by OverfittingGap
         overfitting_gap/naive_<metric>  from Keras's training metric
+        metric/<name>                   losses and metrics, by their names in the logs,
+                                        such as metric/val_loss
+        progress/training_steps         the number of training steps so far
         entropy_term/<layer path>       the term that a learned rate adds to the loss
         weight_term/<layer path>        the same for kdropout.layers.ConcreteDropout
         drop_fraction/<layer path>      the share of units really dropped, with
@@ -150,11 +158,15 @@ class TensorBoardRates(RateReader):
         self._write(_event_log.scalars(rates), step)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        gaps = _gaps(logs or {})
+        gaps, metrics = _gaps(logs or {}), _metrics(logs or {})
         if not self._has_charts:
             self._write(_event_log.layout(gaps), 0)
+            content = self._directions(metrics)
+            self._write(_event_log.description(tags.METRICS, content), 0)
             self._has_charts = True
         values = self._rates() | _tagged(gaps) | self._drop_fractions_of(epoch)
+        values |= {tags.metric(name): value for name, value in metrics.items()}
+        values[tags.TRAINING_STEPS] = self._steps_so_far()
         self._write(_event_log.scalars(values), epoch)
         self._flush()
 
@@ -201,6 +213,21 @@ class TensorBoardRates(RateReader):
             for path, values in self.read_epoch().items()
             for name, value in values.items()
         }
+
+    def _directions(self, metrics):
+        """The better direction of each metric, where that is known."""
+        known = {}
+        for callback in callbacks_of_training():
+            if isinstance(callback, OverfittingGap):
+                known |= callback.directions
+        directions = {}
+        for name in metrics:
+            name = name.removeprefix(tags.VALIDATION).removeprefix(tags.CLEAN)
+            with contextlib.suppress(ValueError):  # the name does not show it
+                whole, _, _ = name.partition("/")  # one value per class
+                is_lower = lower_is_better(whole, self.model, known)
+                directions[name] = "min" if is_lower else "max"
+        return {"format": tags.FORMAT, "directions": directions}
 
     def _check_drop_fraction_data(self):
         """Raise before the training if the data do not fit the model."""
@@ -273,6 +300,26 @@ def _gaps(logs):
         pairs = zip(np.ravel(clean), naives, strict=True)
         gaps |= {f"{metric}/{index}": pair for index, pair in enumerate(pairs)}
     return gaps
+
+
+def _metrics(logs):
+    """Dict from the name of a loss or metric to its value."""
+    metrics = {}
+    for name, value in logs.items():
+        if name.startswith(_NOT_METRICS):
+            continue
+        try:
+            values = np.asarray(value, dtype="float64")
+        except (TypeError, ValueError):  # a callback added something else
+            continue
+        if values.ndim == 0:
+            metrics[name] = float(values)
+            continue
+        metrics |= {
+            f"{name}/{index}": float(entry)
+            for index, entry in enumerate(values.ravel())
+        }
+    return metrics
 
 
 def _tagged(gaps):

@@ -16,9 +16,9 @@ from kdropout_dashboard import tags
 _SHOWN = ("name", "layers", "kind", "low", "high", "levels")
 
 
-def describe_search(objective, dimensions, marginals=(), problem=""):
+def describe_search(objective, dimensions, marginals=(), problem="", importance=()):
     """Return the objective, the dimensions and the results of a search as a dict."""
-    return {
+    content = {
         "format": tags.FORMAT,
         "objective": name_of(objective),
         "direction": objective.direction,
@@ -27,6 +27,8 @@ def describe_search(objective, dimensions, marginals=(), problem=""):
         "marginals": list(marginals),
         "problem": problem,
     }
+    # A search without it has the description that earlier versions wrote.
+    return content | {"importance": list(importance)} if importance else content
 
 
 def describe_trial(trial, values, objective):
@@ -98,8 +100,18 @@ def search_payload(report, plan, run):
             if trial.completed or trial.failed
         ],
         "marginals": marginals_of(report.importance, dimensions),
+        "importance": importance_of(report.importance, dimensions),
         "problem": report.importance.problem,
-    }
+    } | noise_of(report.trials)
+
+
+def noise_of(trials):
+    """Return the "noise" of the scores, or an empty dict if it was not measured.
+
+    It is the standard deviation between the trainings of a trial, pooled over trials.
+    """
+    variances = [trial.std**2 for trial in trials if trial.std is not None]
+    return {"noise": math.sqrt(sum(variances) / len(variances))} if variances else {}
 
 
 def gains_payload(confirmation):
@@ -172,6 +184,16 @@ def marginals_of(importance, dimensions):
         _plain_marginal(marginals[dimension.name], dimension)
         for dimension in dimensions
         if dimension.name in marginals
+    ]
+
+
+def importance_of(importance, dimensions):
+    """Return the importance of these dimensions, the most important first."""
+    names = {dimension.name for dimension in dimensions}
+    return [
+        {"name": feature.dimension.name, "mean": feature.mean, "std": feature.std}
+        for feature in importance.features
+        if feature.dimension.name in names and not feature.dimension.rate_of
     ]
 
 

@@ -25,6 +25,7 @@ from kdropout._event_log import (
 from kdropout.tuning.dropout_tab import (
     describe_search,
     describe_trial,
+    importance_of,
     marginals_of,
 )
 from kdropout.tuning.oracles import rung_of, values_of_user
@@ -151,7 +152,9 @@ class SearchLog:
                 return
             marginals = marginals_of(self.importance, self.axes.dimensions)
             if marginals:
-                content = self._describe(marginals, self.importance.problem)
+                importance = importance_of(self.importance, self.axes.dimensions)
+                problem = self.importance.problem
+                content = self._describe(marginals, problem, importance)
                 _write_once(
                     self._folder,
                     _MARGINALS,
@@ -159,9 +162,9 @@ class SearchLog:
                     lambda: [description(tags.SEARCH, content)],
                 )
 
-    def _describe(self, marginals=(), problem=""):
-        objective, axes = self._oracle.objective, self.axes
-        return describe_search(objective, axes.dimensions, marginals, problem)
+    def _describe(self, marginals=(), problem="", importance=()):
+        objective, dimensions = self._oracle.objective, self.axes.dimensions
+        return describe_search(objective, dimensions, marginals, problem, importance)
 
     def _measure(self):
         """The `Importance` of the trials that have values on all axes, or None."""

@@ -1,5 +1,5 @@
 import { format, rounded } from "./scale.js";
-import { extent, nearestIndex } from "./series.js";
+import { extent, indexAt, within } from "./series.js";
 
 /** Describes the latest gap in a sentence. */
 export function gapSentence(gap, target) {
@@ -8,29 +8,31 @@ export function gapSentence(gap, target) {
   const [clean, naive] = [gap.clean[last], gap.naive[last] ?? null];
   const verdict = clean > 0 ? "above 0: overfitting" : "not above 0: no overfitting";
   const sentences = [
-    `At epoch ${gap.steps[last]} the clean gap of ${gap.metric} is ${format(clean)} ` +
-      `(${verdict}).`,
+    `At epoch ${gap.steps[last] + 1} the clean gap of ${gap.metric} is ` +
+      `${format(clean)} (${verdict}).`,
   ];
   if (naive !== null) sentences.push(`The naive gap is ${format(naive)}.`);
   if (target) sentences.push(`The target of GapController is ${targetText(target)}.`);
   return sentences.join(" ");
 }
 
-/** Describes both gaps at the epoch nearest to a step. */
-export function gapReadout(gap, step) {
-  const i = nearestIndex(gap.steps, step);
-  return (
-    `Epoch ${gap.steps[i]}: clean gap of ${gap.metric} ${format(gap.clean[i])}, ` +
-    `naive gap ${format(gap.naive[i])}`
-  );
+/** Returns the text of both gaps at a place of the axis. */
+export function gapText({ steps, clean, naive }, place) {
+  const i = indexAt(steps, place);
+  if (i < 0) return "no gap is known here";
+  return `clean gap ${format(clean[i])}, naive gap ${format(naive[i])}`;
 }
 
-/** Returns the range of the axis, which includes 0, the target and all values. */
-export function gapRange(gap, target) {
+/** Returns the range of the axis, which includes 0, the target and all values shown. */
+export function gapRange(gaps, target, domain) {
   const marked = target
     ? [target.value - target.dead_band, target.value + target.dead_band]
     : [];
-  return rounded(extent([gap.clean, gap.naive, marked, [0]]));
+  const shown = gaps.flatMap(({ steps, clean, naive }) => [
+    within(steps, clean, domain),
+    within(steps, naive, domain),
+  ]);
+  return rounded(extent([...shown, marked, [0]]));
 }
 
 /** Returns the target of the controller if it is for this metric, or null. */

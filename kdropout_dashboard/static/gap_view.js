@@ -1,112 +1,147 @@
+import { placed } from "./axis.js";
 import { html, svg } from "./dom.js";
-import { gapRange, gapReadout, gapSentence, targetOf, targetText } from "./gap.js";
+import { downloads } from "./download.js";
+import { gapRange, gapSentence, gapText, targetOf, targetText } from "./gap.js";
 import { createLineChart } from "./line_chart.js";
 import { line } from "./plot.js";
-import { epochs } from "./training_model.js";
-import { stepDomain } from "./series.js";
+import { createReadout, ofRun, placeText } from "./readout.js";
+import { smoothed } from "./smooth.js";
 
 const HEIGHT = 250;
 const HOW =
   "No overfitting gap was measured in this run. To measure it, put OverfittingGap " +
   "before TensorBoardRates in the callbacks of fit.";
 
-/** Shows the clean gap and the naive gap of one metric. */
-export function createGapView(cursor) {
+/** Shows the clean gap and the naive gap of one metric, of one or several runs. */
+export function createGapView(cursor, { onZoom }) {
   const chart = createLineChart("gap-chart", {
-    onPoint: (step) => cursor.move({ clock: "epoch", step, layer: null }),
+    onPoint: (step) => cursor.move({ clock: model.axis, step, layer: null }),
     onLeave: cursor.clear,
     onChoose: () => {},
+    onZoom,
   });
-  const metric = html("select", { id: "metric", "data-testid": "metric" });
-  const choice = html("label", { for: "metric" }, "Metric ", metric);
+  const title = html("h2", {}, "Overfitting gap");
   const sentence = html("p", { class: "sentence", "data-testid": "gap-sentence" });
-  const readout = html("p", {
-    class: "readout",
-    "aria-live": "polite",
-    "data-testid": "gap-readout",
+  const readout = createReadout("gap-readout");
+  const files = downloads("overfitting gap", {
+    table: () => table(model),
+    charts: () => [chart.element],
   });
   const element = html(
     "section",
-    {},
-    html("header", {}, html("h2", {}, "Overfitting gap"), choice),
+    { "data-testid": "gap" },
+    html("header", {}, title, files),
     sentence,
     chart.element,
     readout,
   );
-  let drawn = null;
-  let gap = null;
+  let model = null;
 
-  metric.addEventListener("change", () => drawn && draw(...drawn));
   cursor.listen(follow);
 
   function follow() {
+    if (!model?.entries.some(({ gap }) => gap)) return;
     const { clock, step } = cursor.place ?? {};
-    const known = gap !== null && clock === "epoch" && step !== null;
-    chart.follow(known ? step : null, null);
-    readout.textContent = known ? gapReadout(gap, step) : "";
+    const isKnown = clock === model.axis && step !== null && step !== undefined;
+    chart.follow(isKnown ? step : null, null);
+    readout.replaceChildren(...(isKnown ? values(model, step) : []));
   }
 
-  function draw(payload, width, space) {
-    drawn = [payload, width, space];
-    offer(
-      metric,
-      payload.gaps.map((one) => one.metric),
-    );
-    gap = payload.gaps.find((one) => one.metric === metric.value) ?? null;
-    choice.hidden = payload.gaps.length < 2;
-    chart.element.hidden = readout.hidden = gap === null;
-    if (gap === null) {
-      sentence.textContent = HOW;
-      return;
-    }
-    const target = targetOf(gap, payload.target);
-    sentence.textContent = gapSentence(gap, target);
-    const domain = stepDomain(epochs(payload));
-    chart.draw(content(gap, target, domain), width, HEIGHT, space);
-    follow();
-  }
-
-  return { element, draw };
-}
-
-/** Fills a select and keeps its value. Does nothing if the names are the same. */
-function offer(select, names) {
-  const known = Array.from(select.options, (option) => option.value);
-  if (known.join("\n") === names.join("\n")) return;
-  const { value } = select;
-  select.replaceChildren(...names.map((name) => html("option", { value: name }, name)));
-  if (names.includes(value)) select.value = value;
-}
-
-function content(gap, target, domain) {
-  const both = `clean and naive gap of ${gap.metric} over ${gap.steps.length} epochs`;
   return {
-    steps: gap.steps,
-    lines: [
+    element,
+    /** Draws `next`: entries [{name, payload, style}], metric, axis, domain and choices. */
+    draw(next, width, space) {
+      const { metric, axis } = next;
+      const entries = next.entries.map((entry) => ({
+        ...entry,
+        gap: gapOn(entry.payload, metric, axis),
+      }));
+      model = { ...next, entries };
+      title.textContent = metric ? `Overfitting gap of ${metric}` : "Overfitting gap";
+      const isKnown = entries.some(({ gap }) => gap);
+      chart.element.hidden = readout.hidden = files.hidden = !isKnown;
+      if (!isKnown) {
+        const hasOthers = entries.some(({ payload }) => payload.gaps.length);
+        sentence.textContent = hasOthers
+          ? `No gap of ${metric} was measured. Choose another metric.`
+          : HOW;
+        return;
+      }
+      sentence.textContent = sentences(entries, metric);
+      chart.draw(content(model), width, HEIGHT, space);
+      follow();
+    },
+  };
+}
+
+/** Returns both gaps of a metric on an axis, or null. */
+function gapOn(payload, metric, axis) {
+  const gap = payload.gaps.find((one) => one.metric === metric);
+  if (!gap) return null;
+  const { steps, lists } = placed(payload, axis, gap.steps, [gap.clean, gap.naive]);
+  return { metric, steps, clean: lists[0], naive: lists[1] };
+}
+
+function sentences(entries, metric) {
+  const known = entries.filter(({ gap }) => gap);
+  const texts = known.map(({ payload }) => {
+    const gap = payload.gaps.find((one) => one.metric === metric);
+    const text = gapSentence(gap, targetOf(gap, payload.target));
+    return text;
+  });
+  if (entries.length > 1) return "Thick lines are clean gaps, thin lines naive gaps.";
+  return texts[0];
+}
+
+function content({ entries, metric, domain, unit, axis, smoothing, isZoomed }) {
+  const known = entries.filter(({ gap }) => gap);
+  const isAlone = entries.length === 1;
+  const target = isAlone ? targetOf(known[0].gap, known[0].payload.target) : null;
+  const lines = known.flatMap(({ name, style, gap }) => {
+    const { steps } = gap;
+    const shared = { steps, named: true };
+    const both = [
       {
-        key: "naive",
-        name: "naive",
+        ...shared,
+        key: `${name}\nnaive`,
+        name: isAlone ? "naive" : "",
         values: gap.naive,
-        colour: "var(--naive)",
+        colour: isAlone ? "var(--naive)" : style.colour,
         dash: "5 4",
-        width: 1.5,
-        named: true,
+        width: isAlone ? 1.5 : 1,
       },
       {
-        key: "clean",
-        name: "clean",
+        ...shared,
+        key: `${name}\nclean`,
+        name: isAlone ? "clean" : name,
         values: gap.clean,
-        colour: "var(--clean)",
-        dash: "",
+        colour: isAlone ? "var(--clean)" : style.colour,
+        dash: isAlone ? "" : style.dash,
         width: 2.75,
-        named: true,
       },
-    ],
+    ];
+    if (!smoothing) return both;
+    return both.flatMap((one) => [
+      { ...one, key: `${one.key}\nraw`, name: "", width: 1, isFaint: true },
+      { ...one, values: smoothed(one.values, smoothing) },
+    ]);
+  });
+  const count = known.length === 1 ? "1 run" : `${known.length} runs`;
+  return {
+    lines,
     domain,
-    range: gapRange(gap, target),
-    unit: "epoch",
-    title: `gap of ${gap.metric}`,
-    label: `Line chart: ${both}. Arrow keys move over epochs.`,
+    range: gapRange(
+      known.map(({ gap }) => gap),
+      target,
+      domain,
+    ),
+    unit,
+    smallest: axis === "time" ? 0 : 1,
+    isZoomed,
+    title: `gap of ${metric}`,
+    label:
+      `Line chart: clean and naive gap of ${metric} of ${count}. Arrow keys move over ` +
+      "epochs.",
     marks: (x, y) => [...targetMarks(target, x, y), zeroLine(x, y)],
   };
 }
@@ -127,4 +162,28 @@ function targetMarks(target, x, y) {
     svg("line", { ...line(left, middle, right, middle), class: "target" }),
     svg("text", { x: left + 6, y: middle - 5 }, `target ${targetText(target)}`),
   ];
+}
+
+/** Returns the values of all runs at a place of the axis. */
+function values({ entries, axis, metric }, place) {
+  const where = placeText(axis, place);
+  if (entries.length === 1) {
+    const text = gapText(entries[0].gap, place).replace("gap", `gap of ${metric}`);
+    return [`${where}: ${text}`];
+  }
+  const known = entries.filter(({ gap }) => gap);
+  return [
+    `${where}: `,
+    ...known.map((entry) => ofRun(entry, gapText(entry.gap, place))),
+  ];
+}
+
+/** Returns the rows of the CSV: all gaps of the metric in all runs. */
+function table({ entries, metric }) {
+  const rows = entries.flatMap(({ name, payload }) => {
+    const gap = payload.gaps.find((one) => one.metric === metric);
+    if (!gap) return [];
+    return gap.steps.map((epoch, i) => [name, epoch + 1, gap.clean[i], gap.naive[i]]);
+  });
+  return [["run", "epoch", `gap_${metric}`, `naive_gap_${metric}`], ...rows];
 }

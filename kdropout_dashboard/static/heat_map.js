@@ -6,13 +6,14 @@ import { BESIDE, createPlot, hide, line, show, xAxis } from "./plot.js";
 import { format, linear, NONE } from "./scale.js";
 import { columns, mean, nearestIndex } from "./series.js";
 import { currentTheme } from "./theme.js";
+import { addZoom } from "./zoom.js";
 
-const HEIGHT = 440;
-const ROW = { least: 2, most: 22, labelled: 13 };
+const HEIGHT = 320;
+const ROW = { least: 2, most: 30, labelled: 13 };
 const TOP = 4;
 
 /** Creates a heat map of the rates, with a row per layer and a column per step. */
-export function createHeatMap(cursor, onPin) {
+export function createHeatMap(cursor, { onPin, onZoom }) {
   const plot = createPlot("heat-map");
   const canvas = html("canvas", { class: "cells" });
   plot.element.prepend(canvas);
@@ -24,7 +25,7 @@ export function createHeatMap(cursor, onPin) {
 
   const pointAt = (step, row) => {
     const layer = drawn.model.layers[row]?.path ?? null;
-    cursor.move({ clock: drawn.model.clock, step, layer });
+    cursor.move({ clock: drawn.model.axis, step, layer });
   };
   const position = () => {
     const { steps, rowOf } = drawn.model;
@@ -63,13 +64,20 @@ export function createHeatMap(cursor, onPin) {
     choose: pin,
   });
   cursor.listen(() => drawn && follow());
+  addZoom(
+    plot,
+    () => (drawn?.model.steps.length ? drawn.x : null),
+    onZoom,
+    () => cursor.place?.step ?? null,
+  );
 
   function follow() {
     const { model, names, x, rowHeight } = drawn;
     const { clock, step, layer } = cursor.place ?? {};
     const row = model.rowOf.get(layer);
     const bottom = TOP + rowHeight * model.layers.length;
-    if (clock === model.clock && step !== null) {
+    const [low, high] = x.domain;
+    if (clock === model.axis && step !== null && step >= low && step <= high) {
       show(upright, line(x(step), TOP, x(step), bottom));
     } else hide(upright);
     if (row === undefined) {
@@ -89,7 +97,8 @@ export function createHeatMap(cursor, onPin) {
 
   return {
     element: plot.element,
-    draw(model, width, space) {
+    /** Draws the rates, with the name of the run if there are several; returns the height. */
+    draw(model, isNamed, width, space) {
       const count = model.layers.length;
       const fitting = Math.floor(HEIGHT / Math.max(count, 1));
       const rowHeight = Math.min(Math.max(fitting, ROW.least), ROW.most);
@@ -105,10 +114,13 @@ export function createHeatMap(cursor, onPin) {
       plot.base.replaceChildren(
         ...rowTexts(drawn),
         ...separators(count, x, rowHeight),
-        xAxis(x, bottom, model.unit, { smallest: 1 }),
+        xAxis(x, bottom, isNamed ? `${model.unit} of ${model.run}` : model.unit, {
+          smallest: model.axis === "time" ? 0 : 1,
+        }),
       );
       paint(canvas, model, x, rowHeight);
       follow();
+      return bottom + space.bottom;
     },
   };
 }

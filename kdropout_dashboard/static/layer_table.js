@@ -1,22 +1,35 @@
 import { html, svg } from "./dom.js";
 import { linePath } from "./line_path.js";
-import { labels } from "./names.js";
+import { commonText, labels } from "./names.js";
+import { sample } from "./readout.js";
 import { format, linear, NONE } from "./scale.js";
+import { sorted, sortHeading } from "./sort.js";
 
 const SPARK = { width: 84, height: 18, pad: 2 };
 // Pixels for the other columns and the swatch.
 const OTHERS = { fixed: 440, extra: 96, least: 120 };
 const TITLES = { entropy_term: "Entropy term", weight_term: "Weight term" };
+const COLUMNS = [
+  { id: "layer", title: "Layer", of: ({ path }) => path },
+  { id: "kind", title: "Kind", of: ({ kind }) => kind },
+  { id: "rate", title: "Rate now", of: ({ rate }) => rate },
+  { id: "decided", title: "Decided by", of: ({ decidedBy }) => decidedBy },
+];
 
-/** Creates a table of the layers in the order of the model. Rows highlight layers. */
-export function createLayerTable(cursor, onPin) {
+/**
+ * Creates a table of the layers, first in the order of the model. Rows highlight layers,
+ * and headings sort.
+ */
+export function createLayerTable(cursor, { onPin, onSort }) {
   const head = html("tr");
   const body = html("tbody");
+  const common = html("p", { class: "common", "data-testid": "common-path" });
   const element = html(
     "div",
     { class: "scroll", "data-testid": "layer-table" },
     html("table", {}, html("thead", {}, head), body),
   );
+  const whole = html("div", {}, common, element);
   const rows = new Map();
   let pointed = null;
   let columns = "";
@@ -38,25 +51,39 @@ export function createLayerTable(cursor, onPin) {
     return row;
   }
 
+  function drawHead(extras, sort) {
+    const state = JSON.stringify([extras, sort]);
+    if (state === columns) return;
+    if (JSON.parse(columns || "[[]]")[0].length !== extras.length) rows.clear();
+    columns = state;
+    const focused = head.contains(document.activeElement)
+      ? document.activeElement.dataset.sort
+      : null;
+    head.replaceChildren(
+      ...COLUMNS.map((column) => sortHeading(column, sort, onSort)),
+      html("th", { scope: "col" }, "Trend"),
+      ...extras.map((column) => sortHeading(column, sort, onSort)),
+    );
+    if (focused) head.querySelector(`[data-sort="${focused}"]`)?.focus();
+  }
+
   return {
-    element,
-    draw(model) {
+    element: whole,
+    draw(model, sort) {
       const extras = extraColumns(model.layers);
-      const titles = ["Layer", "Kind", "Rate now", "Decided by", "Trend"];
-      const names = [...titles, ...extras.map(({ title }) => title)];
-      if (names.join() !== columns) {
-        columns = names.join();
-        head.replaceChildren(
-          ...names.map((name) => html("th", { scope: "col" }, name)),
-        );
-        rows.clear();
-      }
+      drawHead(extras, sort);
       const room = element.clientWidth - OTHERS.fixed - extras.length * OTHERS.extra;
       const paths = model.layers.map(({ path }) => path);
       const shortened = labels(paths, Math.max(room, OTHERS.least));
-      const shown = model.layers.map((layer, i) => {
+      const shared = commonText(paths);
+      common.textContent = shared ? `All paths are ${shared}` : "";
+      common.hidden = !shared;
+      const label = new Map(paths.map((path, i) => [path, shortened[i]]));
+      const valueOf = (layer, id) =>
+        [...COLUMNS, ...extras].find((column) => column.id === id)?.of(layer);
+      const shown = sorted(model.layers, sort, valueOf).map((layer) => {
         const row = rows.get(layer.path) ?? addRow(layer.path);
-        row.fill(layer, shortened[i], model, extras);
+        row.fill(layer, label.get(layer.path), model, extras);
         return row.element;
       });
       // A row that is moved would lose the focus.
@@ -68,22 +95,32 @@ export function createLayerTable(cursor, onPin) {
   };
 }
 
+/** Returns the rows of the CSV. */
+export function layerRows({ layers }) {
+  const columns = [...COLUMNS, ...extraColumns(layers)];
+  return [
+    columns.map(({ id }) => id),
+    ...layers.map((layer) => columns.map(({ of }) => of(layer))),
+  ];
+}
+
 /** Returns the columns that only some trainings have. */
 function extraColumns(layers) {
   const terms = [...new Set(layers.flatMap(({ terms: found }) => Object.keys(found)))];
   const extras = terms.map((name) => ({
+    id: name,
     title: TITLES[name] ?? name,
     of: (layer) => layer.terms[name] ?? null,
   }));
   if (layers.some(({ dropped }) => dropped !== null)) {
-    extras.unshift({ title: "Dropped", of: ({ dropped }) => dropped });
+    extras.unshift({ id: "dropped", title: "Dropped", of: ({ dropped }) => dropped });
   }
   return extras;
 }
 
 function createRow(path) {
   const button = html("button", { type: "button", title: path });
-  const swatch = svg("svg", { class: "swatch", width: 22, height: 10 });
+  const swatch = html("span", { class: "swatch" });
   const [kind, decidedBy] = [html("td"), html("td")];
   const rate = html("td", { class: "number", "data-testid": "layer-rate" });
   const course = html("td");
@@ -116,16 +153,6 @@ function createRow(path) {
       );
     },
   };
-}
-
-/** Draws a sample of the layer's line in the chart. */
-function sample(style) {
-  return svg("path", {
-    d: "M0,5h22",
-    stroke: style?.colour ?? "var(--faint)",
-    "stroke-dasharray": style?.dash || null,
-    "stroke-width": style ? 2.5 : 1,
-  });
 }
 
 function sparkline(values, { steps, domain, top }) {

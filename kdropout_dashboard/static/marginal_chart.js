@@ -7,6 +7,8 @@ import { linear } from "./scale.js";
 import { quality, valueText } from "./search_model.js";
 
 const HEIGHT = 190;
+// Pixels for the warning beside the title.
+const DOUBT = 72;
 const SPACE = { left: 58, right: 16, top: 26, bottom: 26 };
 
 /** Creates a chart of the scores of all trials by one dimension, with the mean curve. */
@@ -51,7 +53,12 @@ export function createMarginalChart(cursor) {
       const toY = (score) =>
         y(scores.worst) + quality(scores, score) * (SPACE.top - low);
       const dots = trials
-        .map(({ id, score }, i) => ({ id, value: dimension.tried[i], y: toY(score) }))
+        .map(({ id, score, kept }, i) => ({
+          id,
+          kept,
+          value: dimension.tried[i],
+          y: toY(score),
+        }))
         .filter(({ value }) => value !== null)
         .sort((one, other) => one.value - other.value)
         .map((dot) => ({ ...dot, x: x(dot.value) }));
@@ -60,14 +67,20 @@ export function createMarginalChart(cursor) {
       plot.element.style.width = `${width}px`;
       plot.element.setAttribute("aria-label", describe(model, dimension));
       plot.base.replaceChildren(
-        title(dimension, width),
+        title(dimension, width, dimension.marginal && model.problem),
+        ...(dimension.marginal && model.problem ? [doubt(model.problem, width)] : []),
         yAxis(y, x.range, "", 4),
         dimension.levels.length
           ? levelAxis(dimension, x, low)
           : xAxis(x, low, "", { count: 5 }),
-        ...curve(dimension, x, toY),
+        ...curve(dimension, x, toY, model.problem),
         ...dots.map((dot) =>
-          svg("circle", { class: "trial-dot", cx: dot.x, cy: dot.y, r: 3 }),
+          svg("circle", {
+            class: dot.kept ? "trial-dot" : "trial-dot out",
+            cx: dot.x,
+            cy: dot.y,
+            r: 3,
+          }),
         ),
       );
       follow();
@@ -89,13 +102,24 @@ function padded({ domain: [low, high], levels }) {
   return [low - room, high + room];
 }
 
-function title({ label, title: full }, width) {
+function title({ label, title: full }, width, isDoubtful) {
+  const room = width - SPACE.left - SPACE.right - (isDoubtful ? DOUBT : 0);
   return svg(
     "text",
     { x: SPACE.left, y: 15, class: "heading" },
     svg("title", {}, full),
     // The heading is bold, which is wider than the measured text.
-    shorten(label, 0.9 * (width - SPACE.left - SPACE.right)),
+    shorten(label, 0.9 * room),
+  );
+}
+
+/** Draws a warning in the chart itself, where the curve is read. */
+function doubt(problem, width) {
+  return svg(
+    "text",
+    { x: width - SPACE.right, y: 15, class: "doubt", "text-anchor": "end" },
+    svg("title", {}, problem),
+    "unreliable",
   );
 }
 
@@ -118,7 +142,7 @@ function levelAxis(dimension, x, bottom) {
 }
 
 /** Draws the mean, with the spread as a band around it. */
-function curve({ marginal, levels }, x, toY) {
+function curve({ marginal, levels }, x, toY, problem) {
   if (!marginal) return [];
   const { mean, spread } = marginal;
   const grid = marginal.grid.map((value) =>
@@ -134,7 +158,10 @@ function curve({ marginal, levels }, x, toY) {
   const lower = trace([...points].reverse(), (i) => mean[i] - spread[i]);
   return [
     svg("path", { class: "band", d: `M${upper}L${lower}Z` }),
-    svg("path", { class: "mean", d: `M${trace(points, (i) => mean[i])}` }),
+    svg("path", {
+      class: problem ? "mean doubtful" : "mean",
+      d: `M${trace(points, (i) => mean[i])}`,
+    }),
   ];
 }
 

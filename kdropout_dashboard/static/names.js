@@ -23,13 +23,24 @@ export function shorten(text, width, measure = textWidth) {
 }
 
 /**
- * Returns labels for paths. If one does not fit, this first removes the parts that all
- * paths share at their ends, and then the middle.
+ * Returns labels for paths, without the parts that all paths share at their ends. If a
+ * label does not fit, its middle is removed, or what it shares with the others if they
+ * would look the same.
  */
 export function labels(paths, width, measure = textWidth) {
-  const fits = paths.every((path) => measure(path) <= width);
-  const distinct = fits ? paths : withoutCommon(paths);
-  return distinct.map((path) => shorten(path, width, measure));
+  const distinct = withoutCommon(paths);
+  const short = distinct.map((path) => shorten(path, width, measure));
+  if (new Set(short).size === new Set(distinct).size) return short;
+  return withoutCommonCharacters(distinct).map((path) => shorten(path, width, measure));
+}
+
+/** Returns what `labels` removes from all paths, such as "encoder/\u2026/drop", or "". */
+export function commonText(paths) {
+  const short = withoutCommon(paths);
+  if (!paths.length || short[0] === paths[0]) return "";
+  const start = paths[0].indexOf(short[0]);
+  const [head, tail] = [start, start + short[0].length];
+  return paths[0].slice(0, head) + ELLIPSIS + paths[0].slice(tail);
 }
 
 /** Shortens a text to a number of characters, for texts outside of the charts. */
@@ -46,12 +57,31 @@ function withoutMiddle(characters, kept) {
 /** Removes the parts that all paths share at both ends. */
 function withoutCommon(paths) {
   const parts = paths.map((path) => path.split("/"));
-  const most = Math.min(...parts.map(({ length }) => length)) - 1;
-  const shared = (at) => parts.every((part) => part.at(at) === parts[0].at(at));
-  if (parts.length < 2) return paths;
+  const [head, tail] = commonEnds(parts, 1);
+  return parts.map((part) => part.slice(head, part.length - tail).join("/"));
+}
+
+/** Removes the characters that all texts share at both ends. */
+function withoutCommonCharacters(texts) {
+  const characters = texts.map((text) => [...text]);
+  const [head, tail] = commonEnds(characters, 0);
+  return characters.map((text) =>
+    [
+      head ? ELLIPSIS : "",
+      ...text.slice(head, text.length - tail),
+      tail ? ELLIPSIS : "",
+    ].join(""),
+  );
+}
+
+/** Returns how many items lists share at both ends, if each list keeps `least` items. */
+function commonEnds(lists, least) {
+  if (lists.length < 2) return [0, 0];
+  const most = Math.min(...lists.map(({ length }) => length)) - least;
+  const shared = (at) => lists.every((list) => list.at(at) === lists[0].at(at));
   let head = 0;
   while (head < most && shared(head)) head += 1;
   let tail = 0;
   while (head + tail < most && shared(-1 - tail)) tail += 1;
-  return parts.map((part) => part.slice(head, part.length - tail).join("/"));
+  return [head, tail];
 }

@@ -2,6 +2,7 @@ import { css, ramp } from "./colour.js";
 import { html, svg } from "./dom.js";
 import { listenToKeys, moved } from "./keyboard.js";
 import { labels, shorten, textWidth } from "./names.js";
+import { SCORE, withBounds } from "./brush.js";
 import { dimensionAxis, objectiveAxis } from "./parallel_axes.js";
 import { createPlot, hide, show } from "./plot.js";
 import { format, linear } from "./scale.js";
@@ -14,31 +15,69 @@ const LEAST = 62;
 // The ramp starts close to the background, where a thin line would be invisible.
 export const FAINTEST = 0.3;
 
-/** Creates parallel coordinates with an axis per dimension and a line per trial. */
-export function createParallel(cursor) {
+// A drag begins within this many pixels of an axis, and has at least this length.
+const BESIDE_AXIS = 16;
+const SHORTEST = 4;
+
+/**
+ * Creates parallel coordinates with an axis per dimension and a line per trial. A drag
+ * along an axis filters the trials, by `onBrush`.
+ */
+export function createParallel(cursor, onBrush) {
   const plot = createPlot("parallel");
   const thick = svg("path", { class: "thick" });
-  plot.overlay.append(thick);
-  hide(thick);
+  const area = svg("rect", { class: "chosen-area" });
+  plot.overlay.append(area, thick);
+  [area, thick].forEach(hide);
   const element = html("div", { class: "sideways" }, plot.element);
   let drawn = null;
 
   const point = (rank) => {
     const trial = drawn?.model.trials[rank - 1];
-    if (trial) cursor.move({ trial: trial.id });
+    if (trial?.kept) cursor.move({ trial: trial.id });
   };
   const rank = () => drawn?.model.rankOf.get(cursor.place?.trial) ?? 0;
 
+  let start = null;
+  plot.element.addEventListener("pointerdown", (event) => {
+    const [left, top] = plot.place(event);
+    const axis = drawn?.axes.find(({ x }) => Math.abs(x - left) <= BESIDE_AXIS);
+    if (axis && event.button === 0) start = { axis, top };
+  });
   plot.element.addEventListener("pointermove", (event) => {
-    if (drawn) point(nearestTrial(drawn, ...plot.place(event)));
+    const [left, top] = plot.place(event);
+    if (!start) {
+      if (drawn) point(nearestTrial(drawn, left, top));
+      return;
+    }
+    if (Math.abs(top - start.top) < SHORTEST) return;
+    plot.element.setPointerCapture(event.pointerId);
+    show(area, brushArea(start.axis.x, [start.top, top]));
+  });
+  plot.element.addEventListener("pointerup", (event) => {
+    if (!start) return;
+    const { axis, top } = start;
+    const end = plot.place(event)[1];
+    start = null;
+    hide(area);
+    const isClick = Math.abs(end - top) < SHORTEST;
+    const ends = isClick ? null : [top, end].map(axis.scale.invert);
+    const { bounds } = drawn.model;
+    if (ends || bounds.has(axis.name)) onBrush(withBounds(bounds, axis.name, ends));
+  });
+  plot.element.addEventListener("pointercancel", () => {
+    start = null;
+    hide(area);
   });
   plot.element.addEventListener("pointerleave", cursor.clear);
   listenToKeys(plot.element, {
     move(byColumn, byRow) {
-      if (drawn)
-        point(1 + moved(rank() - 1, byColumn + byRow, drawn.model.trials.length));
+      if (!drawn?.model.kept.length) return;
+      const { kept } = drawn.model;
+      const place = kept.findIndex((trial) => trial.rank === rank());
+      point(kept[moved(place, byColumn + byRow, kept.length)].rank);
     },
-    jump: (toEnd) => drawn && point(toEnd ? drawn.model.trials.length : 1),
+    jump: (toEnd) => drawn && point(drawn.model.kept.at(toEnd ? -1 : 0)?.rank ?? 0),
     clear: cursor.clear,
   });
   cursor.listen(follow);
@@ -70,7 +109,12 @@ export function createParallel(cursor) {
       const rows = known.every((label) => textWidth(label) < between - 8) ? 1 : 2;
       // The first name is also centred above its axis, and must stay in the chart.
       const names = labels(known, Math.min(rows * between - 8, 2 * left));
-      drawn = { model, xs, places };
+      const byScore = linear([scores.worst, scores.best], [low, top]);
+      const brushed = [
+        ...dimensions.map(({ name }, i) => ({ name, x: xs[i], scale: axes[i] })),
+        { name: SCORE, x: xs.at(-1), scale: byScore },
+      ];
+      drawn = { model, xs, places, axes: brushed };
       plot.resize(xs.at(-1) + right, HEIGHT);
       plot.element.style.width = `${xs.at(-1) + right}px`;
       plot.element.setAttribute("aria-label", describe(model));
@@ -80,6 +124,15 @@ export function createParallel(cursor) {
           dimensionAxis(one, names[i], i % rows, axes[i], xs[i], between - 16),
         ),
         objectiveAxis(model, xs.at(-1), [low, top], right),
+        ...brushed
+          .filter(({ name }) => model.bounds.has(name))
+          .map(({ name, x, scale }) => {
+            const ends = model.bounds
+              .get(name)
+              .map((end) => Math.min(Math.max(scale(end), top), low));
+            const size = brushArea(x, ends);
+            return svg("rect", { ...size, class: "chosen-area", "data-axis": name });
+          }),
         bestLabel(drawn),
       );
       follow();
@@ -91,7 +144,7 @@ function describe({ trials, dimensions, objective, direction }) {
   return (
     `Parallel coordinates of ${trials.length} trials over ${dimensions.length} ` +
     `dimensions and the objective ${objective} (${direction}, better is up). ` +
-    "Arrow keys move over trials from the best one."
+    "Arrow keys move over trials from the best one. A drag along an axis filters."
   );
 }
 
@@ -99,16 +152,23 @@ function describe({ trials, dimensions, objective, direction }) {
 function trialLines({ model, xs, places }) {
   const colour = ramp(currentTheme());
   return model.trials
-    .map(({ id, score, rank }) => {
+    .map(({ id, score, rank, kept }) => {
       const share = FAINTEST + (1 - FAINTEST) * quality(model.scores, score);
       return svg("path", {
-        class: rank === 1 ? "trial best" : "trial",
+        class: `trial${rank === 1 ? " best" : ""}${kept ? "" : " out"}`,
         "data-trial": id,
         d: pathOf(places[rank - 1], xs),
         stroke: css(colour(share)),
       });
     })
     .reverse();
+}
+
+/** Returns the rectangle around a part of an axis. */
+function brushArea(x, ends) {
+  const top = Math.min(...ends);
+  const height = Math.max(Math.abs(ends[1] - ends[0]), 2);
+  return { x: x - 9, y: top, width: 18, height };
 }
 
 /** Returns the path of a trial, which skips axes without a value. */
@@ -138,7 +198,7 @@ function bestLabel({ model, xs, places }) {
 }
 
 /** Returns the rank of the trial whose line is vertically closest to a point, or 0. */
-function nearestTrial({ xs, places }, left, top) {
+function nearestTrial({ model, xs, places }, left, top) {
   const after = Math.max(
     xs.findIndex((x) => x >= left),
     1,
@@ -149,7 +209,7 @@ function nearestTrial({ xs, places }, left, top) {
   let [rank, least] = [0, Infinity];
   places.forEach((place, position) => {
     const [from, to] = [place[i - 1] ?? place[i], place[i] ?? place[i - 1]];
-    if (from === null || from === undefined) return;
+    if (from === null || from === undefined || !model.trials[position].kept) return;
     const inside = Math.min(Math.max(share, 0), 1);
     const distance = Math.abs(from + inside * (to - from) - top);
     if (distance < least) [rank, least] = [position + 1, distance];

@@ -46,9 +46,19 @@ export function createParetoChart(cursor) {
       const x = linear(domainOf(first), [SPACE.left, width - SPACE.right]);
       const y = linear(domainOf(second), [low, SPACE.top]);
       dots = trials
-        .map(({ id }, i) => ({ id, at: [first.values[i], second.values[i]] }))
+        .map(({ id, kept }, i) => ({
+          id,
+          kept,
+          at: [first.values[i], second.values[i]],
+        }))
         .filter(({ at }) => !at.includes(null))
-        .map(({ id, at }) => ({ id, x: x(at[0]), y: y(at[1]), inFront: front.has(id) }))
+        .map(({ id, kept, at }) => ({
+          id,
+          kept,
+          x: x(at[0]),
+          y: y(at[1]),
+          inFront: front.has(id),
+        }))
         .sort((one, other) => one.x - other.x);
       plot.resize(width, HEIGHT);
       plot.element.style.width = `${width}px`;
@@ -75,13 +85,18 @@ function titleOf({ label, direction }) {
   return `${label}, ${direction === "max" ? "higher" : "lower"} is better`;
 }
 
-function circle({ x, y }) {
-  return svg("circle", { class: "trial-dot", cx: x, cy: y, r: 3 });
+function circle({ x, y, kept }) {
+  return svg("circle", {
+    class: kept ? "trial-dot" : "trial-dot out",
+    cx: x,
+    cy: y,
+    r: 3,
+  });
 }
 
-function diamond({ x, y }) {
+function diamond({ x, y, kept }) {
   const d = `M${x},${y - 6}l6,6l-6,6l-6,-6Z`;
-  return svg("path", { class: "front", d });
+  return svg("path", { class: kept ? "front" : "front out", d });
 }
 
 function describe(first, second, dots) {

@@ -1,15 +1,16 @@
 const PERIOD = 5_000;
 
 /**
- * Asks a source for the runs and the chosen run every few seconds while the page is
- * visible. Handlers:
- *   onRuns(runs)          must return the run to show, or null
- *   onPayload(payload)    for new data of that run
- *   onRound(missing)      after each round that the source answered
- *   onFailure(error)      after each other round
+ * Asks a source for the runs, and for the data of those that are shown, every few seconds
+ * while the page is visible. Handlers:
+ *   onRuns(runs)            must return the runs to show [{kind, name, version}], the
+ *                           most important one first
+ *   onPayload(payload, run) for new data of one of them
+ *   onRound(missing)        after each round that the source answered, with the runs
+ *                           that do not exist
+ *   onFailure(error)        after each other round
  */
 export function createPoller(source, { onRuns, onPayload, onRound, onFailure }) {
-  let version = "";
   let round = new AbortController();
   let timer = 0;
 
@@ -30,14 +31,18 @@ export function createPoller(source, { onRuns, onPayload, onRound, onFailure }) 
   async function askOnce(signal) {
     const runs = await source.runs(signal);
     if (signal.aborted) return;
-    const run = onRuns(runs);
-    const payload = run && (await source.payload(run, version, signal));
-    if (signal.aborted) return;
-    if (payload && !payload.unchanged) {
-      onPayload(payload, run);
-      version = payload.version ?? "";
-    }
-    onRound(run !== null && payload === null);
+    const missing = [];
+    const askFor = async (run) => {
+      const payload = await source.payload(run, run.version, signal);
+      if (signal.aborted) return;
+      if (payload === null) missing.push(run);
+      else if (!payload.unchanged) onPayload(payload, run);
+    };
+    const [first, ...others] = onRuns(runs);
+    // The first run does not wait for the others.
+    if (first) await askFor(first);
+    await Promise.all(others.map(askFor));
+    if (!signal.aborted) onRound(missing);
   }
 
   function askIfSeen() {
@@ -45,12 +50,5 @@ export function createPoller(source, { onRuns, onPayload, onRound, onFailure }) 
   }
 
   document.addEventListener("visibilitychange", askIfSeen);
-  return {
-    ask,
-    /** Starts again with another run. */
-    restart() {
-      version = "";
-      ask();
-    },
-  };
+  return { ask };
 }

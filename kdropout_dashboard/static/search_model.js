@@ -1,3 +1,4 @@
+import { boundsOf, isInside, SCORE } from "./brush.js";
 import { shortenTo } from "./names.js";
 import { format } from "./scale.js";
 import { extent } from "./series.js";
@@ -5,9 +6,15 @@ import { extent } from "./series.js";
 const DONE = ["COMPLETED", "STOPPED"];
 const LONGEST = 40;
 const WHISKER = 3;
+// The axis of the score covers at least this many standard deviations of one training.
+const NOISE_SHOWN = 4;
 
-/** Returns the data of the charts of a search: finished trials, best first, and axes. */
-export function searchModel(payload) {
+/**
+ * Returns the data of the charts of a search: finished trials, best first, and axes. The
+ * trials outside of the `brush` of the user are not `kept`.
+ */
+export function searchModel(payload, brush = []) {
+  const bounds = boundsOf(brush);
   const better = payload.direction === "max" ? -1 : 1;
   const trials = payload.trials
     .filter(isFinished)
@@ -20,15 +27,22 @@ export function searchModel(payload) {
       ...trial,
       name: shortenTo(trial.id, LONGEST),
       rank: i + 1,
+      kept:
+        payload.dimensions.every(({ name }, axis) =>
+          isInside(bounds.get(name), trial.values[axis] ?? null),
+        ) && isInside(bounds.get(SCORE), trial.score),
     }));
   const scores = scoreAxis(
-    trials
-      .map(({ score }) => score)
-      .sort((one, other) => better * (one - other)),
+    trials.map(({ score }) => score).sort((one, other) => better * (one - other)),
     better,
+    payload.noise ?? 0,
   );
   return {
     run: payload.run,
+    bounds,
+    kept: trials.filter(({ kept }) => kept),
+    noise: payload.noise ?? null,
+    problem: payload.problem,
     objective: shortenTo(payload.objective, LONGEST),
     direction: payload.direction,
     trials,
@@ -64,8 +78,7 @@ export function paretoFront(trials, objectives) {
     }))
     .filter(({ losses }) => !losses.includes(null));
   const beats = (one, other) =>
-    one.every((loss, i) => loss <= other[i]) &&
-    one.some((loss, i) => loss < other[i]);
+    one.every((loss, i) => loss <= other[i]) && one.some((loss, i) => loss < other[i]);
   const best = known.filter(
     ({ losses }) => !known.some((other) => beats(other.losses, losses)),
   );
@@ -111,13 +124,16 @@ function nameOf(trial) {
  * Returns the domain of the scores as best and worst. Scores far outside of the better
  * three quarters are clipped, or a diverged trial would squeeze the others into a line.
  */
-function scoreAxis(ordered, better) {
+function scoreAxis(ordered, better, noise) {
   if (!ordered.length) return { best: 0, worst: better, numClipped: 0 };
   const [best, last] = [ordered[0], ordered.at(-1)];
   const quarter = ordered[Math.ceil(0.75 * (ordered.length - 1))];
   const limit = quarter === best ? last : best + WHISKER * (quarter - best);
   const inside = ordered.filter((score) => better * (score - limit) <= 0);
-  const worst = inside.at(-1);
+  const lastInside = inside.at(-1);
+  // Differences that are noise must not fill the axis.
+  const least = best + better * NOISE_SHOWN * noise;
+  const worst = better * (lastInside - least) < 0 ? least : lastInside;
   return {
     best,
     worst: worst === best ? best + better * (Math.abs(best) || 1) * 0.1 : worst,

@@ -1,17 +1,34 @@
 import { ramp } from "./colour.js";
 import { createCursor } from "./cursor.js";
 import { html } from "./dom.js";
+import { downloads } from "./download.js";
 import { createGains } from "./gains.js";
+import { createHistoryChart } from "./history_chart.js";
+import { createImportanceChart } from "./importance_chart.js";
 import { legend } from "./legend.js";
 import { createMarginals } from "./marginals.js";
 import { createParallel, FAINTEST } from "./parallel.js";
 import { createPareto } from "./pareto.js";
 import { format } from "./scale.js";
-import { countSentence, reasonSentences, searchModel, trialText } from "./search_model.js";
+import {
+  countSentence,
+  reasonSentences,
+  searchModel,
+  trialText,
+} from "./search_model.js";
 import { currentTheme } from "./theme.js";
-import { createTrialTable } from "./trial_table.js";
+import { createTrialFilter } from "./trial_filter.js";
+import { createTrialTable, trialRows } from "./trial_table.js";
 
-const HINT = "Point at a line, or use the arrow keys, to read a trial.";
+const HINT =
+  "Point at a line, or use the arrow keys, to read a trial. Drag along an axis to filter.";
+const IMPORTANCE =
+  "The importance of a rate is how much worse a random forest predicts the scores of " +
+  "unseen trials (R\u00b2) if the values of that rate are shuffled, with its standard " +
+  "deviation.";
+const HISTORY =
+  "Each dot is a trial, by its number. The line is the best score so far. A late rise " +
+  "shows that more trials may help; a long flat end shows that they may not.";
 const EMPTY = "No trial of this search has finished with a score yet.";
 const MOST_REASONS = 3;
 const FRONT =
@@ -27,12 +44,23 @@ const MARGINALS =
   "over the trees.";
 
 /** Shows a search: its trials, the score by each rate, and the best trials. */
-export function createSearchView() {
+export function createSearchView(settings) {
   const cursor = createCursor();
-  const parallel = createParallel(cursor);
+  const onBrush = (brush) => {
+    cursor.clear();
+    settings.set({ brush });
+    draw();
+  };
+  const parallel = createParallel(cursor, onBrush);
+  const filter = createTrialFilter(onBrush);
+  const history = createHistoryChart(cursor);
+  const importance = createImportanceChart();
   const marginals = createMarginals(cursor);
   const pareto = createPareto(cursor);
-  const table = createTrialTable(cursor);
+  const table = createTrialTable(cursor, (sort) => {
+    settings.set({ sort });
+    draw();
+  });
   const gains = createGains();
   const confirmation = section("Confirmation", null, gains.element);
   const facts = html("p", { class: "facts", "data-testid": "facts" });
@@ -45,11 +73,45 @@ export function createSearchView() {
   });
   const explained = html("p", { class: "sentence" });
   const tradeOff = html("p", { class: "sentence" });
+  const shuffled = html("p", { class: "sentence" });
+  const spread = html("p", { class: "sentence", "data-testid": "noise" });
+  const files = (name, element, testid) => ({
+    files: downloads(name, {
+      table: () => trialRows(model),
+      charts: () => [...element.querySelectorAll(`[data-testid=${testid}]`)],
+    }),
+  });
+  const course = html("div", {}, history.element);
   const objectives = section("Pareto front", null, tradeOff, pareto.element);
+  const important = section(
+    "Importance of each rate",
+    null,
+    shuffled,
+    importance.element,
+  );
   const sections = [
-    section("Trials", key, readout, parallel.element),
+    section(
+      "Trials",
+      { key, ...files("trials", parallel.element, "parallel") },
+      spread,
+      filter.element,
+      readout,
+      parallel.element,
+    ),
     objectives,
-    section("Score by each rate", null, explained, marginals.element),
+    section(
+      "Best score so far",
+      files("history", course, "history"),
+      html("p", { class: "sentence" }, HISTORY),
+      course,
+    ),
+    important,
+    section(
+      "Score by each rate",
+      files("scores by rate", marginals.element, "marginal"),
+      explained,
+      marginals.element,
+    ),
     section("Best scores of the search", null, table.element),
   ];
   const answer = html("div", { class: "answer", "data-testid": "answer" });
@@ -76,7 +138,8 @@ export function createSearchView() {
   function draw() {
     const width = above.clientWidth;
     if (!payload || !width) return;
-    model = searchModel(payload);
+    const { brush, sort } = settings.values;
+    model = searchModel(payload, brush);
     const { trials, scores, objective } = model;
     answer.replaceChildren(...answerParts(payload.answer ?? {}));
     answer.hidden = !answer.children.length;
@@ -102,13 +165,22 @@ export function createSearchView() {
     const fitted = model.dimensions.some(({ marginal }) => marginal);
     const doubt = fitted && payload.problem ? ` UNRELIABLE: ${payload.problem}.` : "";
     explained.textContent = `${fitted ? MARGINALS : NO_MARGINALS} Better is up.${doubt}`;
+    const measured = payload.importance ?? [];
+    important.hidden = !measured.length;
+    if (measured.length) {
+      shuffled.textContent = `${IMPORTANCE}${doubt}`;
+      importance.draw(measured, model);
+    }
+    spread.textContent = noiseSentence(model);
+    filter.draw(model);
+    history.draw(model, width);
     parallel.draw(model, width);
     if (!objectives.hidden) {
       tradeOff.textContent = `${model.front.size} of ${trials.length} ${FRONT}`;
       pareto.draw(model, width);
     }
     marginals.draw(model, width);
-    table.draw(model);
+    table.draw(model, sort);
     reserve(readout, trialText(model, 1));
     follow();
   }
@@ -131,9 +203,29 @@ function reserve(readout, text) {
   readout.style.minHeight = `${readout.offsetHeight}px`;
 }
 
-function section(title, key, ...children) {
-  const header = html("header", {}, html("h2", {}, title), key);
+/** Creates a section. `beside` has the key and the downloads beside its title, or null. */
+function section(title, beside, ...children) {
+  const { key = null, files = null } = beside ?? {};
+  const header = html("header", {}, html("h2", {}, title), key, files);
   return html("section", {}, header, ...children);
+}
+
+/** Describes how much of the differences between trials may be noise. */
+function noiseSentence({ noise, scores, trials, objective }) {
+  if (noise === null) {
+    return (
+      `How much ${objective} varies between trainings with the same rates was not ` +
+      "measured, so small differences may be noise."
+    );
+  }
+  const within = trials.filter(
+    ({ score }) => Math.abs(score - scores.best) <= 2 * noise,
+  ).length;
+  return (
+    `Between trainings with the same rates, ${objective} has a standard deviation of ` +
+    `${format(noise)}. ${within} of ${trials.length} trials are within two of these of ` +
+    "the best."
+  );
 }
 
 /** Shows the answer of the report of a search, which need not be the best trial. */

@@ -18,6 +18,28 @@ export function nearestIndex(steps, step) {
   return step - steps[above - 1] <= steps[above] - step ? above - 1 : above;
 }
 
+/**
+ * Returns the index of the step nearest to `step`, or -1 beyond the ends, where a shorter
+ * series has no values.
+ */
+export function indexAt(steps, step) {
+  if (!steps.length) return -1;
+  const [low, high] = stepDomain(steps);
+  return step < low || step > high ? -1 : nearestIndex(steps, step);
+}
+
+/** Returns all steps of several lists, sorted. */
+export function union(lists) {
+  const different = [...new Set(lists)];
+  if (different.length === 1) return different[0];
+  return [...new Set(different.flat())].sort((one, other) => one - other);
+}
+
+/** Returns the part of the values whose steps lie in a domain. */
+export function within(steps, values, [low, high]) {
+  return values.filter((_, i) => steps[i] >= low && steps[i] <= high);
+}
+
 /** Returns the last value that is a number, or null. */
 export function latest(values) {
   return values.findLast((value) => value !== null) ?? null;

@@ -2,17 +2,22 @@ const LONGEST_WAIT = 60_000;
 
 /** Reads data from the plugin's routes below `base`. They change during a training. */
 export function servedSource(base) {
+  // The clock of the server may differ from that of this machine.
+  let ahead = 0;
   const read = async (route, query, signal) => {
     const url = new URL(route, base);
     url.search = new URLSearchParams(query);
     const limit = AbortSignal.timeout(LONGEST_WAIT);
     const response = await fetch(url, { signal: AbortSignal.any([signal, limit]) });
+    const date = Date.parse(response.headers.get("date"));
+    if (Number.isFinite(date)) ahead = date - Date.now();
     if (response.status === 404) return null;
     if (!response.ok) throw new Error(`status ${response.status}`);
     return response.json();
   };
   return {
     live: true,
+    now: () => Date.now() + ahead,
     runs: async (signal) => (await read("runs", {}, signal))?.runs ?? [],
     payload: ({ name, kind }, version, signal) =>
       read(kind, { run: name, version }, signal),
@@ -24,6 +29,7 @@ export function savedSource({ runs, trainings, searches, answers = {} }) {
   const payloads = { training: trainings, search: withAnswers(searches, answers) };
   return {
     live: false,
+    now: Date.now,
     runs: async () => runs,
     payload: async ({ name, kind }) =>
       Object.hasOwn(payloads[kind], name) ? payloads[kind][name] : null,

@@ -1,9 +1,14 @@
 import { html } from "./dom.js";
 
-/** Shows whether the page is live, and when it last received new data. */
-export function createStateLine(live) {
+// Seconds in which a training that goes on must have written: these, for the reading of
+// TensorBoard, and the length of some epochs. A trial of a search may take longer.
+const PATIENCE = { training: 60, search: 300 };
+const EPOCHS = 3;
+
+/** Shows whether data arrive, and when the chosen run was last written. */
+export function createStateLine(source) {
   const element = html("p", { class: "state", role: "status", "data-testid": "state" });
-  let since = null;
+  const arrived = new Map();
   let silentSince = null;
   const say = (state, text) => {
     element.dataset.state = state;
@@ -12,26 +17,46 @@ export function createStateLine(live) {
   };
   return {
     element,
-    newData() {
-      since = new Date();
+    newData({ kind, name }) {
+      arrived.set(`${kind}:${name}`, source.now());
     },
-    answered() {
+    answered(run, payload) {
       silentSince = null;
-      if (!live) say("saved", "Saved page");
-      else
-        say("live", since ? `Live, new data at ${clock(since)}` : "Live, no data yet");
+      if (!run || !payload) return say("idle", "No data yet");
+      // A page or a server of an earlier version does not have the time.
+      const written = payload.written_at
+        ? 1000 * payload.written_at
+        : source.live && arrived.get(`${run.kind}:${run.name}`);
+      const moment = written ? `last write ${when(written, source.now())}` : "";
+      if (!source.live)
+        return say("saved", ["Saved page", moment].filter(Boolean).join(", "));
+      const age = (source.now() - written) / 1000;
+      const patience = PATIENCE[run.kind] + EPOCHS * secondsPerEpoch(payload);
+      if (age < patience) say("live", `Live, ${moment}`);
+      else say("idle", `Not live, ${moment}`);
     },
     missing() {
       silentSince = null;
-      say("missing", "This run was removed from the log folder");
+      say("missing", "This run is not in the log folder");
     },
     silent() {
-      silentSince ??= new Date();
-      say("silent", `No answer since ${clock(silentSince)}, trying again every 5 s`);
+      silentSince ??= source.now();
+      const moment = when(silentSince, silentSince);
+      say("silent", `No answer since ${moment}, trying again every 5 s`);
     },
   };
 }
 
-function clock(date) {
-  return date.toLocaleTimeString([], { hour12: false });
+/** Returns the mean length of the epochs so far, or 0 if it is not known. */
+function secondsPerEpoch({ times }) {
+  const values = times?.values ?? [];
+  return values.length > 1 ? (values.at(-1) - values[0]) / (values.length - 1) : 0;
+}
+
+/** Formats a time, with the date unless it is that of today. */
+function when(moment, now) {
+  const date = new Date(moment);
+  const time = date.toLocaleTimeString([], { hour12: false });
+  const isToday = date.toDateString() === new Date(now).toDateString();
+  return isToday ? time : `${date.toLocaleDateString("sv")} ${time}`;
 }

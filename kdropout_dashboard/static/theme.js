@@ -29,9 +29,14 @@ function isDark(host, media) {
 
 /** Returns the body of the TensorBoard around this page, or null. */
 function tensorBoard() {
+  return tensorBoardWindow()?.document.body ?? null;
+}
+
+/** Returns the window of the TensorBoard around this page, or null. */
+export function tensorBoardWindow() {
   try {
-    const outside = window.parent === window ? null : window.parent.document;
-    return outside?.querySelector("tb-webapp") ? outside.body : null;
+    const outside = window.parent === window ? null : window.parent;
+    return outside?.document.querySelector("tb-webapp") ? outside : null;
   } catch {
     // A parent of another origin cannot be read.
     return null;

@@ -2,11 +2,16 @@ import { html } from "./dom.js";
 import { shortenTo } from "./names.js";
 import { format, NONE } from "./scale.js";
 import { valueText } from "./search_model.js";
+import { sorted, sortHeading } from "./sort.js";
 
 const SHOWN = 10;
+const LONGEST = 24;
 
-/** Creates a table of the best trials. A row highlights its trial in the charts. */
-export function createTrialTable(cursor) {
+/**
+ * Creates a table of the best trials, or of the first ones in another order. A row
+ * highlights its trial in the charts.
+ */
+export function createTrialTable(cursor, onSort) {
   const head = html("tr");
   const body = html("tbody");
   const element = html(
@@ -38,14 +43,18 @@ export function createTrialTable(cursor) {
 
   return {
     element,
-    draw(model) {
-      const best = model.trials.slice(0, SHOWN);
+    draw(model, sort) {
+      const columns = columnsOf(model);
+      const valueOf = (trial, id) =>
+        columns.find((column) => column.id === id)?.of(trial);
+      const best = sorted(model.kept, sort, valueOf).slice(0, SHOWN);
+      const focused = head.contains(document.activeElement)
+        ? document.activeElement.dataset.sort
+        : null;
       head.replaceChildren(
-        ...["Rank", "Trial", model.objective, "Epochs"].map((text) =>
-          heading(text, text),
-        ),
-        ...model.dimensions.map(({ label, title }) => heading(label, title)),
+        ...columns.map((column) => sortHeading(column, sort, onSort)),
       );
+      if (focused) head.querySelector(`[data-sort="${CSS.escape(focused)}"]`)?.focus();
       rows = new Map(
         best.map((trial) => [trial.id, rows.get(trial.id) ?? addRow(trial)]),
       );
@@ -62,8 +71,37 @@ export function createTrialTable(cursor) {
   };
 }
 
-function heading(text, title) {
-  return html("th", { scope: "col", title }, shortenTo(text, 24));
+/** Returns the columns: their ids in the address, titles, and values of a trial. */
+function columnsOf({ objective, dimensions }) {
+  return [
+    { id: "rank", title: "Rank", of: ({ rank }) => rank },
+    { id: "trial", title: "Trial", of: ({ id }) => id },
+    { id: "score", title: shortenTo(objective, LONGEST), of: ({ score }) => score },
+    { id: "epochs", title: "Epochs", of: ({ epochs }) => epochs },
+    ...dimensions.map(({ name, label, title, tried }) => ({
+      id: `value ${name}`,
+      title: shortenTo(label, LONGEST),
+      hint: title,
+      of: ({ rank }) => tried[rank - 1],
+    })),
+  ];
+}
+
+/** Returns the rows of the CSV: all trials that match the filter, best first. */
+export function trialRows({ kept, dimensions, objective }) {
+  return [
+    ["rank", "trial", objective, "epochs", ...dimensions.map(({ name }) => name)],
+    ...kept.map(({ rank, id, score, epochs, values }) => [
+      rank,
+      id,
+      score,
+      epochs,
+      ...dimensions.map(({ levels }, i) => {
+        const value = values[i] ?? null;
+        return value !== null && levels.length ? levels[value] : value;
+      }),
+    ]),
+  ];
 }
 
 function cells({ dimensions }, { rank, id, score, epochs, values }) {

@@ -62,8 +62,17 @@ def scalars(folder):
     }
 
 
-def description(folder):
-    (event,) = read(folder).Tensors("kdropout/run")
+def of_layers(folder):
+    """Return the scalars without those that every training has."""
+    return {
+        tag: values
+        for tag, values in scalars(folder).items()
+        if not tag.startswith(("metric/", "progress/"))
+    }
+
+
+def description(folder, tag="kdropout/run"):
+    (event,) = read(folder).Tensors(tag)
     return json.loads(event.tensor_proto.string_val[0])
 
 
@@ -86,8 +95,11 @@ def test_values_equal_those_of_history(tmp_path):
             expected[name.replace("gap_", "overfitting_gap/")] = values
         elif name.startswith("naive_gap_"):
             expected[name.replace("naive_gap_", "overfitting_gap/naive_")] = values
+        else:
+            expected[f"metric/{name}"] = values
+    expected["progress/training_steps"] = [3, 6, 9]
     written = scalars(tmp_path)
-    assert written.keys() == expected.keys() and len(written) == 4 + 4 + 3
+    assert written.keys() == expected.keys() and len(written) == 4 + 4 + 3 + 6 + 1
     for tag, values in expected.items():
         assert [*written[tag]] == [0, 1, 2]
         np.testing.assert_array_equal([*written[tag].values()], np.float32(values))
@@ -138,7 +150,36 @@ def test_controller_of_a_naive_gap_has_no_target_in_the_clean_gaps(tmp_path):
 
 def test_rates_are_written_without_a_gap(tmp_path):
     fit(compiled(Dropout(0.5, name="drop")), TensorBoardRates(tmp_path))
-    assert scalars(tmp_path) == {"dropout_rate/drop": {0: 0.5, 1: 0.5}}
+    assert of_layers(tmp_path) == {"dropout_rate/drop": {0: 0.5, 1: 0.5}}
+
+
+def test_direction_of_each_metric_is_described(tmp_path):
+    model = compiled(Dropout(0.5, name="drop"))
+    mine = keras.metrics.MeanMetricWrapper(
+        lambda y, prediction: keras.ops.mean(prediction, axis=-1), name="mine"
+    )
+    model.compile("sgd", "mse", metrics=["accuracy", mine])
+    gap = OverfittingGap((X[:30], Y[:30]), directions={"mine": "max"})
+    fit(model, gap, TensorBoardRates(tmp_path))
+    directions = {"loss": "min", "accuracy": "max", "mine": "max"}
+    expected = {"format": 1, "directions": directions}
+    assert description(tmp_path, "kdropout/metrics") == expected
+    model.compile("sgd", "mse", metrics=[mine])
+    fit(model, TensorBoardRates(tmp_path / "unknown"))
+    found = description(tmp_path / "unknown", "kdropout/metrics")
+    assert found["directions"] == {"loss": "min"}
+
+
+def test_entries_of_the_logs_that_are_not_numbers_are_left_out(tmp_path):
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs |= {"text": "high", "per_class": np.array([0.25, 0.5]), "nan": np.nan}
+
+    fit(compiled(Dropout(0.5, name="drop")), Adds(), TensorBoardRates(tmp_path))
+    written = scalars(tmp_path)
+    assert "metric/text" not in written
+    assert [*written["metric/per_class/1"].values()] == [0.5, 0.5]
+    assert all(np.isnan(value) for value in written["metric/nan"].values())
 
 
 def test_only_the_named_layers_are_written(tmp_path):
@@ -146,7 +187,7 @@ def test_only_the_named_layers_are_written(tmp_path):
     board = TensorBoardRates(tmp_path, "b", update_freq=1, drop_fraction_data=X)
     fit(model, board, epochs=1)
     tags = {"dropout_rate/b", "batch_dropout_rate/b", "drop_fraction/b"}
-    assert scalars(tmp_path).keys() == tags
+    assert of_layers(tmp_path).keys() == tags
     assert [one["path"] for one in description(tmp_path)["layers"]] == ["b"]
 
 
@@ -259,7 +300,7 @@ def test_names_are_written_unchanged(tmp_path):
     if keras.backend.backend() != "tensorflow":
         name = "<b> 'drop' \"слой\" " + name
     fit(compiled(Dropout(0.5, name=name)), TensorBoardRates(tmp_path), epochs=1)
-    assert scalars(tmp_path) == {f"dropout_rate/{name}": {0: 0.5}}
+    assert of_layers(tmp_path) == {f"dropout_rate/{name}": {0: 0.5}}
     assert description(tmp_path)["layers"][0]["path"] == name
 
 

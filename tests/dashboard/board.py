@@ -95,7 +95,9 @@ def eventually(question, is_answer=lambda value: value not in (None, False)):
     return value
 
 
-def write_training(folder, rates, layers=None, gaps=(), target=None, first=0):
+def write_training(
+    folder, rates, layers=None, gaps=(), target=None, first=0, metrics=()
+):
     """Write a run with the rates, dict from path to list by epoch.
 
     Args:
@@ -105,6 +107,7 @@ def write_training(folder, rates, layers=None, gaps=(), target=None, first=0):
         gaps: Sequence by epoch of dicts from the name of a gap to its value.
         target: Target of a controller, or None.
         first: Number of the first epoch.
+        metrics: Sequence by epoch of dicts from the name of a metric to its value.
     """
     paths = list(rates) if layers is None else layers
     described = [{"path": p, "kind": "Dropout", "decided_by": "you"} for p in paths]
@@ -115,5 +118,7 @@ def write_training(folder, rates, layers=None, gaps=(), target=None, first=0):
         tags = {f"dropout_rate/{p}": v for p, v in zip(rates, values, strict=True)}
         if gaps:
             tags |= {f"overfitting_gap/{k}": v for k, v in gaps[index].items()}
+        if metrics:
+            tags |= {f"metric/{k}": v for k, v in metrics[index].items()}
         log.write(_event_log.scalars(tags), first + index)
     log.close()

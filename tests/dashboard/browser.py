@@ -81,6 +81,15 @@ def set_dark(driver, dark):
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
+def set_width(driver, width):
+    """Set the width of the page, or None for that of the window."""
+    if width is None:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        return
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
 def _first_of(names):
     return next(filter(None, map(shutil.which, names)), None)
 

@@ -43,11 +43,34 @@ def training(run, paths, num_epochs, **changes):
         "layers": layers,
         "rates": {"epoch": {"steps": steps, "values": values}, "batch": None},
         "gaps": [gap],
+        "metrics": [],
+        "training_steps": None,
+        "times": None,
+        "written_at": None,
         "target": {"metric": "loss", "value": 0.1, "dead_band": 0.02},
         "terms": [],
         "drop_fractions": None,
         "sampled": False,
     } | changes
+
+
+def metric(name, direction, validation, **parts):
+    """Make the values of a metric by epoch, from epoch 0.
+
+    Args:
+        name: Name of the metric.
+        direction: "min" or "max", whichever is better, or None.
+        validation: List of numbers and None.
+        **parts: The lists `training` and `clean`.
+    """
+    values = {"training": None, "validation": validation, "clean": None} | parts
+    steps = list(range(len(validation)))
+    return {"metric": name, "direction": direction, "steps": steps} | values
+
+
+def by_epoch(values):
+    """Make a series with a value per epoch, from epoch 0."""
+    return {"steps": list(range(len(values))), "values": values}
 
 
 def search(run, scores, **changes):
@@ -81,7 +104,9 @@ def search(run, scores, **changes):
         ],
         "trials": trials,
         "marginals": [],
+        "importance": [],
         "problem": "",
+        "written_at": None,
     } | changes
 
 

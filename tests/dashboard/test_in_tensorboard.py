@@ -134,13 +134,14 @@ def test_values_on_hover_equal_those_of_history(tab, logs, layer, epoch):
     cells = tab.one("heat-map", "canvas")
     tab.hover(cells, (epoch + 0.5) / EPOCHS, (layer + 0.5) / 3)
     rate = logs.histories["first"][f"rate/drop{layer}"][epoch]
-    expected = f"drop{layer}: epoch {epoch}, rate {rate:.4g}"
+    expected = f"drop{layer}: epoch {epoch + 1}, rate {rate:.4g}"
     assert tab.text("rate-readout").startswith(expected)
     gap, naive = (
         logs.histories["first"][name][epoch] for name in ("gap_loss", "naive_gap_loss")
     )
     told = tab.text("gap-readout")
-    assert told == f"Epoch {epoch}: clean gap of loss {gap:.4g}, naive gap {naive:.4g}"
+    expected = f"clean gap of loss {gap:.4g}, naive gap {naive:.4g}"
+    assert told == f"Epoch {epoch + 1}: {expected}"
 
 
 def test_runs_can_be_switched(tab, logs):
@@ -157,6 +158,67 @@ def test_hostile_names_are_shown_as_text(tab, browser):
     tab.wait(lambda: tab.paths() == [HOSTILE])
     assert browser.find_elements(By.TAG_NAME, "img") == []
     assert browser.execute_script("return top.document.title") != "broken in"
+
+
+def test_losses_equal_those_of_history(tab, logs):
+    tab.choose_run("first")
+    history = logs.histories["first"]
+    tab.press("score-chart", "HOME")
+    for epoch in range(EPOCHS):
+        names = {"val_loss": "val_loss", "clean": "clean_loss", "noisy": "loss"}
+        values = [f"{n} {history[key][epoch]:.4g}" for n, key in names.items()]
+        assert tab.text("score-readout").split("\n") == [
+            f"Epoch {epoch + 1}:",
+            f"first: {', '.join(values)}",
+        ]
+        tab.press("score-chart", "ARROW_RIGHT")
+    losses = history["val_loss"]
+    best = int(np.argmin(losses))
+    assert f"lowest at {'the last ' * (best == EPOCHS - 1)}epoch" in tab.text(
+        "score-sentence"
+    )
+    assert f"{losses[best]:.4g}" in tab.text("score-sentence")
+
+
+def test_link_of_tensorboard_shows_the_same(tab, browser):
+    tab.choose_run("second")
+    tab.one("compare", "summary").click()
+    tab.one("compare", "input[value=first]").click()
+    tab.wait(lambda: len(tab.all("run-row")) == 2)
+    tab.one("axis", "input[value=step]").click()
+    tab.set("zoom-from", 3)
+    link = browser.execute_script("return parent.location.href")
+    assert "#kdropout&p.kdropout.run=training%3Asecond" in link
+    try:
+        for reload in (False, True):
+            browser.switch_to.default_content()
+            if reload:
+                browser.refresh()
+            else:
+                browser.get("about:blank")
+                browser.get(link)
+            tab.enter_tab()
+            tab.wait(lambda: len(tab.all("run-row")) == 2)
+            assert tab.one("run-picker").get_dom_attribute("title") == "second"
+            assert tab.one("zoom-from").get_property("value") == "3"
+            assert tab.one("axis", "input[value=step]").is_selected()
+            assert browser.execute_script("return parent.location.href") == link
+        # TensorBoard removes the choices from the address when it shows another tab.
+        for name in ("scalars", "kdropout"):
+            browser.execute_script(f"parent.location.hash = '{name}'")
+        tab.wait(
+            lambda: (
+                "p.kdropout.zoom"
+                in browser.execute_script("return parent.location.href")
+            )
+        )
+        assert tab.one("zoom-from").get_property("value") == "3"
+    finally:
+        tab.one("zoom-all").click()
+        tab.one("axis", "input[value=epoch]").click()
+        tab.one("compare", "summary").click()
+        tab.one("compare", "input[value=first]").click()
+        tab.wait(lambda: len(tab.all("run-row")) == 1)
 
 
 def test_search_shows_its_trials(tab, logs):
@@ -192,10 +254,10 @@ def test_new_epoch_appears_on_the_open_page(tab, logs):
     more = train(logs.models["second"], logs.folder / "second", seen + 1, seen)
     for name, values in more.items():
         past[name] += values
-    tab.wait(lambda: f"epoch {seen} " in tab.text("training"))
+    tab.wait(lambda: f"epoch {seen + 1} " in tab.text("training"))
     cells = tab.one("heat-map", "canvas")
     tab.hover(cells, (seen + 0.5) / (seen + 1), 0.25)
-    expected = f"drop0: epoch {seen}, rate {past['rate/drop0'][-1]:.4g}"
+    expected = f"drop0: epoch {seen + 1}, rate {past['rate/drop0'][-1]:.4g}"
     tab.wait(lambda: tab.text("rate-readout").startswith(expected))
 
 

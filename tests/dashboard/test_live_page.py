@@ -4,6 +4,7 @@ import http.server
 import json
 import pathlib
 import threading
+import time
 import urllib.parse
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 import kdropout_dashboard
 from tests.dashboard import browser as browsers
 from tests.dashboard.page_reader import PageReader
-from tests.dashboard.payloads import training
+from tests.dashboard.payloads import metric, training
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,7 @@ class Plugin(http.server.ThreadingHTTPServer):
         self.payloads = {}
         self.held = {}
         self.silent = False
+        self.ahead = 0
         self.address = f"http://127.0.0.1:{self.server_port}{FOLDER}"
 
     def put(self, *payloads):
@@ -76,6 +78,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             answer = self.server.answer(file.name, query)
             status = 404 if answer is None else 200
             self._send(status, "application/json", json.dumps(answer).encode())
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + self.server.ahead)
 
     def _send(self, status, kind, body):
         self.send_response(status)
@@ -128,7 +133,7 @@ def rates(reader):
 
 
 def now(run, rate, version):
-    payload = training(run, PATHS, 3, version=version)
+    payload = training(run, PATHS, 3, version=version, written_at=time.time())
     for layer in payload["layers"]:
         layer["rate"] = rate
     return payload
@@ -148,7 +153,7 @@ def test_new_data_appear_and_the_selection_is_kept(plugin, open_page):
     assert button.get_dom_attribute("aria-pressed") == "true"
     assert reader.driver.switch_to.active_element == button
     assert reader.paths() == ["first", "second"]
-    assert reader.text("state").startswith("Live, new data at ")
+    assert reader.text("state").startswith("Live, last write ")
 
 
 def test_page_asks_for_new_data_by_itself(plugin, open_page):
@@ -195,6 +200,56 @@ def test_silent_server_is_reported_and_the_last_data_stay(plugin, open_page):
     assert rates(reader) == ["0.2"] * 3
 
 
+def test_page_is_live_only_while_data_arrive(plugin, open_page):
+    times = {"steps": [0, 1, 2], "values": [100.0, 200.0, 300.0]}
+    plugin.put(now("run", 0.1, "1") | {"times": times})
+    reader = open_page()
+    reader.wait(lambda: reader.text("state").startswith("Live, last write "))
+    moment = reader.text("state").removeprefix("Live, ")
+    # An epoch takes 100 s, so nothing is late yet. The clock is that of the server.
+    plugin.ahead = 300
+    ask_again(reader)
+    time.sleep(0.3)
+    assert reader.text("state").startswith("Live, ")
+    plugin.ahead = 400
+    ask_again(reader)
+    reader.wait(lambda: reader.text("state").startswith("Not live, last write "))
+    assert reader.text("state").endswith(moment.split()[-1])
+    plugin.put(now("run", 0.2, "2") | {"times": times, "written_at": time.time() + 400})
+    ask_again(reader)
+    reader.wait(lambda: reader.text("state").startswith("Live, last write "))
+
+
+def test_old_run_has_the_date_of_its_last_write(plugin, open_page):
+    plugin.put(now("run", 0.1, "1") | {"written_at": 1.7e9})
+    reader = open_page()
+    reader.wait(lambda: "Not live, last write 2023-11-1" in reader.text("state"))
+    assert reader.one("state").get_dom_attribute("data-state") == "idle"
+
+
+def test_compared_runs_are_kept_up_to_date(plugin, open_page):
+    def pair(version, value):
+        loss = metric("loss", "min", [0.5, value, value])
+        return [
+            now(name, 0.1, version) | {"metrics": [loss]} for name in ("one", "two")
+        ]
+
+    plugin.put(*pair("1", 0.25))
+    reader = open_page()
+    reader.wait(lambda: rates(reader))
+    reader.one("compare", "summary").click()
+    reader.one("compare", "input[value=two]").click()
+    reader.wait(lambda: len(reader.all("run-row")) == 2)
+    reader.press("score-chart", "END")
+    assert reader.text("score-readout").count("val_loss 0.25") == 2
+    plugin.put(*pair("2", 0.125))
+    ask_again(reader)
+    reader.wait(lambda: reader.text("score-readout").count("val_loss 0.125") == 2)
+    plugin.put(pair("2", 0.125)[0])
+    ask_again(reader)
+    reader.wait(lambda: 'The run "two" is not in this' in reader.text("note"))
+
+
 def test_late_answer_of_a_deselected_run_does_not_appear(plugin, open_page):
     plugin.put(now("slow", 0.1, "1"), now("quick", 0.2, "1"))
     plugin.held["slow"] = threading.Event()
@@ -228,7 +283,7 @@ def test_deleted_run_stays_on_the_page(plugin, open_page):
     reader.wait(lambda: rates(reader) == ["0.1"] * 3)
     plugin.put(now("other", 0.2, "1"))
     ask_again(reader)
-    reader.wait(lambda: "removed from the log folder" in reader.text("state"))
+    reader.wait(lambda: "is not in the log folder" in reader.text("state"))
     assert rates(reader) == ["0.1"] * 3
     reader.choose_run("other")
     assert rates(reader) == ["0.2"] * 3

@@ -1,6 +1,7 @@
 """The data that the page gets of a training."""
 
 import math
+import time
 
 import pytest
 from tensorboard.backend.event_processing.data_provider import (
@@ -45,6 +46,10 @@ def test_training_is_read_as_written(tmp_path):
     )
     payload = training(tmp_path)
     assert payload.pop("version")
+    written_at, times = payload.pop("written_at"), payload.pop("times")
+    assert 0 <= time.time() - written_at < 60
+    assert times["steps"] == [0, 1]
+    assert 0.0 <= times["values"][0] <= times["values"][1] < 60
     assert payload == {
         "run": ".",
         "layers": [
@@ -63,11 +68,50 @@ def test_training_is_read_as_written(tmp_path):
                 "naive": [-1.5, None],
             }
         ],
+        "metrics": [],
+        "training_steps": None,
         "target": target,
         "terms": [],
         "drop_fractions": None,
         "sampled": False,
     }
+
+
+def test_metrics_have_their_values_side_by_side(tmp_path):
+    metrics = [
+        {"loss": 0.5, "val_loss": 0.75, "clean_loss": 0.25, "val_auc": 0.5},
+        {"loss": math.nan, "val_loss": 0.5, "clean_mine": 1.0, "learning_rate": 0.125},
+    ]
+    write_training(tmp_path, {"a": [0.1, 0.2]}, metrics=metrics)
+    content = {"format": 1, "directions": {"loss": "min", "auc": "max", "mine": "?"}}
+    steps = "progress/training_steps"
+    write(
+        tmp_path,
+        ("kdropout/metrics", content, 0),
+        ({steps: 10.0}, None, 0),
+        ({steps: 20.0}, None, 1),
+    )
+    payload = training(tmp_path)
+
+    def metric(name, direction, steps, training, validation, clean):
+        parts = {"training": training, "validation": validation, "clean": clean}
+        return {"metric": name, "direction": direction, "steps": steps} | parts
+
+    assert payload["metrics"] == [
+        metric("loss", "min", [0, 1], [0.5, None], [0.75, 0.5], [0.25, None]),
+        metric("auc", "max", [0], None, [0.5], None),
+        metric("clean_mine", None, [1], [1.0], None, None),
+        metric("learning_rate", None, [1], [0.125], None, None),
+    ]
+    assert payload["training_steps"] == {"steps": [0, 1], "values": [10.0, 20.0]}
+
+
+def test_time_of_a_resumed_training_begins_with_the_first_one(tmp_path):
+    write_training(tmp_path, {"a": [0.1, 0.2]})
+    write_training(tmp_path, {"a": [0.3]}, first=2)
+    times = training(tmp_path)["times"]
+    assert times["steps"] == [0, 1, 2]
+    assert times["values"] == sorted(times["values"]) and times["values"][0] >= 0
 
 
 def test_series_beside_the_rates_follow_the_order_of_the_layers(tmp_path):

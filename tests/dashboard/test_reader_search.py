@@ -1,6 +1,7 @@
 """The data that the page gets of a search."""
 
 import math
+import time
 
 import pytest
 
@@ -38,7 +39,10 @@ def test_search_is_read_as_written(tmp_path):
         "problem": "few trials",
     }
     write(tmp_path / "s", ("kdropout/search", content, 0))
-    write(tmp_path / "s", ("kdropout/search", content | {"marginals": [curve]}, 0))
+    known = {"name": "rate/a", "mean": 0.5, "std": 0.25}
+    entries = [known, known | {"name": "other"}, known | {"mean": "high"}, 3]
+    content |= {"marginals": [curve], "importance": entries}
+    write(tmp_path / "s", ("kdropout/search", content, 0))
     for name, values, score, status in (
         ("10", {"rate/a": 0.5, "schedule": True}, None, "FAILED"),
         ("9", {"rate/a": 0.25, "schedule": "Linear"}, 0.75, "COMPLETED"),
@@ -52,6 +56,7 @@ def test_search_is_read_as_written(tmp_path):
         write(tmp_path / other, ("kdropout/trial", {"format": 1, "trial_id": "x"}, 0))
     payload = search(tmp_path, "s")
     assert payload.pop("version")
+    assert 0 <= time.time() - payload.pop("written_at") < 60
     assert payload == {
         "run": "s",
         "objective": "val_accuracy",
@@ -64,6 +69,7 @@ def test_search_is_read_as_written(tmp_path):
             shown("10", [0.5, 1], None, "FAILED"),
         ],
         "marginals": [curve],
+        "importance": [known],
         "problem": "few trials",
     }
 

@@ -8,7 +8,7 @@ import pytest
 import kdropout
 from kdropout import tuning
 from kdropout.tuning import Report
-from kdropout.tuning.dropout_tab import marginals_of, search_payload
+from kdropout.tuning.dropout_tab import marginals_of, noise_of, search_payload
 from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.space.dimension import dimensions_of
 
@@ -135,3 +135,14 @@ def test_running_trial_is_not_shown():
     payload = search_payload(Report(trials, "val_loss", "min"), None, "name")
     assert [trial["id"] for trial in payload["trials"]] == ["0", "1"]
     assert payload["marginals"] == []
+
+
+def test_noise_is_that_between_the_trainings_of_a_trial():
+    trials = [
+        TrialRecord("0", {}, {}, score=2.0, scores=(1.0, 3.0)),
+        TrialRecord("1", {}, {}, score=4.0, scores=(4.0, 4.0)),
+        TrialRecord("2", {}, {}, score=4.0, scores=(4.0, None)),
+        TrialRecord("3", {}, {}, score=4.0),
+    ]
+    assert noise_of(trials) == {"noise": 1.0}  # variances of 2 and 0
+    assert noise_of(trials[2:]) == {}

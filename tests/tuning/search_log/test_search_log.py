@@ -280,6 +280,8 @@ def test_expected_score_over_each_rate_is_written_at_the_end(done, tmp_path):
     payload = tabs.dropout(tmp_path / "logs")
     assert [one["name"] for one in payload["marginals"]] == RATES
     assert payload["problem"] == ""
+    importance = {one["name"]: one["mean"] for one in payload["importance"]}
+    assert importance.keys() == set(RATES) and min(importance.values()) > 0.1
     for one in payload["marginals"]:
         assert 0 <= one["grid"][0] < 0.1 < 0.7 < one["grid"][-1] <= 1
         # The score is the sum of the rates; a forest of 20 trials flattens it.
@@ -375,10 +377,11 @@ def test_rates_of_layers_are_known_even_if_no_trial_builds_a_model(done, tmp_pat
     folder = shutil.copytree(done, tmp_path / "copy")
     shutil.rmtree(folder / "logs" / "0")
     planted.run(folder)
-    described = open_log(folder / "logs").descriptions("kdropout/trial", ["0", "1"])
+    source, tag = open_log(folder / "logs"), "kdropout/trial"
+    described = source.descriptions([tag], ["0", "1"])
     for trial in trials(folder)[:2]:
         values = trial["hyperparameters"]["values"]
-        assert described[trial["trial_id"]]["rates"] == {
+        assert described[trial["trial_id"]][tag]["rates"] == {
             name.removeprefix("rate/"): values[name] for name in RATES
         }
 
