@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from kdropout.tuning.objectives import name_of, parts_of
 from kdropout.tuning.report import TrialRecord
 from kdropout.tuning.report.confirmation import CONFIDENCE
@@ -108,10 +110,23 @@ def search_payload(report, plan, run):
 def noise_of(trials):
     """Return the "noise" of the scores, or an empty dict if it was not measured.
 
-    It is the standard deviation between the trainings of a trial, pooled over trials.
+    It is the standard error of a score, from trials with several trainings. Trainings
+    of the same number share their initial weights and their fold. What they share does
+    not make trials differ, so it does not count:
+
+        noise = sqrt(sum of squared residuals / ((T - 1) (n - 1) n))
+
+    for `T` trials of `n` trainings, with residuals from the means of the trials and of
+    the numbers.
     """
-    variances = [trial.std**2 for trial in trials if trial.std is not None]
-    return {"noise": math.sqrt(sum(variances) / len(variances))} if variances else {}
+    longest = max((len(trial.scores) for trial in trials), default=0)
+    rows = [t.scores for t in trials if len(t.scores) == longest and t.std is not None]
+    if len(rows) < 2:
+        return {}
+    scores = np.array(rows, "float64")
+    residuals = scores - scores.mean(0) - scores.mean(1, keepdims=True) + scores.mean()
+    freedom = (len(rows) - 1) * (longest - 1)
+    return {"noise": float(np.sqrt(np.square(residuals).sum() / freedom / longest))}
 
 
 def gains_payload(confirmation):

@@ -222,7 +222,7 @@ function noiseSentence({ noise, scores, trials, objective }) {
     ({ score }) => Math.abs(score - scores.best) <= 2 * noise,
   ).length;
   return (
-    `Between trainings with the same rates, ${objective} has a standard deviation of ` +
+    `By chance, the ${objective} of a trial varies with a standard deviation of about ` +
     `${format(noise)}. ${within} of ${trials.length} trials are within two of these of ` +
     "the best."
   );

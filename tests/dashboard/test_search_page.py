@@ -120,7 +120,7 @@ def test_importance_is_shown_with_its_spread_and_doubt(open_page):
 def test_noise_of_the_scores_is_named_and_fits_the_axis(open_page):
     reader = open_page([], [search("s", [0.5, 0.501, 0.502], noise=0.1)])
     assert reader.text("noise") == (
-        "Between trainings with the same rates, val_loss has a standard deviation of "
+        "By chance, the val_loss of a trial varies with a standard deviation of about "
         "0.1. 3 of 3 trials are within two of these of the best."
     )
     # The differences do not fill the axis, which has 4 standard deviations.

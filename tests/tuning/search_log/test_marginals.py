@@ -137,12 +137,19 @@ def test_running_trial_is_not_shown():
     assert payload["marginals"] == []
 
 
-def test_noise_is_that_between_the_trainings_of_a_trial():
+def test_noise_is_the_standard_error_of_a_score_without_what_trainings_share():
+    random = np.random.default_rng(0)
+    of_trials, of_folds = random.normal(size=(60, 1)), 5.0 * random.normal(size=4)
+    scores = of_trials + of_folds + 0.2 * random.normal(size=(60, 4))
     trials = [
-        TrialRecord("0", {}, {}, score=2.0, scores=(1.0, 3.0)),
-        TrialRecord("1", {}, {}, score=4.0, scores=(4.0, 4.0)),
-        TrialRecord("2", {}, {}, score=4.0, scores=(4.0, None)),
-        TrialRecord("3", {}, {}, score=4.0),
+        TrialRecord(str(n), {}, {}, score=row.mean(), scores=tuple(row))
+        for n, row in enumerate(scores)
     ]
-    assert noise_of(trials) == {"noise": 1.0}  # variances of 2 and 0
-    assert noise_of(trials[2:]) == {}
+    noise = noise_of(trials)["noise"]
+    assert noise == pytest.approx(0.2 / np.sqrt(4), rel=0.2)
+    # Trials that stopped early or failed in a training do not count.
+    lost = TrialRecord("60", {}, {}, score=4.0, scores=(4.0, None, 1.0, 1.0))
+    short = TrialRecord("61", {}, {}, score=4.0, scores=(4.0, 3.0))
+    assert noise_of([*trials, lost, short])["noise"] == noise
+    assert noise_of(trials[:1]) == noise_of([]) == {}
+    assert noise_of([TrialRecord(str(n), {}, {}, score=4.0) for n in range(3)]) == {}
