@@ -37,7 +37,8 @@ export function createAddress() {
           const end = part.indexOf("=");
           return [part.slice(prefix.length, end), decoded(part.slice(end + 1))];
         });
-      return Object.fromEntries(pairs);
+      written = Object.fromEntries(pairs);
+      return written;
     },
     write,
     /** Calls `onChange` if the user or a link changes the address. */
