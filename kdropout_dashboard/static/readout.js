@@ -23,12 +23,12 @@ export function sample(style) {
   );
 }
 
-/** Returns the values of a run at the pointer, with the run's colour. */
+/** Returns the values of a run at the pointer, with the run's colour if it has one. */
 export function ofRun({ name, style }, text) {
   return html(
     "span",
     { class: "of-run", title: name },
-    sample(style),
+    style ? sample(style) : null,
     `${shortenTo(name, LONGEST)}: ${text}`,
   );
 }

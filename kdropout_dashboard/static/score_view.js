@@ -177,8 +177,9 @@ function bestSign(name, colour, best, x, y) {
 /** Returns the values of all runs at a place of the axis. */
 function values({ entries, shown, axis, metric, smoothing }, place) {
   const names = { validation: `val_${metric}`, clean: "clean", training: "noisy" };
-  const texts = entries.map((entry) => {
-    const { score } = entry;
+  const texts = entries.map(({ name, score, style }) => {
+    // The lines of a single run have other colours.
+    const entry = { name, style: entries.length > 1 ? style : null };
     const i = score ? indexAt(score.steps, place) : -1;
     if (i < 0) return ofRun(entry, "no value here");
     const found = shown
