@@ -4,7 +4,7 @@
     python -m benchmarks layer_cost mc_predict
 
 Each benchmark runs on every installed backend that it supports. All together take about
-60 minutes on 2 cores, which nothing else should use. The docstring of each file says
+70 minutes on 2 cores, which nothing else should use. The docstring of each file says
 what it measures. `gpu` needs a GPU, and `speed_table` sums up the results of the
 others.
 """
@@ -25,6 +25,7 @@ SCRIPTS = {
     "callback_cost": (("tensorflow",), True),
     "mc_predict": (("tensorflow", "jax", "torch"), False),
     "trials": (("tensorflow", "jax"), False),
+    "large_trials": (("tensorflow",), True),
     "dashboard": (("tensorflow",), False),
     "gpu": (("tensorflow", "jax", "torch"), False),
     "speed_table": (("tensorflow",), False),  # reads the results of the others
@@ -34,7 +35,7 @@ SCRIPTS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SCRIPTS))
-    parser.add_argument("--data-dir", help="folder with the folder 'mnist'")
+    parser.add_argument("--data-dir", help="folder with 'mnist' and 'fashion_mnist'")
     arguments = parser.parse_args()
     for name in arguments.names:
         if name not in SCRIPTS:

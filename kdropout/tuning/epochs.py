@@ -255,7 +255,8 @@ def _inputs_of(x):
 
 
 def _symbol(array):
-    dtype = _dtype_in_fit(array)
+    dtype = _other_dtype_in_fit(array)
+    dtype = dtype or keras.backend.standardize_dtype(array.dtype)
     return keras.KerasTensor((None, *array.shape[1:]), dtype)
 
 
@@ -439,15 +440,18 @@ def _to_tensors(data):
 
 
 def _to_tensor(array):
-    return ops.convert_to_tensor(array, _dtype_in_fit(array))
+    return ops.convert_to_tensor(array, _other_dtype_in_fit(array))
 
 
-def _dtype_in_fit(array):
-    """The dtype in which `fit` feeds an array: floats as `floatx`, others unchanged."""
+def _other_dtype_in_fit(array):
+    """The dtype in which `fit` feeds an array, or None for its own.
+
+    Keras feeds floats as `floatx`, objects as strings and others unchanged.
+    """
     if array.dtype == object:
         return "string"
     dtype = keras.backend.standardize_dtype(array.dtype)
-    return keras.backend.floatx() if keras.backend.is_float_dtype(dtype) else dtype
+    return keras.backend.floatx() if keras.backend.is_float_dtype(dtype) else None
 
 
 def _num_rows(data):

@@ -1,4 +1,4 @@
-"""Which trials reuse a compiled model: kinds of layers, models and data.
+"""Trials reuse a compiled model, with many kinds of layers, models and data.
 
 The reference is KerasTuner's tuner, which compiles a new model for each trial.
 """
