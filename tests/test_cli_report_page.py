@@ -15,6 +15,7 @@ import pytest
 
 import kdropout_cli as cli
 from kdropout import tuning
+from kdropout.tuning.dropout_tab import gains_payload
 from kdropout.tuning.report import pictures
 from kdropout.tuning.report.markdown import escape
 from kdropout_dashboard import reader
@@ -137,8 +138,10 @@ def test_page_of_a_running_search_can_be_written_at_any_time(output):
 
 
 def test_page_and_terminal_show_the_report_text(output):
-    answer = dataclasses.asdict(tuning.load_report(output).answer)
-    assert payloads(output)["answers"] == {output.name: answer}
+    report = tuning.load_report(output)
+    answer = dataclasses.asdict(report.answer)
+    gains = gains_payload(report.confirmation)
+    assert payloads(output)["answers"] == {output.name: {**answer, "gains": gains}}
     code, printed, _ = main(output)
     assert code == 0
     for text in (printed, (output / "report.md").read_text()):
