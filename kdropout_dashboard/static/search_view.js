@@ -82,7 +82,12 @@ export function createSearchView(settings) {
     }),
   });
   const course = html("div", {}, history.element);
-  const objectives = section("Pareto front", null, tradeOff, pareto.element);
+  const objectives = section(
+    "Pareto front",
+    files("pareto", pareto.element, "pareto"),
+    tradeOff,
+    pareto.element,
+  );
   const important = section(
     "Importance of each rate",
     null,
