@@ -63,7 +63,9 @@ class Trainer:
     def train(self, hypermodel, hp, pooled, seed, args, kwargs):
         """Train a model like `hypermodel.fit`, and return the result of it."""
         model, has_fit = pooled.model, has_own_fit(hypermodel)
-        arguments = None if has_fit else _fit_arguments(model, args, kwargs)
+        arguments = None
+        if not has_fit and _has_fit_of_keras(model):
+            arguments = _fit_arguments(model, args, kwargs)
         reason = why_not_one_graph(hypermodel, model, arguments)
         if reason is None:
             data = self._data_of(arguments)
@@ -74,9 +76,10 @@ class Trainer:
         self._note(f"Trials train with fit, because {reason}.")
         if not has_fit:
             kwargs = {**kwargs, "verbose": 0}  # the search shows a progress bar
-            train = (arguments["x"], arguments["y"])
-            if pooled.is_shared and _are_arrays(train):
-                _create_state(model, train, arguments["batch_size"])
+            if pooled.is_shared and arguments is not None:
+                train = (arguments["x"], arguments["y"])
+                if _are_arrays(train):
+                    _create_state(model, train, arguments["batch_size"])
         pooled.prepare()
         with pooled.watching_global_random_numbers(seed):
             return hypermodel.fit(hp, model, *args, **kwargs)
@@ -119,6 +122,11 @@ class Trainer:
 def has_own_fit(hypermodel):
     """Return True if a hypermodel overrides `fit`."""
     return type(hypermodel).fit is not keras_tuner.HyperModel.fit
+
+
+def _has_fit_of_keras(model):
+    """Return False if a model overrides `fit`, perhaps with other arguments."""
+    return type(model).fit is keras.Model.fit
 
 
 def why_not_one_graph(hypermodel, model, arguments):
@@ -223,7 +231,9 @@ def build_by_data(model, args, kwargs):
     A model without an `Input` is not built before. Nothing is read from a
     `tf.data.Dataset`, which knows the shapes.
     """
-    inputs = _inputs_of(_fit_arguments(model, args, kwargs)["x"])
+    inputs = None
+    if _has_fit_of_keras(model):
+        inputs = _inputs_of(_fit_arguments(model, args, kwargs)["x"])
     if inputs is None:
         return False
     try:
@@ -240,18 +250,18 @@ def _has_variables(layer):
 
 def _inputs_of(x):
     """Symbolic tensors for the inputs of a batch, or None for other kinds of data."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        if isinstance(x, tf.data.Dataset):
-            batch = x.element_spec
-            x = batch[0] if isinstance(batch, tuple) else batch
-            dense = all(isinstance(leaf, tf.TensorSpec) for leaf in tree.flatten(x))
-            known = dense and all(leaf.shape.rank for leaf in tree.flatten(x))
-            return tree.map_structure(_symbol, x) if known else None
+    if hasattr(x, "element_spec"):  # a dataset of TensorFlow
+        batch = x.element_spec
+        x = batch[0] if isinstance(batch, tuple) else batch
+        has_shapes = all(map(_is_dense_batch, tree.flatten(x)))
+        return tree.map_structure(_symbol, x) if has_shapes else None
     if x is None or not _are_arrays(x):
         return None
     return tree.map_structure(_symbol, x)
+
+
+def _is_dense_batch(spec):
+    return type(spec).__name__ == "TensorSpec" and bool(spec.shape.rank)
 
 
 def _symbol(array):
