@@ -32,7 +32,7 @@ NUM_TRAIN = 35
 
 RNG = np.random.default_rng(0)
 WORDS = list("abcdefgh")
-INTEGERS = RNG.integers(0, 10, (50, 3))
+INTEGERS = RNG.integers(0, 10, (50, 3), "int32")
 TEXTS = np.array([" ".join(RNG.choice(WORDS, 4)) for _ in range(50)], dtype=object)
 
 SHARED: list = []
@@ -122,7 +122,7 @@ def string_lookup():
 def integer_lookup():
     lookup = layers.IntegerLookup()
     lookup.adapt(INTEGERS)
-    return [keras.Input((3,), dtype="int64"), *embedded(lookup)]
+    return [keras.Input((3,), dtype="int32"), *embedded(lookup)]
 
 
 def shared_layer():
@@ -140,7 +140,7 @@ def normalization():
 
 def categories():
     encode = layers.CategoryEncoding(10, output_mode="multi_hot")
-    return [keras.Input((3,), dtype="int64"), encode]
+    return [keras.Input((3,), dtype="int32"), encode]
 
 
 def dataset(x, y):
