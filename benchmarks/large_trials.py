@@ -195,10 +195,10 @@ def make_texts(number):
     return parts
 
 
-def compiled(hp, stack):
+def compiled(hp, stack, space=None):
     model = keras.Sequential([*stack, keras.layers.Dense(10, activation="softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return tuning.tune_rates(hp, model)
+    return tuning.tune_rates(hp, model, space)
 
 
 def build_mlp(hp):
@@ -233,7 +233,8 @@ def build_transformer(hp):
         keras.layers.GlobalAveragePooling1D(),
         kdropout.layers.Dropout(0.5, name="drop"),
     ]
-    return compiled(hp, stack)
+    # The layers in the block have other names in each trial of KerasTuner.
+    return compiled(hp, stack, {"drop": (0.0, 0.5)})
 
 
 def build_text(hp):
