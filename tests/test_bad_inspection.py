@@ -38,6 +38,12 @@ CASES = [
         ["'model' must be", "model=[0.5]", "a keras.Model or layer"],
     ),
     Case(
+        "summary with no callbacks",
+        lambda: kdropout.summary(dropout_model(), callbacks=[3]),
+        TypeError,
+        ["'callbacks' must be a list of keras.callbacks.Callback", "callbacks=[3]"],
+    ),
+    Case(
         "set_rates of no model",
         lambda: kdropout.set_rates(None, 0.5),
         TypeError,

@@ -563,7 +563,7 @@ WRAPPERS = [
         "initial_rate learned",
         lambda: layers.ConcreteDropout(dense(), LearnedRate()),
         TypeError,
-        ["'initial_rate' must be", "a number in (0, 1)", "initial_rate=<kdropout"],
+        ["'initial_rate' must be", "a number in (0, 1)", "initial_rate=LearnedRate("],
     ),
     Case(
         "set concrete",

@@ -252,7 +252,7 @@ CASES = [
             with_keras_dropout(keras.layers.GaussianDropout), LearnedRate()
         ),
         TypeError,
-        ["'rate' of GaussianDropout must be", "rate=<kdropout", "Use"],
+        ["'rate' of GaussianDropout must be", "rate=LearnedRate(", "Use"],
     ),
     Case(
         "insert into no model",

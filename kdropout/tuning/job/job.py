@@ -457,6 +457,7 @@ class Job(Settings):
         # An earlier version had no such keys, which count as None.
         settings["hyperparameters"] = settings["hyperparameters"] or None
         settings["training"]["callbacks"] = settings["training"]["callbacks"] or None
+        settings["objective"]["also"] = settings["objective"]["also"] or None
         return settings
 
     def to_yaml(self) -> str:
