@@ -1,7 +1,6 @@
 import { svg } from "./dom.js";
-import { listenToKeys, moved } from "./keyboard.js";
-import { nearest } from "./nearest.js";
-import { createPlot, hide, show, xAxis, yAxis } from "./plot.js";
+import { createDotPlot } from "./dot_plot.js";
+import { xAxis, yAxis } from "./plot.js";
 import { linear } from "./scale.js";
 import { quality } from "./search_model.js";
 
@@ -10,34 +9,8 @@ const SPACE = { left: 62, right: 20, top: 26, bottom: 40 };
 
 /** Creates a chart of the score of each trial by its number, with the best so far. */
 export function createHistoryChart(cursor) {
-  const plot = createPlot("history");
-  const ring = svg("circle", { class: "ring", r: 6 });
-  plot.overlay.append(ring);
-  hide(ring);
-  let dots = [];
-
-  const point = (dot) => dot && cursor.move({ trial: dot.id });
-  const position = () => dots.findIndex(({ id }) => id === cursor.place?.trial);
-  plot.element.addEventListener("pointermove", (event) => {
-    const dot = nearest(dots, ...plot.place(event));
-    if (dot) point(dot);
-    else cursor.clear();
-  });
-  plot.element.addEventListener("pointerleave", cursor.clear);
-  listenToKeys(plot.element, {
-    move(byColumn, byRow) {
-      if (dots.length) point(dots[moved(position(), byColumn + byRow, dots.length)]);
-    },
-    jump: (toEnd) => point(dots.at(toEnd ? -1 : 0)),
-    clear: cursor.clear,
-  });
-  cursor.listen(follow);
-
-  function follow() {
-    const dot = dots[position()];
-    if (dot) show(ring, { cx: dot.x, cy: dot.y });
-    else hide(ring);
-  }
+  const plot = createDotPlot("history", cursor);
+  cursor.listen(plot.follow);
 
   return {
     element: plot.element,
@@ -49,7 +22,7 @@ export function createHistoryChart(cursor) {
       const x = linear(ends, [SPACE.left, width - SPACE.right]);
       const y = linear([scores.worst, scores.best], [low, SPACE.top]);
       const toY = (score) => low + quality(scores, score) * (SPACE.top - low);
-      dots = order.map((trial) => ({
+      const dots = order.map((trial) => ({
         id: trial.id,
         x: x(trial.number),
         y: toY(trial.score),
@@ -71,7 +44,7 @@ export function createHistoryChart(cursor) {
           }),
         ),
       );
-      follow();
+      plot.put(dots);
     },
   };
 }

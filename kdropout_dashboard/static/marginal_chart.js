@@ -1,8 +1,7 @@
 import { svg } from "./dom.js";
-import { listenToKeys, moved } from "./keyboard.js";
+import { createDotPlot } from "./dot_plot.js";
 import { shorten } from "./names.js";
-import { nearest } from "./nearest.js";
-import { createPlot, hide, line, show, xAxis, yAxis } from "./plot.js";
+import { line, xAxis, yAxis } from "./plot.js";
 import { linear } from "./scale.js";
 import { quality, valueText } from "./search_model.js";
 
@@ -13,38 +12,11 @@ const SPACE = { left: 58, right: 16, top: 26, bottom: 26 };
 
 /** Creates a chart of the scores of all trials by one dimension, with the mean curve. */
 export function createMarginalChart(cursor) {
-  const plot = createPlot("marginal");
-  const ring = svg("circle", { class: "ring", r: 6 });
-  plot.overlay.append(ring);
-  hide(ring);
-  let drawn = null;
-
-  const point = (dot) => dot && cursor.move({ trial: dot.id });
-  const position = () => drawn.dots.findIndex(({ id }) => id === cursor.place?.trial);
-  plot.element.addEventListener("pointermove", (event) => {
-    const dot = drawn && nearest(drawn.dots, ...plot.place(event));
-    if (dot) point(dot);
-    else cursor.clear();
-  });
-  plot.element.addEventListener("pointerleave", cursor.clear);
-  listenToKeys(plot.element, {
-    move(byColumn, byRow) {
-      if (drawn)
-        point(drawn.dots[moved(position(), byColumn + byRow, drawn.dots.length)]);
-    },
-    jump: (toEnd) => drawn && point(drawn.dots.at(toEnd ? -1 : 0)),
-    clear: cursor.clear,
-  });
-
-  function follow() {
-    const dot = drawn?.dots[position()];
-    if (dot) show(ring, { cx: dot.x, cy: dot.y });
-    else hide(ring);
-  }
+  const plot = createDotPlot("marginal", cursor);
 
   return {
     element: plot.element,
-    follow,
+    follow: plot.follow,
     draw(model, dimension, width) {
       const { scores, trials } = model;
       const low = HEIGHT - SPACE.bottom;
@@ -62,7 +34,6 @@ export function createMarginalChart(cursor) {
         .filter(({ value }) => value !== null)
         .sort((one, other) => one.value - other.value)
         .map((dot) => ({ ...dot, x: x(dot.value) }));
-      drawn = { dots };
       plot.resize(width, HEIGHT);
       plot.element.style.width = `${width}px`;
       plot.element.setAttribute("aria-label", describe(model, dimension));
@@ -83,7 +54,7 @@ export function createMarginalChart(cursor) {
           }),
         ),
       );
-      follow();
+      plot.put(dots);
     },
   };
 }

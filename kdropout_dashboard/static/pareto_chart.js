@@ -1,7 +1,6 @@
 import { svg } from "./dom.js";
-import { listenToKeys, moved } from "./keyboard.js";
-import { nearest } from "./nearest.js";
-import { createPlot, hide, show, xAxis, yAxis } from "./plot.js";
+import { createDotPlot } from "./dot_plot.js";
+import { xAxis, yAxis } from "./plot.js";
 import { linear } from "./scale.js";
 import { extent } from "./series.js";
 
@@ -10,42 +9,16 @@ const SPACE = { left: 62, right: 20, top: 26, bottom: 40 };
 
 /** Creates a chart of all trials by two objectives, with their Pareto front. */
 export function createParetoChart(cursor) {
-  const plot = createPlot("pareto");
-  const ring = svg("circle", { class: "ring", r: 7 });
-  plot.overlay.append(ring);
-  hide(ring);
-  let dots = [];
-
-  const point = (dot) => dot && cursor.move({ trial: dot.id });
-  const position = () => dots.findIndex(({ id }) => id === cursor.place?.trial);
-  plot.element.addEventListener("pointermove", (event) => {
-    const dot = nearest(dots, ...plot.place(event));
-    if (dot) point(dot);
-    else cursor.clear();
-  });
-  plot.element.addEventListener("pointerleave", cursor.clear);
-  listenToKeys(plot.element, {
-    move(byColumn, byRow) {
-      if (dots.length) point(dots[moved(position(), byColumn + byRow, dots.length)]);
-    },
-    jump: (toEnd) => point(dots.at(toEnd ? -1 : 0)),
-    clear: cursor.clear,
-  });
-
-  function follow() {
-    const dot = dots[position()];
-    if (dot) show(ring, { cx: dot.x, cy: dot.y });
-    else hide(ring);
-  }
+  const plot = createDotPlot("pareto", cursor, 7);
 
   return {
     element: plot.element,
-    follow,
+    follow: plot.follow,
     draw({ trials, front }, [first, second], width) {
       const low = HEIGHT - SPACE.bottom;
       const x = linear(domainOf(first), [SPACE.left, width - SPACE.right]);
       const y = linear(domainOf(second), [low, SPACE.top]);
-      dots = trials
+      const dots = trials
         .map(({ id, kept }, i) => ({
           id,
           kept,
@@ -70,7 +43,7 @@ export function createParetoChart(cursor) {
         ...dots.filter(({ inFront }) => !inFront).map(circle),
         ...dots.filter(({ inFront }) => inFront).map(diamond),
       );
-      follow();
+      plot.put(dots);
     },
   };
 }
