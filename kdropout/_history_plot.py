@@ -14,6 +14,7 @@ from kdropout._pictures import (
     GREEN,
     GREY,
     ORANGE,
+    mark_lost,
     new_figure,
     plain,
     short,
@@ -139,7 +140,7 @@ class _Training:
     model: keras.Model | None
 
     def curve(self, name, label, **looks):
-        """The `_Curve` of an entry of the logs, or None if there is no such entry."""
+        """The `_Curve` of an entry of the logs, or None if the logs lack it."""
         if name not in self.logs:
             return None
         values = _numbers(name, self.logs[name])
@@ -339,14 +340,8 @@ def _draw_metric(axes, curves, metric, best):
     lost = [curve.epochs[~np.isfinite(curve.values)] for curve in curves]
     lost = np.unique(np.concatenate(lost))
     if len(lost):
-        axes.plot(
-            lost,
-            np.full(len(lost), 0.03),
-            "x",
-            color="black",
-            transform=axes.get_xaxis_transform(),
-            label=f"NaN or infinite ({len(lost)} epoch{'s' if len(lost) > 1 else ''})",
-        )
+        epochs = f"{len(lost)} epoch{'s' if len(lost) > 1 else ''}"
+        mark_lost(axes, lost, f"NaN or infinite ({epochs})")
     _finish(axes, short(metric))
 
 

@@ -43,6 +43,18 @@ def set_title(axes, text, fontsize=11):
     plain(axes.set_title(text, fontsize=fontsize))
 
 
+def mark_lost(axes, places, label):
+    """Draw a cross at the bottom of axes for each value that is missing."""
+    axes.plot(
+        places,
+        [0.03] * len(places),
+        "x",
+        color="black",
+        transform=axes.get_xaxis_transform(),
+        label=label,
+    )
+
+
 @contextlib.contextmanager
 def boxes_for_unknown_letters():
     """Draw letters that the font lacks as boxes, without a warning."""

@@ -307,11 +307,10 @@ class ConfirmationRun:
         self._held_out = held_out
         self._metric = metric
         self._folds = arguments.get("folds")
-        self._validates_folds = self._folds is not None and not has_test
-        kind = "test" if has_test else "validation"
-        if self._folds is not None:
-            kind = f"{self._folds.number}-fold {kind if has_test else ''}".rstrip()
-        self._measure = f"{kind} {metric}"
+        self._has_test = has_test
+        kinds = [] if self._folds is None else [f"{self._folds.number}-fold"]
+        kinds += ["test"] if has_test else []
+        self._measure = " ".join([*(kinds or ["validation"]), metric])
         self._direction = direction
         self._arguments = arguments
         self._positional = positional
@@ -334,7 +333,7 @@ class ConfirmationRun:
         first, number, cross_validation = _FIRST_SEED, seeds, None
         if self._folds is not None:
             first *= self._folds.number  # the first fold of a new partition
-        if self._validates_folds:
+        if self._folds is not None and not self._has_test:
             number *= self._folds.number
             cross_validation = CrossValidation(self._folds.number, self._folds.ratio)
         seeds = range(first, first + number)

@@ -16,6 +16,7 @@ from keras import ops, tree
 
 from kdropout.callbacks import OverfittingGap, TensorBoardRates
 from kdropout.callbacks.rate_logger import RateReader
+from kdropout.inspection import walk
 from kdropout.tuning.class_weights import weights_of_samples
 from kdropout.tuning.live_numbers import LiveNumbers
 
@@ -222,7 +223,7 @@ def acts_at_batches(callback):
 
 def is_built(model):
     """Return True if a model and all its layers have created their variables."""
-    return model.built and all(map(_has_variables, model._flatten_layers()))
+    return model.built and all(_has_variables(layer) for _, layer in walk(model))
 
 
 def build_by_data(model, args, kwargs):

@@ -321,7 +321,7 @@ def _content_of_table(table):
     """The sorted entries of a table and its default value, or None.
 
     A mutable table counts the words while a layer adapts. If a training changed it, the
-    model is no longer as it was prepared.
+    model has changed since it was prepared.
     """
     try:
         keys, values = (tensor.numpy() for tensor in table.export())

@@ -240,6 +240,20 @@ class TrialEngine(keras_tuner.Tuner):
         if self._owns_files() and oracle.initial_trials:
             oracle.initial_values()  # raises here, before anything is trained
 
+    def __repr__(self) -> str:
+        oracle = vars(self).get("oracle")
+        if oracle is None:  # the constructor has not ended
+            return f"<{type(self).__name__}>"
+        ended, total = len(oracle.end_order), oracle.max_trials
+        best = oracle.get_best_trials(1)
+        score = "no result yet"
+        if best:
+            name = oracle.objective.name
+            score = f"best {name} {best[0].score:.5g} in trial {best[0].trial_id}"
+        of_total = f" of {total}" if total else ""
+        trials = "trial" if (total or ended) == 1 else "trials"
+        return f"<{type(self).__name__}: {ended}{of_total} {trials}, {score}>"
+
     # The search.
 
     def search(self, *args, **kwargs) -> None:
@@ -751,20 +765,6 @@ class TrialEngine(keras_tuner.Tuner):
             )
 
     # The files of the project.
-
-    def __repr__(self) -> str:
-        oracle = vars(self).get("oracle")
-        if oracle is None:  # the constructor has not ended
-            return f"<{type(self).__name__}>"
-        ended, total = len(oracle.end_order), oracle.max_trials
-        best = oracle.get_best_trials(1)
-        score = "no result yet"
-        if best:
-            name = oracle.objective.name
-            score = f"best {name} {best[0].score:.5g} in trial {best[0].trial_id}"
-        of_total = f" of {total}" if total else ""
-        trials = "trial" if (total or ended) == 1 else "trials"
-        return f"<{type(self).__name__}: {ended}{of_total} {trials}, {score}>"
 
     def save(self) -> None:
         if not self._is_keras_tuner_worker:

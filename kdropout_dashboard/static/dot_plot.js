@@ -48,6 +48,12 @@ export function createDotPlot(testid, cursor, radius = 6) {
   };
 }
 
+/** Draws the dot of a trial, faintly if the filter leaves the trial out. */
+export function trialDot({ x, y, kept }) {
+  const name = kept ? "trial-dot" : "trial-dot out";
+  return svg("circle", { class: name, cx: x, cy: y, r: 3 });
+}
+
 /** Returns the dot that is nearest to a point, or null if none is near it. */
 function nearest(dots, left, top) {
   let [best, least] = [null, REACH];

@@ -2,9 +2,9 @@ import { placed } from "./axis.js";
 import { html, svg } from "./dom.js";
 import { downloads } from "./download.js";
 import { gapRange, gapSentence, gapText, targetOf, targetText } from "./gap.js";
-import { createLineChart } from "./line_chart.js";
 import { line } from "./plot.js";
-import { createReadout, ofRun, placeText } from "./readout.js";
+import { ofRun, placeText } from "./readout.js";
+import { createRunChart } from "./run_chart.js";
 import { smoothed } from "./smooth.js";
 
 const HEIGHT = 250;
@@ -14,15 +14,11 @@ const HOW =
 
 /** Shows the clean gap and the naive gap of one metric, of one or several runs. */
 export function createGapView(cursor, { onZoom }) {
-  const chart = createLineChart("gap-chart", {
-    onPoint: (step) => cursor.move({ clock: model.axis, step, layer: null }),
-    onLeave: cursor.clear,
-    onChoose: () => {},
-    onZoom,
-  });
+  const drawn = () => (model?.entries.some(({ gap }) => gap) ? model : null);
+  const chart = createRunChart("gap", cursor, { drawn, values, onZoom });
+  const { readout } = chart;
   const title = html("h2", {}, "Overfitting gap");
   const sentence = html("p", { class: "sentence", "data-testid": "gap-sentence" });
-  const readout = createReadout("gap-readout");
   const files = downloads("overfitting gap", {
     table: () => table(model),
     charts: () => [chart.element],
@@ -36,16 +32,6 @@ export function createGapView(cursor, { onZoom }) {
     readout,
   );
   let model = null;
-
-  cursor.listen(follow);
-
-  function follow() {
-    if (!model?.entries.some(({ gap }) => gap)) return;
-    const { clock, step } = cursor.place ?? {};
-    const isKnown = clock === model.axis && step !== null && step !== undefined;
-    chart.follow(isKnown ? step : null, null);
-    readout.replaceChildren(...(isKnown ? values(model, step) : []));
-  }
 
   return {
     element,
@@ -69,7 +55,6 @@ export function createGapView(cursor, { onZoom }) {
       }
       sentence.textContent = sentences(entries, metric);
       chart.draw(content(model), width, HEIGHT, space);
-      follow();
     },
   };
 }

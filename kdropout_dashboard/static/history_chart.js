@@ -1,5 +1,5 @@
 import { svg } from "./dom.js";
-import { createDotPlot } from "./dot_plot.js";
+import { createDotPlot, trialDot } from "./dot_plot.js";
 import { xAxis, yAxis } from "./plot.js";
 import { linear } from "./scale.js";
 import { quality } from "./search_model.js";
@@ -35,14 +35,7 @@ export function createHistoryChart(cursor) {
         xAxis(x, low, "trial", { smallest: 1 }),
         ...noiseBand(model, x, toY),
         svg("path", { class: "mean", d: bestSoFar(order, dots, x.range[1]) }),
-        ...dots.map((dot) =>
-          svg("circle", {
-            class: dot.kept ? "trial-dot" : "trial-dot out",
-            cx: dot.x,
-            cy: dot.y,
-            r: 3,
-          }),
-        ),
+        ...dots.map(trialDot),
       );
       plot.put(dots);
     },

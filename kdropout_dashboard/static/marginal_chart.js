@@ -1,5 +1,5 @@
 import { svg } from "./dom.js";
-import { createDotPlot } from "./dot_plot.js";
+import { createDotPlot, trialDot } from "./dot_plot.js";
 import { shorten } from "./names.js";
 import { line, xAxis, yAxis } from "./plot.js";
 import { linear } from "./scale.js";
@@ -45,14 +45,7 @@ export function createMarginalChart(cursor) {
           ? levelAxis(dimension, x, low)
           : xAxis(x, low, "", { count: 5 }),
         ...curve(dimension, x, toY, model.problem),
-        ...dots.map((dot) =>
-          svg("circle", {
-            class: dot.kept ? "trial-dot" : "trial-dot out",
-            cx: dot.x,
-            cy: dot.y,
-            r: 3,
-          }),
-        ),
+        ...dots.map(trialDot),
       );
       plot.put(dots);
     },

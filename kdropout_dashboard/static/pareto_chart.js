@@ -1,5 +1,5 @@
 import { svg } from "./dom.js";
-import { createDotPlot } from "./dot_plot.js";
+import { createDotPlot, trialDot } from "./dot_plot.js";
 import { xAxis, yAxis } from "./plot.js";
 import { linear } from "./scale.js";
 import { extent } from "./series.js";
@@ -40,7 +40,7 @@ export function createParetoChart(cursor) {
         yAxis(y, x.range, titleOf(second), 5),
         xAxis(x, low, titleOf(first), { count: 6 }),
         // The front is above the other trials.
-        ...dots.filter(({ inFront }) => !inFront).map(circle),
+        ...dots.filter(({ inFront }) => !inFront).map(trialDot),
         ...dots.filter(({ inFront }) => inFront).map(diamond),
       );
       plot.put(dots);
@@ -56,15 +56,6 @@ function domainOf({ values }) {
 
 function titleOf({ label, direction }) {
   return `${label}, ${direction === "max" ? "higher" : "lower"} is better`;
-}
-
-function circle({ x, y, kept }) {
-  return svg("circle", {
-    class: kept ? "trial-dot" : "trial-dot out",
-    cx: x,
-    cy: y,
-    r: 3,
-  });
 }
 
 function diamond({ x, y, kept }) {

@@ -1,7 +1,7 @@
 import { html, svg } from "./dom.js";
 import { downloads } from "./download.js";
-import { createLineChart } from "./line_chart.js";
-import { createReadout, ofRun, placeText } from "./readout.js";
+import { ofRun, placeText } from "./readout.js";
+import { createRunChart } from "./run_chart.js";
 import { format, rounded } from "./scale.js";
 import {
   comparisonSentence,
@@ -30,12 +30,8 @@ const ALONE = {
 
 /** Shows a loss or metric: on validation data, and on training data without and with dropout. */
 export function createScoreView(cursor, { onZoom, onParts }) {
-  const chart = createLineChart("score-chart", {
-    onPoint: (step) => cursor.move({ clock: model.axis, step, layer: null }),
-    onLeave: cursor.clear,
-    onChoose: () => {},
-    onZoom,
-  });
+  const chart = createRunChart("score", cursor, { drawn: () => model, values, onZoom });
+  const { readout } = chart;
   const title = html("h2");
   const parts = html("fieldset", { class: "choices", "data-testid": "parts" });
   const boxes = new Map(
@@ -47,7 +43,6 @@ export function createScoreView(cursor, { onZoom, onParts }) {
   );
   parts.prepend(html("legend", { class: "unseen" }, "Lines"));
   const sentence = html("p", { class: "sentence", "data-testid": "score-sentence" });
-  const readout = createReadout("score-readout");
   const files = downloads("losses and metrics", {
     table: () => table(model),
     charts: () => [chart.element],
@@ -65,15 +60,6 @@ export function createScoreView(cursor, { onZoom, onParts }) {
   parts.addEventListener("change", () =>
     onParts([...boxes].filter(([, box]) => box.checked).map(([part]) => part)),
   );
-  cursor.listen(follow);
-
-  function follow() {
-    if (!model) return;
-    const { clock, step } = cursor.place ?? {};
-    const isKnown = clock === model.axis && step !== null && step !== undefined;
-    chart.follow(isKnown ? step : null, null);
-    readout.replaceChildren(...(isKnown ? values(model, step) : []));
-  }
 
   return {
     element,
@@ -105,7 +91,6 @@ export function createScoreView(cursor, { onZoom, onParts }) {
           : `No shown run has values of ${metric}.`;
       if (!isKnown) return;
       chart.draw(content(model), width, HEIGHT, space);
-      follow();
     },
   };
 }

@@ -313,6 +313,7 @@ class FoldedData:
         self._recipe = recipe
         self._pairs, self._weights, self._digests = pairs, weights, digests
         self.number = number
+        self._made = {}  # the last partition, which the check of a job needs twice
         if number > self.num_rows:
             raise InvalidSetting(
                 "training.folds",
@@ -331,6 +332,11 @@ class FoldedData:
         Args:
             repetition: Integer, the number of the partition.
         """
+        if repetition not in self._made:
+            self._made = {repetition: self._make(repetition)}
+        return self._made[repetition]
+
+    def _make(self, repetition):
         known, recipe = self._pairs["train"], self._recipe
         y, classes = known[1], None
         if has_one_class(recipe.labels, y):
@@ -351,6 +357,9 @@ class FoldedData:
             of_rows["test"] = weights["test"]
         known = self._pairs["train"]
         return self._recipe.make(pairs, of_rows, self._digests, known)
+
+    def __getstate__(self):
+        return {**vars(self), "_made": {}}  # another process makes them itself
 
 
 def _check_arrays(key, parts, named):

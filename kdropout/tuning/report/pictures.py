@@ -12,6 +12,7 @@ from kdropout._pictures import (
     GREY,
     ORANGE,
     boxes_for_unknown_letters,
+    mark_lost,
     new_figure,
     plain,
     set_title,
@@ -188,14 +189,7 @@ def draw_trials(report, axes):
     )
     lost = [order[trial.trial_id] for trial in failed(report.trials)]
     if lost:
-        axes.plot(
-            lost,
-            np.full(len(lost), 0.03),
-            "x",
-            color="black",
-            transform=axes.get_xaxis_transform(),
-            label=f"failed ({len(lost)})",
-        )
+        mark_lost(axes, lost, f"failed ({len(lost)})")
     set_title(axes, "Scores in the order of the trials")
     axes.set_xlabel("trial" if names_are_numbers else "order of the trial")
     better = better_sign(report.direction)
