@@ -17,7 +17,7 @@ packages of the extra [test].
 
     python -m benchmarks.dashboard
 
-About 3 minutes on 2 cores, half of which the Python loader takes to read all data.
+About 3 to 8 minutes on 2 cores, half of which the Python loader takes to read all data.
 Needs 150 MB of disk while it runs. Writes results/dashboard.csv.
 """
 
@@ -85,9 +85,9 @@ def main():
                 print(f"{loader}: loaded after {seconds:.0f} s", flush=True)
                 found = route_rows(board.address, runs)
                 found += paint_rows(board.address, folder, runs)
-                rows += [{"loader": loader} | row for row in found]
-        for row in rows:
-            print(row)
+                found = [{"loader": loader} | row for row in found]
+                print(*found, sep="\n", flush=True)
+                rows += found
     print(reporting.write_csv("dashboard", rows))
 
 

@@ -48,6 +48,12 @@ def texts(value):
     return [item for item in items(value) if isinstance(item, str)]
 
 
+def count(text):
+    """Return the positive integer in a text, or 0."""
+    is_short = isinstance(text, str) and len(text) < 10
+    return int(text) if is_short and text.isascii() and text.isdigit() else 0
+
+
 def numbers(value):
     """Return a list of finite numbers and None."""
     return [number(item) for item in items(value)]

@@ -1,6 +1,5 @@
 """The tab "Dropout" of TensorBoard."""
 
-import functools
 import json
 import pathlib
 
@@ -9,7 +8,7 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
-from kdropout_dashboard import reader
+from kdropout_dashboard import plain, reader
 from kdropout_dashboard.source import SCALARS, Source
 from kdropout_dashboard.tags import PLUGIN
 
@@ -45,8 +44,8 @@ class DropoutPlugin(base_plugin.TBPlugin):
     def get_plugin_apps(self):
         data = {
             "/runs": self._runs,
-            "/training": functools.partial(self._run, reader.training),
-            "/search": functools.partial(self._run, reader.search),
+            "/training": self._training,
+            "/search": self._search,
         }
         apps = {route: self._answering(read) for route, read in data.items()}
         # Each existing file has a separate route, so no path is made from a request.
@@ -69,8 +68,12 @@ class DropoutPlugin(base_plugin.TBPlugin):
     def _runs(self, source, arguments):
         return reader.runs(source)
 
-    def _run(self, read, source, arguments):
-        return read(source, arguments.get("run", ""), arguments.get("version", ""))
+    def _training(self, source, arguments):
+        shared_by = plain.count(arguments.get("shared_by", ""))
+        return reader.training(source, *_run_and_version(arguments), shared_by or 1)
+
+    def _search(self, source, arguments):
+        return reader.search(source, *_run_and_version(arguments))
 
     def _answering(self, read):
         """Return an application that responds with the result of `read`."""
@@ -91,6 +94,10 @@ class DropoutPlugin(base_plugin.TBPlugin):
             return _respond(request, payload)
 
         return application
+
+
+def _run_and_version(arguments):
+    return arguments.get("run", ""), arguments.get("version", "")
 
 
 def _provider(context):

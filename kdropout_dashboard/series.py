@@ -10,9 +10,12 @@ MOST_STEPS = 1_000
 MOST_POINTS = 250_000
 
 
-def most_to_read(num_series):
-    """Return the number of steps of each series to request."""
-    return max(MOST_POINTS // max(num_series, 1), 2)
+def most_to_read(num_series, shared_by=1):
+    """Return the number of steps of each series to request.
+
+    `shared_by` is the number of runs that share the points.
+    """
+    return max(MOST_POINTS // shared_by // max(num_series, 1), 2)
 
 
 class Aligned:

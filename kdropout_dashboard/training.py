@@ -21,12 +21,16 @@ from kdropout_dashboard.tags import (
 OF_LAYERS = (RATE, BATCH_RATE, *TERMS, DROP_FRACTION)
 # Series with a value per epoch, in the order in which one of them gives the times.
 OF_EPOCHS = (METRIC, RATE, GAP)
+# In a version, between what was written and the number of runs that share the points.
+SHARED = "-"
 
 
-def training(source, run, version=""):
+def training(source, run, version="", shared_by=1):
     """Return layers, rates, gaps and metrics of a run, or None if it does not exist.
 
-    If nothing has changed since `version`, it only returns that.
+    If nothing has changed since `version`, it only returns that. If `shared_by` is more
+    than 1, then so many runs share the points of one, and the series of layers may have
+    fewer steps. The metrics and gaps keep theirs.
     """
     written = source.described([RUN, METRICS], [run]).get(run, {})
     if RUN not in written:
@@ -40,24 +44,37 @@ def training(source, run, version=""):
         written,
         {"/".join(key): (point.step, point.wall_time) for key, point in last.items()},
     )
-    if current == version:
+    known, _, known_shared_by = version.partition(SHARED)
+    if known == current and 0 < plain.count(known_shared_by) <= shared_by:
         return unchanged(version)
     described = source.descriptions([RUN, METRICS], [run]).get(run, {})
     content = described.get(RUN, {})
     content["directions"] = _directions(described.get(METRICS, {}))
-    most = most_to_read(len(last))
     timed = _timed(last)
-    # Request one more step than wanted to see whether there are more.
-    tags_of_run = ["/".join(key) for key in last]
-    columns, times = source.columns(run, tags_of_run, most + 1, timed)
+    columns, times, is_cut = _read(source, run, last, timed, shared_by)
     payload = _payload(content, last, columns, source.kept_steps)
-    payload["sampled"] |= any(len(steps) > most for steps, _ in columns.values())
+    payload["sampled"] |= is_cut
     payload["times"] = timed and _times(columns[timed][0], times, written[RUN][1])
     payload["written_at"] = max(
         [time for _, time in written.values()]
         + [point.wall_time for point in last.values()]
     )
-    return {"version": current, "run": run} | payload
+    return {"version": f"{current}{SHARED}{shared_by}", "run": run} | payload
+
+
+def _read(source, run, last, timed, shared_by):
+    """Columns of all series, times of the epochs, and whether steps were left out."""
+    columns, times, is_cut = {}, [], False
+    of_layers = ["/".join(key) for key in last if key[0] in OF_LAYERS]
+    others = ["/".join(key) for key in last if key[0] not in OF_LAYERS]
+    for names, sharing in ((of_layers, shared_by), (others, 1)):
+        most = most_to_read(len(names), sharing)
+        # Request one more step than wanted to see whether there are more.
+        found, found_times = source.columns(run, names, most + 1, timed)
+        is_cut |= any(len(steps) > most for steps, _ in found.values())
+        columns |= found
+        times = times or found_times
+    return columns, times, is_cut
 
 
 def _timed(last):

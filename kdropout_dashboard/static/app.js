@@ -76,11 +76,19 @@ export function start(root, source) {
     },
   });
 
-  /** Returns the runs of which the page shows data, the chosen one first. */
+  /**
+   * Returns the runs of which the page shows data, the chosen one first. The others share
+   * as many values as the chosen one has, because their charts do not show each layer.
+   */
   function wanted() {
     if (!chosen) return [];
     if (chosen.kind !== "training") return [chosen];
-    return shownRuns.of(chosen.name).map(({ name }) => ({ kind: "training", name }));
+    const names = shownRuns.of(chosen.name).map(({ name }) => name);
+    return names.map((name) => ({
+      kind: "training",
+      name,
+      sharedBy: name === chosen.name ? 1 : names.length - 1,
+    }));
   }
 
   function pick(run) {

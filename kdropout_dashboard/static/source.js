@@ -19,8 +19,10 @@ export function servedSource(base) {
     live: true,
     now: () => Date.now() + ahead,
     runs: async (signal) => (await read("runs", {}, signal))?.runs ?? [],
-    payload: ({ name, kind }, version, signal) =>
-      read(kind, { run: name, version }, signal),
+    payload: ({ name, kind, sharedBy = 1 }, version, signal) => {
+      const shared = sharedBy > 1 ? { shared_by: sharedBy } : {};
+      return read(kind, { run: name, version, ...shared }, signal);
+    },
   };
 }
 

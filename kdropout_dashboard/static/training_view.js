@@ -22,6 +22,10 @@ const SAMPLED =
   "Some steps are left out. A chart shows at most 1,000 steps, and TensorBoard keeps a " +
   "sample of 1,000 unless you start it with --samples_per_plugin scalars=0.";
 
+const FEWER =
+  "The rates of the other runs have fewer steps, because there are many. Choose a run to " +
+  "see all of its rates.";
+
 /**
  * Shows trainings: their losses, gaps and rates, and the layers of the chosen one, with a
  * shared cursor and highlights. `runs` has the handlers onChoose(name), onAdd(names) and
@@ -121,7 +125,7 @@ export function createTrainingView(settings, runs) {
     const metric = metrics.includes(values.metric) ? values.metric : (metrics[0] ?? "");
     if (document.activeElement !== filter) filter.value = values.filter;
     facts.textContent = describe(payload, model);
-    note.textContent = notes(payload, model, values, missing, metrics).join(" ");
+    note.textContent = notes(entries, model, values, missing, metrics).join(" ");
     note.hidden = !note.textContent;
     count.textContent =
       model.layers.length < model.numLayers
@@ -205,12 +209,14 @@ function describe(payload, { numLayers }) {
 }
 
 /** Returns what the reader must know about the data and about the address. */
-function notes(payload, model, { filter, layers, metric }, missing, metrics) {
+function notes(entries, model, { filter, layers, metric }, missing, metrics) {
+  const [{ payload }, ...others] = entries;
   const found = [];
   if (!model.hasRates) found.push(NO_RATES);
   else if (!model.layers.length && filter)
     found.push(`No layer's path contains "${filter}".`);
   if (payload.sampled) found.push(SAMPLED);
+  else if (others.some((other) => other.payload.sampled)) found.push(FEWER);
   for (const name of missing)
     found.push(`The run "${name}" is not in this log folder.`);
   const known = new Set(payload.layers.map(({ path }) => path));

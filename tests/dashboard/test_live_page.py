@@ -39,6 +39,7 @@ class Plugin(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.payloads = {}
         self.held = {}
+        self.queries = []
         self.silent = False
         self.ahead = 0
         self.address = f"http://127.0.0.1:{self.server_port}{FOLDER}"
@@ -53,6 +54,7 @@ class Plugin(http.server.ThreadingHTTPServer):
             return {"runs": [{"name": n, "kind": "training"} for n in self.payloads]}
         if route != "training":
             return None  # for example the icon that a browser asks for
+        self.queries.append(query)
         if query["run"] in self.held:
             self.held[query["run"]].wait(20)
         payload = self.payloads.get(query["run"])
@@ -248,6 +250,27 @@ def test_compared_runs_are_kept_up_to_date(plugin, open_page):
     plugin.put(pair("2", 0.125)[0])
     ask_again(reader)
     reader.wait(lambda: 'The run "two" is not in this' in reader.text("note"))
+
+
+def test_other_runs_share_the_values_of_one(plugin, open_page):
+    names = ["one", "two", "three"]
+    runs = {name: now(name, 0.1, "1") for name in names}
+    runs["three"]["sampled"] = True
+    plugin.put(*runs.values())
+    reader = open_page()
+    reader.wait(lambda: rates(reader))
+    assert "Choose a run" not in reader.text("note")
+    reader.one("compare", "summary").click()
+    for count, name in enumerate(names[1:], 2):
+        reader.one("compare", f"input[value={name}]").click()
+        reader.wait(lambda count=count: len(reader.all("run-row")) == count)
+    asked = {query["run"]: query.get("shared_by") for query in plugin.queries}
+    assert asked == {"one": None, "two": "2", "three": "2"}
+    assert "Choose a run to see all of its rates" in reader.text("note")
+    reader.choose_run("three")
+    reader.wait(lambda: "at most 1,000 steps" in reader.text("note"))
+    asked = {query["run"]: query.get("shared_by") for query in plugin.queries}
+    assert asked == {"one": "2", "two": "2", "three": None}
 
 
 def test_late_answer_of_a_deselected_run_does_not_appear(plugin, open_page):

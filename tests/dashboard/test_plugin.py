@@ -143,6 +143,10 @@ def test_invalid_requests_are_answered_in_json(board):
     for method, path, expected in (
         ("GET", "training?run=%ff%fe", 404),
         ("GET", "training?run=plain&run=long&version=%00", 200),
+        ("GET", "training?run=plain&shared_by=0", 200),
+        ("GET", "training?run=plain&shared_by=-1.5", 200),
+        ("GET", f"training?run=plain&shared_by={'9' * 5_000}", 200),
+        ("GET", "training?run=plain&shared_by=%C2%B2", 200),
         ("GET", f"training?run={'x' * 10_000}", 404),
         ("POST", "runs", 405),
         ("DELETE", "training?run=plain", 405),

@@ -38,6 +38,35 @@ def test_unchanged_training_needs_no_reading_of_series(tmp_path):
     assert reader.training(source, ".", version)["unchanged"]
 
 
+def test_compared_runs_share_the_steps_of_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(series, "MOST_POINTS", 100)
+    rates = [step / 1000 for step in range(40)]
+    losses = [{"loss": rate} for rate in rates]
+    write_training(tmp_path, {"a": rates, "b": rates}, gaps=losses, metrics=losses)
+    assert not training(tmp_path)["sampled"]
+    assert not training(tmp_path, shared_by=1)["sampled"]
+    payload = training(tmp_path, shared_by=4)
+    steps = payload["rates"]["epoch"]["steps"]
+    assert payload["sampled"]
+    assert len(steps) in (12, 13) and steps[-1] == 39
+    assert payload["rates"]["epoch"]["values"] == [[rates[s] for s in steps]] * 2
+    for block in (payload["gaps"][0], payload["metrics"][0], payload["times"]):
+        assert block["steps"] == list(range(40))
+    assert payload["metrics"][0]["training"] == rates
+
+
+def test_page_with_more_steps_than_its_share_needs_no_others(tmp_path):
+    write_training(tmp_path, {"a": [0.5]})
+    versions = {n: training(tmp_path, shared_by=n)["version"] for n in (1, 2, 4)}
+    for known, version in versions.items():
+        for wanted in versions:
+            payload = training(tmp_path, version=version, shared_by=wanted)
+            assert ("unchanged" in payload) == (known <= wanted), (known, wanted)
+    bare = versions[1].removesuffix("-1")
+    for version in (bare, f"{bare}-", f"{bare}-0", f"{bare}--1", f"{bare}-x", "-1"):
+        assert "rates" in training(tmp_path, version=version, shared_by=4)
+
+
 def test_long_series_are_thinned_evenly_and_end_with_the_latest(tmp_path, monkeypatch):
     monkeypatch.setattr(series, "MOST_STEPS", 10)
     rates = [step / 100 for step in range(95)]
@@ -63,12 +92,12 @@ def test_many_layers_have_fewer_steps_and_that_is_reported(tmp_path, monkeypatch
     assert payload["sampled"]
     assert len(steps) == 50 and steps[-1] == 100
     assert payload["rates"]["epoch"]["values"] == [[rates[s] for s in steps]] * 2
-    # The gap counts as a series, so these are not read whole either.
+    # The gap takes no steps away from the layers.
     some = {"a": rates[:45], "b": rates[:45]}
     write_training(tmp_path / "gaps", some, gaps=[{"loss": 1.0}] * 45)
     payload = training(tmp_path, "gaps")
-    assert payload["sampled"]
-    assert len(payload["rates"]["epoch"]["steps"]) < 45
+    assert not payload["sampled"]
+    assert len(payload["rates"]["epoch"]["steps"]) == 45
     payload = training(tmp_path, "all")
     assert payload["rates"]["epoch"]["steps"] == list(range(50))
     assert not payload["sampled"]
