@@ -85,9 +85,9 @@ def main():
                 print(f"{loader}: loaded after {seconds:.0f} s", flush=True)
                 found = route_rows(board.address, runs)
                 found += paint_rows(board.address, folder, runs)
-                found = [{"loader": loader} | row for row in found]
-                print(*found, sep="\n", flush=True)
-                rows += found
+                for row in found:
+                    rows.append({"loader": loader} | row)
+                    print(rows[-1], flush=True)
     print(reporting.write_csv("dashboard", rows))
 
 

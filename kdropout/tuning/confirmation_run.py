@@ -310,7 +310,7 @@ class ConfirmationRun:
         self._has_test = has_test
         kinds = [] if self._folds is None else [f"{self._folds.number}-fold"]
         kinds += ["test"] if has_test else []
-        self._measure = " ".join([*(kinds or ["validation"]), metric])
+        self._measure = f"{' '.join(kinds) or 'validation'} {metric}"
         self._direction = direction
         self._arguments = arguments
         self._positional = positional

@@ -359,7 +359,7 @@ class FoldedData:
         return self._recipe.make(pairs, of_rows, self._digests, known)
 
     def __getstate__(self):
-        return {**vars(self), "_made": {}}  # another process makes them itself
+        return vars(self) | {"_made": {}}  # another process makes them itself
 
 
 def _check_arrays(key, parts, named):
