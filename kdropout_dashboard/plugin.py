@@ -1,7 +1,6 @@
 """The tab "Dropout" of TensorBoard."""
 
 import json
-import pathlib
 
 from tensorboard import plugin_util
 from tensorboard.backend import http_util
@@ -9,20 +8,12 @@ from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 from kdropout_dashboard import plain, reader
+from kdropout_dashboard.script import STATIC, one_module
 from kdropout_dashboard.source import SCALARS, Source
 from kdropout_dashboard.tags import PLUGIN
 
-# The files of the page.
-STATIC = pathlib.Path(__file__).parent / "static"
 ENTRY = "index.js"
-MIME_TYPES = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-}
+STYLE = "style.css"
 # TensorBoard keeps this many steps of each series, unless `--samples_per_plugin` sets
 # another number.
 KEPT_STEPS = 1_000
@@ -34,10 +25,13 @@ class DropoutPlugin(base_plugin.TBPlugin):
     plugin_name = PLUGIN
 
     def __init__(self, context):
-        if not (STATIC / ENTRY).is_file():
+        try:
+            self._script = one_module(ENTRY).encode()
+            self._style = (STATIC / STYLE).read_bytes()
+        except FileNotFoundError as error:
             raise FileNotFoundError(
-                f"The file '{STATIC / ENTRY}' is missing. Install kdropout again."
-            )
+                f"The file '{error.filename}' is missing. Install kdropout again."
+            ) from error
         self._provider = _provider(context)
         self._kept_steps = (context.sampling_hints or {}).get(SCALARS, KEPT_STEPS)
 
@@ -48,10 +42,8 @@ class DropoutPlugin(base_plugin.TBPlugin):
             "/search": self._search,
         }
         apps = {route: self._answering(read) for route, read in data.items()}
-        # Each existing file has a separate route, so no path is made from a request.
-        for path in STATIC.rglob("*"):
-            if path.suffix in MIME_TYPES and path.is_file():
-                apps[f"/{path.relative_to(STATIC).as_posix()}"] = _serving(path)
+        apps[f"/{ENTRY}"] = _serving(self._script, "text/javascript")
+        apps[f"/{STYLE}"] = _serving(self._style, "text/css")
         return apps
 
     def is_active(self):
@@ -111,15 +103,15 @@ def _provider(context):
     return context.data_provider
 
 
-def _serving(path):
-    """Return an application that responds with a file."""
+def _serving(content, content_type):
+    """Return an application that responds with a file of the page."""
 
     @wrappers.Request.application
     def application(request):
         if request.method not in ("GET", "HEAD"):
             return _refuse_method(request)
         # The browser must not cache files, or old and new versions could mix.
-        return http_util.Respond(request, path.read_bytes(), MIME_TYPES[path.suffix])
+        return http_util.Respond(request, content, content_type)
 
     return application
 

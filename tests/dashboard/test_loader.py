@@ -13,7 +13,7 @@ from tensorboard.backend.application import make_plugin_loader
 from tensorboard.plugins.base_plugin import TBContext
 
 import kdropout_dashboard
-from kdropout_dashboard import plugin
+from kdropout_dashboard import plugin, script
 from kdropout_dashboard.loader import DropoutLoader
 from kdropout_dashboard.source import open_log
 from tests.dashboard.board import start_tensorboard, write_training
@@ -92,7 +92,7 @@ def test_plugin_is_loaded(context, warnings):
 
 
 def test_missing_page_gives_no_tab(context, warnings, monkeypatch, tmp_path):
-    monkeypatch.setattr(plugin, "STATIC", tmp_path)
+    monkeypatch.setattr(script, "STATIC", tmp_path)
     assert DropoutLoader().load(context) is None
     (record,) = warnings
     assert record.levelno == logging.WARNING
