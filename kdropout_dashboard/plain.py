@@ -8,6 +8,8 @@ import json
 import math
 import re
 
+import numpy as np
+
 from kdropout_dashboard import tags
 
 
@@ -35,7 +37,19 @@ def number(value):
 def rounded(values):
     """Round numbers to the precision of 32-bit floats, with None for NaN and inf."""
     # Send 0.3, as the user wrote it, and not 0.30000001192092896.
-    return [float(f"{v:.7g}") if math.isfinite(v) else None for v in values]
+    values = np.asarray(values, float)
+    sizes = np.abs(values)
+    # Here 7 digits are a whole number, divided by a power of ten. Both are exact, so
+    # the quotient is the float that is nearest to the decimal number.
+    is_usual = (1e-14 < sizes) & (sizes < 1e6)
+    usual = values[is_usual]
+    scales = 10.0 ** (6 - np.floor(np.log10(sizes[is_usual])))
+    result = values.astype(object)
+    result[is_usual] = np.rint(usual * scales) / scales
+    for index in np.flatnonzero(~is_usual):
+        value = values[index]
+        result[index] = float(f"{value:.7g}") if math.isfinite(value) else None
+    return result.tolist()
 
 
 def text(value, default=""):
