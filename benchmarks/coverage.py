@@ -148,7 +148,7 @@ def table(rows):
 
 def draw(rows):
     """A picture of the coverage of each set, saved beside the numbers."""
-    figure, axes = figures.panels(len(SETS), 2.2, 3.2)
+    figure, axes = figures.panels(len(SETS), 2.7, 2.4, rows=2, sharey=True)
     for axis, name in zip(axes, SETS, strict=True):
         axis.axhline(100 * LEVEL, color="0.5", linewidth=0.8)
         for number, arm in enumerate(("std", "noise")):
@@ -157,10 +157,10 @@ def draw(rows):
         axis.set_xticks((0, 1), ("std", "noise"))
         axis.set_xlim(-0.6, 1.6)
         axis.set_ylim(0, 104)
-        label = "covered targets, %" if axis is axes[0] else ""
-        figures.finish(axis, name, "", label)
+        is_left = axis.get_subplotspec().is_first_col()
+        figures.finish(axis, name, "", "covered targets, %" if is_left else "")
     path = reporting.RESULTS / "coverage.png"
-    figure.savefig(path)
+    figures.save(figure, path)
     return path
 
 

@@ -30,25 +30,28 @@ def main():
 
 
 def draw(rows, path):
-    """Draw the time per element over the size, a row per pass; return the path."""
+    """Draw the time per element over the size, a column per pass; return the path."""
     passes = ("forward", "forward + backward")
     figure, grid = plt.subplots(
-        *(len(passes), len(BACKENDS)),
-        figsize=(13, 7),
+        *(len(BACKENDS), len(passes)),
+        figsize=(6.4, 8.4),
         sharex=True,
         sharey=True,
         layout="constrained",
     )
-    for axes, one_pass in zip(grid, passes, strict=True):
-        for axis, backend in zip(axes, BACKENDS, strict=True):
+    for axes, backend in zip(grid, BACKENDS, strict=True):
+        for axis, one_pass in zip(axes, passes, strict=True):
             _panel(axis, rows, backend, one_pass)
-            axis.set_title(f"{BACKENDS[backend]}, {one_pass}")
-        axes[0].set_ylabel("ns per element, least of all rounds")
+            axis.set_title(f"{BACKENDS[backend]}, {one_pass}", fontsize=10)
+        axes[0].set_ylabel("ns per element, least")
     for axis in grid[-1]:
         axis.set_xlabel("elements")
-    grid[0, 0].legend(frameon=False)
-    figure.suptitle("A dropout layer at rate 0.5 in float32, a mask of all units")
-    figure.savefig(path, dpi=110)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, ncols=2, loc="outside lower center")
+    figure.suptitle(
+        "A dropout layer at rate 0.5 in float32,\na mask of all units", fontsize=11
+    )
+    figure.savefig(path, dpi=200)
     plt.close(figure)
     return path
 

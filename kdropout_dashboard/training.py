@@ -30,7 +30,8 @@ def training(source, run, version="", shared_by=1):
 
     If nothing has changed since `version`, it only returns that. If `shared_by` is more
     than 1, then so many runs share the points of one, and the series of layers may have
-    fewer steps. The metrics and gaps keep theirs.
+    fewer steps. The metrics and gaps keep theirs. "shared" says whether that happened,
+    and "sampled" whether steps were left out for another reason.
     """
     written = source.described([RUN, METRICS], [run]).get(run, {})
     if RUN not in written:
@@ -51,9 +52,11 @@ def training(source, run, version="", shared_by=1):
     content = described.get(RUN, {})
     content["directions"] = _directions(described.get(METRICS, {}))
     timed = _timed(last)
-    columns, times, is_cut = _read(source, run, last, timed, shared_by)
+    columns, times, has_fewer = _read(source, run, last, timed, shared_by)
     payload = _payload(content, last, columns, source.kept_steps)
-    payload["sampled"] |= is_cut
+    of_layers, others = has_fewer
+    payload["shared"] = of_layers and shared_by > 1
+    payload["sampled"] |= others or (of_layers and shared_by == 1)
     payload["times"] = timed and _times(columns[timed][0], times, written[RUN][1])
     payload["written_at"] = max(
         [time for _, time in written.values()]
@@ -63,18 +66,21 @@ def training(source, run, version="", shared_by=1):
 
 
 def _read(source, run, last, timed, shared_by):
-    """Columns of all series, times of the epochs, and whether steps were left out."""
-    columns, times, is_cut = {}, [], False
+    """Columns of all series, times of the epochs, and whether steps were left out.
+
+    The last is a list of two, for the series of layers and for the others.
+    """
+    columns, times, has_fewer = {}, [], []
     of_layers = ["/".join(key) for key in last if key[0] in OF_LAYERS]
     others = ["/".join(key) for key in last if key[0] not in OF_LAYERS]
     for names, sharing in ((of_layers, shared_by), (others, 1)):
         most = most_to_read(len(names), sharing)
         # Request one more step than wanted to see whether there are more.
         found, found_times = source.columns(run, names, most + 1, timed)
-        is_cut |= any(len(steps) > most for steps, _ in found.values())
+        has_fewer.append(any(len(steps) > most for steps, _ in found.values()))
         columns |= found
         times = times or found_times
-    return columns, times, is_cut
+    return columns, times, has_fewer
 
 
 def _timed(last):

@@ -152,7 +152,7 @@ def tables(rows):
 
 
 def draw(rows):
-    figure, axes = figures.panels(len(MEASURES), 4.2, 3.2, rows=2)
+    figure, axes = figures.panels(len(MEASURES), 2.9, 2.7, rows=2)
     kinds = (
         (METHODS[0], "", "no dropout"),
         (METHODS[1], "", "dropout, off"),
@@ -164,7 +164,8 @@ def draw(rows):
                 findings.column(rows, prefix + name, samples=n, method=method)
                 for n in SAMPLES
             ]
-            figures.line(axis, range(len(SAMPLES)), groups, number, title)
+            label_of_line = title if axis is axes[0] else None
+            figures.line(axis, range(len(SAMPLES)), groups, number, label_of_line)
         axis.set_xticks(range(len(SAMPLES)), [f"{n:,}" for n in SAMPLES])
         axis.set_xlim(-0.3, len(SAMPLES) - 0.7)
         figures.finish(axis, label, "training images")

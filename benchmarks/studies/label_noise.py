@@ -67,7 +67,7 @@ def chosen_constant(rows, noise):
 
 
 def draw(rows):
-    figure, (constant, compared) = figures.panels(2, 5.2, 4.0)
+    figure, (constant, compared) = figures.panels(2, 5.4, 3.9, rows=2)
     rates = list(map(methods.rate_of, CONSTANT))
     for number, noise in enumerate(NOISES):
         groups = [

@@ -369,17 +369,17 @@ def _summary(rows, columns):
 def draw(rows):
     rows, _ = _by_purpose(rows)
     columns = (*COMPARED, methods.constant(0.3), methods.constant(0.5))
-    figure, axes = figures.panels(2, 5.4, 4.6)
+    figure, axes = figures.panels(2, 5.4, 3.0, rows=2)
     for axis, is_regression in zip(axes, (False, True), strict=True):
+        axis.set_xscale("symlog", linthresh=10.0 if is_regression else 2.0)
         for place, method in enumerate(columns):
             means = _means(rows, method, is_regression)
             color = figures.COLORS[place]
             axis.plot(means, [place] * len(means), "o", color=color, alpha=0.6)
             axis.plot(np.mean(means), place, "|", color="black", markersize=18)
         axis.axvline(0.0, color="0.6", linewidth=0.8)
-        axis.set_yticks(range(len(columns)), columns if axis is axes[0] else [])
+        axis.set_yticks(range(len(columns)), columns)
         axis.invert_yaxis()
-        axis.set_xscale("symlog", linthresh=2.0 if not is_regression else 10.0)
         figures.finish(
             axis,
             "Regression" if is_regression else "Classification",

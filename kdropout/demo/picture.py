@@ -24,7 +24,7 @@ def draw(fits, noise, path):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 9), layout="constrained")
+    figure = Figure(figsize=(8.4, 8), dpi=200, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     figure.get_layout_engine().set(wspace=0.05, hspace=0.05)
     (clean, naive), (rate, error) = figure.subplots(2, 2)
@@ -38,8 +38,8 @@ def draw(fits, noise, path):
     _draw_errors(error, fits)
     num_seeds = len(fits_of(fits, ARMS[0]))
     figure.suptitle(
-        "Five ways to decide the dropout rate: digits, "
-        f"{100 * noise:g} % of the training and validation labels random\n"
+        "Five ways to decide the dropout rate\n"
+        f"Digits, {100 * noise:g} % of the training and validation labels random\n"
         f"Lines: mean over {num_seeds} seeds. Bands: from the lowest to the highest.",
         fontsize="large",
     )
@@ -48,7 +48,7 @@ def draw(fits, noise, path):
         handles,
         labels,
         loc="outside lower center",
-        ncols=len(ARMS),
+        ncols=3,
         handlelength=3.5,
         frameon=False,
     )
@@ -80,8 +80,8 @@ def _draw_curves(axes, fits, arm, prefix):
 
 
 def _finish_gaps(clean, naive):
-    clean.set_title("Clean gap: both losses without dropout")
-    naive.set_title("Naive gap: training loss as Keras logs it, under dropout")
+    clean.set_title("Clean gap: losses without dropout", fontsize="medium")
+    naive.set_title("Naive gap: losses as Keras logs them", fontsize="medium")
     for axes in (clean, naive):
         _finish_epochs(axes)
         axes.set_ylabel("validation minus training loss (nats)")
@@ -101,7 +101,7 @@ def _finish_gaps(clean, naive):
 
 def _finish_rates(axes):
     _finish_epochs(axes)
-    axes.set_title("Dropout rate (thick: first layer, thin: second layer)")
+    axes.set_title("Dropout rate (thin: second layer)", fontsize="medium")
     axes.set_ylabel("probability of dropping a unit")
     axes.set_ylim(-0.03, 0.93)
 
@@ -137,8 +137,8 @@ def _draw_errors(axes, fits):
             textcoords="offset points",
             ha="center",
         )
-    axes.set_title("Test error: mean with 95 % interval (Student's t)")
-    axes.set_xlabel("wrong among the test images, clean labels (%); dots: seeds")
+    axes.set_title("Test error, 95 % interval (Student's t)", fontsize="medium")
+    axes.set_xlabel("wrong test images (%); dots: seeds")
     axes.set_yticks(range(len(ARMS)), [arm.label for arm in ARMS])
     axes.set_ylim(len(ARMS) - 0.5, -0.5)
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))

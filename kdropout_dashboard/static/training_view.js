@@ -215,8 +215,8 @@ function notes(entries, model, { filter, layers, metric }, missing, metrics) {
   if (!model.hasRates) found.push(NO_RATES);
   else if (!model.layers.length && filter)
     found.push(`No layer's path contains "${filter}".`);
-  if (payload.sampled) found.push(SAMPLED);
-  else if (others.some((other) => other.payload.sampled)) found.push(FEWER);
+  if (entries.some((entry) => entry.payload.sampled)) found.push(SAMPLED);
+  if (others.some((other) => other.payload.shared)) found.push(FEWER);
   for (const name of missing)
     found.push(`The run "${name}" is not in this log folder.`);
   const known = new Set(payload.layers.map(({ path }) => path));

@@ -51,6 +51,7 @@ def training(run, paths, num_epochs, **changes):
         "terms": [],
         "drop_fractions": None,
         "sampled": False,
+        "shared": False,
     } | changes
 
 

@@ -254,7 +254,7 @@ def test_compared_runs_are_kept_up_to_date(plugin, open_page):
 def test_other_runs_share_the_values_of_one(plugin, open_page):
     names = ["one", "two", "three"]
     runs = {name: now(name, 0.1, "1") for name in names}
-    runs["three"]["sampled"] = True
+    runs["three"] |= {"sampled": True, "shared": True}
     plugin.put(*runs.values())
     reader = open_page()
     reader.wait(lambda: rates(reader))
@@ -266,8 +266,11 @@ def test_other_runs_share_the_values_of_one(plugin, open_page):
     asked = {query["run"]: query.get("shared_by") for query in plugin.queries}
     assert asked == {"one": None, "two": "2", "three": "2"}
     assert "Choose a run to see all of its rates" in reader.text("note")
+    assert "at most 1,000 steps" in reader.text("note")
+    runs["three"] |= {"version": "2", "sampled": False, "shared": False}
     reader.choose_run("three")
-    reader.wait(lambda: "at most 1,000 steps" in reader.text("note"))
+    reader.wait(lambda: "Choose a run" not in reader.text("note"))
+    assert "at most 1,000 steps" not in reader.text("note")
     asked = {query["run"]: query.get("shared_by") for query in plugin.queries}
     assert asked == {"one": "2", "two": "2", "three": None}
 

@@ -74,6 +74,7 @@ def test_training_is_read_as_written(tmp_path):
         "terms": [],
         "drop_fractions": None,
         "sampled": False,
+        "shared": False,
     }
 
 

@@ -44,10 +44,10 @@ def test_compared_runs_share_the_steps_of_one(tmp_path, monkeypatch):
     losses = [{"loss": rate} for rate in rates]
     write_training(tmp_path, {"a": rates, "b": rates}, gaps=losses, metrics=losses)
     assert not training(tmp_path)["sampled"]
-    assert not training(tmp_path, shared_by=1)["sampled"]
+    assert not training(tmp_path, shared_by=1)["shared"]
     payload = training(tmp_path, shared_by=4)
     steps = payload["rates"]["epoch"]["steps"]
-    assert payload["sampled"]
+    assert payload["shared"] and not payload["sampled"]
     assert len(steps) in (12, 13) and steps[-1] == 39
     assert payload["rates"]["epoch"]["values"] == [[rates[s] for s in steps]] * 2
     for block in (payload["gaps"][0], payload["metrics"][0], payload["times"]):
@@ -89,7 +89,7 @@ def test_many_layers_have_fewer_steps_and_that_is_reported(tmp_path, monkeypatch
     write_training(tmp_path / "all", {"a": rates[:50], "b": rates[:50]})
     payload = training(tmp_path, "more")
     steps = payload["rates"]["epoch"]["steps"]
-    assert payload["sampled"]
+    assert payload["sampled"] and not payload["shared"]
     assert len(steps) == 50 and steps[-1] == 100
     assert payload["rates"]["epoch"]["values"] == [[rates[s] for s in steps]] * 2
     # The gap takes no steps away from the layers.
