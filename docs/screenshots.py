@@ -29,12 +29,12 @@ def main():
         with start_tensorboard(logs, folder / "output.txt") as board:
             with browsers.chromium(folder) as driver:
                 driver.set_window_size(WIDTH, HEIGHT)
-                for is_dark in (False, True):
-                    photograph(driver, board, is_dark)
+                photograph(driver, board, is_dark=True)
+                photograph(driver, board, is_dark=False)
 
 
 def photograph(driver, board, is_dark):
-    """Save a screenshot of each view, in light or in dark."""
+    """Save a screenshot of each view in light, or of a training in dark."""
     reader, look = PageReader(driver), "dark" if is_dark else "light"
     frame = reader.open_tab(board.address, is_dark)
 
@@ -48,6 +48,16 @@ def photograph(driver, board, is_dark):
     reader.choose_run("controlled")
     reader.hover(reader.one("score-chart", ".area"), 0.66, 0.25)
     save("training")
+    if is_dark:
+        driver.switch_to.default_content()
+        return
+    reader.one("compare", "summary").click()
+    for count, name in enumerate(("fixed", "scheduled"), 2):
+        reader.one("compare", f"input[value={name}]").click()
+        reader.wait(lambda count=count: len(reader.all("run-row")) == count)
+    reader.one("compare", "summary").click()
+    reader.hover(reader.one("score-chart", ".area"), 0.66, 0.25)
+    save("comparison")
     reader.choose_run("search", "search")
     save("search")
     driver.switch_to.default_content()
