@@ -92,11 +92,6 @@ def _of_job(folder):
         return payloads
     if logged is None or not logged["marginals"]:
         payloads["searches"]["."] = _of_report(report, folder)
-    else:
-        from kdropout.tuning.dropout_tab import noise_of
-
-        # The log does not have the noise of the scores.
-        payloads["searches"]["."] = logged | noise_of(report.trials)
     if logged is None:
         payloads["runs"].insert(0, {"name": ".", "kind": "search"})
     return payloads

@@ -42,6 +42,7 @@ def search(source, run, version=""):
         "marginals": _marginals(content, dimensions),
         "importance": _importance(content, dimensions),
         "problem": plain.text(content.get("problem")),
+        "noise": _noise(content),
         "written_at": max(time for _, time in [written[run][SEARCH], *trials.values()]),
     }
 
@@ -125,6 +126,12 @@ def _importance(content, dimensions):
         and (mean := plain.number(entry.get("mean"))) is not None
         and (std := plain.number(entry.get("std"))) is not None
     ]
+
+
+def _noise(content):
+    """The standard error of a score, or None if it was not measured."""
+    noise = plain.number(content.get("noise"))
+    return None if noise is None or noise < 0 else noise
 
 
 def _marginals(content, dimensions):

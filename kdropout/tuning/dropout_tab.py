@@ -18,7 +18,7 @@ from kdropout_dashboard import tags
 _SHOWN = ("name", "layers", "kind", "low", "high", "levels")
 
 
-def describe_search(objective, dimensions, marginals=(), problem="", importance=()):
+def describe_search(objective, dimensions, results=None):
     """Return the objective, the dimensions and the results of a search as a dict."""
     content = {
         "format": tags.FORMAT,
@@ -26,11 +26,23 @@ def describe_search(objective, dimensions, marginals=(), problem="", importance=
         "direction": objective.direction,
         "objectives": _plain_objectives(parts_of(objective)),
         "dimensions": [_plain_dimension(dimension) for dimension in dimensions],
-        "marginals": list(marginals),
-        "problem": problem,
+        "marginals": [],
+        "problem": "",
     }
-    # A search without it has the description that earlier versions wrote.
-    return content | {"importance": list(importance)} if importance else content
+    return content | (results or {})
+
+
+def describe_results(importance, dimensions, trials):
+    """Return what a search has found as a dict, or None without curves and noise."""
+    marginals, noise = marginals_of(importance, dimensions), noise_of(trials)
+    if not marginals and noise is None:
+        return None
+    return {
+        "marginals": marginals,
+        "problem": importance.problem,
+        "importance": importance_of(importance, dimensions),
+        "noise": noise,
+    }
 
 
 def describe_trial(trial, values, objective):
@@ -104,11 +116,12 @@ def search_payload(report, plan, run):
         "marginals": marginals_of(report.importance, dimensions),
         "importance": importance_of(report.importance, dimensions),
         "problem": report.importance.problem,
-    } | noise_of(report.trials)
+        "noise": noise_of(report.trials),
+    }
 
 
 def noise_of(trials):
-    """Return the "noise" of the scores, or an empty dict if it was not measured.
+    """Return the noise of the scores, or None if it was not measured.
 
     It is the standard error of a score, from trials with several trainings. Trainings
     of the same number share their initial weights and their fold. What they share does
@@ -122,11 +135,11 @@ def noise_of(trials):
     longest = max((len(trial.scores) for trial in trials), default=0)
     rows = [t.scores for t in trials if len(t.scores) == longest and t.std is not None]
     if len(rows) < 2:
-        return {}
+        return None
     scores = np.array(rows, "float64")
     residuals = scores - scores.mean(0) - scores.mean(1, keepdims=True) + scores.mean()
     freedom = (len(rows) - 1) * (longest - 1)
-    return {"noise": float(np.sqrt(np.square(residuals).sum() / freedom / longest))}
+    return float(np.sqrt(np.square(residuals).sum() / freedom / longest))
 
 
 def gains_payload(confirmation):

@@ -23,10 +23,9 @@ from kdropout._event_log import (
     scalars,
 )
 from kdropout.tuning.dropout_tab import (
+    describe_results,
     describe_search,
     describe_trial,
-    importance_of,
-    marginals_of,
 )
 from kdropout.tuning.oracles import rung_of, values_of_user
 from kdropout.tuning.report.importance import measure_importance
@@ -48,10 +47,11 @@ class SearchLog:
     search. A write error is reported once and does not stop the search.
     """
 
-    def __init__(self, folder, oracle):
+    def __init__(self, folder, oracle, read_histories):
         self._folder = _check_folder(folder)
         check_tensorboard("'log_dir'")
         self._oracle = oracle
+        self._read_histories = read_histories  # a dict from trial to `History` or None
         self._start = {}  # by trial: when it began
         self._written = set()  # the trials that were written
         self._has_warned = False
@@ -82,7 +82,7 @@ class SearchLog:
             yield
         finally:
             self._update()
-        self._write_marginals()
+        self._write_results()
 
     def learn(self, model):
         """Learn from a model of the search which rates are searched."""
@@ -144,17 +144,12 @@ class SearchLog:
         # Rates and epochs are not compared, because a resumed search may not know them.
         _write_once(self._folder / trial.trial_id, _TRIAL, content, parts)
 
-    def _write_marginals(self):
-        """Write the curve of the expected score for each rate."""
+    def _write_results(self):
+        """Write the curve of the expected score for each rate, and the noise."""
         with self._reporting_write_errors():
-            self.importance = self._measure()
-            if self.importance is None:
-                return
-            marginals = marginals_of(self.importance, self.axes.dimensions)
-            if marginals:
-                importance = importance_of(self.importance, self.axes.dimensions)
-                problem = self.importance.problem
-                content = self._describe(marginals, problem, importance)
+            results = self._measure()
+            if results is not None:
+                content = self._describe(results)
                 _write_once(
                     self._folder,
                     _MARGINALS,
@@ -162,13 +157,12 @@ class SearchLog:
                     lambda: [description(tags.SEARCH, content)],
                 )
 
-    def _describe(self, marginals=(), problem="", importance=()):
-        objective, dimensions = self._oracle.objective, self.axes.dimensions
-        return describe_search(objective, dimensions, marginals, problem, importance)
+    def _describe(self, results=None):
+        return describe_search(self._oracle.objective, self.axes.dimensions, results)
 
     def _measure(self):
-        """The `Importance` of the trials that have values on all axes, or None."""
-        plan = self.axes.plan
+        """The results of the trials that have values on all axes, or None."""
+        plan, self.importance = self.axes.plan, None
         if plan is None:
             return None
         trials = [
@@ -176,10 +170,11 @@ class SearchLog:
             for trial in self._oracle.trials.values()
             if plan.names <= trial.hyperparameters.values.keys()
         ]
-        records = trial_records(trials, plan, self._epochs)
+        records = trial_records(trials, plan, self._epochs, self._read_histories())
         if not any(record.completed for record in records):
             return None
-        return measure_importance(records, searched_dimensions(trials, plan))
+        self.importance = measure_importance(records, searched_dimensions(trials, plan))
+        return describe_results(self.importance, self.axes.dimensions, records)
 
     @contextlib.contextmanager
     def _reporting_write_errors(self):

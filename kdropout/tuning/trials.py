@@ -190,7 +190,9 @@ class TrialEngine(keras_tuner.Tuner):
         initial_trials = check_initial_trials(initial_trials)
         self._give_limits_to(oracle, median_stopping, initial_trials)
         self.progress = Progress(oracle, self.budget, self._stopped_after)
-        self.search_log = None if log_dir is None else SearchLog(log_dir, oracle)
+        self.search_log = None
+        if log_dir is not None:
+            self.search_log = SearchLog(log_dir, oracle, self._stored_histories)
         followers: list = [self.progress]
         if self.search_log is not None:
             followers.append(self.search_log)

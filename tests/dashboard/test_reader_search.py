@@ -41,7 +41,7 @@ def test_search_is_read_as_written(tmp_path):
     write(tmp_path / "s", ("kdropout/search", content, 0))
     known = {"name": "rate/a", "mean": 0.5, "std": 0.25}
     entries = [known, known | {"name": "other"}, known | {"mean": "high"}, 3]
-    content |= {"marginals": [curve], "importance": entries}
+    content |= {"marginals": [curve], "importance": entries, "noise": 0.125}
     write(tmp_path / "s", ("kdropout/search", content, 0))
     for name, values, score, status in (
         ("10", {"rate/a": 0.5, "schedule": True}, None, "FAILED"),
@@ -71,6 +71,7 @@ def test_search_is_read_as_written(tmp_path):
         "marginals": [curve],
         "importance": [known],
         "problem": "few trials",
+        "noise": 0.125,
     }
 
 
@@ -122,7 +123,7 @@ def test_search_with_a_new_trial_has_a_new_version(tmp_path):
 
 @pytest.mark.parametrize("junk", [None, 1, "x", [], {}, [None, 1, "x", [], {}, [[]]]])
 def test_search_of_invalid_data_is_empty(tmp_path, junk):
-    keys = ("objective", "direction", "dimensions", "marginals")
+    keys = ("objective", "direction", "dimensions", "marginals", "noise")
     content = {"format": 1} | dict.fromkeys(keys, junk)
     write(tmp_path, ("kdropout/search", content, 0))
     keys = ("trial_id", "values", "rates", "score", "status", "epochs")
@@ -131,6 +132,7 @@ def test_search_of_invalid_data_is_empty(tmp_path, junk):
     payload = search(tmp_path)
     assert payload["dimensions"] == payload["marginals"] == []
     assert payload["direction"] == "min"
+    assert payload["noise"] == (junk if junk == 1 else None)
     assert len(payload["trials"]) == 1
     assert payload["trials"][0]["values"] == []
 

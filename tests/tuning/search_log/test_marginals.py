@@ -145,11 +145,11 @@ def test_noise_is_the_standard_error_of_a_score_without_what_trainings_share():
         TrialRecord(str(n), {}, {}, score=row.mean(), scores=tuple(row))
         for n, row in enumerate(scores)
     ]
-    noise = noise_of(trials)["noise"]
+    noise = noise_of(trials)
     assert noise == pytest.approx(0.2 / np.sqrt(4), rel=0.2)
     # Trials that stopped early or failed in a training do not count.
     lost = TrialRecord("60", {}, {}, score=4.0, scores=(4.0, None, 1.0, 1.0))
     short = TrialRecord("61", {}, {}, score=4.0, scores=(4.0, 3.0))
-    assert noise_of([*trials, lost, short])["noise"] == noise
-    assert noise_of(trials[:1]) == noise_of([]) == {}
-    assert noise_of([TrialRecord(str(n), {}, {}, score=4.0) for n in range(3)]) == {}
+    assert noise_of([*trials, lost, short]) == noise
+    assert noise_of(trials[:1]) == noise_of([]) is None
+    assert noise_of([TrialRecord(str(n), {}, {}, score=4.0) for n in range(3)]) is None

@@ -13,6 +13,7 @@ from kdropout import tuning
 from kdropout._requirements import MissingPackages
 from kdropout.callbacks import TensorBoardRates
 from kdropout.tuning import search_log
+from kdropout.tuning.dropout_tab import noise_of
 from kdropout_dashboard import reader
 from kdropout_dashboard.source import open_log
 from tests.dashboard.board import eventually, start_tensorboard
@@ -444,6 +445,23 @@ def test_each_training_of_a_trial_is_a_separate_run(executions, tmp_path):
             assert trial.hyperparameters.get(f"rate/{path}") == pytest.approx(rate)
         assert list(rates) == ["first", "second"]
     assert len(tabs.hparams(logs)[1]) == 2
+
+
+@pytest.mark.parametrize("executions", [1, 2])
+def test_noise_between_trainings_is_written_at_the_end(executions, tmp_path):
+    tuner = tuning.RandomSearch(
+        searches.build,
+        "val_loss",
+        max_trials=3,
+        seed=1,
+        executions_per_trial=executions,
+        directory=tmp_path,
+        log_dir=tmp_path / "logs",
+    )
+    searches.search(tuner, epochs=1)
+    expected = noise_of(tuning.report_of(tuner).trials)
+    assert (expected is None) == (executions == 1)
+    assert tabs.dropout(tmp_path / "logs")["noise"] == expected
 
 
 def test_row_comes_after_a_training_that_began_in_the_same_second(
