@@ -415,18 +415,23 @@ def test_addition_of_a_later_trial_becomes_a_column_and_an_axis(tmp_path):
     ] == RATES
 
 
+def of_networks(folder, trials, executions):
+    """Make a tuner that trains."""
+    return tuning.RandomSearch(
+        searches.build,
+        "val_loss",
+        max_trials=trials,
+        seed=1,
+        executions_per_trial=executions,
+        directory=folder,
+        log_dir=folder / "logs",
+    )
+
+
 @pytest.mark.parametrize("executions", [1, 2])
 def test_each_training_of_a_trial_is_a_separate_run(executions, tmp_path):
     logs = tmp_path / "logs"
-    tuner = tuning.RandomSearch(
-        searches.build,
-        "val_loss",
-        max_trials=2,
-        seed=1,
-        executions_per_trial=executions,
-        directory=tmp_path,
-        log_dir=logs,
-    )
+    tuner = of_networks(tmp_path, 2, executions)
     searches.search(tuner, callbacks=[TensorBoardRates(logs)], epochs=1)
     source = open_log(logs)
     runs = {"0", "1"}
@@ -449,15 +454,7 @@ def test_each_training_of_a_trial_is_a_separate_run(executions, tmp_path):
 
 @pytest.mark.parametrize("executions", [1, 2])
 def test_noise_between_trainings_is_written_at_the_end(executions, tmp_path):
-    tuner = tuning.RandomSearch(
-        searches.build,
-        "val_loss",
-        max_trials=3,
-        seed=1,
-        executions_per_trial=executions,
-        directory=tmp_path,
-        log_dir=tmp_path / "logs",
-    )
+    tuner = of_networks(tmp_path, 3, executions)
     searches.search(tuner, epochs=1)
     expected = noise_of(tuning.report_of(tuner).trials)
     assert (expected is None) == (executions == 1)
