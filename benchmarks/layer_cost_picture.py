@@ -33,7 +33,8 @@ def draw(rows, path):
     """Draw the time per element over the size, a column per pass; return the path."""
     passes = ("forward", "forward + backward")
     figure, grid = plt.subplots(
-        *(len(BACKENDS), len(passes)),
+        len(BACKENDS),
+        len(passes),
         figsize=(6.4, 8.4),
         sharex=True,
         sharey=True,

@@ -48,18 +48,16 @@ def photograph(driver, board, is_dark):
     reader.choose_run("controlled")
     reader.hover(reader.one("score-chart", ".area"), 0.66, 0.25)
     save("training")
-    if is_dark:
-        driver.switch_to.default_content()
-        return
-    reader.one("compare", "summary").click()
-    for count, name in enumerate(("fixed", "scheduled"), 2):
-        reader.one("compare", f"input[value={name}]").click()
-        reader.wait(lambda count=count: len(reader.all("run-row")) == count)
-    reader.one("compare", "summary").click()
-    reader.hover(reader.one("score-chart", ".area"), 0.66, 0.25)
-    save("comparison")
-    reader.choose_run("search", "search")
-    save("search")
+    if not is_dark:
+        reader.one("compare", "summary").click()
+        for count, name in enumerate(("fixed", "scheduled"), 2):
+            reader.one("compare", f"input[value={name}]").click()
+            reader.wait(lambda count=count: len(reader.all("run-row")) == count)
+        reader.one("compare", "summary").click()
+        reader.hover(reader.one("score-chart", ".area"), 0.66, 0.25)
+        save("comparison")
+        reader.choose_run("search", "search")
+        save("search")
     driver.switch_to.default_content()
 
 

@@ -30,29 +30,30 @@ def one_module(entry):
     Raises:
         FileNotFoundError: If a file is missing.
     """
-    calls = {}
-    _add(entry, calls)
-    exports = _exports((STATIC / entry).read_text("utf-8"))
+    texts = {}
+    _collect(entry, texts)
     return "\n".join(
         [
             "const modules = {};",
-            *calls.values(),
-            f'export const {exports} = modules["{entry}"];\n',
+            *[_as_call(name, text) for name, text in texts.items()],
+            f'export const {_exports(texts[entry])} = modules["{entry}"];\n',
         ]
     )
 
 
-def _add(name, calls):
-    """Add the call for a file after the calls for those that it imports."""
-    if name in calls:
+def _collect(name, texts):
+    """Add the text of a file after the texts of those that it imports."""
+    if name in texts:
         return
     text = (STATIC / name).read_text("utf-8")
     for _, imported in _IMPORT.findall(text):
-        _add(imported, calls)
+        _collect(imported, texts)
+    texts[name] = text
+
+
+def _as_call(name, text):
     body = _EXPORT.sub("", _IMPORT.sub(r'const \1 = modules["\2"];', text))
-    calls[name] = (
-        f'modules["{name}"] = (() => {{\n{body}return {_exports(text)};\n}})();'
-    )
+    return f'modules["{name}"] = (() => {{\n{body}return {_exports(text)};\n}})();'
 
 
 def _exports(text):

@@ -1,5 +1,7 @@
 """The data of a training for the page."""
 
+import math
+
 from kdropout_dashboard import plain, tags
 from kdropout_dashboard.plain import unchanged, version_of
 from kdropout_dashboard.series import Aligned, most_to_read
@@ -156,22 +158,24 @@ def _layers(content, last):
     }
     seen = {name for kind, name in last if kind in OF_LAYERS}
     others = sorted(seen - described.keys(), key=plain.natural)
+    paths = [*described, *others]
+    rates = plain.rounded([_latest_rate(path, last) for path in paths])
     return [
         {
             "path": path,
             "kind": plain.text(described.get(path, {}).get("kind")),
             "decided_by": plain.text(described.get(path, {}).get("decided_by")),
-            "rate": _latest_rate(path, last),
+            "rate": rate,
         }
-        for path in [*described, *others]
+        for path, rate in zip(paths, rates, strict=True)
     ]
 
 
 def _latest_rate(path, last):
     rates = [last[kind, path] for kind in (BATCH_RATE, RATE) if (kind, path) in last]
     if not rates:
-        return None
-    return plain.rounded([max(rates, key=lambda point: point.wall_time).value])[0]
+        return math.nan
+    return max(rates, key=lambda point: point.wall_time).value
 
 
 def _metrics(names):

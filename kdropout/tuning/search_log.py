@@ -162,7 +162,8 @@ class SearchLog:
 
     def _measure(self):
         """The results of the trials that have values on all axes, or None."""
-        plan, self.importance = self.axes.plan, None
+        self.importance = None
+        plan = self.axes.plan
         if plan is None:
             return None
         trials = [
